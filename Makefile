@@ -1,0 +1,26 @@
+# The one menu. `make run` and `make test` need a Rust toolchain and a C compiler; the rest installs itself.
+
+CARGO ?= cargo
+
+.PHONY: run build test check bench
+
+run: ## Builds Portward and starts it with its embedded store in ./portward-data
+	$(CARGO) build --release --locked -p portward-cli
+	target/release/portward serve --data-dir ./portward-data
+
+build: ## Builds the release program
+	$(CARGO) build --release --locked -p portward-cli
+
+test: ## Installs what the tests run beside Portward, and runs all of them
+	scripts/install-test-tools
+	$(CARGO) test --workspace --locked
+
+check: ## Formatting, lints, licences and bans, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	scripts/check-dependencies
+
+bench: build ## Compares with nginx, HAProxy and Caddy on this machine
+	scripts/install-test-tools bench
+	PORTWARD=target/release/portward bench/bench.py $(BENCH)

@@ -1,0 +1,201 @@
+//! The client of the REST API: one method for each operation.
+//!
+//! It reaches a server on the same machine through the socket in its data directory, where the operating system
+//! says who asks, or any server through a URL with a token.
+//! Each request has a connection of its own: commands ask once or twice.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use http::Method;
+
+use crate::{
+    BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
+    CertificateVersionView, CertificateView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SiteCreate,
+    SiteUpdate, SiteView, StatusView,
+};
+use portward_core::{BindingId, CertificateId, SiteId};
+
+mod connect;
+mod endpoint;
+mod error;
+mod exchange;
+mod owner;
+
+use endpoint::Endpoint;
+pub use endpoint::RemoteUrlError;
+pub use error::ClientError;
+use exchange::Sent;
+
+/// Asks one server; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    endpoint: Arc<Endpoint>,
+}
+
+/// Says whether a request changes anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// It does.
+    #[default]
+    Apply,
+    /// Everything is checked and nothing is changed.
+    DryRun,
+}
+
+impl Client {
+    /// Reaches the server that runs with that data directory on this machine.
+    pub fn local(data_dir: impl AsRef<Path>) -> Self {
+        Self { endpoint: Arc::new(Endpoint::local(data_dir.as_ref())) }
+    }
+
+    /// Reaches a server by its URL, as in `https://portward.example:8443`.
+    ///
+    /// The authorities that this machine trusts are asked about its certificate; the environment variable
+    /// `SSL_CERT_FILE` names others. Without TLS only this machine itself is accepted, as the token would be
+    /// readable on its way.
+    pub fn remote(url: &str, token: SecretText) -> Result<Self, RemoteUrlError> {
+        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token)?) })
+    }
+
+    /// What is served, and what is wrong.
+    pub async fn status(&self) -> Result<StatusView, ClientError> {
+        self.ask(Method::GET, "status", Sent::Nothing).await
+    }
+
+    /// All bindings.
+    pub async fn list_bindings(&self) -> Result<Vec<BindingView>, ClientError> {
+        self.ask(Method::GET, "bindings", Sent::Nothing).await
+    }
+
+    /// One binding.
+    pub async fn show_binding(&self, id: &BindingId) -> Result<BindingView, ClientError> {
+        self.ask(Method::GET, &format!("bindings/{id}"), Sent::Nothing).await
+    }
+
+    /// Adds a binding; it accepts connections when this returns.
+    pub async fn add_binding(&self, create: &BindingCreate) -> Result<BindingView, ClientError> {
+        self.ask(Method::POST, "bindings", Sent::json(create)?).await
+    }
+
+    /// Removes a binding; its connections finish.
+    pub async fn remove_binding(&self, id: &BindingId) -> Result<Removed, ClientError> {
+        self.ask(Method::DELETE, &format!("bindings/{id}"), Sent::Nothing).await
+    }
+
+    /// All sites.
+    pub async fn list_sites(&self) -> Result<Vec<SiteView>, ClientError> {
+        self.ask(Method::GET, "sites", Sent::Nothing).await
+    }
+
+    /// One site.
+    pub async fn show_site(&self, id: &SiteId) -> Result<SiteView, ClientError> {
+        self.ask(Method::GET, &format!("sites/{id}"), Sent::Nothing).await
+    }
+
+    /// Adds a site; it is served when this returns.
+    pub async fn add_site(&self, create: &SiteCreate) -> Result<SiteView, ClientError> {
+        self.ask(Method::POST, "sites", Sent::json(create)?).await
+    }
+
+    /// Changes a site; what is left out stays.
+    pub async fn edit_site(&self, id: &SiteId, update: &SiteUpdate) -> Result<SiteView, ClientError> {
+        self.ask(Method::PATCH, &format!("sites/{id}"), Sent::json(update)?).await
+    }
+
+    /// Removes a site.
+    pub async fn remove_site(&self, id: &SiteId) -> Result<Removed, ClientError> {
+        self.ask(Method::DELETE, &format!("sites/{id}"), Sent::Nothing).await
+    }
+
+    /// All certificates, each with the version that is served.
+    pub async fn list_certificates(&self) -> Result<Vec<CertificateView>, ClientError> {
+        self.ask(Method::GET, "certificates", Sent::Nothing).await
+    }
+
+    /// One certificate, with the version that is served.
+    pub async fn show_certificate(&self, id: &CertificateId) -> Result<CertificateView, ClientError> {
+        self.ask(Method::GET, &format!("certificates/{id}"), Sent::Nothing).await
+    }
+
+    /// All versions of a certificate that can be gone back to.
+    pub async fn list_certificate_versions(
+        &self,
+        id: &CertificateId,
+    ) -> Result<Vec<CertificateVersionView>, ClientError> {
+        self.ask(Method::GET, &format!("certificates/{id}/versions"), Sent::Nothing).await
+    }
+
+    /// Takes a certificate with its key; every new handshake has it when this returns.
+    pub async fn import_certificate(
+        &self,
+        import: &CertificateImport,
+        effect: Effect,
+    ) -> Result<CertificateTaken, ClientError> {
+        self.ask(Method::POST, &effect.of("certificates"), Sent::json(import)?).await
+    }
+
+    /// Makes a certificate that is signed by its own key.
+    pub async fn new_self_signed_certificate(
+        &self,
+        create: &SelfSignedCreate,
+    ) -> Result<CertificateTaken, ClientError> {
+        self.ask(Method::POST, "certificates/self-signed", Sent::json(create)?).await
+    }
+
+    /// A certificate with its private key, as the content of a file.
+    pub async fn export_certificate(
+        &self,
+        id: &CertificateId,
+        export: &CertificateExport,
+    ) -> Result<SecretBytes, ClientError> {
+        let answer = self.exchange(Method::POST, &format!("certificates/{id}/export"), Sent::json(export)?).await?;
+        answer.bytes().await.map(SecretBytes::new)
+    }
+
+    /// Goes back to the version before the one that is served.
+    pub async fn rollback_certificate(
+        &self,
+        id: &CertificateId,
+        rollback: &CertificateRollback,
+    ) -> Result<CertificateTaken, ClientError> {
+        self.ask(Method::POST, &format!("certificates/{id}/rollback"), Sent::json(rollback)?).await
+    }
+
+    /// Removes a certificate with all its versions.
+    pub async fn remove_certificate(&self, id: &CertificateId) -> Result<Removed, ClientError> {
+        self.ask(Method::DELETE, &format!("certificates/{id}"), Sent::Nothing).await
+    }
+
+    /// Hands a backup of all that is stored to `write`, piece by piece; it is whole only if this succeeds.
+    pub async fn backup_store(
+        &self,
+        write: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
+    ) -> Result<(), ClientError> {
+        let answer = self.exchange(Method::POST, "store/backup", Sent::Nothing).await?;
+        answer.pieces(write).await
+    }
+
+    /// Puts a backup in the place of all that is stored; it is served when this returns.
+    pub async fn restore_store(&self, backup: std::fs::File) -> Result<Restored, ClientError> {
+        self.ask(Method::POST, "store/restore", Sent::File(backup)).await
+    }
+}
+
+impl Effect {
+    fn of(self, path: &str) -> String {
+        match self {
+            Self::Apply => path.to_owned(),
+            Self::DryRun => format!("{path}?dry_run=true"),
+        }
+    }
+}
+
+/// How long a connection, with its TLS handshake, may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the answer to a request may take: a restore of 100,000 certificates is the longest of them.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long an answer may pause.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

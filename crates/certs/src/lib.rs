@@ -1,0 +1,37 @@
+//! Reads the certificate files that people have, checks them, makes self-signed ones, and writes them out again.
+//!
+//! Everything works on bytes in memory: no files, no store, no network, no clock.
+//! [`read`] turns files of any format into one [`Bundle`]; [`check`] says what is wrong with it.
+//! The parsers are strict about structure, tolerant of BER, and bounded in size, depth and key derivation.
+
+mod bundle;
+mod chain_order;
+mod check;
+mod der;
+mod export;
+mod facts;
+mod finding;
+mod hash;
+mod kdf;
+mod oid;
+mod password;
+mod pbe;
+mod pem;
+mod pkcs12;
+mod pkcs7;
+mod private_key;
+mod read;
+mod read_error;
+mod self_signed;
+mod x509;
+
+pub use bundle::{Bundle, LeftOver};
+pub use check::{Allow, check};
+pub use export::{ExportPfxError, export_pem, export_pfx};
+pub use facts::{FactsError, facts};
+pub use finding::{Defect, Finding, Weight};
+pub use password::Password;
+pub use private_key::{PrivateKey, PrivateKeyError};
+pub use read::{Input, MAX_CERTIFICATES, MAX_PEM_BYTES, MAX_PFX_BYTES, read};
+pub use read_error::{ReadError, ReadFailure};
+pub use self_signed::{SELF_SIGNED_DAYS, SelfSignedError, self_signed, self_signed_validity};

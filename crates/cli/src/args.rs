@@ -1,0 +1,124 @@
+//! What was typed: the commands, their flags and their help.
+//!
+//! Values stay text here; `action` makes the types of `portward_core` of them, so that its errors are shown whole.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+mod binding;
+mod certificate;
+mod serve;
+mod site;
+mod store;
+
+pub(crate) use binding::BindingCommand;
+pub(crate) use certificate::{CertificateCommand, ExportFormat, PasswordArgs};
+pub(crate) use serve::ServeArgs;
+pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
+pub(crate) use store::StoreCommand;
+
+/// The HTTPS front door of this machine: certificates, bindings and sites, changed while they serve.
+#[derive(Debug, Parser)]
+#[command(
+    name = "portward",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = EXAMPLES,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Lists the commands by their nouns.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until a signal ends it
+    Serve(ServeArgs),
+    /// Show what is served, problems, and certificates that need attention
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Choose where Portward accepts connections
+    #[command(subcommand, arg_required_else_help = true)]
+    Binding(BindingCommand),
+    /// Choose what is served for which host names
+    #[command(subcommand, arg_required_else_help = true)]
+    Site(SiteCommand),
+    /// Import, make, export and replace certificates
+    #[command(subcommand, arg_required_else_help = true)]
+    Certificate(CertificateCommand),
+    /// Back up all of the desired state, and go back to it
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(StoreCommand),
+}
+
+/// Holds the words of `portward status`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Says which server a command talks to.
+#[derive(Debug, Default, Clone, ClapArgs)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ServerArgs {
+    /// Data directory of a server on this machine [env: PORTWARD_DATA_DIR] [default: ./portward-data if it
+    /// exists, else /var/lib/portward]
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address of the API of any server.
+    #[arg(long, value_name = "URL", help = URL_HELP)]
+    pub(crate) url: Option<String>,
+}
+
+/// Says how a result is written.
+#[derive(Debug, Default, Clone, Copy, ClapArgs)]
+pub(crate) struct OutputArgs {
+    /// For people (table) or for programs (json: the views of the API)
+    #[arg(short = 'o', long = "output", value_enum, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: Format,
+}
+
+/// Lists the ways a result is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns.
+    #[default]
+    #[value(help = None)]
+    Table,
+    /// The views of the API.
+    #[value(help = None)]
+    Json,
+}
+
+// As a doc comment, rustdoc would want the address to be a link.
+const URL_HELP: &str = "Address of a server's API, as in https://portward.example:8443; its token is read from the \
+    environment variable PORTWARD_TOKEN";
+
+const EXAMPLES: &str = "\
+Examples:
+  portward serve --data-dir ./portward-data --upstream http://127.0.0.1:3000
+  portward status
+  portward certificate import shop.pfx --password-stdin < password
+  portward site add shop.example --upstream http://127.0.0.1:3000
+
+Exit codes:
+  0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,
+  64 wrong configuration";
+
+const STATUS_EXAMPLES: &str = "\
+Exits with 0 if everything is served, and with 1 if there are problems.
+
+Examples:
+  portward status
+  portward status -o json";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! `portward site`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+
+use super::{OutputArgs, ServerArgs};
+
+/// Lists the commands about sites.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteCommand {
+    /// List the sites
+    #[command(after_help = LIST_EXAMPLES)]
+    List(SiteListArgs),
+    /// Show one site
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(SiteShowArgs),
+    /// Serve an application for one or more host names
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(SiteAddArgs),
+    /// Change what is served for a site's names
+    #[command(after_help = EDIT_EXAMPLES)]
+    Edit(SiteEditArgs),
+    /// Serve a site no more
+    #[command(after_help = REMOVE_EXAMPLES)]
+    Remove(SiteRemoveArgs),
+}
+
+/// Holds the words of `portward site list`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SiteListArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward site show`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SiteShowArgs {
+    /// Id of the site, from `portward site list`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward site add`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SiteAddArgs {
+    /// Host name, *.NAME for all names one label deep, or * for every name that no other site has
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SiteSettingArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward site edit`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SiteEditArgs {
+    /// Id of the site, from `portward site list`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) settings: SiteSettingArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward site remove`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SiteRemoveArgs {
+    /// Id of the site, from `portward site list`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the settings that `add` and `edit` share.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct SiteSettingArgs {
+    /// The application: http://HOST:PORT or https://HOST:PORT; repeat it to share the load
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Vec<String>,
+    /// Which plain HTTP requests are sent to HTTPS: none, those of browsers, or all
+    #[arg(long, value_enum, value_name = "off|browsers|all", hide_possible_values = true)]
+    pub(crate) force_https: Option<ForceHttpsWord>,
+    /// What browsers are told to remember, as in 180d or 1y,includeSubDomains,preload
+    #[arg(long, value_name = "off|DURATION[,includeSubDomains][,preload]")]
+    pub(crate) hsts: Option<String>,
+    /// Certificate to present: that one, or the best one that has the name
+    #[arg(long, value_name = "ID|auto")]
+    pub(crate) certificate: Option<String>,
+    /// Accept certificates of https upstreams from these authorities (PEM), or again from those of this
+    /// machine with the word system
+    #[arg(long, value_name = "FILE", group = "trust", help_heading = "Which certificate an https upstream may have")]
+    pub(crate) upstream_ca: Option<PathBuf>,
+    /// Accept the one certificate with this SHA-256 thumbprint
+    #[arg(long, value_name = "SHA256", group = "trust", help_heading = "Which certificate an https upstream may have")]
+    pub(crate) upstream_pin: Option<String>,
+    /// Accept any certificate: whoever stands between can read and change everything
+    #[arg(long, group = "trust", help_heading = "Which certificate an https upstream may have")]
+    pub(crate) danger_upstream_insecure: bool,
+}
+
+/// Lists the words of `--force-https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForceHttpsWord {
+    /// None.
+    Off,
+    /// Navigations of browsers.
+    Browsers,
+    /// All.
+    All,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  portward site list
+  portward site list -o json";
+
+const SHOW_EXAMPLES: &str = "\
+Example:
+  portward site show ID";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  portward site add shop.example --upstream http://127.0.0.1:3000
+  portward site add '*.apps.example' \\
+      --upstream http://10.0.0.5:8080 --upstream http://10.0.0.6:8080
+  portward site add wiki.example --force-https browsers --hsts 180d \\
+      --upstream https://10.0.0.7:8443 --upstream-ca ca.pem";
+
+const EDIT_EXAMPLES: &str = "\
+Settings that are not named stay as they are; --upstream replaces all
+upstreams.
+
+Examples:
+  portward site edit ID --force-https all --hsts 1y
+  portward site edit ID --upstream http://127.0.0.1:4000
+  portward site edit ID --certificate auto";
+
+const REMOVE_EXAMPLES: &str = "\
+Example:
+  portward site remove ID";

@@ -1,0 +1,55 @@
+//! `portward store`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::{OutputArgs, ServerArgs};
+
+/// Lists the commands about the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Write all of the desired state to one file
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(StoreBackupArgs),
+    /// Put the content of a backup in the place of all that is stored
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(StoreRestoreArgs),
+}
+
+/// Holds the words of `portward store backup`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StoreBackupArgs {
+    /// New file to write, readable by its owner alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward store restore`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StoreRestoreArgs {
+    /// File that `portward store backup` wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+const BACKUP_EXAMPLES: &str = "\
+Secrets in the file are sealed: going back to it needs the master key of the
+data directory too.
+
+Example:
+  portward store backup --out portward-backup";
+
+const RESTORE_EXAMPLES: &str = "\
+The server takes it while it runs: bindings, sites and certificates change at
+once. On another machine, put the master key of the backup's data directory in
+place before the first start.
+
+Example:
+  portward store restore portward-backup";

@@ -1,0 +1,92 @@
+//! The command line as scripts and people see it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use clap::{CommandFactory, error::ErrorKind};
+
+use super::*;
+
+#[test]
+fn the_definition_of_the_command_line_holds() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn help_of_every_command_is_as_it_was() {
+    let mut command = Args::command().term_width(80);
+    command.build();
+    let mut text = String::new();
+    write_help(&mut command, &mut text);
+    insta::assert_snapshot!("help", text);
+}
+
+fn write_help(command: &mut clap::Command, text: &mut String) {
+    let help = command.render_help();
+    text.push_str(&format!("$ {} --help\n{help}\n", command.get_bin_name().unwrap_or("portward")));
+    for inner in command.get_subcommands_mut() {
+        write_help(inner, text);
+    }
+}
+
+#[test]
+fn every_command_that_does_something_has_examples() {
+    fn check(command: &clap::Command) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let long: Vec<&str> = help.lines().filter(|line| line.len() >= 80).collect();
+        assert!(long.is_empty(), "{} has long lines: {long:#?}", path(command));
+        if !command.has_subcommands() {
+            assert!(help.contains(&format!("portward {}", path(command))), "{} has no example", path(command));
+        }
+        command.get_subcommands().for_each(check);
+    }
+    fn path(command: &clap::Command) -> &str {
+        command.get_bin_name().unwrap_or_default().strip_prefix("portward ").unwrap_or_default()
+    }
+    let mut command = Args::command();
+    command.build();
+    check(&command);
+}
+
+#[test]
+fn no_flag_takes_a_secret_from_the_command_line() {
+    fn check(command: &clap::Command) {
+        for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+            let takes_secret = ["password", "token", "secret"].contains(&flag);
+            assert!(!takes_secret, "--{flag} of {} would show a secret to every user", command.get_name());
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Args::command());
+}
+
+#[test]
+fn words_that_make_no_sense_are_refused() {
+    for (words, expected) in [
+        ("bogus", ErrorKind::InvalidSubcommand),
+        ("status --bogus", ErrorKind::UnknownArgument),
+        ("status --url https://a.test --data-dir /d", ErrorKind::ArgumentConflict),
+        ("status -o yaml", ErrorKind::InvalidValue),
+        ("binding", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+        ("binding add", ErrorKind::MissingRequiredArgument),
+        ("binding remove", ErrorKind::MissingRequiredArgument),
+        ("site add --upstream http://a.test", ErrorKind::MissingRequiredArgument),
+        ("site edit id --force-https sometimes", ErrorKind::InvalidValue),
+        ("site edit id --upstream-pin 00 --danger-upstream-insecure", ErrorKind::ArgumentConflict),
+        ("site edit id --upstream-pin 00 --upstream-ca ca.pem", ErrorKind::ArgumentConflict),
+        ("certificate import", ErrorKind::MissingRequiredArgument),
+        ("certificate import a.pfx --password hunter2", ErrorKind::UnknownArgument),
+        ("certificate import a.pfx --password-stdin --password-file f", ErrorKind::ArgumentConflict),
+        ("certificate new-self-signed", ErrorKind::MissingRequiredArgument),
+        ("certificate new-self-signed a.test --days 0", ErrorKind::ValueValidation),
+        ("certificate export id --format pem", ErrorKind::MissingRequiredArgument),
+        ("certificate export id --format der --out f", ErrorKind::InvalidValue),
+        ("store backup", ErrorKind::MissingRequiredArgument),
+        ("store restore", ErrorKind::MissingRequiredArgument),
+        ("serve --workers 0", ErrorKind::ValueValidation),
+        ("serve --url https://a.test", ErrorKind::UnknownArgument),
+    ] {
+        let error = Args::try_parse_from(std::iter::once("portward").chain(words.split(' '))).unwrap_err();
+        assert_eq!(error.kind(), expected, "{words}");
+        assert_eq!(error.exit_code(), 2, "{words}");
+    }
+}

@@ -1,0 +1,104 @@
+//! What a command asks the server for, in types of the core, and the asking.
+//!
+//! Each noun has a file with a `parse`, which makes a request of what was typed, and a `run`, which does it.
+
+use anyhow::Context;
+
+use crate::{
+    args::{Command, Format, ServeArgs, ServerArgs},
+    exit::Exit,
+    failure::Failure,
+    target::{Environment, Target},
+    terminal::Terminal,
+};
+
+mod binding;
+mod certificate;
+mod site;
+mod status;
+mod store;
+
+use binding::BindingRequest;
+use certificate::CertificateRequest;
+use site::SiteRequest;
+use store::StoreRequest;
+
+/// Is what the program is to do.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Be the server.
+    Serve(ServeArgs),
+    /// Ask a server.
+    Ask(Request, ServerArgs, Format),
+}
+
+/// Is what a server is asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Request {
+    /// What is served.
+    Status,
+    /// Something about bindings.
+    Binding(BindingRequest),
+    /// Something about sites.
+    Site(SiteRequest),
+    /// Something about certificates.
+    Certificate(CertificateRequest),
+    /// Something about the store.
+    Store(StoreRequest),
+}
+
+impl Task {
+    /// Makes types of words; every error is one of usage.
+    pub(crate) fn parse(command: Command) -> Result<Self, Failure> {
+        let (request, server, output) = match command {
+            Command::Serve(args) => return Ok(Self::Serve(args)),
+            Command::Status(args) => (Request::Status, args.server, args.output),
+            Command::Binding(command) => {
+                let (request, server, output) = BindingRequest::parse(command)?;
+                (Request::Binding(request), server, output)
+            }
+            Command::Site(command) => {
+                let (request, server, output) = SiteRequest::parse(command)?;
+                (Request::Site(request), server, output)
+            }
+            Command::Certificate(command) => {
+                let (request, server, output) = CertificateRequest::parse(command)?;
+                (Request::Certificate(request), server, output)
+            }
+            Command::Store(command) => {
+                let (request, server, output) = StoreRequest::parse(command);
+                (Request::Store(request), server, output)
+            }
+        };
+        Ok(Self::Ask(request, server, output.format))
+    }
+}
+
+impl Request {
+    /// Asks the server that the flags and the environment name.
+    pub(crate) fn run(self, server: ServerArgs, format: Format) -> Result<Exit, Failure> {
+        let client = Target::choose(server, Environment::read())?.client()?;
+        let terminal = Terminal::new(format);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+        let ended = runtime.block_on(async {
+            match self {
+                Self::Status => status::run(&client, terminal).await,
+                Self::Binding(request) => request.run(&client, terminal).await,
+                Self::Site(request) => request.run(&client, terminal).await,
+                Self::Certificate(request) => request.run(&client, terminal).await,
+                Self::Store(request) => request.run(&client, terminal).await,
+            }
+        });
+        // A host name that is still being looked up is not waited for.
+        runtime.shutdown_background();
+        ended
+    }
+}
+
+/// Makes a failure of usage that names the words it comes from.
+fn bad<E: std::error::Error + Send + Sync + 'static>(words: &'static str) -> impl Fn(E) -> Failure {
+    move |error| Failure::usage(anyhow::Error::new(error).context(words))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! `portward certificate`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use portward_api::{CertificateRollback, CertificateTaken, Client, Effect, SelfSignedCreate};
+use portward_core::{CertificateId, HostPattern};
+
+use super::bad;
+use crate::{
+    args::{CertificateCommand, ExportFormat, OutputArgs, PasswordArgs, ServerArgs},
+    exit::Exit,
+    failure::Failure,
+    show,
+    terminal::Terminal,
+};
+
+mod export;
+mod import;
+
+/// Is what is asked for about certificates.
+#[derive(Debug, PartialEq)]
+pub(crate) enum CertificateRequest {
+    /// All of them.
+    List,
+    /// One of them.
+    Show(CertificateId),
+    /// One from files, new or a new version.
+    Import(Import),
+    /// One that is signed by its own key.
+    NewSelfSigned {
+        /// What it is for.
+        names: Vec<HostPattern>,
+        /// How long it is valid.
+        days: Option<u32>,
+    },
+    /// One with its key in a file.
+    Export(Export),
+    /// The version before.
+    Rollback {
+        /// Which.
+        id: CertificateId,
+        /// Also to a version whose time is over or has not come.
+        allow_expired: bool,
+    },
+    /// One less.
+    Remove(CertificateId),
+}
+
+/// Is what is imported, and how.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Import {
+    files: Vec<PathBuf>,
+    name: Option<String>,
+    replace: Option<CertificateId>,
+    password: PasswordFrom,
+    allow_expired: bool,
+    pub(super) effect: Effect,
+}
+
+/// Is what is exported, and where to.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Export {
+    id: CertificateId,
+    format: ExportFormat,
+    out: Destination,
+    password: PasswordFrom,
+}
+
+/// Says where an export goes.
+#[derive(Debug, PartialEq)]
+enum Destination {
+    Stdout,
+    File(PathBuf),
+}
+
+/// Says where a password comes from; it is not read yet.
+type PasswordFrom = PasswordArgs;
+
+impl CertificateRequest {
+    pub(super) fn parse(command: CertificateCommand) -> Result<(Self, ServerArgs, OutputArgs), Failure> {
+        let id = |text: &str| CertificateId::parse(text).map_err(Failure::usage);
+        Ok(match command {
+            CertificateCommand::List(args) => (Self::List, args.server, args.output),
+            CertificateCommand::Show(args) => (Self::Show(id(&args.id)?), args.server, args.output),
+            CertificateCommand::Import(args) => {
+                let replace =
+                    args.replace.as_deref().map(CertificateId::parse).transpose().map_err(bad("--replace"))?;
+                let import = Import {
+                    files: args.files,
+                    name: args.name,
+                    replace,
+                    password: args.password,
+                    allow_expired: args.allow_expired,
+                    effect: if args.dry_run { Effect::DryRun } else { Effect::Apply },
+                };
+                (Self::Import(import), args.server, args.output)
+            }
+            CertificateCommand::NewSelfSigned(args) => {
+                let names: Vec<HostPattern> = args
+                    .names
+                    .iter()
+                    .map(|name| HostPattern::parse(name))
+                    .collect::<Result<_, _>>()
+                    .map_err(Failure::usage)?;
+                if names.contains(&HostPattern::Any) {
+                    return Err(Failure::usage(anyhow!(
+                        "no certificate is for every name; give host names, *.NAME or IP addresses"
+                    )));
+                }
+                (Self::NewSelfSigned { names, days: args.days.map(u32::from) }, args.server, args.output)
+            }
+            CertificateCommand::Export(args) => {
+                let out = if args.out == Path::new("-") { Destination::Stdout } else { Destination::File(args.out) };
+                if args.format == ExportFormat::Pfx && out == Destination::Stdout {
+                    return Err(Failure::usage(anyhow!("a PFX is no text for stdout; name a file: --out FILE")));
+                }
+                if args.format == ExportFormat::Pem && args.password != PasswordFrom::default() {
+                    return Err(Failure::usage(anyhow!(
+                        "PEM is written without a password; leave it out, or choose --format pfx"
+                    )));
+                }
+                let export = Export { id: id(&args.id)?, format: args.format, out, password: args.password };
+                (Self::Export(export), args.server, OutputArgs::default())
+            }
+            CertificateCommand::Rollback(args) => {
+                (Self::Rollback { id: id(&args.id)?, allow_expired: args.allow_expired }, args.server, args.output)
+            }
+            CertificateCommand::Remove(args) => (Self::Remove(id(&args.id)?), args.server, args.output),
+        })
+    }
+
+    pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+        match self {
+            Self::List => {
+                let certificates = client.list_certificates().await?;
+                terminal.result(&certificates, |colour| show::certificates(&certificates, colour))
+            }
+            Self::Show(id) => {
+                let certificate = client.show_certificate(&id).await?;
+                terminal.result(&certificate, |colour| show::certificate(&certificate, colour))
+            }
+            Self::Import(import) => {
+                let effect = import.effect;
+                let taken = import.run(client).await?;
+                tell_taken(&taken, effect, terminal)
+            }
+            Self::NewSelfSigned { names, days } => {
+                let create = SelfSignedCreate { names: names.iter().map(ToString::to_string).collect(), days };
+                let taken = client.new_self_signed_certificate(&create).await?;
+                tell_taken(&taken, Effect::Apply, terminal)
+            }
+            Self::Export(export) => export.run(client, terminal).await,
+            Self::Rollback { id, allow_expired } => {
+                let taken = client.rollback_certificate(&id, &CertificateRollback { allow_expired }).await?;
+                tell_taken(&taken, Effect::Apply, terminal)
+            }
+            Self::Remove(id) => {
+                let removed = client.remove_certificate(&id).await?;
+                terminal.told(&removed, &show::removed("certificate", &removed))
+            }
+        }
+    }
+}
+
+/// Shows the certificate as the result, and what else is to be known as messages.
+fn tell_taken(taken: &CertificateTaken, effect: Effect, terminal: Terminal) -> Result<Exit, Failure> {
+    terminal.result(&taken.certificate, |colour| show::certificate(&taken.certificate, colour))?;
+    terminal.tell(&show::taken(taken, effect));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,179 @@
+//! `portward site`.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, anyhow};
+use portward_api::{Client, SiteCreate, SiteUpdate, UpstreamTrustInput};
+use portward_core::{CertificateId, ForceHttps, HostPattern, Hsts, SiteCertificate, SiteId, Thumbprint, Upstream};
+
+use super::bad;
+use crate::{
+    args::{ForceHttpsWord, OutputArgs, ServerArgs, SiteCommand, SiteSettingArgs},
+    exit::Exit,
+    failure::Failure,
+    show,
+    terminal::Terminal,
+};
+
+/// Is what is asked for about sites.
+#[derive(Debug, PartialEq)]
+pub(crate) enum SiteRequest {
+    /// All of them.
+    List,
+    /// One of them.
+    Show(SiteId),
+    /// A new one with these names.
+    Add(Vec<HostPattern>, SiteSettings),
+    /// Other settings for one.
+    Edit(SiteId, SiteSettings),
+    /// One less.
+    Remove(SiteId),
+}
+
+/// Holds the settings that were named.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct SiteSettings {
+    upstreams: Vec<Upstream>,
+    force_https: Option<ForceHttps>,
+    hsts: Option<Hsts>,
+    certificate: Option<SiteCertificate>,
+    trust: Option<Trust>,
+}
+
+/// Says which certificate an https upstream may have; a file is not read yet.
+#[derive(Debug, PartialEq)]
+enum Trust {
+    System,
+    AuthoritiesIn(PathBuf),
+    Pin(Thumbprint),
+    DangerInsecure,
+}
+
+impl SiteRequest {
+    pub(super) fn parse(command: SiteCommand) -> Result<(Self, ServerArgs, OutputArgs), Failure> {
+        let id = |text: &str| SiteId::parse(text).map_err(Failure::usage);
+        Ok(match command {
+            SiteCommand::List(args) => (Self::List, args.server, args.output),
+            SiteCommand::Show(args) => (Self::Show(id(&args.id)?), args.server, args.output),
+            SiteCommand::Add(args) => {
+                let names = args.names.iter().map(|name| HostPattern::parse(name)).collect::<Result<_, _>>();
+                let names = names.map_err(Failure::usage)?;
+                let settings = SiteSettings::parse(args.settings)?;
+                if settings.upstreams.is_empty() {
+                    return Err(Failure::usage(anyhow!(
+                        "a site needs the application behind it: --upstream http://HOST:PORT"
+                    )));
+                }
+                (Self::Add(names, settings), args.server, args.output)
+            }
+            SiteCommand::Edit(args) => {
+                let settings = SiteSettings::parse(args.settings)?;
+                if settings == SiteSettings::default() {
+                    return Err(Failure::usage(anyhow!("nothing to change was named; see: portward site edit --help")));
+                }
+                (Self::Edit(id(&args.id)?, settings), args.server, args.output)
+            }
+            SiteCommand::Remove(args) => (Self::Remove(id(&args.id)?), args.server, args.output),
+        })
+    }
+
+    pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+        let site = match self {
+            Self::List => {
+                let sites = client.list_sites().await?;
+                return terminal.result(&sites, |colour| show::sites(&sites, colour));
+            }
+            Self::Remove(id) => {
+                let removed = client.remove_site(&id).await?;
+                return terminal.told(&removed, &show::removed("site", &removed));
+            }
+            Self::Show(id) => client.show_site(&id).await?,
+            Self::Add(names, settings) => client.add_site(&settings.create(&names)?).await?,
+            Self::Edit(id, settings) => client.edit_site(&id, &settings.update()?).await?,
+        };
+        terminal.result(&site, |colour| show::site(&site, colour))
+    }
+}
+
+impl SiteSettings {
+    fn parse(args: SiteSettingArgs) -> Result<Self, Failure> {
+        let upstreams = args.upstream.iter().map(|url| Upstream::parse(url)).collect::<Result<_, _>>();
+        let certificate = match args.certificate.as_deref() {
+            None => None,
+            Some("auto") => Some(SiteCertificate::Auto),
+            Some(id) => Some(SiteCertificate::Fixed(CertificateId::parse(id).map_err(bad("--certificate"))?)),
+        };
+        let trust = match (args.upstream_ca, args.upstream_pin) {
+            (Some(word), _) if word.as_os_str() == "system" => Some(Trust::System),
+            (Some(file), _) => Some(Trust::AuthoritiesIn(file)),
+            (None, Some(pin)) => Some(Trust::Pin(Thumbprint::parse(&pin).map_err(bad("--upstream-pin"))?)),
+            (None, None) => args.danger_upstream_insecure.then_some(Trust::DangerInsecure),
+        };
+        Ok(Self {
+            upstreams: upstreams.map_err(bad("--upstream"))?,
+            force_https: args.force_https.map(ForceHttps::from),
+            hsts: args.hsts.as_deref().map(Hsts::parse).transpose().map_err(bad("--hsts"))?,
+            certificate,
+            trust,
+        })
+    }
+
+    pub(super) fn create(&self, names: &[HostPattern]) -> Result<SiteCreate, Failure> {
+        let SiteUpdate { upstreams, force_https, hsts, certificate, upstream_trust, .. } = self.update()?;
+        Ok(SiteCreate {
+            names: names.iter().map(ToString::to_string).collect(),
+            upstreams: upstreams.unwrap_or_default(),
+            force_https,
+            hsts,
+            certificate,
+            upstream_trust,
+        })
+    }
+
+    pub(super) fn update(&self) -> Result<SiteUpdate, Failure> {
+        let upstreams: Vec<String> = self.upstreams.iter().map(ToString::to_string).collect();
+        Ok(SiteUpdate {
+            names: None,
+            upstreams: (!upstreams.is_empty()).then_some(upstreams),
+            force_https: self.force_https.map(|mode| mode.to_string()),
+            hsts: self.hsts.map(|hsts| hsts.to_string()),
+            certificate: self.certificate.as_ref().map(|certificate| match certificate {
+                SiteCertificate::Auto => "auto".to_owned(),
+                SiteCertificate::Fixed(id) => id.to_string(),
+            }),
+            upstream_trust: self.trust.as_ref().map(Trust::input).transpose()?,
+        })
+    }
+}
+
+impl Trust {
+    fn input(&self) -> Result<UpstreamTrustInput, Failure> {
+        Ok(match self {
+            Self::System => UpstreamTrustInput::System,
+            Self::AuthoritiesIn(file) => {
+                let pem = fs::read_to_string(file);
+                let pem = pem.with_context(|| format!("cannot read the authorities from {}", file.display()))?;
+                // The file goes to the server as it is, and a key in it would go along.
+                if pem.contains("PRIVATE KEY-----") {
+                    return Err(Failure::failed(anyhow!(
+                        "{} has a private key in it; --upstream-ca takes the certificates of authorities alone",
+                        file.display()
+                    )));
+                }
+                UpstreamTrustInput::Authorities(pem)
+            }
+            Self::Pin(thumbprint) => UpstreamTrustInput::Pin(thumbprint.to_string()),
+            Self::DangerInsecure => UpstreamTrustInput::DangerInsecure,
+        })
+    }
+}
+
+impl From<ForceHttpsWord> for ForceHttps {
+    fn from(word: ForceHttpsWord) -> Self {
+        match word {
+            ForceHttpsWord::Off => Self::Off,
+            ForceHttpsWord::Browsers => Self::Browsers,
+            ForceHttpsWord::All => Self::All,
+        }
+    }
+}

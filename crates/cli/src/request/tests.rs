@@ -1,0 +1,161 @@
+//! From words to requests.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use clap::Parser;
+use portward_api::Effect;
+use portward_core::{BindingId, CertificateId, HostPattern, Scheme, SiteId};
+
+use super::*;
+use crate::args::Args;
+
+fn parse(words: &str) -> Result<Task, Failure> {
+    Task::parse(Args::try_parse_from(std::iter::once("portward").chain(words.split(' '))).unwrap().command)
+}
+
+fn request(words: &str) -> Request {
+    match parse(words).unwrap() {
+        Task::Ask(request, ..) => request,
+        Task::Serve(_) => panic!("{words} serves"),
+    }
+}
+
+#[test]
+fn words_become_requests() {
+    let id = |id| CertificateId::parse(id).unwrap();
+    let names = |names: &[&str]| names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
+    for (words, expected) in [
+        ("status", Request::Status),
+        ("binding list", Request::Binding(BindingRequest::List)),
+        (
+            "binding add HTTPS://[::] --default-certificate c1",
+            Request::Binding(BindingRequest::Add {
+                scheme: Scheme::Https,
+                address: "[::]:443".parse().unwrap(),
+                default_certificate: Some(id("c1")),
+            }),
+        ),
+        ("binding remove b1", Request::Binding(BindingRequest::Remove(BindingId::parse("b1").unwrap()))),
+        ("site list", Request::Site(SiteRequest::List)),
+        ("site show s1", Request::Site(SiteRequest::Show(SiteId::parse("s1").unwrap()))),
+        ("site remove s1", Request::Site(SiteRequest::Remove(SiteId::parse("s1").unwrap()))),
+        ("certificate list", Request::Certificate(CertificateRequest::List)),
+        ("certificate show c1", Request::Certificate(CertificateRequest::Show(id("c1")))),
+        (
+            "certificate new-self-signed NAS.local 192.0.2.10 --days 90",
+            Request::Certificate(CertificateRequest::NewSelfSigned {
+                names: names(&["nas.local", "192.0.2.10"]),
+                days: Some(90),
+            }),
+        ),
+        (
+            "certificate rollback c1",
+            Request::Certificate(CertificateRequest::Rollback { id: id("c1"), allow_expired: false }),
+        ),
+        ("certificate remove c1", Request::Certificate(CertificateRequest::Remove(id("c1")))),
+        ("store backup --out f", Request::Store(StoreRequest::Backup("f".into()))),
+        ("store restore f", Request::Store(StoreRequest::Restore("f".into()))),
+    ] {
+        assert_eq!(request(words), expected, "{words}");
+    }
+}
+
+#[test]
+fn every_setting_of_a_site_reaches_the_api() {
+    let pin = "ab".repeat(32);
+    let words = format!(
+        "site add Shop.Example *.shop.example --upstream http://10.0.0.1:3000/ --upstream https://app.internal \
+         --force-https browsers --hsts 1y,includeSubDomains,preload --certificate c1 --upstream-pin {pin}"
+    );
+    let Request::Site(SiteRequest::Add(names, settings)) = request(&words) else { panic!("{words}") };
+    let create = settings.create(&names).unwrap();
+    assert_eq!(
+        serde_json::to_value(create).unwrap(),
+        serde_json::json!({
+            "names": ["shop.example", "*.shop.example"],
+            "upstreams": ["http://10.0.0.1:3000", "https://app.internal:443"],
+            "force_https": "browsers",
+            "hsts": "31536000,includeSubDomains,preload",
+            "certificate": "c1",
+            "upstream_trust": { "pin": pin },
+        })
+    );
+}
+
+#[test]
+fn an_edit_names_only_what_changes() {
+    for (words, expected) in [
+        ("--force-https off", serde_json::json!({ "force_https": "off" })),
+        ("--hsts off", serde_json::json!({ "hsts": "off" })),
+        ("--certificate auto", serde_json::json!({ "certificate": "auto" })),
+        ("--upstream http://a.test", serde_json::json!({ "upstreams": ["http://a.test:80"] })),
+        ("--upstream-ca system", serde_json::json!({ "upstream_trust": "system" })),
+        ("--danger-upstream-insecure", serde_json::json!({ "upstream_trust": "danger-insecure" })),
+    ] {
+        let Request::Site(SiteRequest::Edit(_, settings)) = request(&format!("site edit s1 {words}")) else {
+            panic!("{words}")
+        };
+        assert_eq!(serde_json::to_value(settings.update().unwrap()).unwrap(), expected, "{words}");
+    }
+}
+
+#[test]
+fn authorities_are_sent_as_they_are_and_never_with_a_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    let settings = || {
+        let words = format!("site edit s1 --upstream-ca {}", path.display());
+        let Request::Site(SiteRequest::Edit(_, settings)) = request(&words) else { panic!("{words}") };
+        settings.update().map(|update| serde_json::to_value(update.upstream_trust).unwrap())
+    };
+    assert!(settings().unwrap_err().to_string().contains("cannot read the authorities from "));
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    assert_eq!(settings().unwrap(), serde_json::json!({ "authorities": "-----BEGIN CERTIFICATE-----\n" }));
+    std::fs::write(&path, "-----BEGIN EC PRIVATE KEY-----\nmarker\n").unwrap();
+    let refused = settings().unwrap_err().to_string();
+    assert!(refused.contains("has a private key in it") && !refused.contains("marker"), "{refused}");
+}
+
+#[test]
+fn a_dry_run_and_a_real_import_differ_in_their_effect() {
+    for (words, expected) in [("", Effect::Apply), (" --dry-run", Effect::DryRun)] {
+        let words = format!("certificate import a.pfx{words}");
+        let Request::Certificate(CertificateRequest::Import(import)) = request(&words) else { panic!("{words}") };
+        assert_eq!(import.effect, expected);
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
+    for (words, expected) in [
+        ("binding add shop.example:443", "\"shop.example:443\" does not begin with http:// or https://"),
+        ("binding add https://shop.example:443", "\"https://shop.example:443\" names a host"),
+        (
+            "binding add https://[::]:65536",
+            "the address of the binding cannot be read: \"[::]:65536\" does not end in a port",
+        ),
+        ("binding add https://[::]:443/path", "\"https://[::]:443/path\" has something after the port"),
+        ("binding add http://[::]:80 --default-certificate c1", "an http binding presents no certificate"),
+        ("binding add https://[::]:443 --default-certificate C_1", "--default-certificate: \"C_1\" is not an id"),
+        ("binding remove B1", "\"B1\" is not an id"),
+        ("site add a.test", "a site needs the application behind it: --upstream"),
+        ("site add https://a.test --upstream http://b.test", "\"https://a.test\" is a URL"),
+        ("site add a..test --upstream http://b.test", "\"a..test\" is not a host name"),
+        ("site add a.test --upstream b.test", "--upstream: \"b.test\" does not begin with http:// or https://"),
+        ("site add a.test --upstream http://b.test/x", "--upstream: \"http://b.test/x\" has a path"),
+        ("site edit s1", "nothing to change was named"),
+        ("site edit s1 --hsts forever", "--hsts: \"forever\" is neither off nor a duration"),
+        ("site edit s1 --hsts 1h,preload", "--hsts: preload needs includeSubDomains"),
+        ("site edit s1 --upstream-pin 00", "--upstream-pin: the thumbprint has 2 hexadecimal digits"),
+        ("site edit s1 --certificate Auto", "--certificate: \"Auto\" is not an id"),
+        ("certificate import a.pfx --replace A", "--replace: \"A\" is not an id"),
+        ("certificate new-self-signed *", "no certificate is for every name"),
+        ("certificate export c1 --format pfx --out -", "a PFX is no text for stdout"),
+        ("certificate export c1 --format pem --out f --password-stdin", "PEM is written without a password"),
+    ] {
+        let failure = parse(words).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage, "{words}");
+        let text = failure.to_string();
+        assert!(text.starts_with(&format!("portward: {expected}")), "{words}: {text}");
+    }
+}

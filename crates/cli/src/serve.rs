@@ -1,0 +1,114 @@
+//! `portward serve`: starts the server, says that it is ready, and ends it at a signal.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use anyhow::Context;
+use portward_server::{Server, ServerOptions, StartError};
+use tokio::{
+    runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{
+    args::{Format, ServeArgs},
+    clock,
+    exit::Exit,
+    failure::Failure,
+    target::Environment,
+    terminal::Terminal,
+};
+
+mod config_file;
+mod log;
+mod options;
+mod ready;
+
+use config_file::ConfigFile;
+use options::Options;
+
+/// Serves until a signal ends it.
+pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
+    let file = args.config.as_deref().map(ConfigFile::read).transpose().map_err(Failure::configuration)?;
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let Options { data_dir, http, https, admin, upstream, workers } =
+        Options::resolve(args, file, Environment::read().data_dir, cores)?;
+    log::start()?;
+    let options = ServerOptions {
+        data_dir,
+        http,
+        https,
+        admin,
+        upstream,
+        workers,
+        clock: Arc::new(clock::now),
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    let control = runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("portward-control")
+        .enable_all()
+        .build()
+        .context("the threads of the control plane cannot be started")?;
+    let ended = control.block_on(serve(options));
+    // Whoever ends the program a second time does not wait for what blocks.
+    control.shutdown_background();
+    ended
+}
+
+async fn serve(options: ServerOptions) -> Result<Exit, Failure> {
+    // Before anything is opened: a signal during the start ends it in order.
+    let mut signals = Signals::catch().context("signals cannot be caught")?;
+    let server = tokio::select! {
+        started = Server::start(options) => started?,
+        name = signals.next() => {
+            tracing::info!(signal = name, "ended before the start was complete");
+            return Ok(Exit::Done);
+        }
+    };
+    let bound = server.bound();
+    for binding in &bound {
+        if let Err(problem) = &binding.result {
+            tracing::error!(binding.id = %binding.id, problem, "a binding is not bound");
+        }
+    }
+    Terminal::new(Format::Table).write(ready::line(&bound, server.admin_address()).as_bytes())?;
+
+    let name = signals.next().await;
+    tracing::info!(signal = name, "draining; a second signal ends at once");
+    tokio::select! {
+        drained = server.drain() => {
+            tracing::info!(connections.finished = drained.finished, connections.cut = drained.cut, "ended");
+        }
+        name = signals.next() => tracing::warn!(signal = name, "ended at once; connections were cut"),
+    }
+    Ok(Exit::Done)
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        if error.is_configuration() { Self::configuration(error) } else { Self::failed(error) }
+    }
+}
+
+/// Waits for the signals that end the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// One publishes while the other answers operators.
+const CONTROL_THREADS: usize = 2;

@@ -1,0 +1,45 @@
+//! The API's views as text for people.
+
+mod binding;
+mod certificate;
+mod site;
+mod status;
+
+use portward_api::Removed;
+
+pub(crate) use binding::bindings;
+pub(crate) use certificate::{certificate, certificates, taken};
+pub(crate) use site::{site, sites};
+pub(crate) use status::status;
+
+/// Tells that a thing is gone, and what follows from it.
+pub(crate) fn removed(noun: &str, removed: &Removed) -> String {
+    let mut text = format!("The {noun} {} is removed.", removed.id);
+    for warning in &removed.warnings {
+        text.push_str("\nWarning: ");
+        text.push_str(warning);
+    }
+    text
+}
+
+/// Names the first few; `-o json` has all.
+fn shortened(names: &[String]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        names => names.join(", "),
+    }
+}
+
+/// Numbers a thing: `no site`, `1 site`, `2 sites`.
+fn counted(number: usize, noun: &str) -> String {
+    match number {
+        0 => format!("no {noun}"),
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

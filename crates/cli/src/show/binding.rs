@@ -1,0 +1,26 @@
+//! Bindings for people.
+
+use portward_api::BindingView;
+
+use crate::table::{Cell, Colour, Table, Tone};
+
+/// One line for each binding.
+pub(crate) fn bindings(bindings: &[BindingView], colour: Colour) -> String {
+    if bindings.is_empty() {
+        return EMPTY.to_owned();
+    }
+    let mut table = Table::new(&["ID", "URL", "STATE", "PROBLEM"]);
+    for binding in bindings {
+        let problem = binding.problem.as_deref().unwrap_or_default();
+        table.row([(&binding.id).into(), (&binding.url).into(), state(binding.bound), problem.into()]);
+    }
+    table.render(colour)
+}
+
+/// Whether connections are accepted, in words.
+pub(super) fn state(bound: bool) -> Cell {
+    if bound { Cell::toned("bound", Tone::Good) } else { Cell::toned("not bound", Tone::Bad) }
+}
+
+const EMPTY: &str =
+    "No binding yet. A binding is where Portward accepts connections. Add one: portward binding add https://[::]:443\n";

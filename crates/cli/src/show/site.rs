@@ -1,0 +1,43 @@
+//! Sites for people.
+
+use portward_api::SiteView;
+
+use super::shortened;
+use crate::table::{Cell, Colour, Table, Tone};
+
+/// One line for each site.
+pub(crate) fn sites(sites: &[SiteView], colour: Colour) -> String {
+    if sites.is_empty() {
+        return EMPTY.to_owned();
+    }
+    let mut table = Table::new(&["ID", "NAMES", "UPSTREAMS", "FORCE HTTPS", "HSTS", "CERTIFICATE"]);
+    for site in sites {
+        table.row([
+            (&site.id).into(),
+            shortened(&site.names).into(),
+            shortened(&site.upstreams).into(),
+            (&site.force_https).into(),
+            (&site.hsts).into(),
+            (&site.certificate).into(),
+        ]);
+    }
+    table.render(colour)
+}
+
+/// One line for each setting of a site.
+pub(crate) fn site(site: &SiteView, colour: Colour) -> String {
+    let mut table = Table::of_fields();
+    table.row(["id".into(), (&site.id).into()]);
+    table.row(["names".into(), site.names.join(", ").into()]);
+    table.row(["upstreams".into(), site.upstreams.join(", ").into()]);
+    if let Some(trust) = &site.upstream_trust {
+        let tone = if trust.contains("danger") { Tone::Bad } else { Tone::Plain };
+        table.row(["upstream trust".into(), Cell::toned(trust, tone)]);
+    }
+    table.row(["force HTTPS".into(), (&site.force_https).into()]);
+    table.row(["HSTS".into(), (&site.hsts).into()]);
+    table.row(["certificate".into(), (&site.certificate).into()]);
+    table.render(colour)
+}
+
+const EMPTY: &str = "No site yet. A site is a set of host names and the application behind them. Add one: portward site add shop.example --upstream http://127.0.0.1:3000\n";

@@ -1,0 +1,105 @@
+//! A server that answers as it is told, on a socket in a data directory.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    response::Response,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{net::UnixListener, runtime::Runtime};
+
+/// Answers every request with the next of its answers, and remembers what it was asked.
+pub(crate) struct Fake {
+    directory: TempDir,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    _runtime: Runtime,
+}
+
+/// Is a request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) line: String,
+    pub(crate) body: Value,
+}
+
+impl Fake {
+    /// Answers with these statuses and bodies, in that order; the last one again and again.
+    pub(crate) fn answering(answers: Vec<(u16, impl Into<Vec<u8>>)>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            UnixListener::bind(directory.path().join("admin.sock")).unwrap()
+        };
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let answers: Arc<[(u16, Vec<u8>)]> = answers.into_iter().map(|(status, body)| (status, body.into())).collect();
+        let seen = Arc::clone(&asked);
+        let router =
+            Router::new().fallback(move |request: Request| answer(request, Arc::clone(&seen), Arc::clone(&answers)));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { directory, asked, _runtime: runtime }
+    }
+
+    /// Answers every request with that.
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self::answering(vec![(status, body.to_string())])
+    }
+
+    /// Refuses every request with that status.
+    pub(crate) fn refusing(status: u16, code: &str, detail: &str) -> Self {
+        let problem = json!({
+            "type": format!("urn:portward:problem:{code}"), "title": "No", "status": status, "detail": detail, "code": code,
+        });
+        Self::json(status, &problem)
+    }
+
+    /// The data directory, for the program and for files of the test.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What was asked until now.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The methods and paths of what was asked.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.asked().into_iter().map(|asked| asked.line).collect()
+    }
+}
+
+async fn answer(request: Request, seen: Arc<Mutex<Vec<Asked>>>, answers: Arc<[(u16, Vec<u8>)]>) -> Response {
+    let line = format!("{} {}", request.method(), request.uri());
+    let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let (status, answer) = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(Asked { line, body });
+        answers[(seen.len() - 1).min(answers.len() - 1)].clone()
+    };
+    Response::builder().status(status).body(Body::from(answer)).unwrap()
+}
+
+/// A certificate as the API shows it.
+pub(crate) fn certificate(id: &str) -> Value {
+    json!({
+        "id": id, "name": id, "source": "imported", "managed": false, "names": ["shop.test"],
+        "thumbprint": "ab".repeat(32), "sha1": "CD".repeat(20), "serial": "01", "issuer": "CN=CA",
+        "subject": "CN=shop.test", "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z",
+        "key_type": "ECDSA P-256", "chain": [], "version": 1, "status": "valid",
+    })
+}
+
+/// What the API answers to an import.
+pub(crate) fn taken(id: &str) -> Value {
+    let finding = json!({ "code": "incomplete-chain", "weight": "warns", "message": "the chain is incomplete" });
+    json!({ "certificate": certificate(id), "outcome": "created", "findings": [finding] })
+}

@@ -1,0 +1,11 @@
+//! The program as it is run: its exit codes, what it prints, and what it asks a server for.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod asking;
+mod fake;
+mod files;
+mod program;
+mod remote;
+mod serving;
+mod terminal;

@@ -1,0 +1,83 @@
+//! Finding what belongs to a host: exact first, then wildcard, then what is for any.
+
+use std::collections::HashMap;
+
+use crate::{Host, HostPattern};
+
+/// Maps host patterns to values; looking up a host takes at most three steps, however many patterns there are.
+#[derive(Clone, Debug)]
+pub struct HostMap<T> {
+    exact: HashMap<Host, T>,
+    wildcard: HashMap<Box<str>, T>,
+    any: Option<T>,
+}
+
+impl<T> HostMap<T> {
+    /// An empty map.
+    pub fn new() -> Self {
+        Self { exact: HashMap::new(), wildcard: HashMap::new(), any: None }
+    }
+
+    /// Puts a value in and gives back the one it displaces.
+    pub fn insert(&mut self, pattern: &HostPattern, value: T) -> Option<T> {
+        match pattern {
+            HostPattern::Exact(host) => self.exact.insert(host.clone(), value),
+            HostPattern::Wildcard(base) => self.wildcard.insert(base.as_str().into(), value),
+            HostPattern::Any => self.any.replace(value),
+        }
+    }
+
+    /// The value under exactly that pattern.
+    pub fn at(&self, pattern: &HostPattern) -> Option<&T> {
+        match pattern {
+            HostPattern::Exact(host) => self.exact.get(host),
+            HostPattern::Wildcard(base) => self.wildcard.get(base.as_str()),
+            HostPattern::Any => self.any.as_ref(),
+        }
+    }
+
+    /// The value for a host: of its exact pattern, else of the wildcard above it, else of `*`.
+    pub fn find(&self, host: &Host) -> Option<&T> {
+        if let Some(value) = self.exact.get(host) {
+            return Some(value);
+        }
+        if let Host::Name(name) = host
+            && let Some(value) = name.parent().and_then(|parent| self.wildcard.get(parent))
+        {
+            return Some(value);
+        }
+        self.any.as_ref()
+    }
+}
+
+impl<T> Default for HostMap<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_closest_pattern_wins() {
+        let mut map = HostMap::new();
+        for pattern in ["a.shop.test", "*.shop.test", "*", "10.0.0.1"] {
+            assert_eq!(map.insert(&HostPattern::parse(pattern).unwrap(), pattern), None);
+        }
+        for (host, expected) in [
+            ("A.shop.test", "a.shop.test"),
+            ("b.shop.test", "*.shop.test"),
+            ("c.b.shop.test", "*"),
+            ("shop.test", "*"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("10.0.0.2", "*"),
+        ] {
+            assert_eq!(map.find(&Host::parse(host).unwrap()), Some(&expected), "{host}");
+        }
+        assert_eq!(map.insert(&HostPattern::Any, "new"), Some("*"));
+        assert_eq!(HostMap::<()>::new().find(&Host::parse("a").unwrap()), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! What the things of Portward are, and the rules about them.
+//!
+//! Everything here is pure: no I/O, no clock, no async, no wire format.
+//! Text becomes a type once, at the edge, by a `parse`; inside there is nothing left to check.
+//! Where a rule needs the time, it takes a [`Timestamp`].
+
+mod binding;
+mod certificate;
+mod chain;
+mod force_https;
+mod host;
+mod host_map;
+mod host_pattern;
+mod hsts;
+mod id;
+mod key_type;
+mod revision;
+mod selection;
+mod site;
+mod thumbprint;
+mod timestamp;
+mod upstream;
+mod validity;
+
+pub use binding::{Binding, BindingUrlError, Scheme, addresses_overlap};
+pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
+pub use chain::Chain;
+pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirect, https_port_for, redirect_url};
+pub use host::{Authority, Host, HostError, HostName};
+pub use host_map::HostMap;
+pub use host_pattern::HostPattern;
+pub use hsts::{Hsts, HstsError, hsts_header};
+pub use id::{BindingId, CertificateId, IdError, KeyId, SiteId, VersionNumber};
+pub use key_type::KeyType;
+pub use revision::Revision;
+pub use selection::preference;
+pub use site::{Settings, Site, SiteCertificate};
+pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
+pub use timestamp::{Timestamp, TimestampError};
+pub use upstream::{Upstream, UpstreamError, UpstreamScheme, UpstreamTrust};
+pub use validity::{CertificateStatus, Validity, WarningPolicy};

@@ -1,0 +1,47 @@
+//! Sites: host names, and what is served for them.
+
+use crate::{CertificateId, ForceHttps, HostPattern, Hsts, SiteId, Upstream, UpstreamTrust, WarningPolicy};
+
+/// Is a set of host names and what is served for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Names the site.
+    pub id: SiteId,
+    /// Its host names; never empty, and no other site has any of them.
+    pub names: Vec<HostPattern>,
+    /// The application; requests go to these in turn. Never empty.
+    pub upstreams: Vec<Upstream>,
+    /// Which certificate of an https upstream is accepted.
+    pub upstream_trust: UpstreamTrust,
+    /// What happens to plain HTTP; none for the server's default.
+    pub force_https: Option<ForceHttps>,
+    /// What browsers are told to remember.
+    pub hsts: Hsts,
+    /// What is presented for its names.
+    pub certificate: SiteCertificate,
+}
+
+/// Says which certificate is presented for the names of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum SiteCertificate {
+    /// The best one of the library that has the name.
+    #[default]
+    Auto,
+    /// That one.
+    Fixed(CertificateId),
+}
+
+/// Holds what applies to the whole server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What happens to plain HTTP where a site does not say.
+    pub force_https: ForceHttps,
+    /// When a certificate's end is warned of.
+    pub warning: WarningPolicy,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { force_https: ForceHttps::Off, warning: WarningPolicy::DEFAULT }
+    }
+}

@@ -1,0 +1,132 @@
+//! From the bytes of a request's head to what is done with it, without waiting for anything.
+
+use portward_core::{Host, RequestFacts, Scheme};
+
+use crate::{
+    answer::{Answer, Fault},
+    forward::{Interim, Outgoing, Repeat},
+    h1::{
+        KeepAlive, Parsed, Version,
+        forwarded::{Forwarded, Proto, Trust},
+        headers::HeaderSlots,
+        length::BodyLength,
+        limits::HeadLimits,
+        request::{self, RequestHead},
+    },
+    request_id::RequestId,
+    route::{HstsRule, Question, Routed, hsts, route},
+    served::Client,
+    snapshot::ServedSite,
+    stream::buffer,
+    tls::TlsFacts,
+};
+use std::sync::Arc;
+
+/// Is what is still to be known of a request when its head is gone.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) id: RequestId,
+    pub(super) version: Version,
+    pub(super) keep_alive: KeepAlive,
+    /// Whether the method is HEAD.
+    pub(super) head: bool,
+    /// Whether the client waits for `100 Continue`.
+    pub(super) expects_continue: bool,
+    /// Whether a person reads the answer.
+    pub(super) accepts_html: bool,
+    pub(super) host: Option<Host>,
+    pub(super) hsts: HstsRule,
+    /// The length of the body, as the head announces it.
+    pub(super) body: BodyLength,
+}
+
+/// Says what is done with a request.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// It goes to the site's application.
+    Forward { site: Arc<ServedSite>, outgoing: Outgoing, about: About },
+    /// It is answered here.
+    Answer { answer: Answer, about: About },
+    /// It cannot be read in one way, or did not come in time: it is answered, and nothing behind it is read.
+    Refuse { fault: Fault, id: RequestId },
+}
+
+/// Reads a head at the start of `unread`: what is done with it, and how many bytes it has; none if it is not all there.
+pub(super) fn begin(unread: &[u8], client: &Client, tls: Option<&TlsFacts>) -> Option<(Begun, usize)> {
+    let mut slots = HeaderSlots::new();
+    match request::parse(unread, &HeadLimits::default(), &mut slots) {
+        Ok(Parsed::Partial) => None,
+        Ok(Parsed::Complete { head, len }) => Some((decide(&head, client, tls), len)),
+        Err(refusal) => {
+            let id = client.worker.request_ids.next();
+            tracing::debug!(request.id = %id, client.peer = %client.peer, refusal = refusal.code(), "request refused");
+            Some((Begun::Refuse { fault: Fault::Refused(refusal), id }, unread.len()))
+        }
+    }
+}
+
+fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Begun {
+    let accept = head.header("accept");
+    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let question = Question {
+        scheme,
+        method: head.method,
+        authority: head.host,
+        path_and_query: head.path_and_query,
+        facts: RequestFacts { sec_fetch_mode: head.header("sec-fetch-mode"), accept },
+        sni: tls.and_then(|tls| tls.sni.as_ref()),
+    };
+    let routed = {
+        let snapshot = client.served.newest();
+        route(&snapshot, || client.served.https_port_for(client.local.ip()), &question)
+    };
+    let mut about = About {
+        id: client.worker.request_ids.next(),
+        version: head.version,
+        keep_alive: head.keep_alive,
+        head: head.method == "HEAD",
+        expects_continue: head.expect_continue,
+        accepts_html: accept.is_some_and(names_html),
+        host: None,
+        hsts: HstsRule::Remove,
+        body: head.body,
+    };
+    match routed {
+        Routed::Answer(answer) => Begun::Answer { answer, about },
+        Routed::Forward { host, site } => {
+            let certificate = tls.and_then(|tls| tls.certificate.as_deref());
+            about.hsts = hsts(&site, &host, certificate);
+            about.host = Some(host);
+            let mut out = buffer::take();
+            request::write_upstream(head, &forwarded(client, scheme, &about.id), &mut out);
+            let outgoing = Outgoing {
+                head: out,
+                body: head.body,
+                asked: head.asked(),
+                repeat: Repeat::of(head.method),
+                expects_continue: head.expect_continue,
+                interim: if head.version == Version::Http10 { Interim::Drop } else { Interim::Pass },
+            };
+            Begun::Forward { site, outgoing, about }
+        }
+    }
+}
+
+fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId) -> Forwarded<'a> {
+    Forwarded {
+        peer: client.peer.ip(),
+        proto: match scheme {
+            Scheme::Http => Proto::Http,
+            Scheme::Https => Proto::Https,
+        },
+        port: client.local.port(),
+        request_id: id.as_str(),
+        trust: Trust::Stranger,
+    }
+}
+
+fn names_html(accept: &[u8]) -> bool {
+    accept.windows(HTML.len()).any(|window| window.eq_ignore_ascii_case(HTML))
+}
+
+const HTML: &[u8] = b"text/html";

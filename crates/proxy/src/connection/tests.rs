@@ -1,0 +1,25 @@
+//! Over real sockets, between a client and an application that write and see raw bytes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod adhoc;
+mod answers;
+mod bodies;
+mod drain;
+mod forwarding;
+mod harness;
+mod late;
+mod pooling;
+mod refusals;
+mod secure;
+mod tunnels;
+
+/// The size of the task that an idle connection is.
+fn future_size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    let size = future_size(super::serve_h1);
+    assert!(size <= 384, "the future of a connection has {size} bytes");
+}

@@ -1,0 +1,63 @@
+//! The one way to an upstream: a connection, a flight on it, and what follows from its end.
+
+use std::future::poll_fn;
+
+use super::{
+    ClientFault, Deadline, Downstream, Exchanged, Outgoing, Upload,
+    flight::{End, Flight},
+};
+use crate::{answer::Fault, served::Client, snapshot::ServedSite};
+
+/// Sends a request to one of the site's upstreams and its response to the client.
+///
+/// A connection of the pool that turns out to be dead before the first byte of a response is replaced once, if that
+/// cannot carry the request out twice: its method is idempotent and all of it is still here, or nothing of it was sent.
+/// Nothing else is ever repeated.
+pub(crate) async fn exchange<D: Downstream>(
+    client: &Client,
+    site: &ServedSite,
+    outgoing: Outgoing,
+    downstream: &mut D,
+    deadline: &mut Deadline,
+) -> Exchanged {
+    let limits = &client.served.limits;
+    let Outgoing { head, body, asked, repeat, expects_continue, interim } = outgoing;
+    let upload = match Upload::new(head, body, limits.body) {
+        Ok(upload) => upload,
+        Err(fault) => return Exchanged::Answer(fault),
+    };
+    let upstreams = &client.worker.upstreams;
+    let turn = upstreams.turn(site);
+    let mut lease = upstreams.take(site, turn);
+    let mut flight = Flight::new(upload, asked, interim, expects_continue);
+    loop {
+        let (mut held, reused) = match lease.take() {
+            Some(lease) => (lease, true),
+            None => match Box::pin(upstreams.connect(site, turn, &client.served.tls_client, limits)).await {
+                Ok(lease) => (lease, false),
+                Err(fault) => return Exchanged::Answer(fault),
+            },
+        };
+        flight.await_response(limits, deadline);
+        let end = poll_fn(|cx| flight.poll(cx, &mut held.stream, downstream, deadline, limits)).await;
+        return match end {
+            End::Dead if reused && flight.may_restart(repeat) => {
+                flight.restart();
+                continue;
+            }
+            End::Dead => Exchanged::Answer(Fault::UpstreamClosed),
+            End::Done => {
+                if flight.leaves_clean() {
+                    held.kept = flight.kept;
+                    upstreams.put(site, held, limits);
+                }
+                Exchanged::Done
+            }
+            End::Switched => Exchanged::Switched { upstream: held.stream, early: flight.take_early() },
+            End::Failed(fault) if flight.answered => Exchanged::Truncated(fault),
+            End::Failed(fault) => Exchanged::Answer(fault),
+            End::Client(ClientFault::Refused(fault)) if !flight.answered => Exchanged::Answer(fault),
+            End::Client(_) => Exchanged::Gone,
+        };
+    }
+}

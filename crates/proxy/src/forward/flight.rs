@@ -1,0 +1,387 @@
+//! One exchange on one connection to an upstream: both directions, driven by one task.
+
+use std::{
+    io,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use super::{
+    ClientFault, Deadline, Downstream, Interim, Repeat, Upload,
+    response::{Next, ResponseBody},
+    upload::{BULK, WINDOW},
+};
+use crate::{
+    answer::Fault,
+    h1::{
+        KeepAlive, Parsed,
+        headers::HeaderSlots,
+        limits::HeadLimits,
+        request::Asked,
+        response::{self, ResponseHead},
+        trailers::Trailers,
+    },
+    limits::Limits,
+    stream::{Stream, buffer},
+};
+
+/// Is an exchange on one connection to an upstream.
+pub(super) struct Flight {
+    upload: Upload,
+    sending: Sending,
+    /// What the upstream sent, from `at` on not yet used.
+    read: Vec<u8>,
+    at: usize,
+    reading: Reading,
+    asked: Asked,
+    interim: Interim,
+    interims: u8,
+    /// Whether a byte of a response has come.
+    heard: bool,
+    /// Whether the client's side has taken a head that is no interim one.
+    pub(super) answered: bool,
+    /// Whether the body waits until the head has gone.
+    head_first: bool,
+    /// Whether the last read was a full one: then the next one is given more room.
+    bulk: bool,
+    /// Whether the upstream keeps its connection after this response.
+    keep_alive: KeepAlive,
+    /// How long it says that it does.
+    pub(super) kept: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Going,
+    /// The upstream has all of the request.
+    Sent,
+    /// The upstream takes no more; it may still answer.
+    Broken,
+}
+
+enum Reading {
+    Head,
+    Body(ResponseBody),
+    End(Trailers),
+    Flush,
+    Switch,
+}
+
+/// Says how a flight ended.
+pub(super) enum End {
+    /// The client has the whole response.
+    Done,
+    /// The client has a 101.
+    Switched,
+    /// The upstream was gone before it said anything.
+    Dead,
+    /// The upstream's side failed otherwise.
+    Failed(Fault),
+    /// The client's side failed.
+    Client(ClientFault),
+}
+
+impl From<ClientFault> for End {
+    fn from(fault: ClientFault) -> Self {
+        Self::Client(fault)
+    }
+}
+
+impl Flight {
+    pub(super) fn new(upload: Upload, asked: Asked, interim: Interim, expects_continue: bool) -> Self {
+        Self {
+            upload,
+            sending: Sending::Going,
+            read: Vec::new(),
+            at: 0,
+            reading: Reading::Head,
+            asked,
+            interim,
+            interims: 0,
+            heard: false,
+            answered: false,
+            head_first: expects_continue,
+            bulk: false,
+            keep_alive: KeepAlive::Close,
+            kept: None,
+        }
+    }
+
+    /// Whether the request can go to another connection without being carried out twice.
+    pub(super) fn may_restart(&self, repeat: Repeat) -> bool {
+        self.upload.is_unsent() || (repeat == Repeat::Harmless && self.upload.can_restart())
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.upload.restart();
+        self.sending = Sending::Going;
+        self.read.clear();
+        self.at = 0;
+    }
+
+    /// Whether the upstream's connection can carry another request.
+    pub(super) fn leaves_clean(&self) -> bool {
+        self.keep_alive == KeepAlive::Keep && self.sending == Sending::Sent && self.at == self.read.len()
+    }
+
+    pub(super) fn take_early(&mut self) -> Vec<u8> {
+        let mut early = std::mem::take(&mut self.read);
+        early.drain(..self.at);
+        self.at = 0;
+        early
+    }
+
+    pub(super) fn await_response(&self, limits: &Limits, deadline: &mut Deadline) {
+        deadline.put_off(if self.upload.is_ended() { limits.upstream_response } else { limits.body_idle });
+    }
+
+    pub(super) fn poll<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        upstream: &mut Stream,
+        downstream: &mut D,
+        deadline: &mut Deadline,
+        limits: &Limits,
+    ) -> Poll<End> {
+        if self.sending == Sending::Going
+            && let Poll::Ready(Err(fault)) = self.poll_send(cx, upstream, downstream, deadline, limits)
+        {
+            return Poll::Ready(fault.into());
+        }
+        match self.poll_receive(cx, upstream, downstream, deadline, limits) {
+            Poll::Ready(Ok(end) | Err(end)) => return Poll::Ready(end),
+            Poll::Pending => {}
+        }
+        if matches!(self.reading, Reading::Head)
+            && self.sending != Sending::Going
+            && downstream.poll_gone(cx).is_ready()
+        {
+            return Poll::Ready(ClientFault::Gone.into());
+        }
+        ready!(deadline.poll(cx));
+        Poll::Ready(self.late())
+    }
+
+    /// Tells whose time is up.
+    fn late(&self) -> End {
+        match (&self.reading, self.sending) {
+            // The upstream has taken all that there was: it is the client who does not send.
+            (Reading::Head, Sending::Going) if self.upload.room() > 0 => {
+                ClientFault::Refused(Fault::RequestTimeout).into()
+            }
+            (Reading::Head, _) => End::Failed(Fault::UpstreamTimeout),
+            // What was read is not taken: it is the client who does not read.
+            _ if self.at < self.read.len() => ClientFault::Gone.into(),
+            (Reading::Body(_), _) => End::Failed(Fault::UpstreamTimeout),
+            _ => ClientFault::Gone.into(),
+        }
+    }
+
+    /// Moves the request; pending also when there is more to do, with the task woken.
+    fn poll_send<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        upstream: &mut Stream,
+        downstream: &mut D,
+        deadline: &mut Deadline,
+        limits: &Limits,
+    ) -> Poll<Result<(), ClientFault>> {
+        for _ in 0..TURNS {
+            let mut starved = false;
+            if !self.head_first && self.upload.room() > 0 {
+                match downstream.poll_body(cx, &mut self.upload)? {
+                    Poll::Ready(()) => deadline.put_off(limits.body_idle),
+                    Poll::Pending => starved = true,
+                }
+            }
+            let sent = match self.upload.poll_send(cx, upstream) {
+                Poll::Ready(Ok(())) if starved || self.upload.is_ended() => upstream.poll_flush(cx),
+                other => other,
+            };
+            match sent {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    // It may have answered before it stopped listening: 413 and the like.
+                    self.sending = Sending::Broken;
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+            self.head_first = false;
+            if self.upload.is_ended() {
+                self.sending = Sending::Sent;
+                self.await_response(limits, deadline);
+                return Poll::Ready(Ok(()));
+            }
+            if starved {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Moves the response.
+    fn poll_receive<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        upstream: &mut Stream,
+        downstream: &mut D,
+        deadline: &mut Deadline,
+        limits: &Limits,
+    ) -> Poll<Result<End, End>> {
+        for _ in 0..TURNS {
+            match &mut self.reading {
+                Reading::Head => {
+                    if self.at < self.read.len() && self.parse_head(downstream)? {
+                        deadline.put_off(limits.body_idle);
+                        continue;
+                    }
+                    match ready!(self.poll_read(cx, upstream, downstream, buffer::BUFFER_BYTES)?) {
+                        Ok(0) | Err(_) if !self.heard => return Poll::Ready(Err(End::Dead)),
+                        Ok(0) | Err(_) => return Poll::Ready(Err(End::Failed(Fault::UpstreamClosed))),
+                        Ok(_) => {
+                            self.heard = true;
+                            self.upload.forget();
+                        }
+                    }
+                }
+                Reading::Body(body) => match body.next(&self.read[self.at..]) {
+                    Ok(Next::Data { skip, len }) => {
+                        // Framing is counted once: a body remembers that data lies at the start.
+                        self.at += skip;
+                        let data = &self.read[self.at..self.at + len];
+                        let taken = ready!(downstream.poll_data(cx, data))?;
+                        body.took(taken);
+                        self.at += taken;
+                        deadline.put_off(limits.body_idle);
+                    }
+                    Ok(Next::End { used, trailers }) => {
+                        self.at += used;
+                        self.reading = Reading::End(trailers);
+                    }
+                    Ok(Next::More { used }) => {
+                        self.at += used;
+                        let (size, until_close) = (body.read_size(WINDOW), matches!(body, ResponseBody::UntilClose));
+                        match ready!(self.poll_read(cx, upstream, downstream, size)?) {
+                            Ok(0) if until_close => self.reading = Reading::End(Trailers::default()),
+                            Ok(0) | Err(_) => return Poll::Ready(Err(End::Failed(Fault::UpstreamClosed))),
+                            Ok(_) => {}
+                        }
+                    }
+                    Err(_) => return Poll::Ready(Err(End::Failed(Fault::UpstreamBadResponse))),
+                },
+                Reading::End(trailers) => {
+                    ready!(downstream.poll_end(cx, trailers))?;
+                    self.reading = Reading::Flush;
+                }
+                Reading::Flush => {
+                    ready!(downstream.poll_flush(cx))?;
+                    return Poll::Ready(Ok(End::Done));
+                }
+                Reading::Switch => {
+                    ready!(downstream.poll_flush(cx))?;
+                    return Poll::Ready(Ok(End::Switched));
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads more from the upstream; before it waits, the client gets what was kept for it.
+    fn poll_read<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        upstream: &mut Stream,
+        downstream: &mut D,
+        size: usize,
+    ) -> Poll<Result<io::Result<usize>, ClientFault>> {
+        if self.at == self.read.len() {
+            self.read.clear();
+            self.at = 0;
+        } else if self.at > 0 {
+            self.read.drain(..self.at);
+            self.at = 0;
+        }
+        if self.bulk && size > self.read.capacity() {
+            if self.read.capacity() == 0 {
+                self.read = buffer::take();
+            }
+            self.read.reserve(size);
+        }
+        match upstream.poll_fill(cx, &mut self.read, size) {
+            Poll::Ready(read) => {
+                self.bulk = matches!(read, Ok(bytes) if bytes >= BULK);
+                Poll::Ready(Ok(read))
+            }
+            Poll::Pending => {
+                buffer::give_if_empty(&mut self.read);
+                if let Poll::Ready(Err(fault)) = downstream.poll_flush(cx) {
+                    return Poll::Ready(Err(fault));
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Reads a head from what is there; `false` if it is not there yet.
+    fn parse_head<D: Downstream>(&mut self, downstream: &mut D) -> Result<bool, End> {
+        let mut slots = HeaderSlots::new();
+        let parsed = response::parse(&self.read[self.at..], &HeadLimits::default(), self.asked, &mut slots);
+        let (head, len) = match parsed {
+            Ok(Parsed::Complete { head, len }) => (head, len),
+            Ok(Parsed::Partial) => return Ok(false),
+            Err(bad) => {
+                tracing::debug!(upstream.fault = bad.code(), "the upstream's response cannot be read: {bad}");
+                return Err(End::Failed(Fault::UpstreamBadResponse));
+            }
+        };
+        self.at += len;
+        if head.is_interim() {
+            self.interims += 1;
+            if self.interims > INTERIMS {
+                return Err(End::Failed(Fault::UpstreamBadResponse));
+            }
+            // We never ask an upstream for 100: the client gets its own from whoever reads its body.
+            if head.status != 100 && self.interim == Interim::Pass {
+                downstream.head(&head)?;
+            }
+            return Ok(true);
+        }
+        self.reading = self.after_head(&head)?;
+        self.keep_alive = head.keep_alive;
+        self.kept = head.header("keep-alive").and_then(timeout_hint);
+        self.answered = true;
+        downstream.head(&head)?;
+        Ok(true)
+    }
+
+    fn after_head(&self, head: &ResponseHead<'_>) -> Result<Reading, End> {
+        match head.status {
+            // Bytes of a request's body must not become bytes of the tunnel.
+            101 if self.sending != Sending::Sent => Err(End::Failed(Fault::UpstreamBadResponse)),
+            101 => Ok(Reading::Switch),
+            _ => Ok(Reading::Body(ResponseBody::new(head.body))),
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        buffer::give(std::mem::take(&mut self.read));
+    }
+}
+
+/// Reads `timeout=5` of a `Keep-Alive` header, as Node and Apache send it.
+fn timeout_hint(value: &[u8]) -> Option<Duration> {
+    let text = std::str::from_utf8(value).ok()?;
+    let seconds = text.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+/// How often one direction moves something before the other has its turn: two mebibytes at most.
+const TURNS: usize = 16;
+
+/// Interim responses to one request; servers send one or two.
+const INTERIMS: u8 = 32;

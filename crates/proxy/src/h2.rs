@@ -1,0 +1,145 @@
+//! Serves HTTP/2 clients by the `h2` crate: one task for the connection, one for each stream.
+//!
+//! The crate keeps the protocol (RFC 9113) and its own limits against resets, CONTINUATION and empty DATA frames; what
+//! it does not limit, [`budget`] does. A request becomes HTTP/1.1 only after [`crate::h1::downgrade`] has checked it.
+//!
+//! WebSocket over HTTP/2 (RFC 8441) is not offered: browsers then open an HTTP/1.1 connection for it.
+
+mod budget;
+mod request;
+mod stream_side;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::server::{Builder, Connection};
+use tokio::{task::JoinSet, time::timeout};
+
+use self::budget::Metered;
+use crate::{
+    forward::Deadline, h1::limits::HEAD_BYTES, limits::Limits, served::Client, stream::Stream, tls::TlsFacts,
+    worker::DrainWatch,
+};
+
+/// Is what all streams of a connection share.
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) tls: TlsFacts,
+}
+
+/// Serves a connection to its end; `stream` is past its handshake, in which HTTP/2 was agreed on.
+pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
+    let limits = &client.served.limits;
+    let handshake = builder(limits).handshake(Metered::new(stream));
+    let Ok(Ok(connection)) = timeout(limits.head, handshake).await else { return };
+    let mut serving = Serving {
+        connection,
+        streams: JoinSet::new(),
+        deadline: Deadline::after(limits.idle),
+        idle: true,
+        stage: Stage::Open,
+        drain: client.drain.clone(),
+        shared: Rc::new(Shared { client, tls }),
+    };
+    poll_fn(|cx| serving.poll(cx)).await;
+}
+
+/// Is a connection while it is served; its streams end with it.
+struct Serving {
+    connection: Connection<Metered, Bytes>,
+    streams: JoinSet<()>,
+    /// While no stream is open: when that has been long enough.
+    deadline: Deadline,
+    idle: bool,
+    stage: Stage,
+    drain: DrainWatch,
+    shared: Rc<Shared>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// `GOAWAY` is on its way: no stream is taken that the client began after it.
+    Leaving,
+}
+
+impl Serving {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A stream that panicked ended alone; tokio has caught it.
+        while let Poll::Ready(Some(_)) = self.streams.poll_join_next(cx) {}
+        if self.stage == Stage::Open && self.drain.poll_draining(cx).is_ready() {
+            self.leave();
+        }
+        loop {
+            match self.connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.shared.client.worker.counts().requests.up();
+                    self.streams.spawn_local(request::serve(request, respond, Rc::clone(&self.shared)));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::debug!(client.peer = %self.shared.client.peer, %error, "HTTP/2 connection ended");
+                    return Poll::Ready(());
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        if !self.streams.is_empty() {
+            self.idle = false;
+            return Poll::Pending;
+        }
+        if !self.idle {
+            self.idle = true;
+            let wait = if self.stage == Stage::Open { self.shared.client.served.limits.idle } else { GOODBYE };
+            self.deadline.put_off(wait);
+        }
+        while self.deadline.poll(cx).is_ready() {
+            if self.stage == Stage::Leaving {
+                return Poll::Ready(());
+            }
+            self.leave();
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn leave(&mut self) {
+        self.stage = Stage::Leaving;
+        self.deadline.put_off(GOODBYE);
+        self.connection.graceful_shutdown();
+    }
+}
+
+fn builder(limits: &Limits) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(limits.h2_streams)
+        // As much as an HTTP/1.1 head may have. Together with the table of 4 KiB it bounds what one request can unpack to.
+        .max_header_list_size(HEAD_BYTES as u32)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BYTES);
+    // The crate's own limits of resets stay as they are: they have held against every flood that was tried.
+    builder
+}
+
+/// What a client may send of one body before the upstream has taken any of it: 40 Mbit/s over a round trip of 100 ms.
+const STREAM_WINDOW: u32 = 512 * 1024;
+
+/// The same for all bodies of a connection together, so that is what one connection can make us hold; four streams whose
+/// upstreams do not read leave room for none of the others.
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// What is held of one response while the client does not take it: four frames.
+const SEND_BYTES: usize = 64 * 1024;
+
+/// How long a client has to close after `GOAWAY`, once no stream is open.
+const GOODBYE: Duration = Duration::from_secs(5);

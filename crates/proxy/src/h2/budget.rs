@@ -1,0 +1,194 @@
+//! Holds a client to a budget of frames that make work and carry nothing.
+//!
+//! The h2 crate answers any number of PING, SETTINGS and PRIORITY frames, and streams that are begun and reset one at a
+//! time. This looks at the headers of the frames as they come in (RFC 9113 section 4.1) and cuts who overspends.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+
+use crate::stream::Stream;
+
+/// Is a stream whose incoming frames are counted.
+pub(super) struct Metered {
+    stream: Stream,
+    frames: Frames,
+    budget: Budget,
+}
+
+impl Metered {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, frames: Frames::new(), budget: Budget { left: BURST, since: Instant::now() } }
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let me = self.get_mut();
+        let before = into.filled().len();
+        ready!(Pin::new(&mut me.stream).poll_read(cx, into))?;
+        let budget = &mut me.budget;
+        let within = me.frames.pass(&into.filled()[before..], |kind, flags| budget.pay(kind, flags));
+        Poll::Ready(if within { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, OverBudget)) })
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().stream.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream.poll_close(cx)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the client sends more frames without use than it may")]
+struct OverBudget;
+
+/// Walks over frames that come in pieces.
+struct Frames {
+    /// Bytes to be passed over: the preface first, then payloads.
+    skip: usize,
+    header: [u8; HEADER_BYTES],
+    have: usize,
+}
+
+impl Frames {
+    fn new() -> Self {
+        Self { skip: PREFACE_BYTES, header: [0; HEADER_BYTES], have: 0 }
+    }
+
+    /// Calls `each` with type and flags of every frame that begins here; ends with `false` when `each` does.
+    fn pass(&mut self, mut bytes: &[u8], mut each: impl FnMut(u8, u8) -> bool) -> bool {
+        while !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            let taken = (HEADER_BYTES - self.have).min(bytes.len());
+            self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+            self.have += taken;
+            bytes = &bytes[taken..];
+            if self.have == HEADER_BYTES {
+                self.have = 0;
+                let [a, b, c, kind, flags, ..] = self.header;
+                self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                if !each(kind, flags) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// Is what is left to spend, in halves of a frame.
+struct Budget {
+    left: u32,
+    since: Instant,
+}
+
+impl Budget {
+    fn pay(&mut self, kind: u8, flags: u8) -> bool {
+        let price = match kind {
+            HEADERS => {
+                self.left = (self.left + FOR_A_REQUEST).min(BURST);
+                return true;
+            }
+            // Carried by windows and the crate's own limits, or an answer to a frame of ours.
+            DATA | WINDOW_UPDATE | CONTINUATION => return true,
+            PING | SETTINGS if flags & ACK != 0 => return true,
+            _ => PRICE,
+        };
+        if self.left < price {
+            let now = Instant::now();
+            let earned = now.duration_since(self.since).as_millis() * u128::from(PER_SECOND) / 1000;
+            self.left = self.left.saturating_add(u32::try_from(earned).unwrap_or(BURST)).min(BURST);
+            self.since = now;
+        }
+        match self.left.checked_sub(price) {
+            Some(left) => self.left = left,
+            None => return false,
+        }
+        true
+    }
+}
+
+const PREFACE_BYTES: usize = 24;
+const HEADER_BYTES: usize = 9;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+const ACK: u8 = 1;
+
+/// One frame, in halves.
+const PRICE: u32 = 2;
+
+/// A client that cancels every other request never pays; one that cancels all of them pays half.
+const FOR_A_REQUEST: u32 = 1;
+
+/// 512 frames: old Firefox sends six PRIORITY frames at once, gRPC a PING for each round trip while data flows.
+const BURST: u32 = 512 * PRICE;
+
+/// 50 frames a second, which is a PING for each round trip of 20 ms.
+const PER_SECOND: u32 = 50 * PRICE;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(length: u32, kind: u8, flags: u8) -> Vec<u8> {
+        let mut frame = length.to_be_bytes()[1..].to_vec();
+        frame.extend_from_slice(&[kind, flags, 0, 0, 0, 1]);
+        frame.resize(HEADER_BYTES + length as usize, 0xff);
+        frame
+    }
+
+    #[test]
+    fn frames_are_found_however_they_are_cut() {
+        let expected = [(SETTINGS, 0), (HEADERS, 5), (PING, 1), (DATA, 1)];
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        for (length, (kind, flags)) in [18, 300, 8, 0].into_iter().zip(expected) {
+            bytes.extend(frame(length, kind, flags));
+        }
+        for size in 1..bytes.len() {
+            let (mut frames, mut found) = (Frames::new(), Vec::new());
+            for piece in bytes.chunks(size) {
+                assert!(frames.pass(piece, |kind, flags| {
+                    found.push((kind, flags));
+                    true
+                }));
+            }
+            assert_eq!(found, expected, "pieces of {size}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn useless_frames_are_paid_for_and_requests_earn_half_a_one() {
+        let mut budget = Budget { left: BURST, since: Instant::now() };
+        let spend = |budget: &mut Budget, kind, flags| (0..100_000).take_while(|_| budget.pay(kind, flags)).count();
+        assert_eq!(spend(&mut budget, PING, 0), 512);
+        assert_eq!(spend(&mut budget, PING, ACK), 100_000);
+        assert_eq!(spend(&mut budget, WINDOW_UPDATE, 0), 100_000);
+        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        assert_eq!(spend(&mut budget, SETTINGS, 0), 100);
+        assert_eq!((0..300).filter(|_| budget.pay(HEADERS, 4)).count(), 300);
+        assert_eq!(spend(&mut budget, 3, 0), 150, "RST_STREAM");
+    }
+}

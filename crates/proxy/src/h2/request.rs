@@ -1,0 +1,149 @@
+//! One stream: its request is checked, routed and carried out.
+
+use std::{cell::RefCell, future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, server::SendResponse};
+use portward_core::{RequestFacts, Scheme};
+
+use super::{
+    Shared,
+    stream_side::{About, StreamSide},
+};
+use crate::{
+    answer::{Answer, Asked, Fault},
+    forward::{Deadline, Exchanged, Interim, Outgoing, Repeat, exchange},
+    h1::{
+        downgrade::{self, Parts},
+        forwarded::{Forwarded, Proto, Trust},
+        limits::HeadLimits,
+        request,
+    },
+    request_id::RequestId,
+    route::{HstsRule, Question, Routed, hsts, route},
+    snapshot::ServedSite,
+    stream::buffer,
+};
+
+/// Carries out one request; when the client resets the stream, so ends everything that was done for it.
+pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: Rc<Shared>) {
+    let (head, body) = request.into_parts();
+    let (about, decided) = decide(&head, &body, &shared);
+    drop(head);
+    let side = RefCell::new(StreamSide::new(body, respond, &about));
+    let answer = match decided {
+        Decided::Answer(answer) => answer,
+        Decided::Forward(site, outgoing) => match forward(&shared, &site, outgoing, &side).await {
+            Exchanged::Answer(fault) => {
+                tracing::debug!(request.id = %about.id, site.id = %site.id, fault = fault.code(), "answered by us");
+                fault.into()
+            }
+            Exchanged::Truncated(fault) => {
+                tracing::debug!(request.id = %about.id, site.id = %site.id, fault = fault.code(), "response cut short");
+                side.into_inner().reset(Reason::INTERNAL_ERROR);
+                return;
+            }
+            // HTTP/2 asks for no upgrade, and one that was not asked for is a bad response.
+            Exchanged::Switched { .. } => {
+                side.into_inner().reset(Reason::INTERNAL_ERROR);
+                return;
+            }
+            // What is left of a body that nobody wants is refused by dropping the stream: the crate resets it.
+            Exchanged::Done | Exchanged::Gone => return,
+        },
+    };
+    let asked = Asked {
+        request_id: about.id.as_str(),
+        host: about.host.as_deref(),
+        accept: about.accept.as_deref(),
+        head: about.head,
+        now: shared.client.served.now(),
+    };
+    let (response, body) = answer.to_h2(&asked);
+    side.into_inner().answer(response, body);
+}
+
+enum Decided {
+    Answer(Answer),
+    Forward(Arc<ServedSite>, Outgoing),
+}
+
+fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (About, Decided) {
+    let client = &shared.client;
+    let mut about = About {
+        id: client.worker.request_ids.next(),
+        head: head.method == http::Method::HEAD,
+        expects_continue: false,
+        accept: head.headers.get(http::header::ACCEPT).map(|value| value.as_bytes().to_vec()),
+        host: None,
+        hsts: HstsRule::Remove,
+    };
+    let parts = Parts {
+        method: head.method.as_str(),
+        scheme: head.uri.scheme_str(),
+        authority: head.uri.authority().map(http::uri::Authority::as_str),
+        path: head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str),
+        headers: &head.headers,
+        stream: if body.is_end_stream() { downgrade::Stream::Ended } else { downgrade::Stream::Open },
+    };
+    let checked = match downgrade::check(parts, &HeadLimits::default()) {
+        Ok(checked) => checked,
+        Err(refusal) => {
+            tracing::debug!(request.id = %about.id, client.peer = %client.peer, refusal = refusal.code(), "request refused");
+            return (about, Decided::Answer(Fault::Refused(refusal).into()));
+        }
+    };
+    let question = Question {
+        scheme: Scheme::Https,
+        method: checked.method,
+        authority: checked.host,
+        path_and_query: checked.path_and_query,
+        facts: RequestFacts { sec_fetch_mode: checked.header("sec-fetch-mode"), accept: about.accept.as_deref() },
+        sni: shared.tls.sni.as_ref(),
+    };
+    let routed = {
+        let snapshot = client.served.newest();
+        route(&snapshot, || client.served.https_port_for(client.local.ip()), &question)
+    };
+    about.host = Some(checked.host.to_owned());
+    match routed {
+        Routed::Answer(answer) => (about, Decided::Answer(answer)),
+        Routed::Forward { host, site } => {
+            about.hsts = hsts(&site, &host, shared.tls.certificate.as_deref());
+            about.expects_continue = checked.expect_continue;
+            let mut out = buffer::take();
+            request::write_upstream(&checked, &forwarded(shared, &about.id), &mut out);
+            let outgoing = Outgoing {
+                head: out,
+                body: checked.body,
+                asked: checked.asked(),
+                repeat: Repeat::of(checked.method),
+                expects_continue: checked.expect_continue,
+                interim: Interim::Pass,
+            };
+            (about, Decided::Forward(site, outgoing))
+        }
+    }
+}
+
+fn forwarded<'a>(shared: &Shared, id: &'a RequestId) -> Forwarded<'a> {
+    Forwarded {
+        peer: shared.client.peer.ip(),
+        proto: Proto::Https,
+        port: shared.client.local.port(),
+        request_id: id.as_str(),
+        trust: Trust::Stranger,
+    }
+}
+
+async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &RefCell<StreamSide<'_>>) -> Exchanged {
+    let mut deadline = Deadline::after(shared.client.served.limits.upstream_response);
+    let mut downstream = side;
+    let mut exchanging = pin!(exchange(&shared.client, site, outgoing, &mut downstream, &mut deadline));
+    poll_fn(|cx| match exchanging.as_mut().poll(cx) {
+        Poll::Ready(exchanged) => Poll::Ready(exchanged),
+        // Wherever the exchange waits, be it for a connection.
+        Poll::Pending => side.borrow_mut().poll_reset(cx).map(|()| Exchanged::Gone),
+    })
+    .await
+}

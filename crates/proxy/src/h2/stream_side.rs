@@ -1,0 +1,223 @@
+//! An HTTP/2 client's side of one exchange.
+
+use std::{
+    cell::RefCell,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::{
+    answer::Fault,
+    forward::{ClientFault, Downstream, Upload},
+    h1::{
+        KeepAlive, Version,
+        length::BodyLength,
+        refusal::Refusal,
+        response::{self, ResponseHead},
+        trailers::Trailers,
+    },
+    request_id::RequestId,
+    route::HstsRule,
+};
+
+/// Is what is still to be known of a request when its head is gone.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) id: RequestId,
+    /// Whether the method is HEAD.
+    pub(super) head: bool,
+    /// Whether the client waits for `100 Continue`.
+    pub(super) expects_continue: bool,
+    pub(super) accept: Option<Vec<u8>>,
+    pub(super) host: Option<String>,
+    pub(super) hsts: HstsRule,
+}
+
+/// Moves one request's body in and its response out.
+pub(super) struct StreamSide<'a> {
+    body: RecvStream,
+    /// Of the body, taken from the crate and not yet by the upload.
+    rest: Bytes,
+    respond: SendResponse<Bytes>,
+    /// There once the head has gone.
+    send: Option<SendStream<Bytes>>,
+    about: &'a About,
+    invited: bool,
+    /// Bytes of a response of known length that are still to come.
+    left: Option<u64>,
+    ended: bool,
+}
+
+impl<'a> StreamSide<'a> {
+    pub(super) fn new(body: RecvStream, respond: SendResponse<Bytes>, about: &'a About) -> Self {
+        let rest = Bytes::new();
+        Self { body, rest, respond, send: None, about, invited: false, left: None, ended: false }
+    }
+
+    /// Is ready when the client has reset the stream or is gone.
+    pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ended {
+            return Poll::Pending;
+        }
+        match &mut self.send {
+            Some(send) => send.poll_reset(cx).map(drop),
+            None => self.respond.poll_reset(cx).map(drop),
+        }
+    }
+
+    /// Sends a whole response, if none was begun.
+    pub(super) fn answer(mut self, response: Response<()>, body: Bytes) {
+        // An error says that the client is not there any more.
+        if let Ok(mut send) = self.respond.send_response(response, body.is_empty())
+            && !body.is_empty()
+        {
+            let _ = send.send_data(body, true);
+        }
+    }
+
+    /// Breaks the stream off, so that the client sees that something is missing.
+    pub(super) fn reset(mut self, reason: Reason) {
+        match &mut self.send {
+            Some(send) => send.send_reset(reason),
+            None => self.respond.send_reset(reason),
+        }
+    }
+
+    fn poll_upload(&mut self, cx: &mut Context<'_>, upload: &mut Upload) -> Poll<Result<(), ClientFault>> {
+        if self.about.expects_continue && !self.invited {
+            self.invited = true;
+            let mut invitation = Response::new(());
+            *invitation.status_mut() = StatusCode::CONTINUE;
+            if self.send.is_none() && !self.body.is_end_stream() {
+                self.respond.send_informational(invitation).map_err(gone)?;
+            }
+        }
+        if self.rest.is_empty() {
+            match ready!(self.body.poll_data(cx)) {
+                Some(data) => self.rest = data.map_err(gone)?,
+                None => {
+                    let trailers = ready!(self.body.poll_trailers(cx)).map_err(gone)?;
+                    let trailers = trailers.as_ref().map_or_else(Trailers::default, |trailers| {
+                        Trailers::collect(trailers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
+                    });
+                    return Poll::Ready(upload.end(&trailers).map_err(|_| BODY_MISMATCH));
+                }
+            }
+        }
+        let part = self.rest.split_to(self.rest.len().min(upload.room()));
+        // The client may send as much again: the upload holds no more than its window.
+        self.body.flow_control().release_capacity(part.len()).map_err(gone)?;
+        Poll::Ready(upload.data(&part).map_err(ClientFault::from))
+    }
+
+    fn head(&mut self, head: &ResponseHead<'_>) -> Result<(), ClientFault> {
+        let hsts;
+        let (set, remove): (&[_], &[_]) = match &self.about.hsts {
+            HstsRule::Keep => (&[], &[]),
+            HstsRule::Remove => (&[], &["strict-transport-security"]),
+            HstsRule::Set(value) => {
+                hsts = [("strict-transport-security", value.as_bytes())];
+                (&hsts, &[])
+            }
+        };
+        let to = response::Downstream { version: Version::Http2, keep_alive: KeepAlive::Keep, set, remove };
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(head.status).map_err(gone)?;
+        append(response.headers_mut(), head.end_to_end(&to));
+        if head.is_interim() {
+            return self.respond.send_informational(response).map_err(gone);
+        }
+        if let Some(length) = head.content_length
+            && head.status != 204
+        {
+            response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        self.left = match head.body {
+            BodyLength::None => Some(0),
+            BodyLength::Exact(bytes) => Some(bytes),
+            BodyLength::Chunked | BodyLength::UntilClose => None,
+        };
+        self.ended = self.left == Some(0);
+        self.send = Some(self.respond.send_response(response, self.ended).map_err(gone)?);
+        Ok(())
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, ClientFault>> {
+        let Some(send) = &mut self.send else { return Poll::Ready(Err(ClientFault::Gone)) };
+        while send.capacity() == 0 {
+            send.reserve_capacity(data.len());
+            match ready!(send.poll_capacity(cx)) {
+                Some(capacity) => capacity.map_err(gone)?,
+                None => return Poll::Ready(Err(ClientFault::Gone)),
+            };
+        }
+        let taken = data.len().min(send.capacity());
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(taken as u64);
+            // The last byte carries the end: no empty frame behind it.
+            self.ended = *left == 0;
+        }
+        send.send_data(Bytes::copy_from_slice(&data[..taken]), self.ended).map_err(gone)?;
+        Poll::Ready(Ok(taken))
+    }
+
+    fn end(&mut self, trailers: &Trailers) -> Result<(), ClientFault> {
+        if self.ended {
+            return Ok(());
+        }
+        self.ended = true;
+        let Some(send) = &mut self.send else { return Err(ClientFault::Gone) };
+        if trailers.is_empty() {
+            return send.send_data(Bytes::new(), true).map_err(gone);
+        }
+        let mut map = HeaderMap::new();
+        append(&mut map, trailers.walk());
+        send.send_trailers(map).map_err(gone)
+    }
+}
+
+/// The exchange and the look-out for a reset are polled by the same task, one after the other.
+impl Downstream for &RefCell<StreamSide<'_>> {
+    fn poll_body(&mut self, cx: &mut Context<'_>, upload: &mut Upload) -> Poll<Result<(), ClientFault>> {
+        self.borrow_mut().poll_upload(cx, upload)
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.borrow_mut().poll_reset(cx)
+    }
+
+    fn head(&mut self, head: &ResponseHead<'_>) -> Result<(), ClientFault> {
+        self.borrow_mut().head(head)
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, ClientFault>> {
+        self.borrow_mut().poll_data(cx, data)
+    }
+
+    fn poll_end(&mut self, _cx: &mut Context<'_>, trailers: &Trailers) -> Poll<Result<(), ClientFault>> {
+        Poll::Ready(self.borrow_mut().end(trailers))
+    }
+
+    // The connection's task sends what its streams have, together.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ClientFault>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Appends headers; the codec has checked that each is one.
+fn append<'h>(to: &mut HeaderMap, headers: impl Iterator<Item = (&'h str, &'h [u8])>) {
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
+            to.append(name, value);
+        }
+    }
+}
+
+fn gone<E>(_: E) -> ClientFault {
+    ClientFault::Gone
+}
+
+const BODY_MISMATCH: ClientFault = ClientFault::Refused(Fault::Refused(Refusal::BodyMismatch));

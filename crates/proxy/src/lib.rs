@@ -1,0 +1,33 @@
+//! The data plane: listens on bindings, chooses certificates, routes and forwards.
+//!
+//! It reads [`Snapshot`]s and nothing else: no store, no REST, no ACME.
+//! Each worker is a thread with a single-threaded runtime, listeners and upstream connections of its own;
+//! what a worker needs to know of the outside reaches it as a new snapshot.
+
+mod answer;
+mod bind;
+mod clock;
+mod connection;
+mod count;
+mod forward;
+pub mod h1;
+mod h2;
+pub mod limits;
+mod proxy;
+mod request_id;
+mod route;
+mod served;
+pub mod snapshot;
+mod stream;
+mod tls;
+mod upgrade;
+mod upstream;
+mod worker;
+
+pub use bind::{BindError, Holder};
+pub use clock::Clock;
+pub use count::CountsView;
+pub use limits::Limits;
+pub use proxy::{BindingReport, Drained, Proxy, ProxyOptions, SpawnError};
+pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Snapshot};
+pub use tls::KeyError;

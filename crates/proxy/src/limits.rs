@@ -1,0 +1,61 @@
+//! Time-outs and limits of the data plane, with the origin of each default.
+
+use std::time::Duration;
+
+/// Bounds what one client or one upstream can make Portward hold or wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From accepting a connection to the end of its TLS handshake.
+    pub handshake: Duration,
+    /// From the first byte of a request head to its last.
+    pub head: Duration,
+    /// How long a connection may wait for its next request.
+    pub idle: Duration,
+    /// For a connection to an upstream, TLS included.
+    pub upstream_connect: Duration,
+    /// From the end of a request to the first byte of its response.
+    pub upstream_response: Duration,
+    /// Between two reads or two writes of a body, on either side, and between two messages of an upgraded connection.
+    pub body_idle: Duration,
+    /// How long a connection to an upstream is kept for the next request.
+    pub upstream_idle: Duration,
+    /// How long the connections of a removed binding may take to finish before they are cut.
+    pub drain: Duration,
+    /// Open connections of all clients together; further ones are answered with 503.
+    pub connections: usize,
+    /// Connections to one upstream that a worker keeps while they idle.
+    pub upstream_idle_connections: usize,
+    /// Bytes of a request body; none for no limit.
+    pub body: Option<u64>,
+    /// Concurrent streams of one HTTP/2 connection.
+    pub h2_streams: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // nginx has 60 s for the whole head; a real handshake takes a few round trips.
+            handshake: Duration::from_secs(15),
+            // hyper and Go's documentation both suggest 30 s at most against slow senders.
+            head: Duration::from_secs(30),
+            // nginx: 75 s, Caddy: 5 min; browsers close after about 2 min.
+            idle: Duration::from_secs(120),
+            // HAProxy's usual 5 s is short for an application that wakes from swap.
+            upstream_connect: Duration::from_secs(10),
+            // TeamCity's documentation asks proxies for 1200 s: builds and reports answer late.
+            upstream_response: Duration::from_secs(1200),
+            body_idle: Duration::from_secs(1200),
+            // Below the 75 s of nginx and the 60 s of Node's newer releases would be too late for Node's 5 s;
+            // a connection that the upstream closes meanwhile is noticed and replaced.
+            upstream_idle: Duration::from_secs(55),
+            // Envoy drains a removed listener for 600 s; nginx and HAProxy wait for ever unless they are told not to.
+            drain: Duration::from_secs(600),
+            connections: 50_000,
+            upstream_idle_connections: 256,
+            // As the applications behind us decide; Octopus packages have gigabytes.
+            body: None,
+            // nginx's http2_max_concurrent_streams is 128, h2's suggestion at least 100 (RFC 9113 section 6.5.2).
+            h2_streams: 128,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The handle that the rest of Portward has on the data plane.
+//!
+//! [`Proxy::publish`] is the only way in: it takes a whole [`Snapshot`] and makes the sockets and the workers follow it.
+
+mod plan;
+
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use portward_core::{BindingId, Scheme};
+use tokio::{sync::Mutex, time::timeout};
+
+use self::plan::{Held, Placement, place};
+use crate::{
+    bind::{self, BindError},
+    clock::Clock,
+    count::CountsView,
+    limits::Limits,
+    served::{Bound, Served},
+    snapshot::{ServedBinding, Snapshot},
+    worker::{Change, ListenerKey, NewListener, WorkerThread},
+};
+
+/// Says how a [`Proxy`] is spawned.
+#[derive(Clone, Debug)]
+pub struct ProxyOptions {
+    /// Threads that serve connections; one for each core is the most that is of use.
+    pub workers: NonZeroUsize,
+    /// Time-outs and limits.
+    pub limits: Limits,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+/// Is the running data plane.
+///
+/// Dropped without [`Proxy::drain`], it cuts all connections.
+#[derive(Debug)]
+pub struct Proxy {
+    served: Arc<Served>,
+    workers: Vec<WorkerThread>,
+    /// Held through a publish, so that publishes happen one after another.
+    sockets: Mutex<Sockets>,
+    reports: RwLock<Vec<BindingReport>>,
+}
+
+/// Says what became of one binding of a snapshot.
+#[derive(Clone, Debug)]
+pub struct BindingReport {
+    /// Names the binding.
+    pub id: BindingId,
+    /// Where it listens, with its real port; or why it does not.
+    pub result: Result<SocketAddr, BindError>,
+}
+
+/// Says how the connections ended that were open when a drain began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// They finished by themselves.
+    pub finished: u64,
+    /// They were cut when the limit was reached.
+    pub cut: u64,
+}
+
+/// Says why the data plane could not be spawned.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The cryptography that TLS needs is not there.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// The worker got no event queue.
+    #[error("the event loop of worker {worker} cannot be set up")]
+    Runtime {
+        /// Index of the worker.
+        worker: usize,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The operating system gave no thread.
+    #[error("the thread of worker {worker} cannot be started")]
+    Thread {
+        /// Index of the worker.
+        worker: usize,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Sockets {
+    held: Vec<Held>,
+    next_key: u64,
+}
+
+impl Proxy {
+    /// Starts the workers; nothing is bound until the first snapshot is published.
+    pub fn spawn(options: ProxyOptions) -> Result<Self, SpawnError> {
+        let count = options.workers.get();
+        let served = Arc::new(Served::new(count, options.limits, options.clock).map_err(SpawnError::Tls)?);
+        let workers =
+            (0..count).map(|index| WorkerThread::spawn(index, Arc::clone(&served))).collect::<Result<_, _>>()?;
+        Ok(Self { served, workers, sockets: Mutex::default(), reports: RwLock::default() })
+    }
+
+    /// Serves `snapshot` from now on and tells what became of each of its bindings, in their order.
+    ///
+    /// When it resolves, every worker accepts on the new bindings, and every handshake and request that begins sees the
+    /// new snapshot.
+    /// A binding that cannot be bound is reported and disturbs nothing: if it ran at another address, it goes on there.
+    /// It is tried again with the next snapshot.
+    /// Sockets whose address is still wanted stay open; others take the connections that have begun (which adds a round
+    /// trip to the publish), close, and their connections finish within [`Limits::drain`].
+    ///
+    /// It must run on a tokio runtime with time. Dropped before it resolves, the snapshot is served all the same.
+    pub async fn publish(&self, snapshot: Snapshot) -> Vec<BindingReport> {
+        let mut sockets = self.sockets.lock().await;
+        let (reports, changes) = self.arrange(&mut sockets, &snapshot.bindings);
+        let bound = sockets.held.iter().map(|held| held.bound.clone()).collect();
+        self.served.swap(Arc::new(snapshot), bound);
+        *self.reports.write().unwrap_or_else(PoisonError::into_inner) = reports.clone();
+        // All are told before the first answer is awaited: from here on nothing is lost if the caller goes away.
+        let answers: Vec<_> =
+            self.workers.iter().zip(changes).filter_map(|(worker, change)| worker.change(change)).collect();
+        for (worker, answer) in answers {
+            match timeout(WORKER_PATIENCE, answer).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => tracing::error!(worker, "a worker has ended; the others serve the bindings without it"),
+                Err(_) => tracing::error!(worker, "a worker is busy and has not followed the new bindings yet"),
+            }
+        }
+        reports
+    }
+
+    /// What became of each binding of the snapshot that is served.
+    pub fn bound(&self) -> Vec<BindingReport> {
+        self.reports.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tries for real whether a binding could have `address`, and lets it go again.
+    ///
+    /// An address that Portward holds itself is [`BindError::Ours`], whichever the two schemes are: a port has one.
+    pub fn try_bind(&self, _scheme: Scheme, address: SocketAddr) -> Result<(), BindError> {
+        let bound = self.served.bound();
+        match bound.iter().find(|bound| bind::overlap(bound.local, address)) {
+            Some(bound) => Err(BindError::Ours(bound.id.clone())),
+            None => bind::probe(address),
+        }
+    }
+
+    /// The snapshot that is served.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.served.snapshot()
+    }
+
+    /// What the workers have counted since they were spawned.
+    pub fn counts(&self) -> CountsView {
+        self.served.counts.view()
+    }
+
+    /// Ends the data plane: takes what is queued, closes the sockets that listen, lets running requests finish, and
+    /// cuts the connections that are still open after `limit`.
+    pub async fn drain(self, limit: Duration) -> Drained {
+        let answers: Vec<_> = self.workers.into_iter().map(|worker| worker.end(limit)).collect();
+        let mut drained = Drained::default();
+        for answer in answers {
+            let worker = answer.await;
+            drained.finished += worker.finished;
+            drained.cut += worker.cut;
+        }
+        drained
+    }
+
+    /// Opens what is to be opened; gives the report, and what each worker has to do.
+    fn arrange(&self, sockets: &mut Sockets, wanted: &[Arc<ServedBinding>]) -> (Vec<BindingReport>, Vec<Change>) {
+        let mut changes: Vec<Change> = self.workers.iter().map(|_| Change::default()).collect();
+        let placements = place(&sockets.held, wanted);
+        let mut next: Vec<Held> = Vec::with_capacity(wanted.len());
+        let mut reports: Vec<BindingReport> = Vec::with_capacity(wanted.len());
+        for (binding, placement) in wanted.iter().zip(placements) {
+            let placed = match placement {
+                Placement::Keep(index) => {
+                    let mut held = sockets.held[index].clone();
+                    if held.bound.id != binding.id || held.bound.scheme != binding.scheme {
+                        changes.iter_mut().for_each(|change| change.assign.push((held.key, Arc::clone(binding))));
+                    }
+                    held.asked = binding.address;
+                    held.bound = Bound { id: binding.id.clone(), scheme: binding.scheme, local: held.bound.local };
+                    Ok(held)
+                }
+                Placement::Open => self.open(sockets, binding, &mut changes),
+                Placement::Conflict(id) => Err(BindError::Ours(id)),
+            };
+            let result = placed.map(|held| {
+                let local = held.bound.local;
+                next.push(held);
+                local
+            });
+            reports.push(BindingReport { id: binding.id.clone(), result });
+        }
+        let failed = |id: &BindingId| reports.iter().any(|report| report.id == *id && report.result.is_err());
+        for held in &sockets.held {
+            if next.iter().any(|kept| kept.key == held.key) {
+                continue;
+            }
+            if failed(&held.bound.id) {
+                next.push(held.clone());
+            } else {
+                changes.iter_mut().for_each(|change| change.close.push(held.key));
+            }
+        }
+        sockets.held = next;
+        (reports, changes)
+    }
+
+    fn open(
+        &self,
+        sockets: &mut Sockets,
+        binding: &Arc<ServedBinding>,
+        changes: &mut [Change],
+    ) -> Result<Held, BindError> {
+        let own = sockets.held.iter().map(|held| (held.bound.local, held.inodes.as_slice()));
+        let count = NonZeroUsize::new(changes.len()).unwrap_or(NonZeroUsize::MIN);
+        let opened = bind::open(binding.address, count, own)?;
+        let key = ListenerKey(sockets.next_key);
+        sockets.next_key += 1;
+        for (change, socket) in changes.iter_mut().zip(opened.listeners) {
+            let binding = Arc::clone(binding);
+            change.open.push(NewListener { key, binding, local: opened.local, socket });
+        }
+        let bound = Bound { id: binding.id.clone(), scheme: binding.scheme, local: opened.local };
+        Ok(Held { key, asked: binding.address, bound, inodes: opened.inodes })
+    }
+}
+
+/// A worker answers within microseconds; one that needs longer is stuck, and the control plane must not be.
+const WORKER_PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

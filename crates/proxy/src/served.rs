@@ -1,0 +1,111 @@
+//! What every worker reads of the outside, and what each connection carries with it.
+//!
+//! The newest [`Snapshot`] is one pointer that [`Proxy::publish`](crate::Proxy::publish) swaps: a worker sees the new one
+//! at its next look, without a message.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+};
+
+use arc_swap::{ArcSwap, Guard};
+use portward_core::{BindingId, Scheme, Timestamp, https_port_for};
+
+use crate::{
+    clock::Clock,
+    count::Counts,
+    limits::Limits,
+    snapshot::{ServedBinding, Snapshot},
+    tls::{TlsClient, TlsServer},
+    worker::{DrainWatch, Worker},
+};
+
+/// Is what all workers read; there is one for each [`Proxy`](crate::Proxy).
+#[derive(Debug)]
+pub(crate) struct Served {
+    snapshot: ArcSwap<Snapshot>,
+    bound: ArcSwap<Vec<Bound>>,
+    /// Time-outs and limits; they stay as they were at spawn.
+    pub(crate) limits: Limits,
+    /// What the workers count.
+    pub(crate) counts: Counts,
+    /// What handshakes with clients share.
+    pub(crate) tls_server: TlsServer,
+    /// What handshakes with upstreams share.
+    pub(crate) tls_client: TlsClient,
+    clock: Clock,
+}
+
+/// Is a binding that has its sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) id: BindingId,
+    pub(crate) scheme: Scheme,
+    /// Where it listens for real, with the port that the operating system chose.
+    pub(crate) local: SocketAddr,
+}
+
+/// Is what a connection of a client knows of where it is; one for each connection, cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) served: Arc<Served>,
+    pub(crate) worker: Rc<Worker>,
+    /// The binding as it was when the connection was accepted.
+    pub(crate) binding: Arc<ServedBinding>,
+    /// The other end; an IPv4 client of an IPv6 socket is shown as IPv4.
+    pub(crate) peer: SocketAddr,
+    /// Our end, likewise.
+    pub(crate) local: SocketAddr,
+    /// Tells when to finish: see [`DrainWatch`].
+    pub(crate) drain: DrainWatch,
+}
+
+impl Served {
+    pub(crate) fn new(workers: usize, limits: Limits, clock: Clock) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            bound: ArcSwap::from_pointee(Vec::new()),
+            limits,
+            counts: Counts::new(workers),
+            tls_server: TlsServer::new()?,
+            tls_client: TlsClient::new(),
+            clock,
+        })
+    }
+
+    /// Now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The newest snapshot, to keep.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The newest snapshot for a short look: cheaper, but not to be held across an await.
+    pub(crate) fn newest(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// The port of the https binding to which a request that came in at `local` can be sent.
+    ///
+    /// Only bindings that have their sockets are looked at, with the ports that they really have.
+    pub(crate) fn https_port_for(&self, local: IpAddr) -> Option<u16> {
+        let bound = self.bound.load();
+        https_port_for(local, bound.iter().filter(|bound| bound.scheme == Scheme::Https).map(|bound| bound.local))
+    }
+
+    /// The bindings that have their sockets.
+    pub(crate) fn bound(&self) -> Guard<Arc<Vec<Bound>>> {
+        self.bound.load()
+    }
+
+    /// Makes `snapshot` the newest one, with the bindings that have their sockets.
+    pub(crate) fn swap(&self, snapshot: Arc<Snapshot>, bound: Vec<Bound>) {
+        // Sockets first: whoever sees the new sites must find the ports that their redirects lead to.
+        self.bound.store(Arc::new(bound));
+        self.snapshot.store(snapshot);
+    }
+}

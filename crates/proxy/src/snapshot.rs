@@ -1,0 +1,71 @@
+//! What is served now: one immutable value, built elsewhere from the desired state.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use portward_core::{
+    BindingId, CertificateId, CertificateStatus, ForceHttps, Host, HostMap, Hsts, Revision, Scheme, SiteId, Thumbprint,
+    Upstream, UpstreamTrust,
+};
+use rustls::sign::CertifiedKey;
+
+/// Is everything that the data plane knows, at one revision.
+///
+/// A connection keeps the snapshot it began with for its handshake; each request looks at the newest one.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The change that this snapshot shows.
+    pub revision: Revision,
+    /// Where connections are accepted.
+    pub bindings: Vec<Arc<ServedBinding>>,
+    /// Sites by host.
+    pub sites: HostMap<Arc<ServedSite>>,
+    /// The best certificate for each host.
+    pub certificates: HostMap<Arc<ServedCertificate>>,
+    /// Answers to http-01 challenges (RFC 8555 section 8.3): key authorization by host and token.
+    pub challenges: HashMap<(Host, Box<str>), Box<str>>,
+}
+
+/// Is one binding as it is served.
+#[derive(Clone, Debug)]
+pub struct ServedBinding {
+    /// Names the binding.
+    pub id: BindingId,
+    /// Plain or TLS.
+    pub scheme: Scheme,
+    /// What was asked for; port 0 takes any free port.
+    pub address: SocketAddr,
+    /// For https: presented where no other certificate fits.
+    pub default_certificate: Option<Arc<ServedCertificate>>,
+}
+
+/// Is one site as it is served.
+#[derive(Clone, Debug)]
+pub struct ServedSite {
+    /// Names the site.
+    pub id: SiteId,
+    /// The application; never empty.
+    pub upstreams: Vec<Upstream>,
+    /// Which certificate of an https upstream is accepted.
+    pub upstream_trust: UpstreamTrust,
+    /// What happens to plain HTTP, the server's default already applied.
+    pub force_https: ForceHttps,
+    /// What browsers are told to remember.
+    pub hsts: Hsts,
+    /// Presented for the site's names instead of the best one of the library.
+    pub certificate: Option<Arc<ServedCertificate>>,
+}
+
+/// Is a certificate with its key, ready for handshakes.
+#[derive(Clone, Debug)]
+pub struct ServedCertificate {
+    /// Names the certificate.
+    pub id: CertificateId,
+    /// SHA-256 of the leaf.
+    pub thumbprint: Thumbprint,
+    /// Whether the leaf is signed by its own key.
+    pub self_signed: bool,
+    /// What time makes of it, when the snapshot was built; the builder makes a new snapshot when this changes.
+    pub status: CertificateStatus,
+    /// Chain and key for rustls.
+    pub key: Arc<CertifiedKey>,
+}

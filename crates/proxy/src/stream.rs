@@ -1,0 +1,168 @@
+//! One byte stream for both sides of the proxy: plain TCP, or TLS as server or client.
+//!
+//! Reading appends to a buffer of the caller, which is taken from the free list only when bytes are there.
+//! Writing on TLS holds bytes back until [`Stream::poll_flush`], so that a head and its body leave in one record and
+//! one write.
+
+pub(crate) mod buffer;
+mod records;
+mod session;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::BufMut;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+pub(crate) use records::{BeginError, Begun, begin};
+pub(crate) use session::Session;
+
+use records::Records;
+
+/// Is a connection to a client or to an upstream.
+///
+/// It belongs to one task: the task of the last poll is woken, be it for reading or for writing.
+pub(crate) struct Stream {
+    tcp: TcpStream,
+    tls: Option<Box<Records>>,
+}
+
+impl Stream {
+    /// A stream in the clear.
+    pub(crate) fn plain(tcp: TcpStream) -> Self {
+        Self { tcp, tls: None }
+    }
+
+    /// A stream after its TLS handshake.
+    pub(crate) fn tls(begun: Begun) -> Self {
+        Self { tcp: begun.tcp, tls: Some(begun.records) }
+    }
+
+    /// Appends what has come in to `buffer`, up to `at_most` bytes (which must not be 0); 0 is the end.
+    ///
+    /// While nothing is there no memory is taken: a `buffer` without capacity stays so until bytes come,
+    /// and then comes from the free list ([`buffer::take`]); give it back when it is empty.
+    /// The end of TLS is a `close_notify`; a connection that ends without one fails with `UnexpectedEof`
+    /// (RFC 8446 section 6.1: what came before may have been cut).
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        at_most: usize,
+    ) -> Poll<io::Result<usize>> {
+        debug_assert!(at_most > 0, "nothing to read looks like the end");
+        if let Some(records) = &mut self.tls {
+            return records.poll_fill(&mut self.tcp, cx, buffer, at_most);
+        }
+        if buffer.capacity() == 0 {
+            ready!(self.tcp.poll_read_ready(cx))?;
+            *buffer = buffer::take();
+        } else if buffer.capacity() - buffer.len() < at_most.min(SPARE_BYTES) {
+            buffer.reserve(at_most.min(buffer::BUFFER_BYTES));
+        }
+        let mut limited = (&mut *buffer).limit(at_most);
+        let read = pin!(self.tcp.read_buf(&mut limited)).poll(cx);
+        buffer::give_if_empty(buffer);
+        read
+    }
+
+    /// Takes bytes to be sent and tells how many; they leave at [`Stream::poll_flush`] at the latest.
+    ///
+    /// It is pending while earlier bytes wait for the socket, so no more than one batch is ever held.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.tls {
+            Some(records) => records.poll_write(&mut self.tcp, cx, bytes),
+            None => Pin::new(&mut self.tcp).poll_write(cx, bytes),
+        }
+    }
+
+    /// Sends what [`Stream::poll_write`] held back.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.tls {
+            Some(records) => records.poll_flush(&mut self.tcp, cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Sends what is held, says goodbye (`close_notify` on TLS) and closes the sending side of the socket.
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(records) = &mut self.tls {
+            ready!(records.poll_goodbye(&mut self.tcp, cx))?;
+        }
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+
+    /// [`Stream::poll_fill`] as a future.
+    pub(crate) async fn fill(&mut self, buffer: &mut Vec<u8>, at_most: usize) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx, buffer, at_most)).await
+    }
+
+    /// Takes all of the bytes; they leave at the flush at the latest.
+    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let taken = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            if taken == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// [`Stream::poll_flush`] as a future.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// [`Stream::poll_close`] as a future.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_close(cx)).await
+    }
+
+    /// The socket, to look at its addresses and options.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+
+    /// Whether it is TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let me = self.get_mut();
+        match &mut me.tls {
+            Some(records) => records.poll_read(&mut me.tcp, cx, into),
+            None => Pin::new(&mut me.tcp).poll_read(cx, into),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_close(cx)
+    }
+}
+
+/// A buffer with less room than this is enlarged before it is read into: fewer, larger reads.
+const SPARE_BYTES: usize = 4 * 1024;

@@ -1,0 +1,19 @@
+//! TLS on both sides: handshakes with clients by the snapshot's certificates, and with upstreams by the site's trust.
+//!
+//! Which certificate a client sees is decided in [`choice`], which upstream is believed in [`verifier`].
+
+mod certificate;
+mod choice;
+mod client;
+mod provider;
+mod server;
+mod verifier;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use certificate::KeyError;
+pub(crate) use client::{TlsClient, UpstreamTlsCause, UpstreamTlsError};
+pub(crate) use server::{Accepted, HandshakeError, TlsFacts, TlsServer};

@@ -1,0 +1,59 @@
+//! Making a certificate and its key ready for handshakes.
+
+use std::sync::Arc;
+
+use portward_core::{CertificateId, CertificateStatus, Chain};
+use rustls::{
+    InconsistentKeys,
+    crypto::aws_lc_rs::sign::any_supported_type,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    sign::CertifiedKey,
+};
+
+use crate::snapshot::ServedCertificate;
+
+/// Says why a certificate and a key cannot be served together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The key is damaged or of an algorithm that TLS has no use for.
+    #[error(
+        "the private key cannot be used: it is damaged or of another kind than RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
+    )]
+    Unusable,
+    /// The public key of the leaf is another one.
+    #[error("the private key does not fit the certificate {thumbprint}: it belongs to another one")]
+    DoesNotFit {
+        /// The certificate, by its SHA-256 thumbprint.
+        thumbprint: portward_core::Thumbprint,
+    },
+    /// The leaf is no certificate that TLS can present.
+    #[error("the certificate cannot be read as X.509")]
+    Certificate,
+}
+
+impl ServedCertificate {
+    /// Puts a chain and its key together and checks that they fit.
+    ///
+    /// The key is PKCS #8 in DER: RSA, ECDSA on P-256, P-384 or P-521, or Ed25519.
+    /// It is copied into the crypto library; the caller's bytes are not kept.
+    pub fn new(
+        id: CertificateId,
+        chain: &Chain,
+        key_pkcs8_der: &[u8],
+        self_signed: bool,
+        status: CertificateStatus,
+    ) -> Result<Self, KeyError> {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key_pkcs8_der));
+        let key = any_supported_type(&key).map_err(|_| KeyError::Unusable)?;
+        let sent = chain.sent().map(|der| CertificateDer::from(der.to_vec())).collect();
+        let certified = CertifiedKey::new(sent, key);
+        match certified.keys_match() {
+            Ok(()) => {}
+            Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                return Err(KeyError::DoesNotFit { thumbprint: chain.thumbprint() });
+            }
+            Err(_) => return Err(KeyError::Certificate),
+        }
+        Ok(Self { id, thumbprint: chain.thumbprint(), self_signed, status, key: Arc::new(certified) })
+    }
+}

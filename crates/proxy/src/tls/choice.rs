@@ -1,0 +1,121 @@
+//! Which certificate a client sees, and which of its session tickets are good.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use portward_core::{Host, HostName, HostPattern};
+use rustls::{
+    server::{ClientHello, ProducesTickets, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+
+use crate::snapshot::{ServedBinding, ServedCertificate, Snapshot};
+
+/// Chooses what is presented to a client that asked for `sni` at `local`.
+///
+/// By name: the one that the name's site names, else the best one of the library (exact name, then wildcard).
+/// Without a name: the one that has the address. Else the binding's own.
+pub(super) fn choose<'a>(
+    snapshot: &'a Snapshot,
+    binding: &'a ServedBinding,
+    sni: Option<&Host>,
+    local: IpAddr,
+) -> Option<&'a Arc<ServedCertificate>> {
+    let by_name = |host: &Host| {
+        let fixed = snapshot.sites.find(host).and_then(|site| site.certificate.as_ref());
+        fixed.or_else(|| snapshot.certificates.find(host))
+    };
+    let chosen = match sni {
+        Some(host) => by_name(host),
+        // A site for any host says nothing about clients that name none: those are the binding's.
+        None => snapshot.certificates.at(&HostPattern::Exact(Host::from(local))),
+    };
+    chosen.or(binding.default_certificate.as_ref())
+}
+
+/// Makes the choice of one connection, and remembers it.
+///
+/// A ticket carries the thumbprint of the certificate that was presented with it, and is good only where the same one
+/// would be presented again: nobody resumes past a replaced certificate, nor at a binding that shows another one.
+pub(super) struct Choice {
+    snapshot: Arc<Snapshot>,
+    binding: Arc<ServedBinding>,
+    local: IpAddr,
+    tickets: Arc<dyn ProducesTickets>,
+    made: Mutex<Made>,
+}
+
+/// Is what was asked for and chosen.
+#[derive(Clone, Default)]
+pub(super) struct Made {
+    /// Whether a ClientHello came so far.
+    pub(super) asked: bool,
+    pub(super) sni: Option<Host>,
+    pub(super) certificate: Option<Arc<ServedCertificate>>,
+}
+
+impl Choice {
+    pub(super) fn new(
+        snapshot: Arc<Snapshot>,
+        binding: Arc<ServedBinding>,
+        local: IpAddr,
+        tickets: Arc<dyn ProducesTickets>,
+    ) -> Self {
+        Self { snapshot, binding, local, tickets, made: Mutex::default() }
+    }
+
+    pub(super) fn made(&self) -> Made {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Thumbprint of what would be presented now.
+    fn thumbprint(&self) -> Option<[u8; THUMBPRINT_BYTES]> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.certificate.as_ref().map(|certificate| *certificate.thumbprint.as_bytes())
+    }
+}
+
+impl ResolvesServerCert for Choice {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // rustls gives no addresses here (RFC 6066 section 3 forbids them); a name that no host has finds nothing.
+        let sni = hello.server_name().and_then(|name| HostName::parse(name).ok()).map(Host::Name);
+        let certificate = choose(&self.snapshot, &self.binding, sni.as_ref(), self.local).cloned();
+        let key = certificate.as_ref().map(|certificate| Arc::clone(&certificate.key));
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Made { asked: true, sni, certificate };
+        key
+    }
+}
+
+impl ProducesTickets for Choice {
+    fn enabled(&self) -> bool {
+        self.tickets.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.tickets.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.tickets.encrypt(&[&self.thumbprint()?[..], plain].concat())
+    }
+
+    // rustls resolves the certificate before it looks at tickets, for full and resumed handshakes alike.
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = self.tickets.decrypt(cipher)?;
+        if plain.get(..THUMBPRINT_BYTES)? != self.thumbprint()? {
+            return None;
+        }
+        Some(plain.split_off(THUMBPRINT_BYTES))
+    }
+}
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Choice").field("binding", &self.binding.id).field("local", &self.local).finish_non_exhaustive()
+    }
+}
+
+const THUMBPRINT_BYTES: usize = 32;

@@ -1,0 +1,154 @@
+//! Certificates, and TLS clients that keep no secrets, for the tests of this crate.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{net::SocketAddr, sync::Arc};
+
+use portward_core::{BindingId, CertificateId, CertificateStatus, Chain, HostPattern, Scheme, Thumbprint};
+use rcgen::{CertificateParams, Issuer, KeyPair, SignatureAlgorithm};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use crate::snapshot::{ServedBinding, ServedCertificate, Snapshot};
+
+/// A chain, and its key in PKCS #8.
+pub(crate) struct Issued {
+    pub(crate) chain: Chain,
+    pub(crate) key: Vec<u8>,
+}
+
+impl Issued {
+    /// Self-signed.
+    pub(crate) fn new(names: &[&str], algorithm: &'static SignatureAlgorithm) -> Self {
+        Self::with(names, algorithm, |_| {})
+    }
+
+    /// Self-signed, changed before it is signed.
+    pub(crate) fn with(
+        names: &[&str],
+        algorithm: &'static SignatureAlgorithm,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        change(&mut params);
+        let leaf = params.self_signed(&key).unwrap();
+        Self { chain: Chain::of_leaf(Arc::from(leaf.der().as_ref())), key: key.serialize_der() }
+    }
+
+    pub(crate) fn served(&self, id: &str) -> Arc<ServedCertificate> {
+        let id = CertificateId::parse(id).unwrap();
+        Arc::new(ServedCertificate::new(id, &self.chain, &self.key, true, CertificateStatus::Valid).unwrap())
+    }
+
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
+        self.chain.thumbprint()
+    }
+}
+
+/// An authority that issues.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pub(crate) der: Arc<[u8]>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "Portward tests");
+        let der = Arc::from(params.self_signed(&key).unwrap().der().as_ref());
+        Self { issuer: Issuer::new(params, key), der }
+    }
+
+    pub(crate) fn issue(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Issued {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, names[0]);
+        change(&mut params);
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        Issued { chain: Chain::of_leaf(Arc::from(leaf.der().as_ref())), key: key.serialize_der() }
+    }
+}
+
+/// A self-signed certificate on P-256 that is ready to be served.
+pub(crate) fn certificate(id: &str, names: &[&str]) -> Arc<ServedCertificate> {
+    Issued::new(names, &rcgen::PKCS_ECDSA_P256_SHA256).served(id)
+}
+
+/// A snapshot without sites; a certificate for each pattern.
+pub(crate) fn snapshot(certificates: &[(&str, &Arc<ServedCertificate>)]) -> Arc<Snapshot> {
+    let mut snapshot = Snapshot::default();
+    for (pattern, certificate) in certificates {
+        snapshot.certificates.insert(&HostPattern::parse(pattern).unwrap(), Arc::clone(certificate));
+    }
+    Arc::new(snapshot)
+}
+
+pub(crate) fn binding(default: Option<&Arc<ServedCertificate>>) -> Arc<ServedBinding> {
+    Arc::new(ServedBinding {
+        id: BindingId::parse("front").unwrap(),
+        scheme: Scheme::Https,
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        default_certificate: default.cloned(),
+    })
+}
+
+/// A client that believes everybody, offers what `change` leaves of everything, and `alpn`.
+pub(crate) fn client(alpn: &[&str], change: impl FnOnce(&mut CryptoProvider)) -> ClientConfig {
+    let mut provider = aws_lc_rs::default_provider();
+    change(&mut provider);
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Credulous))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config
+}
+
+#[derive(Debug)]
+struct Credulous;
+
+impl ServerCertVerifier for Credulous {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, leaf, signature, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, leaf, signature, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}

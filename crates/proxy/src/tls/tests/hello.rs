@@ -1,0 +1,149 @@
+//! ClientHellos as they should not come: in many records, cut short, spoilt.
+
+use std::{io::Read, sync::Arc};
+
+use rustls::{ClientConnection, pki_types::ServerName};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{super::*, sockets};
+use crate::{
+    limits::Limits,
+    tls::fixture::{binding, certificate, client},
+};
+
+/// What the client says first: one record.
+fn hello(client: &mut ClientConnection) -> Vec<u8> {
+    let mut record = Vec::new();
+    client.write_tls(&mut record).unwrap();
+    assert_eq!(record.len(), 5 + usize::from(u16::from_be_bytes([record[3], record[4]])));
+    record
+}
+
+fn shop() -> ClientConnection {
+    let name = ServerName::try_from("shop.test").unwrap();
+    ClientConnection::new(Arc::new(client(&["h2"], |_| {})), name).unwrap()
+}
+
+/// Carries the client's side on until it is through.
+async fn drive(client: &mut ClientConnection, tcp: &mut TcpStream) {
+    while client.is_handshaking() {
+        let mut bytes = [0; 4096];
+        let came = tcp.read(&mut bytes).await.unwrap();
+        assert_ne!(came, 0, "the server gave up");
+        let mut rest = &bytes[..came];
+        while !rest.is_empty() {
+            client.read_tls(&mut rest).unwrap();
+            client.process_new_packets().unwrap();
+        }
+        let mut answer = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut answer).unwrap();
+        }
+        tcp.write_all(&answer).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_hello_in_records_of_one_byte_gets_the_certificate_of_its_name() {
+    let (shop_certificate, default) = (certificate("shop", &["shop.test"]), certificate("default", &["other.test"]));
+    let snapshot = crate::tls::fixture::snapshot(&[("shop.test", &shop_certificate)]);
+    let (tcp, mut peer) = sockets().await;
+    let local = tcp.local_addr().unwrap();
+    let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&default)));
+    let (accepted, ()) =
+        tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+            let mut client = shop();
+            let record = hello(&mut client);
+            let mut pieces = Vec::new();
+            for byte in &record[5..] {
+                pieces.extend_from_slice(&[record[0], record[1], record[2], 0, 1, *byte]);
+            }
+            peer.write_all(&pieces).await.unwrap();
+            drive(&mut client, &mut peer).await;
+        });
+    let facts = accepted.unwrap().tls.unwrap();
+    assert_eq!(facts.certificate.unwrap().id.as_str(), "shop");
+    assert!(facts.alpn_h2);
+}
+
+#[tokio::test]
+async fn a_client_hello_byte_by_byte_is_waited_for() {
+    let (tcp, mut peer) = sockets().await;
+    peer.set_nodelay(true).unwrap();
+    let local = tcp.local_addr().unwrap();
+    let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&certificate("only", &["shop.test"]))));
+    let snapshot = Arc::default();
+    let (accepted, ()) =
+        tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+            let mut client = shop();
+            for byte in hello(&mut client) {
+                peer.write_all(&[byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            drive(&mut client, &mut peer).await;
+        });
+    assert!(accepted.is_ok());
+}
+
+#[tokio::test]
+async fn every_part_of_a_client_hello_that_ends_is_a_closed_connection() {
+    let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&certificate("only", &["shop.test"]))));
+    let record = hello(&mut shop());
+    for end in 0..record.len() {
+        let (tcp, mut peer) = sockets().await;
+        let local = tcp.local_addr().unwrap();
+        peer.write_all(&record[..end]).await.unwrap();
+        peer.shutdown().await.unwrap();
+        let accepted = server.accept(tcp, &Arc::default(), &binding, local, Limits::default().handshake).await;
+        assert!(matches!(accepted, Err(HandshakeError::Closed)), "{end} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_spoilt_client_hello_gets_an_alert() {
+    let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&certificate("only", &["shop.test"]))));
+    let record = hello(&mut shop());
+    let mut endless = vec![22, 3, 1, 0x40, 0];
+    endless.extend_from_slice(&[1, 0xff, 0xff, 0xff]);
+    endless.resize(5 + 0x4000, 0);
+    let (mut length, mut version, mut kind) = (record.clone(), record.clone(), record.clone());
+    length[7] ^= 1;
+    (version[9], version[10]) = (3, 0);
+    kind[0] = 23;
+    for (what, bytes) in [
+        ("length", &length),
+        ("kind of record", &kind),
+        ("no TLS", &b"\0\0\0\0\0\0\0\0\0".to_vec()),
+        ("larger than any", &endless),
+        ("ssh", &b"ssh-2.0-x\r\n".to_vec()),
+    ] {
+        let (tcp, mut peer) = sockets().await;
+        let local = tcp.local_addr().unwrap();
+        let snapshot = Arc::default();
+        let (accepted, answer) =
+            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+                peer.write_all(bytes).await.unwrap();
+                peer.shutdown().await.unwrap();
+                let mut answer = Vec::new();
+                // A reset is a way to be refused too.
+                let _ = peer.read_to_end(&mut answer).await;
+                answer
+            });
+        assert!(accepted.is_err(), "{what}");
+        if matches!(accepted, Err(HandshakeError::Tls(_))) {
+            assert!(answer.is_empty() || answer[0] == 21, "{what}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_but_whole_records_is_in_a_hello() {
+    let mut client = shop();
+    let record = hello(&mut client);
+    let mut rest = Vec::new();
+    Read::read_to_end(&mut &record[5..], &mut rest).unwrap();
+    assert_eq!(rest[0], 1, "a handshake message of type ClientHello");
+}

@@ -1,0 +1,125 @@
+//! Tunnels: what becomes of a connection after a 101, WebSocket first of all.
+//!
+//! Bytes go both ways unread. When one side ends its sending, the other is told, and may go on sending.
+//! A drain does not end a tunnel: the worker cuts it when the time for draining is over.
+
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use crate::{
+    forward::Deadline,
+    stream::{Stream, buffer},
+};
+
+/// Moves bytes both ways until both sides have ended, one has failed, or nothing moved for `idle`.
+///
+/// `from_client` and `from_upstream` are what was read behind the heads.
+pub(crate) async fn tunnel(
+    client: &mut Stream,
+    from_client: Vec<u8>,
+    mut upstream: Stream,
+    from_upstream: Vec<u8>,
+    idle: Duration,
+    deadline: &mut Deadline,
+) {
+    let mut up = Direction::new(from_client);
+    let mut down = Direction::new(from_upstream);
+    deadline.put_off(idle);
+    poll_fn(|cx| {
+        let moved = match (up.poll_move(cx, client, &mut upstream), down.poll_move(cx, &mut upstream, client)) {
+            (Err(_), _) | (_, Err(_)) => return Poll::Ready(()),
+            (Ok(up), Ok(down)) => up || down,
+        };
+        if up.state == State::Closed && down.state == State::Closed {
+            return Poll::Ready(());
+        }
+        if moved {
+            deadline.put_off(idle);
+        }
+        deadline.poll(cx)
+    })
+    .await;
+}
+
+/// Is one direction of a tunnel.
+struct Direction {
+    buffer: Vec<u8>,
+    sent: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The one side has ended; the other is to be told.
+    Ending,
+    Closed,
+}
+
+impl Direction {
+    fn new(early: Vec<u8>) -> Self {
+        Self { buffer: early, sent: 0, state: State::Open }
+    }
+
+    /// Moves what can be moved and tells whether that was anything.
+    fn poll_move(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> io::Result<bool> {
+        let mut moved = false;
+        for _ in 0..TURNS {
+            match self.poll_step(cx, from, to) {
+                Poll::Ready(Ok(())) if self.state == State::Closed => return Ok(true),
+                Poll::Ready(Ok(())) => moved = true,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(moved),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(moved)
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<io::Result<()>> {
+        if self.sent < self.buffer.len() {
+            let sent = ready!(to.poll_write(cx, &self.buffer[self.sent..]))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += sent;
+            return Poll::Ready(Ok(()));
+        }
+        match self.state {
+            State::Closed => return Poll::Pending,
+            State::Ending => {
+                ready!(to.poll_close(cx))?;
+                self.state = State::Closed;
+                return Poll::Ready(Ok(()));
+            }
+            State::Open => {}
+        }
+        self.buffer.clear();
+        self.sent = 0;
+        match from.poll_fill(cx, &mut self.buffer, buffer::BUFFER_BYTES) {
+            Poll::Ready(Ok(0)) => self.state = State::Ending,
+            Poll::Ready(read) => {
+                read?;
+            }
+            Poll::Pending => {
+                buffer::give_if_empty(&mut self.buffer);
+                ready!(to.poll_flush(cx))?;
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Direction {
+    fn drop(&mut self) {
+        buffer::give(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// How often one direction moves something before the other has its turn.
+const TURNS: usize = 16;

@@ -1,0 +1,132 @@
+//! Making one connection to an upstream.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use portward_core::{Host, Scheme, Upstream, UpstreamTrust};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    answer::Fault,
+    stream::Stream,
+    tls::{TlsClient, UpstreamTlsError},
+};
+
+/// Says why there is no connection to an upstream.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    /// Its name was not found.
+    #[error("the name {name} was not found; check the upstream's name and this machine's DNS")]
+    Dns {
+        /// What was looked up.
+        name: String,
+        /// What the resolver says; none if it found the name without an address.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// Nobody listens there.
+    #[error("nobody listens at {address}; check that the application runs and listens there")]
+    Refused {
+        /// The last address that was tried.
+        address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be reached.
+    #[error("{address} cannot be reached")]
+    Unreachable {
+        /// The last address that was tried.
+        address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// It took too long.
+    #[error("{upstream} took no connection within {} s", .limit.as_secs_f32())]
+    TimedOut {
+        /// The upstream.
+        upstream: String,
+        /// The time-out.
+        limit: Duration,
+    },
+    /// TLS could not be agreed on, or the certificate is not accepted.
+    #[error("no TLS connection to {upstream}")]
+    Tls {
+        /// The upstream.
+        upstream: String,
+        /// What the handshake says.
+        #[source]
+        source: UpstreamTlsError,
+    },
+}
+
+impl DialError {
+    /// What the client is told.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Dns { .. } => Fault::UpstreamDns,
+            Self::Refused { .. } => Fault::UpstreamRefused,
+            Self::Unreachable { .. } | Self::TimedOut { .. } => Fault::UpstreamUnreachable,
+            Self::Tls { .. } => Fault::UpstreamTls,
+        }
+    }
+}
+
+/// Connects, looking a name up first; all of it, TLS included, is done within `limit`.
+pub(super) async fn dial(
+    upstream: &Upstream,
+    trust: &UpstreamTrust,
+    tls: &TlsClient,
+    limit: Duration,
+) -> Result<Stream, DialError> {
+    let end = Instant::now() + limit;
+    let late = || DialError::TimedOut { upstream: upstream.to_string(), limit };
+    let tcp = match &upstream.host {
+        Host::Ip(ip) => connect(&[SocketAddr::new(*ip, upstream.port)], end).await,
+        Host::Name(name) => {
+            let dns = |source| DialError::Dns { name: name.as_str().to_owned(), source };
+            let found = timeout_at(end, lookup_host((name.as_str(), upstream.port))).await.map_err(|_| late())?;
+            let addresses: Vec<SocketAddr> = found.map_err(|error| dns(Some(error)))?.collect();
+            if addresses.is_empty() {
+                return Err(dns(None));
+            }
+            connect(&addresses, end).await
+        }
+    };
+    let tcp = tcp.map_err(|failed| match failed {
+        None => late(),
+        Some((address, source)) if source.kind() == io::ErrorKind::ConnectionRefused => {
+            DialError::Refused { address, source }
+        }
+        Some((address, source)) => DialError::Unreachable { address, source },
+    })?;
+    match upstream.scheme {
+        Scheme::Http => Ok(Stream::plain(tcp)),
+        Scheme::Https => timeout_at(end, tls.connect(tcp, upstream, trust))
+            .await
+            .map_err(|_| late())?
+            .map_err(|source| DialError::Tls { upstream: upstream.to_string(), source }),
+    }
+}
+
+/// Tries each address, with an equal share of the time that is left; none if it ran out.
+async fn connect(addresses: &[SocketAddr], end: Instant) -> Result<TcpStream, Option<(SocketAddr, io::Error)>> {
+    let mut last = None;
+    for (at, address) in addresses.iter().enumerate() {
+        let left = (addresses.len() - at) as u32;
+        let share = end.saturating_duration_since(Instant::now()) / left;
+        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                // A head and a small body are one write already; waiting for more would only delay them.
+                let _ = tcp.set_nodelay(true);
+                return Ok(tcp);
+            }
+            Ok(Err(error)) => last = Some((*address, error)),
+            Err(_) => {}
+        }
+    }
+    Err(last)
+}

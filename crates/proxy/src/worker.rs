@@ -1,0 +1,232 @@
+//! Workers: threads that accept connections and serve them to their end.
+//!
+//! A worker shares nothing with the others but [`Served`]; what it is told comes as a [`Change`], and it answers each one.
+
+mod connection;
+mod drain;
+mod listener;
+
+use std::{
+    collections::HashMap,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{Notify, mpsc, oneshot},
+    task::{LocalSet, spawn_local},
+    time::{sleep, timeout},
+};
+
+pub(crate) use self::drain::DrainWatch;
+use self::{drain::Drain, listener::Listener};
+use crate::{
+    count::WorkerCounts,
+    proxy::{Drained, SpawnError},
+    request_id::RequestIds,
+    served::Served,
+    snapshot::ServedBinding,
+    upstream::Upstreams,
+};
+
+/// Names a set of sockets, one at each worker, for as long as they are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ListenerKey(pub(crate) u64);
+
+/// Is what one worker has to do to follow a new snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// Sockets to accept on from now on.
+    pub(crate) open: Vec<NewListener>,
+    /// Sockets that serve another binding from now on; connections of the former one drain.
+    pub(crate) assign: Vec<(ListenerKey, Arc<ServedBinding>)>,
+    /// Sockets to take what is queued from, and to close; their connections drain.
+    pub(crate) close: Vec<ListenerKey>,
+}
+
+/// Is a socket that listens, for one worker.
+#[derive(Debug)]
+pub(crate) struct NewListener {
+    pub(crate) key: ListenerKey,
+    pub(crate) binding: Arc<ServedBinding>,
+    /// Where it listens for real.
+    pub(crate) local: SocketAddr,
+    /// It does not block.
+    pub(crate) socket: TcpListener,
+}
+
+/// Is a worker as the control plane sees it.
+#[derive(Debug)]
+pub(crate) struct WorkerThread {
+    index: usize,
+    orders: mpsc::UnboundedSender<Order>,
+    thread: thread::JoinHandle<()>,
+}
+
+/// Is what everything on one worker's thread shares.
+pub(crate) struct Worker {
+    /// Counts workers from 0.
+    pub(crate) index: usize,
+    pub(crate) served: Arc<Served>,
+    /// Connections to upstreams.
+    pub(crate) upstreams: Upstreams,
+    /// Names for requests.
+    pub(crate) request_ids: RequestIds,
+    /// Told when no connection is open any more.
+    all_closed: Notify,
+}
+
+#[derive(Debug)]
+enum Order {
+    Change(Change, oneshot::Sender<()>),
+    End(Duration, oneshot::Sender<Drained>),
+}
+
+impl WorkerThread {
+    /// Starts the thread of a worker.
+    pub(crate) fn spawn(index: usize, served: Arc<Served>) -> Result<Self, SpawnError> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| SpawnError::Runtime { worker: index, source })?;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let thread = thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || run(runtime, index, served, inbox))
+            .map_err(|source| SpawnError::Thread { worker: index, source })?;
+        Ok(Self { index, orders, thread })
+    }
+
+    /// Tells the worker to follow a change; gives its index and its answer to wait for, unless there is nothing to do.
+    pub(crate) fn change(&self, change: Change) -> Option<(usize, oneshot::Receiver<()>)> {
+        if change.open.is_empty() && change.assign.is_empty() && change.close.is_empty() {
+            return None;
+        }
+        let (done, answer) = oneshot::channel();
+        // A worker that is gone drops `done`, which answers too.
+        let _ = self.orders.send(Order::Change(change, done));
+        Some((self.index, answer))
+    }
+
+    /// Tells the worker to end within `limit`; the answer comes when its thread has ended.
+    ///
+    /// The order is given at once, not when the answer is first polled.
+    pub(crate) fn end(self, limit: Duration) -> impl Future<Output = Drained> {
+        let (done, answer) = oneshot::channel();
+        let _ = self.orders.send(Order::End(limit, done));
+        async move {
+            let drained = answer.await.unwrap_or_else(|_| {
+                tracing::error!(worker = self.index, "a worker ended before it was told to");
+                Drained::default()
+            });
+            // It answers last of all, so this does not block.
+            let _ = self.thread.join();
+            drained
+        }
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(index: usize, served: Arc<Served>) -> Self {
+        Self { index, served, upstreams: Upstreams::new(), request_ids: RequestIds::new(), all_closed: Notify::new() }
+    }
+
+    /// A worker without a thread, for tests of what runs on one.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Rc<Self> {
+        let clock = crate::clock::Clock::new(|| portward_core::Timestamp::EPOCH);
+        Rc::new(Self::new(0, Arc::new(Served::new(1, crate::limits::Limits::default(), clock).unwrap())))
+    }
+
+    /// What this worker counts.
+    pub(crate) fn counts(&self) -> &WorkerCounts {
+        self.served.counts.of(self.index)
+    }
+}
+
+fn run(runtime: Runtime, index: usize, served: Arc<Served>, inbox: mpsc::UnboundedReceiver<Order>) {
+    let local = LocalSet::new();
+    let worker = Rc::new(Worker::new(index, served));
+    let ended = local.block_on(&runtime, obey(Rc::clone(&worker), inbox));
+    // Dropping the tasks cuts the connections that are left.
+    drop(local);
+    drop(worker);
+    drop(runtime);
+    if let Some((drained, done)) = ended {
+        let _ = done.send(drained);
+    }
+}
+
+/// Follows orders until the last one, or until the handle is dropped.
+async fn obey(
+    worker: Rc<Worker>,
+    mut inbox: mpsc::UnboundedReceiver<Order>,
+) -> Option<(Drained, oneshot::Sender<Drained>)> {
+    let mut listeners: HashMap<ListenerKey, Listener> = HashMap::new();
+    while let Some(order) = inbox.recv().await {
+        match order {
+            Order::Change(change, done) => {
+                follow(&worker, &mut listeners, change).await;
+                let _ = done.send(());
+            }
+            Order::End(limit, done) => return Some((end(&worker, listeners, limit).await, done)),
+        }
+    }
+    None
+}
+
+async fn follow(worker: &Rc<Worker>, listeners: &mut HashMap<ListenerKey, Listener>, change: Change) {
+    for new in change.open {
+        let key = new.key;
+        match Listener::spawn(Rc::clone(worker), new) {
+            Ok(listener) => {
+                listeners.insert(key, listener);
+            }
+            // The other workers have sockets of the same binding; the kernel deals this one's share out to them.
+            Err(error) => tracing::error!(worker = worker.index, %error, "a worker cannot accept on a new socket"),
+        }
+    }
+    for (key, binding) in change.assign {
+        if let Some(listener) = listeners.get(&key) {
+            finish(listener.assign(binding), worker.served.limits.drain);
+        }
+    }
+    let closing: Vec<_> =
+        change.close.iter().filter_map(|key| Some(listeners.remove(key)?.close(Duration::MAX))).collect();
+    for listener in closing {
+        finish(listener.closed().await, worker.served.limits.drain);
+    }
+}
+
+/// Lets the connections of a binding that is gone finish, and cuts those that take longer than `limit`.
+fn finish(drain: Drain, limit: Duration) {
+    drain.begin();
+    spawn_local(async move {
+        sleep(limit).await;
+        drain.cut();
+    });
+}
+
+async fn end(worker: &Rc<Worker>, listeners: HashMap<ListenerKey, Listener>, limit: Duration) -> Drained {
+    let closing: Vec<_> = listeners.into_values().map(|listener| listener.close(limit)).collect();
+    let mut drains = Vec::with_capacity(closing.len());
+    for listener in closing {
+        drains.push(listener.closed().await);
+    }
+    let open = &worker.counts().open;
+    let at_first = open.read();
+    drains.iter().for_each(Drain::begin);
+    let all_closed = async {
+        while open.read() > 0 {
+            worker.all_closed.notified().await;
+        }
+    };
+    // Whether the limit was reached is told by what is still open.
+    let _ = timeout(limit, all_closed).await;
+    let cut = open.read();
+    Drained { finished: at_first.saturating_sub(cut), cut }
+}

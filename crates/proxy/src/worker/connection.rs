@@ -1,0 +1,257 @@
+//! One accepted connection: counted, limited, isolated, and handed to the protocol that it speaks.
+
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use portward_core::Scheme;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::spawn_local,
+    time::{Instant, timeout},
+};
+
+use super::{DrainWatch, Worker};
+use crate::{
+    connection::serve_h1,
+    h2::serve_h2,
+    served::Client,
+    snapshot::{ServedBinding, Snapshot},
+    stream::Stream,
+    tls::Accepted,
+};
+
+/// Is a connection as it comes from the accept loop.
+pub(super) struct Arrival {
+    pub(super) worker: Rc<Worker>,
+    /// What the socket serves; the newest snapshot may know more of it.
+    pub(super) binding: Arc<ServedBinding>,
+    pub(super) drain: DrainWatch,
+    /// Where the socket listens.
+    pub(super) listener: SocketAddr,
+    pub(super) tcp: TcpStream,
+    pub(super) peer: SocketAddr,
+}
+
+/// Serves a connection in a task of its own, or refuses it if there are too many.
+pub(super) fn spawn(arrival: Arrival) {
+    let Arrival { worker, binding, drain, listener, tcp, peer } = arrival;
+    let counts = worker.counts();
+    counts.accepted.up();
+    let limits = &worker.served.limits;
+    if worker.served.counts.open() >= limits.connections as u64 {
+        counts.refused.up();
+        // Without a handshake there is nothing to be said on https.
+        if binding.scheme == Scheme::Http && counts.refusing.read() < REFUSING_AT_ONCE {
+            counts.refusing.up();
+            spawn_local(refuse(tcp, worker));
+        }
+        return;
+    }
+    let open = Open::new(&worker);
+    let local = if listener.ip().is_unspecified() { tcp.local_addr().unwrap_or(listener) } else { listener };
+    let client = Client {
+        served: Arc::clone(&worker.served),
+        binding: newest(&binding, &worker.served.newest()),
+        peer: canonical(peer),
+        local: canonical(local),
+        drain: drain.clone(),
+        worker,
+    };
+    if client.binding.scheme == Scheme::Http {
+        spawn_local(isolate(|| serve_h1(Stream::plain(tcp), client, None), drain, open, peer));
+    } else {
+        spawn_local(isolate(|| serve_tls(tcp, client), drain, open, peer));
+    }
+}
+
+/// The binding as the snapshot has it; as the socket's own when the snapshot has it no more, or with another scheme.
+fn newest(binding: &Arc<ServedBinding>, snapshot: &Snapshot) -> Arc<ServedBinding> {
+    let same = |other: &&Arc<ServedBinding>| other.id == binding.id && other.scheme == binding.scheme;
+    Arc::clone(snapshot.bindings.iter().find(same).unwrap_or(binding))
+}
+
+/// Shows an IPv4 address as such, also when an IPv6 socket has it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+async fn serve_tls(tcp: TcpStream, mut client: Client) {
+    // On the heap: the state of a handshake is large, and it is gone when the connection idles.
+    let handshake = Box::pin(async {
+        let limit = client.served.limits.handshake;
+        let begun = Instant::now();
+        // A connection may be made early and used late: what counts is what is served when the handshake begins.
+        if timeout(limit, tcp.readable()).await.is_err() {
+            return None;
+        }
+        let snapshot = client.served.snapshot();
+        client.binding = newest(&client.binding, &snapshot);
+        let left = limit.saturating_sub(begun.elapsed());
+        let accepted = client.served.tls_server.accept(tcp, &snapshot, &client.binding, client.local, left).await;
+        match accepted {
+            Ok(accepted) => Some(accepted),
+            Err(error) => {
+                tracing::debug!(client.peer = %client.peer, binding.id = %client.binding.id, %error, "handshake failed");
+                None
+            }
+        }
+    })
+    .await;
+    let Some(Accepted { stream, tls }) = handshake else {
+        client.worker.counts().handshakes_failed.up();
+        return;
+    };
+    match tls {
+        // On the heap: HTTP/2 needs much more than an idle HTTP/1.1 connection.
+        Some(tls) if tls.alpn_h2 => Box::pin(serve_h2(stream, client, tls)).await,
+        tls => serve_h1(stream, client, tls).await,
+    }
+}
+
+/// Runs a connection until it ends, panics or is cut; whichever it is, only this connection ends.
+///
+/// The connection is made in its place: passed as a value, it would be in the task twice.
+async fn isolate<F>(connection: impl FnOnce() -> F, mut cut: DrainWatch, open: Open, peer: SocketAddr)
+where
+    F: Future<Output = ()>,
+{
+    let mut connection = pin!(connection());
+    poll_fn(|cx| {
+        if cut.poll_cut(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // After a panic the connection is dropped and not looked at again, so nothing half-done is seen;
+        // what it shares with others (counts, pools, snapshots) is changed in single steps.
+        catch_unwind(AssertUnwindSafe(|| connection.as_mut().poll(cx))).unwrap_or_else(|_| {
+            open.worker.counts().panics.up();
+            tracing::error!(client.peer = %peer, "a connection ended by a fault of ours");
+            Poll::Ready(())
+        })
+    })
+    .await;
+}
+
+/// Counts a connection as open while it lives.
+struct Open {
+    worker: Rc<Worker>,
+}
+
+impl Open {
+    fn new(worker: &Rc<Worker>) -> Self {
+        worker.counts().open.up();
+        Self { worker: Rc::clone(worker) }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let open = &self.worker.counts().open;
+        open.down();
+        if open.read() == 0 {
+            self.worker.all_closed.notify_one();
+        }
+    }
+}
+
+/// Tells a client of an http binding that there are too many connections, without reading its request.
+async fn refuse(mut tcp: TcpStream, worker: Rc<Worker>) {
+    let tell = async {
+        tcp.write_all(OVERLOADED).await?;
+        tcp.shutdown().await?;
+        // Closing with bytes unread would reset the connection, and the answer could be lost with it.
+        let mut unread = [0; 1024];
+        while tcp.read(&mut unread).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    // However it ends, the connection is closed.
+    let _ = timeout(REFUSING, tell).await;
+    worker.counts().refusing.down();
+}
+
+/// Sent before any byte of a request is read and at the least possible cost, so it is no page like the other answers.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    Retry-After: 5\r\n\
+    Connection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 59\r\n\
+    \r\n\
+    Too many connections are open here. Try again in a moment.\n";
+
+/// How long a refused client may take to read why: one round trip to the other side of the world, and some.
+const REFUSING: Duration = Duration::from_secs(1);
+
+/// Refused clients that a worker tells why at the same time; the others are just closed.
+const REFUSING_AT_ONCE: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use std::{future::pending, pin::Pin};
+
+    use portward_core::BindingId;
+    use tokio::task::{LocalSet, yield_now};
+
+    use super::*;
+    use crate::worker::drain::Drain;
+
+    fn peer() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1))
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_connection_alone() {
+        let worker = Worker::for_tests();
+        let drain = Drain::default();
+        let tasks = LocalSet::new();
+        let run = |connection: Pin<Box<dyn Future<Output = ()>>>| {
+            isolate(|| connection, drain.watch(), Open::new(&worker), peer())
+        };
+        let faulty = tasks.spawn_local(run(Box::pin(async {
+            yield_now().await;
+            panic!("on purpose")
+        })));
+        let sound = tasks.spawn_local(run(Box::pin(pending())));
+        tasks.run_until(faulty).await.unwrap();
+        assert!(!sound.is_finished());
+        assert_eq!((worker.counts().panics.read(), worker.counts().open.read()), (1, 1));
+
+        drain.cut();
+        tasks.run_until(sound).await.unwrap();
+        assert_eq!((worker.counts().panics.read(), worker.counts().open.read()), (1, 0));
+    }
+
+    #[test]
+    fn a_connection_sees_its_binding_as_the_newest_snapshot_has_it() {
+        let binding = |id: &str, scheme, port| {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            let id = BindingId::parse(id).unwrap();
+            Arc::new(ServedBinding { id, scheme, address, default_certificate: None })
+        };
+        let own = binding("a", Scheme::Https, 1);
+        for (bindings, expected) in [
+            (vec![], 1),
+            (vec![binding("b", Scheme::Https, 2)], 1),
+            (vec![binding("a", Scheme::Http, 2)], 1),
+            (vec![binding("b", Scheme::Https, 2), binding("a", Scheme::Https, 3)], 3),
+        ] {
+            let snapshot = Snapshot { bindings, ..Snapshot::default() };
+            assert_eq!(newest(&own, &snapshot).address.port(), expected, "{snapshot:?}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_the_fast_refusal_is_right() {
+        let text = std::str::from_utf8(OVERLOADED).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.ends_with(&format!("\r\nContent-Length: {}", body.len())), "{text}");
+    }
+}

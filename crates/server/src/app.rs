@@ -1,0 +1,152 @@
+//! The use cases: who may, parse, decide, ask for one change, and wait until it is served.
+//!
+//! **Invariant:** nothing changes what is served but a commit to the store, and each has its audit record in it.
+
+pub(crate) mod actor;
+mod backup;
+pub(crate) mod bindings;
+pub(crate) mod certificates;
+pub(crate) mod error;
+mod id;
+pub(crate) mod sites;
+mod status;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use portward_core::{Revision, Timestamp};
+use portward_proxy::{Clock, Proxy};
+use portward_store::{
+    Store,
+    change::{Change, commit},
+    desired,
+    desired::Desired,
+    sealing::{MasterKey, Sealer},
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+pub(crate) use actor::{Actor, Allowed, Permission, Right, right};
+pub(crate) use error::{AppError, chain_text};
+pub(crate) use id::{new_key_id, slug};
+
+use crate::served::{Served, ServedState};
+
+/// Is the application: what every face of it (REST, later the portal) calls.
+pub(crate) struct App {
+    parts: AppParts,
+    /// Held from looking at the desired state to changing it, so that two decisions never contradict each other.
+    deciding: Mutex<()>,
+}
+
+/// Is what the application works with.
+#[derive(Clone)]
+pub(crate) struct AppParts {
+    /// What is wanted.
+    pub(crate) store: Arc<dyn Store>,
+    /// Opens and seals private keys.
+    pub(crate) master: MasterKey,
+    /// Asked whether an address can be bound; everything else reaches it through the store.
+    pub(crate) proxy: Arc<Proxy>,
+    /// What is served.
+    pub(crate) served: Arc<Served>,
+    /// The time.
+    pub(crate) clock: Clock,
+    /// Where files are put that pass through.
+    pub(crate) data_dir: PathBuf,
+}
+
+/// Is a thing as it is now, with the revision that a later change can demand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Revised<T> {
+    /// What is shown.
+    pub(crate) view: T,
+    /// The revision that wrote it; none if it was not written, as in a dry run.
+    pub(crate) revision: Option<Revision>,
+}
+
+/// Says whether a change is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Apply {
+    /// It is.
+    Now,
+    /// Everything is checked, and nothing is changed.
+    DryRun,
+}
+
+/// Is what a change demands to find, as in `If-Match` (RFC 9110 section 13.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precondition {
+    /// Whatever is there.
+    None,
+    /// What that revision wrote.
+    Revision(Revision),
+}
+
+impl App {
+    pub(crate) fn new(parts: AppParts) -> Self {
+        Self { parts, deciding: Mutex::new(()) }
+    }
+
+    /// What is served now.
+    pub(crate) fn served(&self) -> Arc<ServedState> {
+        self.parts.served.now()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// What seals and opens the secrets of a desired state.
+    fn sealer(&self, desired: &Desired) -> Result<Sealer, AppError> {
+        let cluster = desired.cluster.as_ref().ok_or_else(|| {
+            AppError::internal("the store does not say whose it is; go back to a backup", "no cluster record")
+        })?;
+        Ok(Sealer::new(cluster.id.clone(), self.parts.master.clone()))
+    }
+
+    /// Waits for the right to decide.
+    async fn decide(&self) -> MutexGuard<'_, ()> {
+        self.deciding.lock().await
+    }
+
+    /// The desired state as it is now; what was read for serving is taken if nothing was changed since.
+    async fn desired(&self) -> Result<Arc<Desired>, AppError> {
+        let served = self.parts.served.now();
+        if served.is_published && self.parts.store.revision().await? == served.desired.revision {
+            return Ok(Arc::clone(&served.desired));
+        }
+        Ok(Arc::new(desired::read(&*self.parts.store).await?))
+    }
+
+    /// Begins a change, with who asks for it and what it is, for its audit record.
+    fn change<R>(&self, by: &Allowed<R>, what: impl Into<String>) -> Change {
+        Change::new(by.actor().to_string(), what, self.now())
+    }
+
+    /// Makes a change and gives its revision.
+    async fn commit(&self, change: Change) -> Result<Revision, AppError> {
+        Ok(commit(&*self.parts.store, change).await?)
+    }
+
+    /// Waits until a change is served.
+    async fn in_effect(&self, revision: Revision) -> Result<Arc<ServedState>, AppError> {
+        self.parts.served.reached(revision, SERVED_WITHIN).await.map_err(|error| {
+            AppError::not_served(format!(
+                "the change is stored as revision {revision}, but it is not served yet; portward status and the log say why"
+            ))
+            .caused_by(error)
+        })
+    }
+}
+
+impl Precondition {
+    /// Refuses what was changed meanwhile.
+    fn check(self, noun: &str, id: &str, now: Revision) -> Result<(), AppError> {
+        match self {
+            Self::Revision(wanted) if wanted != now => Err(AppError::changed(noun, id, now)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Publishing takes milliseconds; when it takes that long, something is wrong.
+const SERVED_WITHIN: Duration = Duration::from_secs(5);

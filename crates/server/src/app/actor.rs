@@ -1,0 +1,141 @@
+//! Who asks, and what they may.
+//!
+//! A use case takes an [`Allowed`], which only [`Actor::may`] makes: code that forgets to ask does not compile.
+
+use std::{collections::BTreeSet, fmt, marker::PhantomData};
+
+use super::error::AppError;
+
+/// Is somebody who asks for something; the name goes to audit records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Actor {
+    name: String,
+    permissions: BTreeSet<Permission>,
+}
+
+/// Proves that an actor has a right.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowed<R> {
+    actor: Actor,
+    right: PhantomData<fn() -> R>,
+}
+
+/// Is a permission as a type, so that a signature can name it.
+pub(crate) trait Right: Send + Sync + 'static {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// Lists what can be permitted, one by one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Permission {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Permission {
+            /// All there are.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// What the permission is called, for people.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+
+        /// The permissions as types.
+        pub(crate) mod right {
+            $($(#[$doc])* #[derive(Debug)] pub(crate) enum $name {}
+
+            impl super::Right for $name {
+                const PERMISSION: super::Permission = super::Permission::$name;
+            })*
+        }
+    };
+}
+
+permissions! {
+    /// To see everything that is not secret.
+    View => "view",
+    /// To add and remove bindings.
+    BindingEdit => "change bindings",
+    /// To add, edit and remove sites.
+    SiteEdit => "change sites",
+    /// To add, replace and remove certificates, and to go back to an older version.
+    CertificateEdit => "change certificates",
+    /// To take a certificate's private key out of the store.
+    CertificateExportPrivateKey => "export private keys",
+    /// To take a backup of the store.
+    StoreBackup => "back up the store",
+    /// To replace everything by a backup.
+    StoreRestore => "restore the store",
+}
+
+impl Actor {
+    /// A user of this machine on the admin socket: the server's own user, or root. May everything.
+    pub(crate) fn local(uid: u32, user: Option<&str>) -> Self {
+        let name = match user {
+            Some(user) => format!("{user} (uid {uid}, admin socket)"),
+            None => format!("uid {uid} (admin socket)"),
+        };
+        Self { name, permissions: Permission::ALL.iter().copied().collect() }
+    }
+
+    /// Portward itself. May everything.
+    pub(crate) fn portward(task: &str) -> Self {
+        Self { name: format!("portward ({task})"), permissions: Permission::ALL.iter().copied().collect() }
+    }
+
+    /// Somebody who may only that.
+    #[cfg(test)]
+    pub(crate) fn with(permissions: &[Permission]) -> Self {
+        Self { name: "test".to_owned(), permissions: permissions.iter().copied().collect() }
+    }
+
+    /// Asks whether the actor has a right.
+    pub(crate) fn may<R: Right>(&self) -> Result<Allowed<R>, AppError> {
+        if self.permissions.contains(&R::PERMISSION) {
+            Ok(Allowed { actor: self.clone(), right: PhantomData })
+        } else {
+            Err(AppError::not_permitted(format!(
+                "{self} lacks the permission to {}; ask somebody who has it",
+                R::PERMISSION.as_str()
+            )))
+        }
+    }
+}
+
+impl<R> Allowed<R> {
+    /// Who it is.
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_may_what_it_is_permitted_and_nothing_else() {
+        let actor = Actor::with(&[Permission::View]);
+        assert!(actor.may::<right::View>().is_ok());
+        assert_eq!(actor.may::<right::SiteEdit>().err().map(|error| error.code()), Some("not-permitted"));
+        assert!(Actor::local(0, Some("root")).may::<right::CertificateExportPrivateKey>().is_ok());
+    }
+
+    #[test]
+    fn an_audit_record_shows_who_it_was() {
+        assert_eq!(Actor::local(1000, Some("ada")).to_string(), "ada (uid 1000, admin socket)");
+        assert_eq!(Actor::local(4711, None).to_string(), "uid 4711 (admin socket)");
+    }
+}

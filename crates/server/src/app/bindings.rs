@@ -1,0 +1,176 @@
+//! Use cases of bindings. A new one is tried for real before it is saved.
+
+use portward_api::{BindingCreate, BindingView, Removed};
+use portward_core::{Binding, BindingId, CertificateId, Revision, Scheme, preference};
+use portward_proxy::BindError;
+use portward_store::{
+    change::Expected,
+    desired::{Desired, Stored},
+};
+
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use crate::{served::ServedState, tasks::publish::bind_code};
+
+impl App {
+    /// Lists the bindings.
+    pub(crate) fn list_bindings(&self, _by: &Allowed<right::View>) -> Vec<BindingView> {
+        let served = self.served();
+        served.desired.bindings.iter().map(|stored| view(&stored.value, &served)).collect()
+    }
+
+    /// Shows one binding.
+    pub(crate) fn show_binding(&self, _by: &Allowed<right::View>, id: &str) -> Result<Revised<BindingView>, AppError> {
+        let served = self.served();
+        let stored = find(&served.desired, id)?;
+        Ok(Revised { view: view(&stored.value, &served), revision: Some(stored.revision) })
+    }
+
+    /// Adds a binding: tried, saved, bound. If it cannot be bound, nothing is saved.
+    pub(crate) async fn add_binding(
+        &self,
+        by: &Allowed<right::BindingEdit>,
+        input: &BindingCreate,
+        apply: Apply,
+    ) -> Result<Revised<BindingView>, AppError> {
+        let (scheme, address) = Binding::parse_url(&input.url).map_err(|error| AppError::invalid("url", &error))?;
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
+        let id = slug(&format!("{scheme}-{}", address.port()), "binding", is_taken);
+        let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
+        let default_certificate = default_certificate(&desired, scheme, input.default_certificate.as_deref(), self)?;
+        let binding = Binding { id, scheme, address, default_certificate };
+        let mut others = desired.bindings.iter().map(|stored| &stored.value);
+        if let Some(other) = others.find(|other| other.overlaps(&binding)) {
+            return Err(unsaved(&binding, &BindError::Ours(other.id.clone())));
+        }
+        self.parts.proxy.try_bind(scheme, address).map_err(|error| unsaved(&binding, &error))?;
+        if apply == Apply::DryRun {
+            let view = BindingView { id: binding.id.to_string(), url: binding.url(), bound: false, problem: None };
+            return Ok(Revised { view, revision: None });
+        }
+        let mut change = self.change(by, format!("add binding {} {}", binding.id, binding.url()));
+        change.put_binding(&binding, Expected::Absent);
+        if let Some(certificate) = &binding.default_certificate {
+            change.require_certificate(certificate);
+        }
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        let served = self.in_effect(revision).await?;
+        if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
+            self.take_back(by, &binding, revision).await?;
+            return Err(unsaved(&binding, error));
+        }
+        Ok(Revised { view: view(&binding, &served), revision: Some(revision) })
+    }
+
+    /// Removes a binding; its connections finish what they do.
+    pub(crate) async fn remove_binding(
+        &self,
+        by: &Allowed<right::BindingEdit>,
+        id: &str,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Removed, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let Stored { value: binding, revision } = find(&desired, id)?;
+        precondition.check("binding", id, *revision)?;
+        let is_last = !desired
+            .bindings
+            .iter()
+            .any(|stored| stored.value.scheme == binding.scheme && stored.value.id != binding.id);
+        let mut warnings = Vec::new();
+        if is_last {
+            warnings.push(format!(
+                "{} was the last {} binding: nothing is served over {} any more; portward binding add {} brings it back",
+                binding.url(),
+                binding.scheme,
+                binding.scheme,
+                binding.url()
+            ));
+        }
+        if apply == Apply::Now {
+            let mut change = self.change(by, format!("remove binding {id} {}", binding.url()));
+            change.remove_binding(&binding.id, Expected::At(*revision));
+            let revision = self.commit(change).await?;
+            drop(deciding);
+            self.in_effect(revision).await?;
+        }
+        Ok(Removed { id: binding.id.to_string(), warnings })
+    }
+
+    /// Removes a binding that was saved and then could not be bound after all.
+    async fn take_back(
+        &self,
+        by: &Allowed<right::BindingEdit>,
+        binding: &Binding,
+        revision: Revision,
+    ) -> Result<(), AppError> {
+        let mut change = self.change(by, format!("take back binding {}, which could not be bound", binding.id));
+        change.remove_binding(&binding.id, Expected::At(revision));
+        let revision = self.commit(change).await?;
+        self.in_effect(revision).await?;
+        Ok(())
+    }
+}
+
+/// The view of a binding, with what became of it.
+pub(super) fn view(binding: &Binding, served: &ServedState) -> BindingView {
+    let result = served.binding(&binding.id).map(|report| &report.result);
+    BindingView {
+        id: binding.id.to_string(),
+        url: binding.url(),
+        bound: matches!(result, Some(Ok(_))),
+        problem: result.and_then(|result| result.as_ref().err()).map(ToString::to_string),
+    }
+}
+
+fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Binding>, AppError> {
+    let found = desired.bindings.iter().find(|stored| stored.value.id.as_str() == id);
+    found.ok_or_else(|| AppError::not_found("binding", id))
+}
+
+/// The certificate for clients that name no host: the one asked for, else that of another binding, else the best there is.
+fn default_certificate(
+    desired: &Desired,
+    scheme: Scheme,
+    asked: Option<&str>,
+    app: &App,
+) -> Result<Option<CertificateId>, AppError> {
+    if scheme == Scheme::Http {
+        return match asked {
+            Some(_) => Err(AppError::refused(
+                "certificate-without-https",
+                "an http binding presents no certificate; give an https:// URL, or leave the default certificate out",
+            )),
+            None => Ok(None),
+        };
+    }
+    if let Some(asked) = asked {
+        let found = desired.certificates.iter().find(|stored| stored.value.id.as_str() == asked);
+        let found = found.ok_or_else(|| AppError::not_found("certificate", asked))?;
+        return Ok(Some(found.value.id.clone()));
+    }
+    let of_others = desired.bindings.iter().filter_map(|stored| stored.value.default_certificate.as_ref());
+    if let Some(id) = of_others.into_iter().find(|id| desired.certificate(id).is_some()) {
+        return Ok(Some(id.clone()));
+    }
+    let now = app.now();
+    let best = desired.certificates.iter().filter_map(|stored| {
+        let facts = &stored.value.current_version()?.facts;
+        let status = facts.validity.status(now, desired.settings.warning);
+        Some((preference(facts, status), &stored.value.id))
+    });
+    Ok(best.max_by_key(|(rank, _)| *rank).map(|(_, id)| id.clone()))
+}
+
+fn unsaved(binding: &Binding, error: &BindError) -> AppError {
+    AppError::refused(
+        bind_code(error),
+        format!("the binding {} was not added: {error} Nothing was saved.", binding.url()),
+    )
+}
+
+#[cfg(test)]
+mod tests;

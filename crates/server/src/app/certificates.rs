@@ -1,0 +1,329 @@
+//! Use cases of certificates.
+
+mod import;
+mod view;
+
+use portward_api::{
+    CertificateExport, CertificateOutcome, CertificateRollback, CertificateTaken, CertificateVersionView,
+    CertificateView, ExportFormat, FindingView, FindingWeight, Removed, SelfSignedCreate,
+};
+use portward_certs::{ExportPfxError, Password, PrivateKey, SELF_SIGNED_DAYS, self_signed, self_signed_validity};
+use portward_core::{CertificateId, HostPattern, LeafFacts, Management, SiteCertificate, Source, VersionNumber};
+use portward_store::{
+    change::NewVersion,
+    desired::{Desired, StoredCertificate, open_private_key},
+    sealing::Secret,
+};
+use zeroize::Zeroizing;
+
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, new_key_id, right, slug};
+pub(super) use view::view;
+
+/// Is a file with a certificate and its private key.
+pub(crate) struct ExportedFile {
+    /// Its media type.
+    pub(crate) media_type: &'static str,
+    /// What is in it.
+    pub(crate) content: Zeroizing<Vec<u8>>,
+}
+
+impl App {
+    /// Lists the certificates.
+    pub(crate) fn list_certificates(&self, _by: &Allowed<right::View>) -> Vec<CertificateView> {
+        let desired = &self.served().desired;
+        desired.certificates.iter().filter_map(|stored| view(stored, desired, self.now())).collect()
+    }
+
+    /// Shows one certificate.
+    pub(crate) fn show_certificate(
+        &self,
+        _by: &Allowed<right::View>,
+        id: &str,
+    ) -> Result<Revised<CertificateView>, AppError> {
+        let desired = &self.served().desired;
+        self.revised(find(desired, id)?, desired)
+    }
+
+    /// Lists the versions of a certificate, oldest first.
+    pub(crate) fn list_certificate_versions(
+        &self,
+        _by: &Allowed<right::View>,
+        id: &str,
+    ) -> Result<Vec<CertificateVersionView>, AppError> {
+        let desired = &self.served().desired;
+        Ok(view::versions(find(desired, id)?, desired, self.now()))
+    }
+
+    /// Makes a certificate that is signed by its own key.
+    pub(crate) async fn make_self_signed(
+        &self,
+        by: &Allowed<right::CertificateEdit>,
+        input: &SelfSignedCreate,
+        apply: Apply,
+    ) -> Result<Revised<CertificateTaken>, AppError> {
+        let mut names = Vec::with_capacity(input.names.len());
+        for text in &input.names {
+            let name = HostPattern::parse(text).map_err(|error| AppError::invalid("names", &error))?;
+            if name == HostPattern::Any {
+                let message = "names: * is no name that a certificate can have; give host names or *.NAME";
+                return Err(AppError::refused("invalid-value", message));
+            }
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let days = input.days.unwrap_or(SELF_SIGNED_DAYS);
+        if !(1..=MAX_SELF_SIGNED_DAYS).contains(&days) {
+            let message = format!("days: {days} is not between 1 and {MAX_SELF_SIGNED_DAYS}");
+            return Err(AppError::refused("invalid-value", message));
+        }
+        let now = self.now();
+        let bundle =
+            self_signed(&names, self_signed_validity(now, days)).map_err(|error| AppError::invalid("names", &error))?;
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let name = names.first().map(ToString::to_string).unwrap_or_default();
+        let id = new_id(&desired, &name)?;
+        let certificate = view::of_bundle(&id, &name, VersionNumber(1), Source::SelfSigned, &bundle, &desired, now);
+        let preview = CertificateTaken { certificate, outcome: CertificateOutcome::Created, findings: Vec::new() };
+        if apply == Apply::DryRun {
+            return Ok(Revised { view: preview, revision: None });
+        }
+        let mut change = self.change(by, format!("make self-signed certificate {id} for {name}"));
+        let sealer = self.sealer(&desired)?;
+        let secret = Secret::copy_of(bundle.key.as_pkcs8_der());
+        let version = NewVersion {
+            source: Source::SelfSigned,
+            added: now,
+            chain: bundle.chain,
+            facts: bundle.facts.into(),
+            key: new_key_id()?,
+            private_key: &secret,
+        };
+        change.add_certificate(&id, &name, Management::Unmanaged, version, &sealer);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view: preview, revision: Some(revision) })
+    }
+
+    /// Goes back to the version before the one that is served.
+    pub(crate) async fn roll_back_certificate(
+        &self,
+        by: &Allowed<right::CertificateEdit>,
+        id: &str,
+        input: &CertificateRollback,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Revised<CertificateTaken>, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let stored = find(&desired, id)?;
+        precondition.check("certificate", id, stored.revision())?;
+        let certificate = &stored.value;
+        let older = certificate.versions.iter().filter(|version| version.number < certificate.current);
+        let target = older.max_by_key(|version| version.number).ok_or_else(|| {
+            AppError::conflict(
+                "no-older-version",
+                format!(
+                    "version {} of \"{id}\" is served, and there is none before it to go back to",
+                    certificate.current
+                ),
+            )
+        })?;
+        let status = target.facts.validity.status(self.now(), desired.settings.warning);
+        if !status.is_in_force() && !input.allow_expired {
+            return Err(AppError::refused(
+                status.as_str(),
+                format!(
+                    "version {} of \"{id}\" is {status} (valid from {} to {}), so clients would refuse it; go back to it nevertheless with --allow-expired",
+                    target.number, target.facts.validity.not_before, target.facts.validity.not_after
+                ),
+            ));
+        }
+        let mut after = stored.clone();
+        after.value.current = target.number;
+        let lost = lost_names(&desired, &certificate.id, Some(&target.facts));
+        let taken = CertificateTaken {
+            certificate: self.revised(&after, &desired)?.view,
+            outcome: CertificateOutcome::NewVersion,
+            findings: lost.iter().map(name_lost).collect(),
+        };
+        if apply == Apply::DryRun {
+            return Ok(Revised { view: taken, revision: None });
+        }
+        let mut change = self.change(
+            by,
+            format!("roll certificate {id} back from version {} to {}", certificate.current, target.number),
+        );
+        change.set_current(stored, target.number);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view: taken, revision: Some(revision) })
+    }
+
+    /// Gives out a certificate with its private key, and records who took it.
+    pub(crate) async fn export_certificate(
+        &self,
+        by: &Allowed<right::CertificateExportPrivateKey>,
+        id: &str,
+        input: &CertificateExport,
+    ) -> Result<ExportedFile, AppError> {
+        let desired = self.desired().await?;
+        let certificate = &find(&desired, id)?.value;
+        let unusable = |cause: Box<dyn std::error::Error + Send + Sync>| {
+            AppError::internal(format!("the private key of \"{id}\" cannot be read; portward status says more"), cause)
+        };
+        let version = certificate.current_version().ok_or_else(|| unusable("no version".into()))?;
+        let sealed = desired.keys.get(&version.key).ok_or_else(|| unusable("no key".into()))?;
+        let secret =
+            open_private_key(&self.sealer(&desired)?, &version.key, sealed).map_err(|error| unusable(error.into()))?;
+        let key = PrivateKey::from_pkcs8_der(secret.expose()).map_err(|error| unusable(error.into()))?;
+        let file = match input.format {
+            ExportFormat::Pem => ExportedFile {
+                media_type: "application/x-pem-file",
+                content: Zeroizing::new(portward_certs::export_pem(&version.chain, &key).as_bytes().to_vec()),
+            },
+            ExportFormat::Pfx => {
+                let password = input.password.as_ref().map_or("", |password| password.expose());
+                let password = Password::new(password.to_owned());
+                let (chain, name) = (version.chain.clone(), certificate.name.clone());
+                // The key derivation takes a noticeable part of a second.
+                let made =
+                    tokio::task::spawn_blocking(move || portward_certs::export_pfx(&chain, &key, &password, &name));
+                let made = made.await.map_err(|error| AppError::internal("the PFX could not be written", error))?;
+                let content = made.map_err(|error| match error {
+                    ExportPfxError::EmptyPassword => AppError::refused("password-needed", error.to_string()),
+                    error => AppError::internal("the PFX could not be written", error),
+                })?;
+                ExportedFile { media_type: "application/x-pkcs12", content }
+            }
+        };
+        // Recorded before it leaves, so that no key leaves without a record.
+        let what = format!("export certificate {id} version {} with its private key", version.number);
+        self.commit(self.change(by, what)).await?;
+        Ok(file)
+    }
+
+    /// Removes a certificate that no site and no binding names.
+    pub(crate) async fn remove_certificate(
+        &self,
+        by: &Allowed<right::CertificateEdit>,
+        id: &str,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Removed, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let stored = find(&desired, id)?;
+        precondition.check("certificate", id, stored.revision())?;
+        let users = users(&desired, &stored.value.id);
+        if !users.is_empty() {
+            return Err(AppError::conflict(
+                "certificate-in-use",
+                format!(
+                    "the certificate \"{id}\" is used by {}; let them use another one first, or give it a new version: portward certificate import FILE --replace {id}",
+                    users.join(", ")
+                ),
+            ));
+        }
+        let warnings = lost_names(&desired, &stored.value.id, None);
+        let warnings = warnings
+            .iter()
+            .map(|name| {
+                format!("no other certificate is valid for {name}, which a site has: clients will refuse it over https")
+            })
+            .collect();
+        if apply == Apply::Now {
+            let mut change = self.change(by, format!("remove certificate {id}"));
+            change.remove_certificate(stored);
+            let revision = self.commit(change).await?;
+            drop(deciding);
+            self.in_effect(revision).await?;
+        }
+        Ok(Removed { id: id.to_owned(), warnings })
+    }
+
+    fn revised(&self, stored: &StoredCertificate, desired: &Desired) -> Result<Revised<CertificateView>, AppError> {
+        let view = view(stored, desired, self.now()).ok_or_else(|| {
+            AppError::conflict(
+                "certificate-without-version",
+                format!(
+                    "no version of the certificate \"{}\" can be read; import it again with --replace {}",
+                    stored.value.id, stored.value.id
+                ),
+            )
+        })?;
+        Ok(Revised { view, revision: Some(stored.revision()) })
+    }
+}
+
+fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
+    let parsed = CertificateId::parse(id).map_err(|_| AppError::not_found("certificate", id))?;
+    desired.certificate(&parsed).ok_or_else(|| AppError::not_found("certificate", id))
+}
+
+/// An id for a new certificate, out of its name.
+fn new_id(desired: &Desired, name: &str) -> Result<CertificateId, AppError> {
+    let is_taken = |id: &str| CertificateId::parse(id).is_ok_and(|id| desired.certificate(&id).is_some());
+    CertificateId::parse(&slug(name, "certificate", is_taken)).map_err(|error| AppError::invalid("name", &error))
+}
+
+/// Who names a certificate.
+fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
+    let mut users = Vec::new();
+    for site in fixed_sites(desired, id) {
+        users.push(format!("site \"{}\"", site.id));
+    }
+    let bindings = desired.bindings.iter().map(|stored| &stored.value);
+    users.extend(
+        bindings
+            .filter(|binding| binding.default_certificate.as_ref() == Some(id))
+            .map(|binding| format!("binding \"{}\"", binding.id)),
+    );
+    users
+}
+
+/// The sites that name a certificate.
+fn fixed_sites<'a>(desired: &'a Desired, id: &'a CertificateId) -> impl Iterator<Item = &'a portward_core::Site> {
+    let sites = desired.sites.iter().map(|stored| &stored.value);
+    sites.filter(move |site| matches!(&site.certificate, SiteCertificate::Fixed(fixed) if fixed == id))
+}
+
+/// The names of sites that had a certificate, and have none if one is replaced by another or removed.
+fn lost_names(desired: &Desired, id: &CertificateId, successor: Option<&LeafFacts>) -> Vec<HostPattern> {
+    let covers = |facts: &LeafFacts, name: &HostPattern| facts.names.iter().any(|has| has.covers(name));
+    let current = |stored: &StoredCertificate| stored.value.current_version().map(|version| version.facts.clone());
+    let Some(before) = desired.certificate(id).and_then(current) else { return Vec::new() };
+    let others: Vec<_> =
+        desired.certificates.iter().filter(|stored| stored.value.id != *id).filter_map(current).collect();
+    let names = desired
+        .sites
+        .iter()
+        .filter(|stored| stored.value.certificate == SiteCertificate::Auto)
+        .flat_map(|stored| &stored.value.names);
+    names
+        .filter(|name| **name != HostPattern::Any && covers(&before, name))
+        .filter(|name| !successor.is_some_and(|facts| covers(facts, name)))
+        .filter(|name| !others.iter().any(|facts| covers(facts, name)))
+        .cloned()
+        .collect()
+}
+
+fn name_lost(name: &HostPattern) -> FindingView {
+    let message = format!(
+        "the version that was served is valid for {name}, which a site has; this one is not, nor is any other certificate"
+    );
+    warning("name-lost", message)
+}
+
+fn warning(code: &str, message: String) -> FindingView {
+    FindingView { code: code.to_owned(), weight: FindingWeight::Warns, message }
+}
+
+/// A hundred years; the limit keeps the end inside of what dates can say.
+const MAX_SELF_SIGNED_DAYS: u32 = 36_500;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Importing a certificate: read, judge, and only then store.
+
+use std::sync::Arc;
+
+use portward_api::{CertificateImport, CertificateOutcome, CertificateTaken, FindingView};
+use portward_certs::{Allow, Bundle, Input, Password, ReadError, check, read};
+use portward_core::{CertificateId, HostPattern, Management, Source, VersionNumber};
+use portward_store::{
+    change::NewVersion,
+    desired::{Desired, StoredCertificate},
+    sealing::Secret,
+};
+
+use super::{find, fixed_sites, lost_names, name_lost, new_id, view, warning};
+use crate::app::{Allowed, App, AppError, Apply, Precondition, Revised, error::finding_view, new_key_id, right};
+
+/// Is where an imported certificate goes.
+enum Target<'a> {
+    /// A certificate of its own.
+    New(CertificateId, String),
+    /// The next version of that one.
+    Version(&'a StoredCertificate),
+    /// Nowhere: that one has it already.
+    Present(&'a StoredCertificate),
+}
+
+impl App {
+    /// Takes a certificate with its key and chain, as a new one or as a new version.
+    ///
+    /// Whatever is wrong is said before anything is stored.
+    pub(crate) async fn import_certificate(
+        &self,
+        by: &Allowed<right::CertificateEdit>,
+        input: CertificateImport,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Revised<CertificateTaken>, AppError> {
+        let (bundle, input) = read_files(input).await?;
+        let now = self.now();
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let replaced = input.replace.as_deref().map(|id| find(&desired, id)).transpose()?;
+        if let Some(stored) = replaced {
+            precondition.check("certificate", stored.value.id.as_str(), stored.revision())?;
+        }
+        let wanted: Vec<HostPattern> = replaced
+            .iter()
+            .flat_map(|stored| fixed_sites(&desired, &stored.value.id))
+            .flat_map(|site| site.names.iter().filter(|name| **name != HostPattern::Any).cloned())
+            .collect();
+        let allow = Allow { expired: input.allow_expired, ..Allow::default() };
+        let found = check(&bundle, now, &wanted, allow);
+        let mut findings: Vec<FindingView> = found.iter().map(finding_view).collect();
+        if let Some(first) = found.iter().find(|finding| finding.refuses()) {
+            let refusals: Vec<String> =
+                found.iter().filter(|finding| finding.refuses()).map(ToString::to_string).collect();
+            let message = format!("{}. Nothing was imported.", refusals.join("; "));
+            return Err(AppError::refused(first.code(), message).with_findings(findings));
+        }
+        let left_over = bundle.left_over.iter().map(|left_over| warning("left-over", left_over.to_string()));
+        findings.extend(left_over);
+
+        let target = target(&desired, &bundle, replaced, input.name.as_deref())?;
+        let (id, name, number, outcome) = match &target {
+            Target::New(id, name) => (id.clone(), name.clone(), VersionNumber(1), CertificateOutcome::Created),
+            Target::Version(stored) => {
+                let lost = lost_names(&desired, &stored.value.id, Some(&bundle.facts));
+                findings.extend(lost.iter().map(name_lost));
+                let certificate = &stored.value;
+                let name = input.name.clone().unwrap_or_else(|| certificate.name.clone());
+                (certificate.id.clone(), name, certificate.next_number(), CertificateOutcome::NewVersion)
+            }
+            Target::Present(stored) => {
+                let id = &stored.value.id;
+                findings.push(warning(
+                    "already-there",
+                    format!(
+                        "it is already there, as version {} of \"{id}\"; nothing was changed",
+                        stored.value.current
+                    ),
+                ));
+                let Revised { view: certificate, revision } = self.revised(stored, &desired)?;
+                let taken = CertificateTaken { certificate, outcome: CertificateOutcome::Unchanged, findings };
+                return Ok(Revised { view: taken, revision });
+            }
+        };
+        let certificate = view::of_bundle(&id, &name, number, Source::Imported, &bundle, &desired, now);
+        let taken = CertificateTaken { certificate, outcome, findings };
+        if apply == Apply::DryRun {
+            return Ok(Revised { view: taken, revision: None });
+        }
+
+        let what = format!("import certificate {id} version {number}, thumbprint {}", bundle.facts.thumbprint);
+        let mut change = self.change(by, what);
+        let sealer = self.sealer(&desired)?;
+        let secret = Secret::copy_of(bundle.key.as_pkcs8_der());
+        let version = NewVersion {
+            source: Source::Imported,
+            added: now,
+            chain: bundle.chain,
+            facts: Arc::new(bundle.facts),
+            key: new_key_id()?,
+            private_key: &secret,
+        };
+        match &target {
+            Target::Version(stored) => {
+                change.add_version(stored, version, &sealer);
+                if name != stored.value.name {
+                    change.edit_certificate(stored, &name, stored.value.management);
+                }
+            }
+            _ => {
+                change.add_certificate(&id, &name, Management::Unmanaged, version, &sealer);
+            }
+        }
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view: taken, revision: Some(revision) })
+    }
+}
+
+/// Reads the files where blocking is allowed: key derivation can take a second.
+async fn read_files(input: CertificateImport) -> Result<(Bundle, CertificateImport), AppError> {
+    if input.files.is_empty() {
+        return Err(AppError::refused("invalid-value", "files: give at least one file"));
+    }
+    let reading = tokio::task::spawn_blocking(move || -> (Result<Bundle, ReadError>, CertificateImport) {
+        let files: Vec<Input<'_>> =
+            input.files.iter().map(|file| Input { name: &file.name, bytes: file.data.expose() }).collect();
+        let password = input.password.as_ref().map(|password| Password::new(password.expose().to_owned()));
+        let bundle = read(&files, password.as_ref());
+        drop(files);
+        (bundle, input)
+    });
+    let (bundle, input) =
+        reading.await.map_err(|error| AppError::internal("the files could not be read: reading them failed", error))?;
+    let bundle = bundle.map_err(|error| AppError::refused(error.code(), format!("{error}. Nothing was imported.")))?;
+    Ok((bundle, input))
+}
+
+/// Decides where a certificate goes, and refuses one that is there under another id.
+fn target<'a>(
+    desired: &'a Desired,
+    bundle: &Bundle,
+    replaced: Option<&'a StoredCertificate>,
+    name: Option<&str>,
+) -> Result<Target<'a>, AppError> {
+    if let Some(stored) = replaced {
+        let current = stored.value.current_version();
+        let is_same = current.is_some_and(|version| version.chain == bundle.chain)
+            && name.is_none_or(|name| name == stored.value.name);
+        return Ok(if is_same { Target::Present(stored) } else { Target::Version(stored) });
+    }
+    for stored in &desired.certificates {
+        let mut versions = stored.value.versions.iter();
+        let Some(version) = versions.find(|version| version.facts.thumbprint == bundle.facts.thumbprint) else {
+            continue;
+        };
+        let id = &stored.value.id;
+        if version.number == stored.value.current && version.chain == bundle.chain {
+            return Ok(Target::Present(stored));
+        }
+        return Err(AppError::conflict(
+            "already-there",
+            format!(
+                "it is already there, as version {} of \"{id}\", which serves version {} of it; to make it the newest version: --replace {id}",
+                version.number, stored.value.current
+            ),
+        ));
+    }
+    let name = match name {
+        Some(name) if name.trim().is_empty() => {
+            return Err(AppError::refused("invalid-value", "name: it is empty"));
+        }
+        Some(name) => name.to_owned(),
+        None => {
+            let first = bundle.facts.names.first().map(ToString::to_string);
+            first.unwrap_or_else(|| bundle.facts.subject.clone())
+        }
+    };
+    Ok(Target::New(new_id(desired, &name)?, name))
+}

@@ -1,0 +1,210 @@
+//! Use cases of sites.
+
+mod input;
+
+use portward_api::{Removed, SiteCreate, SiteUpdate, SiteView};
+use portward_core::{HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, UpstreamTrust};
+use portward_store::{
+    change::{Change, Expected},
+    desired::{Desired, Stored},
+};
+
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use crate::tasks::publish::{list, uncovered};
+
+impl App {
+    /// Lists the sites.
+    pub(crate) fn list_sites(&self, _by: &Allowed<right::View>) -> Vec<SiteView> {
+        let desired = &self.served().desired;
+        desired.sites.iter().map(|stored| view(&stored.value, &desired.settings)).collect()
+    }
+
+    /// Shows one site.
+    pub(crate) fn show_site(&self, _by: &Allowed<right::View>, id: &str) -> Result<Revised<SiteView>, AppError> {
+        let desired = &self.served().desired;
+        let stored = find(desired, id)?;
+        Ok(Revised { view: view(&stored.value, &desired.settings), revision: Some(stored.revision) })
+    }
+
+    /// Adds a site.
+    pub(crate) async fn add_site(
+        &self,
+        by: &Allowed<right::SiteEdit>,
+        input: &SiteCreate,
+        apply: Apply,
+    ) -> Result<Revised<SiteView>, AppError> {
+        let names = input::names(&input.names)?;
+        let mut site = Site {
+            // Its id is made when it is known which are taken.
+            id: SiteId::parse("new").map_err(|error| AppError::invalid("id", &error))?,
+            names,
+            upstreams: input::upstreams(&input.upstreams)?,
+            upstream_trust: input.upstream_trust.as_ref().map(input::trust).transpose()?.unwrap_or_default(),
+            force_https: input.force_https.as_deref().map(input::force_https).transpose()?,
+            hsts: input.hsts.as_deref().map(input::hsts).transpose()?.unwrap_or_default(),
+            certificate: SiteCertificate::Auto,
+        };
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        if let Some(certificate) = &input.certificate {
+            site.certificate = input::certificate(certificate, &desired)?;
+        }
+        let is_taken = |id: &str| desired.sites.iter().any(|stored| stored.value.id.as_str() == id);
+        let first = site.names.first().map(ToString::to_string).unwrap_or_default();
+        let id = slug(&first, "site", is_taken);
+        site.id = SiteId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
+        check(&site, &desired)?;
+        if apply == Apply::DryRun {
+            return Ok(Revised { view: view(&site, &desired.settings), revision: None });
+        }
+        let mut change = self.change(by, format!("add site {} for {first}", site.id));
+        change.put_site(&site, Expected::Absent);
+        require(&mut change, &site);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view: view(&site, &desired.settings), revision: Some(revision) })
+    }
+
+    /// Changes a site; what the input leaves out stays.
+    pub(crate) async fn edit_site(
+        &self,
+        by: &Allowed<right::SiteEdit>,
+        id: &str,
+        input: &SiteUpdate,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Revised<SiteView>, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let Stored { value: before, revision } = find(&desired, id)?;
+        precondition.check("site", id, *revision)?;
+        let mut site = before.clone();
+        if let Some(names) = &input.names {
+            site.names = input::names(names)?;
+        }
+        if let Some(upstreams) = &input.upstreams {
+            site.upstreams = input::upstreams(upstreams)?;
+        }
+        if let Some(trust) = &input.upstream_trust {
+            site.upstream_trust = input::trust(trust)?;
+        }
+        if let Some(mode) = &input.force_https {
+            site.force_https = Some(input::force_https(mode)?);
+        }
+        if let Some(hsts) = &input.hsts {
+            site.hsts = input::hsts(hsts)?;
+        }
+        if let Some(certificate) = &input.certificate {
+            site.certificate = input::certificate(certificate, &desired)?;
+        }
+        check(&site, &desired)?;
+        if site == *before || apply == Apply::DryRun {
+            return Ok(Revised { view: view(&site, &desired.settings), revision: Some(*revision) });
+        }
+        let mut change = self.change(by, format!("edit site {id}"));
+        change.put_site(&site, Expected::At(*revision));
+        require(&mut change, &site);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view: view(&site, &desired.settings), revision: Some(revision) })
+    }
+
+    /// Removes a site.
+    pub(crate) async fn remove_site(
+        &self,
+        by: &Allowed<right::SiteEdit>,
+        id: &str,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Removed, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let Stored { value: site, revision } = find(&desired, id)?;
+        precondition.check("site", id, *revision)?;
+        if apply == Apply::Now {
+            let mut change = self.change(by, format!("remove site {id}"));
+            change.remove_site(&site.id, Expected::At(*revision));
+            let revision = self.commit(change).await?;
+            drop(deciding);
+            self.in_effect(revision).await?;
+        }
+        Ok(Removed { id: site.id.to_string(), warnings: Vec::new() })
+    }
+}
+
+/// The view of a site.
+pub(crate) fn view(site: &Site, settings: &Settings) -> SiteView {
+    SiteView {
+        id: site.id.to_string(),
+        names: site.names.iter().map(ToString::to_string).collect(),
+        upstreams: site.upstreams.iter().map(ToString::to_string).collect(),
+        force_https: site.force_https.unwrap_or(settings.force_https).to_string(),
+        hsts: site.hsts.to_string(),
+        certificate: match &site.certificate {
+            SiteCertificate::Auto => "auto".to_owned(),
+            SiteCertificate::Fixed(id) => id.to_string(),
+        },
+        upstream_trust: match &site.upstream_trust {
+            UpstreamTrust::System => None,
+            UpstreamTrust::Authorities(authorities) => Some(format!("{} own authorities", authorities.len())),
+            UpstreamTrust::Pin(thumbprint) => Some(format!("pin {thumbprint}")),
+            UpstreamTrust::DangerInsecure => Some("danger-insecure".to_owned()),
+        },
+    }
+}
+
+fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError> {
+    let found = desired.sites.iter().find(|stored| stored.value.id.as_str() == id);
+    found.ok_or_else(|| AppError::not_found("site", id))
+}
+
+/// Refuses a site that contradicts the others, or itself.
+fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
+    for Stored { value: other, .. } in desired.sites.iter().filter(|stored| stored.value.id != site.id) {
+        if let Some(name) = site.names.iter().find(|name| other.names.contains(name)) {
+            return Err(AppError::conflict(
+                "site-name-taken",
+                format!(
+                    "the site \"{}\" has the name {name} already; change that one, or take the name from it first",
+                    other.id
+                ),
+            ));
+        }
+    }
+    let has_https = site.upstreams.iter().any(|upstream| upstream.scheme == Scheme::Https);
+    if site.upstream_trust != UpstreamTrust::System && !has_https {
+        return Err(AppError::refused(
+            "upstream-trust-without-https",
+            "none of the upstreams is https, so there is no certificate of theirs to trust; give an https:// URL, or leave the trust out",
+        ));
+    }
+    if let SiteCertificate::Fixed(id) = &site.certificate {
+        let version = desired.certificate(id).and_then(|stored| stored.value.current_version());
+        let version = version.ok_or_else(|| AppError::not_found("certificate", id.as_str()))?;
+        let bare = uncovered(&site.names, &version.facts);
+        if !bare.is_empty() {
+            let has: Vec<&HostPattern> = version.facts.names.iter().collect();
+            return Err(AppError::refused(
+                "certificate-names",
+                format!(
+                    "the certificate \"{id}\" is not valid for {}, so clients would refuse the site; it is valid for {}. Choose another one, or auto",
+                    list(&bare),
+                    list(&has)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a change depend on the certificate that the site names.
+fn require(change: &mut Change, site: &Site) {
+    if let SiteCertificate::Fixed(id) = &site.certificate {
+        change.require_certificate(id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Reading what is said of a site; each error names the field.
+
+use std::sync::Arc;
+
+use portward_api::UpstreamTrustInput;
+use portward_core::{ForceHttps, HostPattern, Hsts, SiteCertificate, Thumbprint, Upstream, UpstreamTrust};
+use portward_store::desired::Desired;
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use crate::app::AppError;
+
+/// Host names: at least one, and none twice.
+pub(super) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
+    let mut names = Vec::with_capacity(texts.len());
+    for text in texts {
+        let name = HostPattern::parse(text).map_err(|error| AppError::invalid("names", &error))?;
+        if names.contains(&name) {
+            return Err(AppError::refused("invalid-value", format!("names: {name} is there twice")));
+        }
+        names.push(name);
+    }
+    if names.is_empty() {
+        return Err(AppError::refused("invalid-value", "names: a site needs at least one host name, or * for any"));
+    }
+    Ok(names)
+}
+
+/// URLs of the application: at least one.
+pub(super) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
+    let parse = |text: &String| Upstream::parse(text).map_err(|error| AppError::invalid("upstreams", &error));
+    let upstreams = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    if upstreams.is_empty() {
+        let message = "upstreams: a site needs at least one URL of the application, as in http://127.0.0.1:3000";
+        return Err(AppError::refused("invalid-value", message));
+    }
+    Ok(upstreams)
+}
+
+pub(super) fn force_https(text: &str) -> Result<ForceHttps, AppError> {
+    let message = || format!("force_https: \"{text}\" is none of off, browsers, all");
+    ForceHttps::parse(text).ok_or_else(|| AppError::refused("invalid-value", message()))
+}
+
+pub(super) fn hsts(text: &str) -> Result<Hsts, AppError> {
+    Hsts::parse(text).map_err(|error| AppError::invalid("hsts", &error))
+}
+
+/// `auto`, or the id of a certificate that there is.
+pub(super) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertificate, AppError> {
+    if text == "auto" {
+        return Ok(SiteCertificate::Auto);
+    }
+    let found = desired.certificates.iter().find(|stored| stored.value.id.as_str() == text);
+    let found = found.ok_or_else(|| AppError::not_found("certificate", text))?;
+    Ok(SiteCertificate::Fixed(found.value.id.clone()))
+}
+
+pub(super) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppError> {
+    match input {
+        UpstreamTrustInput::System => Ok(UpstreamTrust::System),
+        UpstreamTrustInput::Authorities(pem) => authorities(pem),
+        UpstreamTrustInput::Pin(text) => {
+            let pin = Thumbprint::parse(text).map_err(|error| AppError::invalid("upstream_trust.pin", &error))?;
+            Ok(UpstreamTrust::Pin(pin))
+        }
+        UpstreamTrustInput::DangerInsecure => Ok(UpstreamTrust::DangerInsecure),
+    }
+}
+
+/// Certificates of authorities in PEM, each usable as a root.
+fn authorities(pem: &str) -> Result<UpstreamTrust, AppError> {
+    const FIELD: &str = "upstream_trust.authorities";
+    let mut authorities: Vec<Arc<[u8]>> = Vec::new();
+    for der in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let der =
+            der.map_err(|_| AppError::refused("invalid-value", format!("{FIELD}: it is not PEM, or it is damaged")))?;
+        RootCertStore::empty().add(der.clone()).map_err(|error| AppError::invalid(FIELD, &error))?;
+        authorities.push(der.as_ref().into());
+    }
+    if authorities.is_empty() {
+        let message = format!(
+            "{FIELD}: there is no certificate in it; give the authority's certificate in PEM (-----BEGIN CERTIFICATE-----)"
+        );
+        return Err(AppError::refused("invalid-value", message));
+    }
+    Ok(UpstreamTrust::Authorities(authorities.into()))
+}

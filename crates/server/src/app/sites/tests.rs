@@ -1,0 +1,133 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use portward_api::UpstreamTrustInput;
+use portward_core::Revision;
+
+use super::*;
+use crate::fixture::{Fixture, bundle, by, import, site};
+
+#[tokio::test]
+async fn a_site_is_added_edited_and_removed() {
+    let fixture = Fixture::start().await;
+    let added = fixture.app.add_site(&by(), &site(&["Shop.test", "*.shop.test"]), Apply::Now).await.unwrap();
+    assert_eq!(
+        serde_json::to_value(&added.view).unwrap(),
+        serde_json::json!({
+            "id": "shop-test",
+            "names": ["shop.test", "*.shop.test"],
+            "upstreams": ["http://127.0.0.1:3000"],
+            "force_https": "off",
+            "hsts": "off",
+            "certificate": "auto",
+        })
+    );
+    assert_eq!(fixture.app.show_site(&by(), "shop-test").unwrap(), added);
+
+    let update =
+        SiteUpdate { force_https: Some("all".to_owned()), hsts: Some("1y".to_owned()), ..SiteUpdate::default() };
+    let precondition = Precondition::Revision(added.revision.unwrap());
+    let edited = fixture.app.edit_site(&by(), "shop-test", &update, precondition, Apply::Now).await.unwrap();
+    assert_eq!((edited.view.force_https.as_str(), edited.view.hsts.as_str()), ("all", "31536000"));
+    assert_eq!(edited.view.names, added.view.names);
+    let error = fixture.app.edit_site(&by(), "shop-test", &update, precondition, Apply::Now).await.unwrap_err();
+    assert_eq!(error.status(), 412);
+    let same = fixture.app.edit_site(&by(), "shop-test", &update, Precondition::None, Apply::Now).await.unwrap();
+    assert_eq!(same, edited, "an edit that changes nothing makes no revision");
+
+    fixture.app.remove_site(&by(), "shop-test", Precondition::None, Apply::DryRun).await.unwrap();
+    assert_eq!(fixture.app.list_sites(&by()).len(), 1);
+    fixture.app.remove_site(&by(), "shop-test", Precondition::None, Apply::Now).await.unwrap();
+    assert_eq!(fixture.app.list_sites(&by()), []);
+    assert_eq!(fixture.audited().await, 3);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_and_names_the_field() {
+    let fixture = Fixture::start().await;
+    let base = || site(&["shop.test"]);
+    let some = |text: &str| Some(text.to_owned());
+    for (input, code, part) in [
+        (site(&[]), "invalid-value", "names: a site needs"),
+        (site(&["a.test", "A.test."]), "invalid-value", "names: a.test is there twice"),
+        (site(&["http://a.test"]), "invalid-value", "names: "),
+        (SiteCreate { upstreams: vec![], ..base() }, "invalid-value", "upstreams: a site needs"),
+        (SiteCreate { upstreams: vec!["localhost:1".to_owned()], ..base() }, "invalid-value", "upstreams: "),
+        (SiteCreate { force_https: some("on"), ..base() }, "invalid-value", "force_https: "),
+        (SiteCreate { hsts: some("on"), ..base() }, "invalid-value", "hsts: "),
+        (SiteCreate { certificate: some("none"), ..base() }, "not-found", "certificate \"none\""),
+        (
+            SiteCreate { upstream_trust: Some(UpstreamTrustInput::DangerInsecure), ..base() },
+            "upstream-trust-without-https",
+            "https://",
+        ),
+        (
+            SiteCreate { upstream_trust: Some(UpstreamTrustInput::Pin("ab".to_owned())), ..base() },
+            "invalid-value",
+            "upstream_trust.pin: ",
+        ),
+        (
+            SiteCreate { upstream_trust: Some(UpstreamTrustInput::Authorities("none".to_owned())), ..base() },
+            "invalid-value",
+            "upstream_trust.authorities: ",
+        ),
+    ] {
+        let error = fixture.app.add_site(&by(), &input, Apply::Now).await.unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        assert!(error.to_string().contains(part), "{part}: {error}");
+    }
+    assert!(fixture.stored().await.sites.is_empty());
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_one_site() {
+    let fixture = Fixture::start().await;
+    fixture.app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
+    fixture.app.add_site(&by(), &site(&["*"]), Apply::Now).await.unwrap();
+    let error = fixture.app.add_site(&by(), &site(&["a.test", "SHOP.test"]), Apply::Now).await.unwrap_err();
+    assert_eq!((error.status().as_u16(), error.code()), (409, "site-name-taken"));
+    assert!(error.to_string().contains("\"shop-test\""), "{error}");
+    let update = SiteUpdate { names: Some(vec!["shop.test".to_owned()]), ..SiteUpdate::default() };
+    let error = fixture.app.edit_site(&by(), "site", &update, Precondition::None, Apply::Now).await.unwrap_err();
+    assert_eq!(error.code(), "site-name-taken");
+    let error = fixture.app.edit_site(&by(), "x", &update, Precondition::None, Apply::Now).await.unwrap_err();
+    assert_eq!(error.status(), 404);
+}
+
+#[tokio::test]
+async fn two_who_want_the_same_name_at_once_do_not_both_get_it() {
+    let fixture = Fixture::start().await;
+    let (by, site) = (by(), site(&["shop.test"]));
+    let (one, other) =
+        tokio::join!(fixture.app.add_site(&by, &site, Apply::Now), fixture.app.add_site(&by, &site, Apply::Now));
+    assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1);
+    assert_eq!(fixture.stored().await.sites.len(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_cover_the_names_is_refused() {
+    let fixture = Fixture::start().await;
+    let input = import(&bundle(&["shop.test"], 90), None);
+    let taken = fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    let certificate = Some(taken.view.certificate.id);
+    let bad = SiteCreate { certificate: certificate.clone(), ..site(&["shop.test", "a.shop.test"]) };
+    let error = fixture.app.add_site(&by(), &bad, Apply::Now).await.unwrap_err();
+    assert_eq!(error.code(), "certificate-names");
+    assert!(error.to_string().contains("not valid for a.shop.test"), "{error}");
+    let good = SiteCreate { certificate, ..site(&["shop.test"]) };
+    assert_eq!(fixture.app.add_site(&by(), &good, Apply::Now).await.unwrap().view.certificate, "shop-test");
+}
+
+#[tokio::test]
+async fn authorities_are_read_from_pem() {
+    let fixture = Fixture::start().await;
+    let bundle = bundle(&["app.test"], 90);
+    let pem = portward_certs::export_pem(&bundle.chain, &bundle.key);
+    let input = SiteCreate {
+        upstreams: vec!["https://app.test".to_owned()],
+        upstream_trust: Some(UpstreamTrustInput::Authorities(pem.to_string())),
+        ..site(&["shop.test"])
+    };
+    let added = fixture.app.add_site(&by(), &input, Apply::Now).await.unwrap();
+    assert_eq!(added.view.upstream_trust.as_deref(), Some("1 own authorities"));
+    assert_ne!(added.revision, Some(Revision(0)));
+}

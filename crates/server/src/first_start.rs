@@ -1,0 +1,200 @@
+//! The first content of an empty store, and whether the flags of a later start agree with it.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
+use portward_core::{
+    Binding, BindingId, CertificateId, Host, HostName, HostPattern, Hsts, Management, Scheme, Site, SiteCertificate,
+    SiteId, Source, Timestamp, Upstream, UpstreamTrust,
+};
+use portward_proxy::{BindError, Proxy};
+use portward_store::{
+    Store,
+    change::{Change, Expected, NewVersion, commit},
+    desired::Desired,
+    sealing::{Sealer, Secret},
+};
+
+use crate::{
+    app::{Actor, new_key_id, slug},
+    start_error::StartError,
+};
+
+/// Is what the flags of `serve` say about the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Flags {
+    /// `--http`; none if it was not given.
+    pub(crate) http: Option<Vec<SocketAddr>>,
+    /// `--https`; none if it was not given.
+    pub(crate) https: Option<Vec<SocketAddr>>,
+    /// `--upstream`.
+    pub(crate) upstream: Option<Upstream>,
+}
+
+/// Whether nobody ever asked for anything.
+pub(crate) fn is_empty(desired: &Desired) -> bool {
+    desired.bindings.is_empty() && desired.sites.is_empty() && desired.certificates.is_empty() && desired.bad.is_empty()
+}
+
+/// Gives an empty store its first content, all in one change: bindings, a self-signed certificate, a site.
+pub(crate) async fn seed(
+    store: &dyn Store,
+    sealer: &Sealer,
+    proxy: &Proxy,
+    flags: &Flags,
+    host_name: &str,
+    now: Timestamp,
+) -> Result<(), StartError> {
+    let failed = |what| move |source: Box<dyn std::error::Error + Send + Sync>| StartError::FirstStart { what, source };
+    let mut addresses = choose(Scheme::Http, flags.http.as_deref(), proxy)?;
+    addresses.extend(choose(Scheme::Https, flags.https.as_deref(), proxy)?);
+
+    let names = own_names(host_name);
+    let bundle = self_signed(&names, self_signed_validity(now, SELF_SIGNED_DAYS))
+        .map_err(|error| failed("no certificate could be made")(error.into()))?;
+    let id = |error: portward_core::IdError| failed("no id could be made")(error.into());
+    let certificate = CertificateId::parse("first-start").map_err(id)?;
+
+    let mut change = Change::new(Actor::portward("first start").to_string(), "first start", now);
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for (scheme, address) in addresses {
+        let name = slug(&format!("{scheme}-{}", address.port()), "binding", |id| taken.contains(id));
+        let default_certificate = (scheme == Scheme::Https).then(|| certificate.clone());
+        let binding = Binding { id: BindingId::parse(&name).map_err(id)?, scheme, address, default_certificate };
+        change.put_binding(&binding, Expected::Absent);
+        taken.insert(name);
+    }
+    if let Some(upstream) = &flags.upstream {
+        let site = Site {
+            id: SiteId::parse("default").map_err(id)?,
+            names: vec![HostPattern::Any],
+            upstreams: vec![upstream.clone()],
+            upstream_trust: UpstreamTrust::System,
+            force_https: None,
+            hsts: Hsts::Off,
+            certificate: SiteCertificate::Auto,
+        };
+        change.put_site(&site, Expected::Absent);
+    }
+    let secret = Secret::copy_of(bundle.key.as_pkcs8_der());
+    let version = NewVersion {
+        source: Source::SelfSigned,
+        added: now,
+        chain: bundle.chain,
+        facts: bundle.facts.into(),
+        key: new_key_id().map_err(|error| failed("no id could be made")(error.into()))?,
+        private_key: &secret,
+    };
+    change.add_certificate(&certificate, "first start", Management::Unmanaged, version, sealer);
+    commit(store, change).await.map_err(|error| failed("the store could not be written")(error.into()))?;
+    tracing::info!("the store was empty and has its first content");
+    Ok(())
+}
+
+/// Refuses flags that say otherwise than the store, which decides after the first start.
+pub(crate) fn agree(flags: &Flags, desired: &Desired) -> Result<(), StartError> {
+    for (scheme, flag) in [(Scheme::Http, &flags.http), (Scheme::Https, &flags.https)] {
+        let Some(asked) = flag else { continue };
+        let asked: BTreeSet<SocketAddr> = asked.iter().copied().collect();
+        let bindings = desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.scheme == scheme);
+        let stored: BTreeSet<SocketAddr> = bindings.map(|binding| binding.address).collect();
+        if asked != stored {
+            return Err(StartError::Configuration(format!(
+                "--{scheme} says {}, but the store has {}; the flag counts only at the first start. Leave it out, and change bindings while the server runs: portward binding add {scheme}://ADDR:PORT, portward binding remove ID",
+                addresses(&asked, scheme),
+                addresses(&stored, scheme),
+            )));
+        }
+    }
+    if let Some(upstream) = &flags.upstream {
+        let sites = desired.sites.iter().map(|stored| &stored.value);
+        let any = sites.into_iter().find(|site| site.names.contains(&HostPattern::Any));
+        if any.is_none_or(|site| site.upstreams != [upstream.clone()]) {
+            let (has, command) = match any {
+                Some(site) => {
+                    let upstreams = site.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    (
+                        format!("in the store the site \"{}\", which is for all hosts, has {upstreams}", site.id),
+                        format!("portward site edit {} --upstream {upstream}", site.id),
+                    )
+                }
+                None => (
+                    "the store has no site for all hosts".to_owned(),
+                    format!("portward site add '*' --upstream {upstream}"),
+                ),
+            };
+            return Err(StartError::Configuration(format!(
+                "--upstream says {upstream}, but {has}; the flag counts only at the first start. Leave it out, and change the site while the server runs: {command}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The bindings of a scheme: those of the flag, else the usual ones. Each is tried.
+fn choose(scheme: Scheme, flag: Option<&[SocketAddr]>, proxy: &Proxy) -> Result<Vec<(Scheme, SocketAddr)>, StartError> {
+    let name = match scheme {
+        Scheme::Http => "--http",
+        Scheme::Https => "--https",
+    };
+    let refused = |address: SocketAddr| {
+        move |source: BindError| StartError::Bind { url: format!("{scheme}://{address}"), flag: name, source }
+    };
+    if let Some(asked) = flag {
+        for address in asked {
+            proxy.try_bind(scheme, *address).map_err(refused(*address))?;
+        }
+        return Ok(asked.iter().map(|address| (scheme, *address)).collect());
+    }
+    let usual = match scheme {
+        Scheme::Http => 8080,
+        Scheme::Https => 8443,
+    };
+    let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+    let (ip, tried) = match proxy.try_bind(scheme, everywhere(usual)) {
+        Err(BindError::NoIpv6(_)) => {
+            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), usual);
+            (address.ip(), proxy.try_bind(scheme, address))
+        }
+        tried => (everywhere(usual).ip(), tried),
+    };
+    tried.map_err(refused(SocketAddr::new(ip, usual)))?;
+    let mut chosen = vec![(scheme, SocketAddr::new(ip, usual))];
+    // The port that browsers take is bound as well, where the machine lets us have it.
+    let standard = SocketAddr::new(ip, scheme.default_port());
+    match proxy.try_bind(scheme, standard) {
+        Ok(()) => chosen.push((scheme, standard)),
+        Err(error) => tracing::info!(%error, "{scheme}://{standard} is not bound at the first start"),
+    }
+    Ok(chosen)
+}
+
+/// The names of this machine that a certificate can have.
+fn own_names(host_name: &str) -> Vec<HostPattern> {
+    let mut hosts = Vec::new();
+    hosts.extend(HostName::parse("localhost").map(Host::Name));
+    // A machine may be called what no certificate can say.
+    hosts.extend(HostName::parse(host_name).map(Host::Name));
+    hosts.push(Host::from(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    hosts.push(Host::from(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+    let mut names: Vec<HostPattern> = Vec::new();
+    for name in hosts.into_iter().map(HostPattern::Exact) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn addresses(addresses: &BTreeSet<SocketAddr>, scheme: Scheme) -> String {
+    if addresses.is_empty() {
+        return format!("no {scheme} binding");
+    }
+    addresses.iter().map(|address| format!("{scheme}://{address}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

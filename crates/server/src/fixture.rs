@@ -1,0 +1,117 @@
+//! For tests: an application over a store in memory, with a data plane of one worker and a clock that stands.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use axum::Router;
+use portward_api::{BindingCreate, CertificateFile, CertificateImport, SecretBytes, SiteCreate};
+use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
+use portward_core::{HostPattern, Timestamp};
+use portward_proxy::{Clock, Proxy, ProxyOptions, limits::Limits};
+use portward_store::{Store, cluster::Cluster, desired, desired::Desired, memory::MemoryStore, sealing::MasterKey};
+use tokio::task::JoinSet;
+
+use crate::{
+    app::{Actor, Allowed, App, AppParts, Permission, Right},
+    rest,
+    served::Served,
+    tasks::{self, ShutdownTrigger, publish::Publish, supervise},
+};
+
+/// Is an application that serves.
+pub(crate) struct Fixture {
+    pub(crate) app: Arc<App>,
+    pub(crate) store: MemoryStore,
+    pub(crate) served: Arc<Served>,
+    pub(crate) directory: tempfile::TempDir,
+    _shutdown: ShutdownTrigger,
+    _tasks: JoinSet<()>,
+}
+
+impl Fixture {
+    pub(crate) async fn start() -> Self {
+        let store = MemoryStore::new();
+        let master = MasterKey::generate();
+        Cluster::open(&store, master.clone()).await.unwrap();
+        let clock = Clock::new(now);
+        let options = ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock: clock.clone() };
+        let proxy = Arc::new(Proxy::spawn(options).unwrap());
+        let (trigger, shutdown) = tasks::shutdown();
+        let served = Arc::new(Served::new());
+        let directory = tempfile::tempdir().unwrap();
+        let parts = AppParts {
+            store: Arc::new(store.clone()),
+            master: master.clone(),
+            proxy: Arc::clone(&proxy),
+            served: Arc::clone(&served),
+            clock: clock.clone(),
+            data_dir: directory.path().to_owned(),
+        };
+        let publish =
+            Publish { store: Arc::new(store.clone()), master, proxy, served: Arc::clone(&served), clock, shutdown };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(supervise("publish", move || publish.clone().run()));
+        let app = Arc::new(App::new(parts));
+        Self { app, store, served, directory, _shutdown: trigger, _tasks: tasks }
+    }
+
+    /// The API, asked by somebody who may everything.
+    pub(crate) fn api(&self) -> Router {
+        rest::router(Arc::clone(&self.app))
+    }
+
+    /// What is stored.
+    pub(crate) async fn stored(&self) -> Desired {
+        desired::read(&self.store).await.unwrap()
+    }
+
+    /// How often who changed what.
+    pub(crate) async fn audited(&self) -> u64 {
+        let prefix = portward_store::Prefix::parse("audit/").unwrap();
+        self.store.counts(&prefix, portward_core::Revision(0)).await.unwrap().all
+    }
+}
+
+/// The time of every test.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::parse("2026-11-20T12:00:00Z").unwrap()
+}
+
+/// Somebody who may everything.
+pub(crate) fn by<R: Right>() -> Allowed<R> {
+    Actor::with(Permission::ALL).may().unwrap()
+}
+
+/// A certificate for names, signed by its own key, with that many days from now.
+pub(crate) fn bundle(names: &[&str], days: u32) -> Bundle {
+    bundle_at(names, days, now())
+}
+
+/// A certificate that was made at another time.
+pub(crate) fn bundle_at(names: &[&str], days: u32, made: Timestamp) -> Bundle {
+    let names: Vec<HostPattern> = names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
+    self_signed(&names, self_signed_validity(made, days)).unwrap()
+}
+
+/// The input that imports a certificate.
+pub(crate) fn import(bundle: &Bundle, replace: Option<&str>) -> CertificateImport {
+    let pem = export_pem(&bundle.chain, &bundle.key);
+    CertificateImport {
+        files: vec![CertificateFile { name: "all.pem".to_owned(), data: SecretBytes::new(pem.as_bytes().to_vec()) }],
+        password: None,
+        name: None,
+        replace: replace.map(str::to_owned),
+        allow_expired: false,
+    }
+}
+
+pub(crate) fn site(names: &[&str]) -> SiteCreate {
+    SiteCreate {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        upstreams: vec!["http://127.0.0.1:3000".to_owned()],
+        ..SiteCreate::default()
+    }
+}
+
+pub(crate) fn binding(url: &str) -> BindingCreate {
+    BindingCreate { url: url.to_owned(), default_certificate: None }
+}

@@ -1,0 +1,23 @@
+//! The application: use cases, the REST API, tasks, and the wiring of all parts.
+//!
+//! Read [`Server::start`] first: it opens the store, gives an empty one its first content, spawns the data plane,
+//! publishes, and opens the ways in for operators.
+//! Every change takes the same way: REST → use case (`app/<noun>.rs`) → commit → `tasks/publish.rs` → snapshot.
+
+mod admin;
+mod app;
+mod first_start;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod fixture;
+mod problem;
+mod process;
+mod rest;
+mod served;
+mod server;
+mod start_error;
+mod tasks;
+
+pub use portward_proxy::Drained;
+pub use server::{BoundBinding, NotReachedError, Server, ServerOptions};
+pub use start_error::StartError;

@@ -1,0 +1,26 @@
+//! `/api/v1/bindings`.
+
+use axum::response::Response;
+use portward_api::BindingCreate;
+
+use super::{answer, body::SMALL, call::Call};
+use crate::app::{AppError, right};
+
+pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::json(&call.app.list_bindings(&call.by))
+}
+
+pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::revised(&call.app.show_binding(&call.by, call.id())?)
+}
+
+pub(super) async fn add(mut call: Call<right::BindingEdit>) -> Result<Response, AppError> {
+    let input: BindingCreate = call.json(SMALL).await?;
+    let added = call.app.add_binding(&call.by, &input, call.apply).await?;
+    answer::created(&added, format!("/api/v1/bindings/{}", added.view.id))
+}
+
+pub(super) async fn remove(mut call: Call<right::BindingEdit>) -> Result<Response, AppError> {
+    call.no_body().await?;
+    answer::json(&call.app.remove_binding(&call.by, call.id(), call.precondition, call.apply).await?)
+}

@@ -1,0 +1,75 @@
+//! `/api/v1/certificates`.
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use portward_api::{
+    CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken, SelfSignedCreate,
+};
+use portward_certs::MAX_PFX_BYTES;
+use zeroize::Zeroizing;
+
+use super::{answer, body::SMALL, call::Call};
+use crate::app::{AppError, Revised, right};
+
+pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::json(&call.app.list_certificates(&call.by))
+}
+
+pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::revised(&call.app.show_certificate(&call.by, call.id())?)
+}
+
+pub(super) async fn list_versions(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::json(&call.app.list_certificate_versions(&call.by, call.id())?)
+}
+
+pub(super) async fn import(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+    let input: CertificateImport = call.json(IMPORT).await?;
+    let taken = call.app.import_certificate(&call.by, input, call.precondition, call.apply).await?;
+    taken_answer(&taken)
+}
+
+pub(super) async fn make_self_signed(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+    let input: SelfSignedCreate = call.json(SMALL).await?;
+    taken_answer(&call.app.make_self_signed(&call.by, &input, call.apply).await?)
+}
+
+pub(super) async fn roll_back(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+    let input: CertificateRollback = call.json(SMALL).await?;
+    let back = call.app.roll_back_certificate(&call.by, call.id(), &input, call.precondition, call.apply).await?;
+    taken_answer(&back)
+}
+
+pub(super) async fn export(mut call: Call<right::CertificateExportPrivateKey>) -> Result<Response, AppError> {
+    call.no_dry_run()?;
+    let input: CertificateExport = call.json(SMALL).await?;
+    let exported = call.app.export_certificate(&call.by, call.id(), &input).await?;
+    let content = Bytes::from_owner(Wiped(exported.content));
+    Ok(answer::file(exported.media_type, Body::from(content)))
+}
+
+pub(super) async fn remove(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+    call.no_body().await?;
+    answer::json(&call.app.remove_certificate(&call.by, call.id(), call.precondition, call.apply).await?)
+}
+
+fn taken_answer(taken: &Revised<CertificateTaken>) -> Result<Response, AppError> {
+    match taken.view.outcome {
+        CertificateOutcome::Created => {
+            answer::created(taken, format!("/api/v1/certificates/{}", taken.view.certificate.id))
+        }
+        CertificateOutcome::NewVersion | CertificateOutcome::Unchanged => answer::revised(taken),
+    }
+}
+
+/// Is wiped once it is sent.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A handful of the largest files, in base64.
+const IMPORT: usize = 4 * MAX_PFX_BYTES * 4 / 3;

@@ -1,0 +1,89 @@
+//! The table of routes.
+
+use std::{future::Future, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{RawPathParams, Request},
+    response::Response,
+    routing::{MethodFilter, on},
+};
+use http::{Method, StatusCode};
+
+use super::{answer::problem_response, call::Call};
+use crate::app::{Actor, App, AppError, Permission, Right};
+
+/// Collects routes.
+pub(super) struct Table {
+    app: Arc<App>,
+    router: Router,
+    routes: Vec<Route>,
+}
+
+/// Is one row of the table.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the authorization tests go through all routes"))]
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) permission: Permission,
+}
+
+impl Table {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app, router: Router::new(), routes: Vec::new() }
+    }
+
+    /// Adds a route; the type of the handler says which right it needs.
+    pub(super) fn route<R, H, F>(mut self, method: Method, path: &'static str, handler: H) -> Self
+    where
+        R: Right,
+        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send,
+    {
+        let app = Arc::clone(&self.app);
+        let serve = move |params: RawPathParams, request: Request| {
+            let (app, handler) = (Arc::clone(&app), handler.clone());
+            async move {
+                let instance = request.uri().path().to_owned();
+                let answered = async {
+                    let call = Call::read(app, &params, request)?;
+                    handler(call).await
+                };
+                answered.await.unwrap_or_else(|error| problem_response(&error, Some(instance)))
+            }
+        };
+        let Ok(filter) = MethodFilter::try_from(method.clone()) else {
+            tracing::error!(%method, path, "a route has a method that cannot be routed");
+            return self;
+        };
+        self.router = self.router.route(path, on(filter, serve));
+        self.routes.push(Route { method, path, permission: R::PERMISSION });
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The finished router; what no route answers is a problem document too.
+    pub(super) fn into_router(self) -> Router {
+        self.router
+            .fallback(|request: Request| async move {
+                let message = format!("there is nothing at {}", request.uri().path());
+                let error = AppError::new(StatusCode::NOT_FOUND, "no-such-path", message);
+                problem_response(&error, Some(request.uri().path().to_owned()))
+            })
+            .method_not_allowed_fallback(|request: Request| async move {
+                let message = format!("{} does not take {}", request.uri().path(), request.method());
+                let error = AppError::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", message);
+                problem_response(&error, Some(request.uri().path().to_owned()))
+            })
+    }
+}
+
+/// Who asks, as the listener found out; none if nobody did.
+pub(super) fn actor_of(request: &Request) -> Option<Actor> {
+    request.extensions().get::<Actor>().cloned()
+}

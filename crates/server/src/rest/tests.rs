@@ -1,0 +1,121 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use axum::{body::Body, response::Response};
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use portward_api::{PROBLEM_JSON, Problem};
+use tower_service::Service;
+
+use super::*;
+use crate::{
+    app::{Actor, Permission},
+    fixture::Fixture,
+};
+
+async fn ask(api: &Router, actor: Option<Actor>, request: Request<Body>) -> Response {
+    let mut request = request;
+    if let Some(actor) = actor {
+        request.extensions_mut().insert(actor);
+    }
+    api.clone().call(request).await.unwrap()
+}
+
+fn request(method: &Method, path: &str, body: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+async fn problem(response: Response) -> Problem {
+    assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn every_route_refuses_who_is_unknown_or_lacks_its_permission() {
+    let fixture = Fixture::start().await;
+    let table = table(Arc::clone(&fixture.app));
+    let api = fixture.api();
+    assert_eq!(table.routes().len(), 20);
+    for route in table.routes() {
+        let path = route.path.replace("{id}", "x");
+        let unknown = ask(&api, None, request(&route.method, &path, "")).await;
+        assert_eq!(unknown.status(), StatusCode::UNAUTHORIZED, "{} {path}", route.method);
+        let others: Vec<Permission> =
+            Permission::ALL.iter().copied().filter(|permission| *permission != route.permission).collect();
+        let refused = ask(&api, Some(Actor::with(&others)), request(&route.method, &path, "")).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{} {path}", route.method);
+        let problem = problem(refused).await;
+        assert_eq!((problem.code.as_str(), problem.instance), ("not-permitted", Some(path)));
+        let is_read = route.permission == Permission::View;
+        assert_eq!(
+            is_read,
+            route.method == Method::GET,
+            "{}: what is read needs View, and nothing else does",
+            route.path
+        );
+    }
+    assert_eq!(fixture.audited().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_document_too() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    for (method, path, status) in [
+        (Method::GET, "/", 404),
+        (Method::GET, "/api/v1/nothing", 404),
+        (Method::PUT, "/api/v1/sites", 405),
+        (Method::DELETE, "/api/v1/sites/none", 404),
+        (Method::GET, "/api/v1/certificates/No%20Id", 404),
+        (Method::GET, "/api/v1/certificates/none/versions", 404),
+    ] {
+        let response = ask(&api, root(), request(&method, path, "")).await;
+        assert_eq!(response.status().as_u16(), status, "{method} {path}");
+        assert_eq!(problem(response).await.status, status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_site_goes_through_the_api_with_its_etag() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    let body = r#"{"names": ["shop.test"], "upstreams": ["http://127.0.0.1:3000"]}"#;
+    let dry = ask(&api, root(), request(&Method::POST, "/api/v1/sites?dry_run=true", body)).await;
+    assert_eq!((dry.status(), dry.headers().get(header::ETAG)), (StatusCode::OK, None));
+    let added = ask(&api, root(), request(&Method::POST, "/api/v1/sites", body)).await;
+    assert_eq!(added.status(), StatusCode::CREATED);
+    assert_eq!(added.headers()[header::LOCATION], "/api/v1/sites/shop-test");
+    assert_eq!(added.headers()[header::CACHE_CONTROL], "no-store");
+    let tag = added.headers()[header::ETAG].clone();
+    let shown = ask(&api, root(), request(&Method::GET, "/api/v1/sites/shop-test", "")).await;
+    assert_eq!(shown.headers()[header::ETAG], tag);
+
+    let edit = |tag: &str| {
+        let mut edit = request(&Method::PATCH, "/api/v1/sites/shop-test", r#"{"hsts": "1h"}"#);
+        edit.headers_mut().insert(header::IF_MATCH, tag.parse().unwrap());
+        edit
+    };
+    let stale = ask(&api, root(), edit("\"0\"")).await;
+    assert_eq!(stale.status(), StatusCode::PRECONDITION_FAILED);
+    let edited = ask(&api, root(), edit(tag.to_str().unwrap())).await;
+    assert_eq!(edited.status(), StatusCode::OK);
+    assert_ne!(edited.headers()[header::ETAG], tag);
+}
+
+#[tokio::test]
+async fn an_unsafe_request_without_json_is_refused() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    let mut plain = request(&Method::POST, "/api/v1/sites", "{}");
+    plain.headers_mut().insert(header::CONTENT_TYPE, "text/plain".parse().unwrap());
+    assert_eq!(ask(&api, root(), plain).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let restore = request(&Method::POST, "/api/v1/store/restore", "{}");
+    assert_eq!(ask(&api, root(), restore).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let unexpected = request(&Method::POST, "/api/v1/store/backup", "{}");
+    assert_eq!(ask(&api, root(), unexpected).await.status(), StatusCode::BAD_REQUEST);
+    for path in ["/api/v1/store/backup", "/api/v1/certificates/x/export"] {
+        let dry = request(&Method::POST, &format!("{path}?dry_run=true"), "");
+        assert_eq!(problem(ask(&api, root(), dry).await).await.code, "unknown-parameter", "{path}");
+    }
+}

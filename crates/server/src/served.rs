@@ -1,0 +1,113 @@
+//! What is served now, and since which change: what use cases wait for and views show.
+
+use std::{sync::Arc, time::Duration};
+
+use portward_core::{BindingId, Revision};
+use portward_proxy::BindingReport;
+use portward_store::desired::Desired;
+use tokio::sync::watch;
+
+use crate::problem::{Problem, Subject};
+
+/// Tells what is served; one for each server, written by the publish task alone.
+#[derive(Debug)]
+pub(crate) struct Served {
+    newest: watch::Sender<Arc<ServedState>>,
+}
+
+/// Is what is served at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct ServedState {
+    /// The desired state of which it was built.
+    pub(crate) desired: Arc<Desired>,
+    /// What became of each binding.
+    pub(crate) bindings: Vec<BindingReport>,
+    /// What was left out, or should be looked at; the worst first.
+    pub(crate) problems: Vec<Problem>,
+    /// Whether anything was ever published.
+    pub(crate) is_published: bool,
+}
+
+/// Says that a change was not served in time.
+#[derive(Debug, thiserror::Error)]
+#[error("revision {wanted} was not served within {} seconds; revision {served} is", .limit.as_secs())]
+pub(crate) struct NotServedError {
+    wanted: Revision,
+    served: Revision,
+    limit: Duration,
+}
+
+impl Served {
+    /// Nothing is served yet.
+    pub(crate) fn new() -> Self {
+        Self { newest: watch::Sender::new(Arc::new(ServedState::default())) }
+    }
+
+    /// What is served now.
+    pub(crate) fn now(&self) -> Arc<ServedState> {
+        Arc::clone(&self.newest.borrow())
+    }
+
+    /// Tells everybody who waits.
+    pub(crate) fn publish(&self, state: ServedState) {
+        self.newest.send_replace(Arc::new(state));
+    }
+
+    /// Adds a problem to what is served, which stays as it is.
+    pub(crate) fn complain(&self, problem: Problem) {
+        let now = self.now();
+        if now.problems.contains(&problem) {
+            return;
+        }
+        let mut problems = vec![problem];
+        problems.extend(now.problems.iter().filter(|other| other.subject != Subject::Store).cloned());
+        self.publish(ServedState {
+            desired: Arc::clone(&now.desired),
+            bindings: now.bindings.clone(),
+            problems,
+            is_published: now.is_published,
+        });
+    }
+
+    /// Waits until what is served is so.
+    #[cfg(test)]
+    pub(crate) async fn until(&self, is_so: impl FnMut(&Arc<ServedState>) -> bool) -> Arc<ServedState> {
+        let mut newest = self.newest.subscribe();
+        let waiting = tokio::time::timeout(Duration::from_secs(30), newest.wait_for(is_so));
+        #[allow(clippy::unwrap_used, reason = "tests")]
+        Arc::clone(&waiting.await.unwrap().unwrap())
+    }
+
+    /// Waits until a revision or a later one is served.
+    pub(crate) async fn reached(&self, wanted: Revision, limit: Duration) -> Result<Arc<ServedState>, NotServedError> {
+        let mut newest = self.newest.subscribe();
+        let waiting = newest.wait_for(|state| state.is_published && state.desired.revision >= wanted);
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(Ok(state)) => Ok(Arc::clone(&state)),
+            _ => Err(NotServedError { wanted, served: self.now().desired.revision, limit }),
+        }
+    }
+}
+
+impl ServedState {
+    /// What became of a binding; none if it is not part of what is served.
+    pub(crate) fn binding(&self, id: &BindingId) -> Option<&BindingReport> {
+        self.bindings.iter().find(|report| report.id == *id)
+    }
+
+    /// What keeps the server from being ready; empty when it is.
+    pub(crate) fn unready(&self) -> Vec<String> {
+        if !self.is_published {
+            return vec!["nothing is served yet".to_owned()];
+        }
+        let mut reasons = Vec::new();
+        for report in &self.bindings {
+            if let Err(error) = &report.result {
+                reasons.push(format!("binding {}: {error}", report.id));
+            }
+        }
+        let store = self.problems.iter().filter(|problem| problem.subject == Subject::Store);
+        reasons.extend(store.map(|problem| problem.message.clone()));
+        reasons
+    }
+}

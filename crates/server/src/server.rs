@@ -1,0 +1,269 @@
+//! A running Portward: the parts put together, started in order and ended in order.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use portward_core::{Revision, Scheme, Timestamp, Upstream};
+use portward_proxy::{Clock, Drained, Proxy, ProxyOptions, limits::Limits};
+use portward_store::{
+    Page, Prefix, Store,
+    cluster::{Cluster, OpenedCluster},
+    desired,
+    sealing::MasterKey,
+    sqlite::{OpenSqliteError, SqliteStore},
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    admin::{
+        loopback::{Loopback, LoopbackError, Shown},
+        socket::{AdminSocket, SocketError},
+    },
+    app::{App, AppParts},
+    first_start::{self, Flags},
+    process, rest,
+    served::Served,
+    start_error::StartError,
+    tasks::{self, ShutdownTrigger, publish::Publish, supervise},
+};
+
+/// Says how a [`Server`] is started.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// The directory for everything that is kept; made with mode 0700 if it is missing.
+    pub data_dir: PathBuf,
+    /// Bindings of the first start; none for the usual ones: `[::]:8080`, and `[::]:80` as well where the machine permits.
+    pub http: Option<Vec<SocketAddr>>,
+    /// Bindings of the first start; none for the usual ones: `[::]:8443`, and `[::]:443` as well where the machine permits.
+    pub https: Option<Vec<SocketAddr>>,
+    /// The admin listener: a loopback address.
+    pub admin: SocketAddr,
+    /// The application behind the site of the first start, which is for all hosts; none for no site.
+    pub upstream: Option<Upstream>,
+    /// Threads that serve connections.
+    pub workers: NonZeroUsize,
+    /// Tells the time.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What the machine is called; the certificate of the first start has it.
+    pub host_name: String,
+}
+
+/// Is a running Portward.
+///
+/// Dropped without [`Server::drain`], it cuts all connections.
+pub struct Server {
+    store: Arc<dyn Store>,
+    proxy: Arc<Proxy>,
+    served: Arc<Served>,
+    admin_address: SocketAddr,
+    shutdown: ShutdownTrigger,
+    /// Aborted when dropped.
+    tasks: JoinSet<()>,
+}
+
+/// Tells what became of a binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundBinding {
+    /// Names the binding.
+    pub id: portward_core::BindingId,
+    /// Plain or TLS.
+    pub scheme: Scheme,
+    /// Where it listens for real; or why it does not, for an operator.
+    pub result: Result<SocketAddr, String>,
+}
+
+/// Says that a change is not served yet.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct NotReachedError(crate::served::NotServedError);
+
+impl Server {
+    /// Starts a server; it serves when this returns.
+    ///
+    /// A binding that cannot be bound is no error, except at the first start: see [`Server::bound`].
+    /// It must be called on a tokio runtime with time and I/O, which becomes the control plane;
+    /// the data plane has threads of its own.
+    pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
+        process::keep_memory_private();
+        let ServerOptions { data_dir, http, https, admin, upstream, workers, clock, host_name } = options;
+        // Looked at first, as it depends on nothing and would be in vain to start for.
+        let loopback = Loopback::bind(admin).await.map_err(loopback_error)?;
+        let flags = Flags { http, https, upstream };
+        let store = open_store(&data_dir, Arc::clone(&clock)).await?;
+        let clock = Clock::new(move || clock());
+        let master = master_key(&store, &data_dir).await?;
+        let OpenedCluster { sealer, .. } =
+            Cluster::open(&store, master.clone()).await.map_err(StartError::OpenCluster)?;
+        let proxy = Proxy::spawn(ProxyOptions { workers, limits: Limits::default(), clock: clock.clone() })
+            .map_err(StartError::Workers)?;
+        let wanted = desired::read(&store).await.map_err(StartError::Store)?;
+        if first_start::is_empty(&wanted) {
+            first_start::seed(&store, &sealer, &proxy, &flags, &host_name, clock.now()).await?;
+        } else {
+            first_start::agree(&flags, &wanted)?;
+        }
+        let socket = AdminSocket::bind(&data_dir).map_err(|error| socket_error(error, &data_dir))?;
+
+        let revision = store.revision().await.map_err(StartError::Store)?;
+        let (store, proxy): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(proxy));
+        let (trigger, shutdown) = tasks::shutdown();
+        let served = Arc::new(Served::new());
+        let publish = Publish {
+            store: Arc::clone(&store),
+            master: master.clone(),
+            proxy: Arc::clone(&proxy),
+            served: Arc::clone(&served),
+            clock: clock.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let app = Arc::new(App::new(AppParts {
+            store: Arc::clone(&store),
+            master,
+            proxy: Arc::clone(&proxy),
+            served: Arc::clone(&served),
+            clock: clock.clone(),
+            data_dir,
+        }));
+        let api = rest::router(app);
+        let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
+        let admin_address = loopback.address();
+        let shown = Shown { served: Arc::clone(&served), clock };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("admin-socket", {
+            let shutdown = shutdown.clone();
+            move || Arc::clone(&socket).serve(api.clone(), shutdown.clone())
+        }));
+        tasks.spawn(supervise("admin-listener", move || Arc::clone(&loopback).serve(shown.clone(), shutdown.clone())));
+        let server = Self { store, proxy, served, admin_address, shutdown: trigger, tasks };
+        server.reached(revision).await.map_err(StartError::NotPublished)?;
+        Ok(server)
+    }
+
+    /// What became of each binding, in the order of their ids.
+    pub fn bound(&self) -> Vec<BoundBinding> {
+        let now = self.served.now();
+        let report = |stored: &desired::Stored<portward_core::Binding>| {
+            let binding = &stored.value;
+            let report = now.binding(&binding.id);
+            let result = match report.map(|report| &report.result) {
+                Some(Ok(address)) => Ok(*address),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Err("it is not served yet".to_owned()),
+            };
+            BoundBinding { id: binding.id.clone(), scheme: binding.scheme, result }
+        };
+        now.desired.bindings.iter().map(report).collect()
+    }
+
+    /// Where the admin listener is, with its real port.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// What keeps the server from being ready, as `/readyz` says it; empty when it is.
+    pub fn unready(&self) -> Vec<String> {
+        self.served.now().unready()
+    }
+
+    /// Waits until a revision or a later one is served, for half a minute at most.
+    pub async fn reached(&self, revision: Revision) -> Result<(), NotReachedError> {
+        self.served.reached(revision, REACHED_WITHIN).await.map(drop).map_err(NotReachedError)
+    }
+
+    /// Ends the server: no new connections, running requests finish, then the store closes.
+    pub async fn drain(self) -> Drained {
+        let Self { store, proxy, served, shutdown, mut tasks, .. } = self;
+        // The control plane ends first, so that nothing binds again what is being closed.
+        shutdown.pull();
+        while tasks.join_next().await.is_some() {}
+        drop(served);
+        let drained = match Arc::try_unwrap(proxy) {
+            Ok(proxy) => proxy.drain(DRAIN_WITHIN).await,
+            Err(_) => {
+                tracing::error!("the data plane is still in use and is cut");
+                Drained::default()
+            }
+        };
+        drop(store);
+        drained
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("admin_address", &self.admin_address).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+/// Checking the file for damage blocks.
+async fn open_store(
+    data_dir: &Path,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+) -> Result<SqliteStore, StartError> {
+    let directory = data_dir.to_owned();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&directory, clock)).await;
+    let opened = opened
+        .map_err(|error| StartError::FirstStart { what: "the store could not be opened", source: error.into() })?;
+    opened.map_err(|error| match error {
+        OpenSqliteError::Lock(source @ portward_store::sqlite::LockError::Held { .. }) => {
+            StartError::AlreadyRunning { directory: data_dir.to_owned(), source: Some(source) }
+        }
+        source => StartError::OpenStore { directory: data_dir.to_owned(), source },
+    })
+}
+
+/// Reads the master key: a credential of systemd, else the file in the data directory, which is made for an empty store alone.
+///
+/// A new key for a store that has secrets would open none of them, and hide that the right one is missing.
+async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join(MASTER_KEY));
+    if let Some(path) = credential.filter(|path| path.exists()) {
+        return MasterKey::open(&path).map_err(StartError::MasterKey);
+    }
+    let path = data_dir.join(MASTER_KEY);
+    let first = store.list(&Prefix::all(), None, Page::first(1)).await.map_err(StartError::Store)?;
+    let key = if first.kvs.is_empty() { MasterKey::open_or_create(&path) } else { MasterKey::open(&path) };
+    key.map_err(StartError::MasterKey)
+}
+
+fn loopback_error(error: LoopbackError) -> StartError {
+    match error {
+        LoopbackError::NotLoopback(_) => StartError::Configuration(error.to_string()),
+        LoopbackError::Bind { source, address } => StartError::Admin {
+            what: format!("{address} is taken or not permitted; give another address with --admin ADDR:PORT"),
+            source: Some(source),
+        },
+    }
+}
+
+fn socket_error(error: SocketError, data_dir: &Path) -> StartError {
+    match error {
+        SocketError::Live(_) => StartError::AlreadyRunning { directory: data_dir.to_owned(), source: None },
+        SocketError::Bind { path, source } => {
+            StartError::Admin { what: format!("the socket {} cannot be made", path.display()), source: Some(source) }
+        }
+    }
+}
+
+/// The file of the master key, in the data directory or among systemd's credentials.
+const MASTER_KEY: &str = "master.key";
+/// A hundred thousand certificates are opened in less.
+const REACHED_WITHIN: Duration = Duration::from_secs(30);
+/// systemd kills after 90 s (TimeoutStopSec=); long downloads are cut before that.
+const DRAIN_WITHIN: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Makes what is served follow what is stored.
+//!
+//! It takes no input: woken by a change, by time, or once a minute, it reads the whole desired state and publishes it.
+
+mod assembly;
+mod library;
+
+use std::{sync::Arc, time::Duration};
+
+use portward_core::{Revision, Timestamp};
+use portward_proxy::{BindError, BindingReport, Clock, Proxy};
+use portward_store::{
+    Prefix, Store, StoreError, WatchEvent, WatchStream, desired, desired::Desired, sealing::MasterKey,
+};
+use tokio::time::Instant;
+
+use assembly::{Built, build};
+pub(crate) use assembly::{list, uncovered};
+use library::Library;
+
+use super::Shutdown;
+use crate::{
+    app::chain_text,
+    problem::{Problem, Subject},
+    served::{Served, ServedState},
+};
+
+/// Is what the task works with.
+#[derive(Clone)]
+pub(crate) struct Publish {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) master: MasterKey,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) served: Arc<Served>,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Publish {
+    /// Publishes until shutdown.
+    pub(crate) async fn run(self) {
+        let mut library = Library::new(self.master.clone());
+        let mut watch: Option<WatchStream> = None;
+        loop {
+            let next = match self.publish_newest(&mut library).await {
+                Ok((revision, changes_at)) => {
+                    if watch.is_none() {
+                        watch = self.watch(revision).await;
+                    }
+                    self.pause(changes_at)
+                }
+                Err(error) => {
+                    tracing::warn!(error = chain_text(&error), "the store cannot be read; what is served stays");
+                    self.served.complain(store_problem(&error));
+                    watch = None;
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = self.shutdown.pulled() => return,
+                () = tokio::time::sleep(next) => {}
+                stands = changed(&mut watch, self.served.now().desired.revision) => {
+                    if !stands {
+                        watch = None;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn watch(&self, after: Revision) -> Option<WatchStream> {
+        match self.store.watch(&[Prefix::all()], after).await {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                tracing::warn!(error = chain_text(&error), "the store cannot be watched; it is read again soon");
+                None
+            }
+        }
+    }
+
+    /// Reads everything and publishes it; gives the revision, and when time will make another snapshot of it.
+    async fn publish_newest(&self, library: &mut Library) -> Result<(Revision, Option<Timestamp>), StoreError> {
+        let desired = Arc::new(desired::read(&*self.store).await?);
+        let revision = desired.revision;
+        let changes_at = self.publish(desired, library).await;
+        Ok((revision, changes_at))
+    }
+
+    /// Publishes a desired state.
+    pub(crate) async fn publish(&self, desired: Arc<Desired>, library: &mut Library) -> Option<Timestamp> {
+        let began = Instant::now();
+        let Built { snapshot, mut problems, changes_at } = build(&desired, self.clock.now(), library);
+        let bindings = self.proxy.publish(snapshot).await;
+        problems.extend(bindings.iter().filter_map(unbound));
+        problems.sort_by_key(|problem| problem.severity);
+        self.log_news(&problems);
+        tracing::debug!(
+            revision = desired.revision.0,
+            problems = problems.len(),
+            milliseconds = began.elapsed().as_millis(),
+            "published"
+        );
+        self.served.publish(ServedState { desired, bindings, problems, is_published: true });
+        changes_at
+    }
+
+    /// Logs each problem once, when it comes up.
+    fn log_news(&self, problems: &[Problem]) {
+        let before = self.served.now();
+        for problem in problems.iter().filter(|problem| !before.problems.contains(problem)) {
+            tracing::warn!(
+                problem.code = problem.code,
+                problem.what = %problem.subject,
+                problem.remedy = problem.remedy,
+                "{}", problem.message
+            );
+        }
+    }
+
+    fn pause(&self, changes_at: Option<Timestamp>) -> Duration {
+        changes_at.map_or(PERIOD, |at| at.since(self.clock.now()).clamp(Duration::from_secs(1), PERIOD))
+    }
+}
+
+/// Waits for a change after a revision; whether the watch still stands.
+async fn changed(watch: &mut Option<WatchStream>, after: Revision) -> bool {
+    let Some(stream) = watch else {
+        // Somebody else ends the wait, after which the watch is tried again.
+        tokio::time::sleep(RETRY).await;
+        return false;
+    };
+    loop {
+        match stream.next().await {
+            Some(WatchEvent::Batch { revision, .. }) if revision > after => return true,
+            Some(WatchEvent::Batch { .. } | WatchEvent::Alive) => {}
+            Some(WatchEvent::Compacted { .. } | WatchEvent::Lost(_)) | None => return false,
+        }
+    }
+}
+
+/// The problem of a binding that has no sockets.
+fn unbound(report: &BindingReport) -> Option<Problem> {
+    let error = report.result.as_ref().err()?;
+    Some(Problem::error(
+        bind_code(error),
+        Subject::Binding(report.id.clone()),
+        error.to_string(),
+        format!("it is tried again every minute; to give it up: portward binding remove {}", report.id),
+    ))
+}
+
+/// The stable word for a reason why an address cannot be listened on.
+pub(crate) fn bind_code(error: &BindError) -> &'static str {
+    match error {
+        BindError::Ours(_) => "binding-exists",
+        BindError::Taken { .. } => "port-taken",
+        BindError::Privilege { .. } => "port-needs-privilege",
+        BindError::Forbidden(_) => "port-forbidden",
+        BindError::NotAnAddress { .. } => "address-not-here",
+        BindError::NoIpv6(_) => "no-ipv6",
+        BindError::TooManyFiles(_) => "too-many-files",
+        BindError::Refused { .. } => "bind-refused",
+    }
+}
+
+fn store_problem(error: &StoreError) -> Problem {
+    Problem::error(
+        "store-unavailable",
+        Subject::Store,
+        format!("the store cannot be read, so changes are not seen: {}", chain_text(error)),
+        "what was served before goes on being served; look at the disk of the data directory and at the log",
+    )
+}
+
+/// Bindings without sockets are tried again, and the clock may have been set.
+const PERIOD: Duration = Duration::from_secs(60);
+/// After the store could not be read or watched.
+const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Going back to a backup, all at once.
+//!
+//! A restore takes one step, at one revision: an engine replaces everything or nothing.
+//! It is not made of transactions with their limit of operations, as a crash between two of them would leave half of each state.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use portward_core::Timestamp;
+
+use super::{Backup, ReadBackupError, file};
+use crate::{
+    Cause, Cond, Key, Kv, Page, Prefix, Revision, Store, StoreError, TxnOutcome,
+    change::audit_entry,
+    cluster::{Cluster, check_seal},
+    place::Place,
+    records::{ClusterRecord, decode, encode},
+    sealing::{MasterKey, Sealed, Sealer, UnsealError},
+    sqlite::{self, Old},
+};
+
+/// Says what to do with a store that has something in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it, and restore nothing.
+    Keep,
+    /// Replace all of it.
+    Replace,
+}
+
+/// Says who restores, and when; it goes to the audit record.
+#[derive(Clone, Debug)]
+pub struct RestoredBy {
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Tells what was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// Whose the store is now, with a generation that is higher than any before.
+    pub cluster: Cluster,
+    /// What seals and opens its secrets now: a running server must go on with this one.
+    pub sealer: Sealer,
+    /// The revision at which the backup was taken.
+    pub taken_at: Revision,
+    /// How many keys the backup has.
+    pub keys: usize,
+}
+
+/// Says why nothing was restored; the store is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The file cannot be used.
+    #[error("cannot restore from this file")]
+    Backup(#[from] ReadBackupError),
+    /// The master key opens none of its secrets.
+    #[error(
+        "the backup was made with another master key, so its private keys could not be used; put the master key file in place that was saved with it, and restore again"
+    )]
+    MasterKey(#[source] UnsealError),
+    /// The backup cannot prove which master key it needs.
+    #[error("the backup lacks \"meta/seal-check\", or it cannot be read; use another backup")]
+    NoSealCheck,
+    /// The store has something in it, and nobody said that it should be replaced.
+    #[error(
+        "the store has bindings, sites or certificates, or cannot be read; say that they are to be replaced, and make a backup of them first"
+    )]
+    NotEmpty,
+    /// The store in the data directory is in use, or the directory cannot be used.
+    #[error("cannot replace the store in {directory}", directory = directory.display())]
+    Replace {
+        /// The data directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// The running store changed its identity meanwhile, by another restore perhaps.
+    #[error("the store was replaced by somebody else meanwhile; look at it before restoring again")]
+    Conflict,
+    /// The running store fails.
+    #[error("the store could not be replaced")]
+    Store(#[from] StoreError),
+}
+
+/// Restores into a data directory that no server uses; makes the directory if it is not there.
+///
+/// A store there that is too damaged to be read is replaced only with [`Existing::Replace`].
+pub fn restore(
+    file: &Path,
+    directory: &Path,
+    master: &MasterKey,
+    existing: Existing,
+    by: &RestoredBy,
+) -> Result<Restored, RestoreError> {
+    let checked = Checked::open(file, master)?;
+    let mut restored = None;
+    let replaced = sqlite::replace_file(directory, |old| {
+        let is_empty = match &old {
+            Old::None => true,
+            Old::Unreadable => false,
+            Old::Read { kvs, .. } => !has_content(kvs),
+        };
+        if !is_empty && existing == Existing::Keep {
+            return Err(Refused::NotEmpty);
+        }
+        let (old_revision, old_kvs) = match old {
+            Old::Read { revision, kvs } => (revision, kvs),
+            Old::None | Old::Unreadable => (Revision(0), Vec::new()),
+        };
+        // Revisions go on rising, so that nobody takes the restored state for one that he has seen.
+        let revision = Revision(old_revision.max(checked.backup.revision).0 + 1);
+        let (content, done) = checked.content(&old_kvs, by);
+        restored = Some(done);
+        Ok((revision, content))
+    });
+    match (replaced, restored) {
+        (Ok(()), Some(restored)) => Ok(restored),
+        (Ok(()), None) | (Err(Refused::NotEmpty), _) => Err(RestoreError::NotEmpty),
+        (Err(Refused::Replace(error)), _) => {
+            Err(RestoreError::Replace { directory: directory.to_owned(), cause: error.into() })
+        }
+    }
+}
+
+/// Restores into a store that is in use, at one revision; everyone who watches it is told to read it anew.
+pub async fn restore_into(
+    store: &dyn Store,
+    file: &Path,
+    master: &MasterKey,
+    existing: Existing,
+    by: &RestoredBy,
+) -> Result<Restored, RestoreError> {
+    let checked = Checked::open(file, master)?;
+    let listed = store.list(&Prefix::all(), None, Page::first(usize::MAX)).await?;
+    if existing == Existing::Keep && has_content(&listed.kvs) {
+        return Err(RestoreError::NotEmpty);
+    }
+    let identity = Place::Cluster.key();
+    let unchanged = match listed.kvs.iter().find(|kv| kv.key == identity) {
+        Some(kv) => Cond::ModRevision(identity, kv.mod_revision),
+        None => Cond::Absent(identity),
+    };
+    let (content, restored) = checked.content(&listed.kvs, by);
+    match store.replace_all(vec![unchanged], content).await? {
+        TxnOutcome::Committed(_) => Ok(restored),
+        TxnOutcome::Conflict { .. } => Err(RestoreError::Conflict),
+    }
+}
+
+/// Is a backup whose secrets our master key opens.
+struct Checked {
+    backup: file::Backup,
+    sealer: Sealer,
+    name: String,
+}
+
+impl Checked {
+    fn open(file: &Path, master: &MasterKey) -> Result<Self, RestoreError> {
+        let backup = Backup::open(file)?;
+        let sealer = Sealer::new(backup.cluster.id.clone(), master.clone());
+        let sealed = backup.value(&Place::SealCheck).ok_or(RestoreError::NoSealCheck)?;
+        let sealed: Sealed = decode(sealed).map_err(|_| RestoreError::NoSealCheck)?;
+        check_seal(&sealer, &sealed).map_err(RestoreError::MasterKey)?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { backup, sealer, name })
+    }
+
+    /// What the store will have: the backup, with a new generation, and the audit records of both.
+    fn content(self, old: &[Kv], by: &RestoredBy) -> (Vec<(Key, Bytes)>, Restored) {
+        let identity = Place::Cluster.key();
+        let old_generation = old
+            .iter()
+            .find(|kv| kv.key == identity)
+            .and_then(|kv| decode::<ClusterRecord>(&kv.value).ok())
+            .map_or(0, |record| record.generation);
+        let generation = old_generation.max(self.backup.cluster.generation) + 1;
+        let cluster = Cluster { id: self.backup.cluster.id.clone(), generation };
+        let keys = self.backup.content.len();
+
+        let mut content: std::collections::BTreeMap<Key, Bytes> = self.backup.content.into_iter().collect();
+        content.insert(identity, encode(&ClusterRecord::new(cluster.id.clone(), generation)));
+        // Who changed what is not forgotten by going back.
+        let audited = old.iter().filter(|kv| kv.key.as_str().starts_with("audit/"));
+        content.extend(audited.map(|kv| (kv.key.clone(), kv.value.clone())));
+        let what = format!("restored {} of revision {}", self.name, self.backup.revision);
+        content.extend([audit_entry(by.at, &by.who, &what, Vec::new())]);
+        let restored = Restored { cluster, sealer: self.sealer, taken_at: self.backup.revision, keys };
+        (content.into_iter().collect(), restored)
+    }
+}
+
+enum Refused {
+    NotEmpty,
+    Replace(sqlite::ReplaceError),
+}
+
+impl From<sqlite::ReplaceError> for Refused {
+    fn from(error: sqlite::ReplaceError) -> Self {
+        Self::Replace(error)
+    }
+}
+
+/// Whether there is something that an operator made.
+fn has_content(kvs: &[Kv]) -> bool {
+    kvs.iter().any(|kv| ["bindings/", "sites/", "certs/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix)))
+}

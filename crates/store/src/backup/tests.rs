@@ -1,0 +1,199 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
+
+use portward_core::Timestamp;
+
+use super::*;
+use crate::{
+    Txn, WatchEvent,
+    desired::{self, Desired, open_private_key},
+    memory::MemoryStore,
+    sample,
+    sealing::MasterKey,
+    sqlite::SqliteStore,
+};
+
+fn by() -> RestoredBy {
+    RestoredBy { who: "owner".to_owned(), at: sample::at() }
+}
+
+fn sqlite(directory: &Path) -> SqliteStore {
+    SqliteStore::open(directory, Arc::new(|| Timestamp::EPOCH)).unwrap()
+}
+
+async fn read(store: &dyn Store) -> Desired {
+    let desired = desired::read(store).await.unwrap();
+    assert!(desired.bad.is_empty(), "{:?}", desired.bad);
+    desired
+}
+
+async fn audits(store: &dyn Store) -> u64 {
+    store.counts(&Prefix::of_checked("audit/".to_owned()), Revision(0)).await.unwrap().all
+}
+
+/// A filled store, its master key, and a backup of it.
+async fn backed_up(directory: &Path) -> (MemoryStore, MasterKey, PathBuf) {
+    let (store, master) = (MemoryStore::new(), MasterKey::generate());
+    let sealer = sample::open(&store, &master).await;
+    sample::fill(&store, &sealer).await;
+    let out = directory.join("portward.backup");
+    write(&store, &out).await.unwrap();
+    (store, master, out)
+}
+
+#[tokio::test]
+async fn a_backup_is_one_private_file_without_any_open_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _, out) = backed_up(directory.path()).await;
+    let lease = store.lease_grant(crate::Lease::MIN_TTL).await.unwrap();
+    store.txn(Txn::new().put_leased(sample::key("nodes/n1/session"), "x", lease.id())).await.unwrap();
+    let summary = write(&store, &out).await.unwrap();
+    assert_eq!(summary.revision, store.revision().await.unwrap());
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left of the writing");
+    let text = fs::read_to_string(&out).unwrap();
+    for absent in ["MARKER", "ops/", "nodes/n1"] {
+        assert!(!text.contains(absent), "{absent}");
+    }
+    let backup = Backup::open(&out).unwrap();
+    assert_eq!((backup.cluster.clone(), backup.keys() as u64), (summary.cluster, summary.keys));
+    for (_, value) in backup.content {
+        assert!(!value.windows(6).any(|bytes| bytes == b"MARKER"));
+    }
+}
+
+#[tokio::test]
+async fn no_backup_is_made_of_a_store_without_identity_or_to_where_nobody_can_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let store = MemoryStore::new();
+    assert!(matches!(write(&store, &out).await, Err(BackupError::NoCluster)));
+    sample::open(&store, &MasterKey::generate()).await;
+    let nowhere = directory.path().join("missing/out");
+    assert!(matches!(write(&store, &nowhere).await, Err(BackupError::Write { path, .. }) if path == nowhere));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_backup_restores_into_an_empty_directory_with_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, master, out) = backed_up(directory.path()).await;
+    let before = read(&store).await;
+    let data = directory.path().join("new/data");
+    let restored = restore(&out, &data, &master, Existing::Keep, &by()).unwrap();
+    assert_eq!(restored.taken_at, before.revision);
+    let after = sqlite(&data);
+    let desired = read(&after).await;
+    assert!(desired.revision > before.revision);
+    assert_eq!(desired.certificates[0].value, before.certificates[0].value);
+    assert_eq!(
+        (&desired.bindings[0].value, &desired.sites[0].value),
+        (&before.bindings[0].value, &before.sites[0].value)
+    );
+    let cluster = desired.cluster.clone().unwrap();
+    assert_eq!(cluster, restored.cluster);
+    assert_eq!(cluster.id, before.cluster.clone().unwrap().id);
+    assert_eq!(cluster.generation, before.cluster.unwrap().generation + 1);
+    let (id, sealed) = desired.keys.first_key_value().unwrap();
+    assert_eq!(open_private_key(&restored.sealer, id, sealed).unwrap().expose(), sample::MARKER);
+    assert_eq!(audits(&after).await, 2, "the change before, and the restore");
+    assert_eq!(fs::metadata(after.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    let opened = crate::cluster::Cluster::open(&after, master).await.unwrap();
+    assert!(!opened.is_new && opened.cluster == cluster);
+}
+
+#[tokio::test]
+async fn a_restore_needs_leave_to_replace_and_a_store_that_nobody_uses() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, master, out) = backed_up(directory.path()).await;
+    let data = directory.path().join("data");
+    let running = sqlite(&data);
+    let sealer = sample::open(&running, &master).await;
+    let in_use = restore(&out, &data, &master, Existing::Replace, &by()).unwrap_err();
+    let RestoreError::Replace { cause, .. } = &in_use else { panic!("{in_use:?}") };
+    assert!(cause.to_string().contains(&format!("process {}", std::process::id())), "{cause}");
+
+    let mut change = sample::change("add b9");
+    change.put_binding(&sample::binding("b9", "http://127.0.0.1:80"), crate::change::Expected::Absent);
+    let newest = crate::change::commit(&running, change).await.unwrap();
+    drop((running, sealer));
+    let refused = restore(&out, &data, &master, Existing::Keep, &by());
+    assert!(matches!(refused, Err(RestoreError::NotEmpty)));
+    assert_eq!(read(&sqlite(&data)).await.bindings[0].value.id.as_str(), "b9");
+
+    restore(&out, &data, &master, Existing::Replace, &by()).unwrap();
+    let store = sqlite(&data);
+    let desired = read(&store).await;
+    assert!(desired.revision > newest);
+    assert_eq!(desired.bindings.iter().map(|binding| binding.value.id.as_str()).collect::<Vec<_>>(), ["b1"]);
+    assert_eq!(audits(&store).await, 3, "both histories, and the restore");
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_replaced_with_leave_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, master, out) = backed_up(directory.path()).await;
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        fs::write(data.join(name), b"nonsense".repeat(1000)).unwrap();
+    }
+    assert!(matches!(restore(&out, &data, &master, Existing::Keep, &by()), Err(RestoreError::NotEmpty)));
+    assert_eq!(fs::read(data.join("store.db")).unwrap(), b"nonsense".repeat(1000));
+    restore(&out, &data, &master, Existing::Replace, &by()).unwrap();
+    assert_eq!(read(&sqlite(&data)).await.certificates.len(), 1);
+    let left: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".new")), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_running_store_is_replaced_at_one_revision() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, master, out) = backed_up(directory.path()).await;
+    let data = directory.path().join("data");
+    let memory = MemoryStore::new();
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(memory.clone()), Arc::new(sqlite(&data))];
+    for store in stores {
+        sample::open(&*store, &master).await;
+        let mut change = sample::change("add b9");
+        change.put_binding(&sample::binding("b9", "http://127.0.0.1:80"), crate::change::Expected::Absent);
+        let newest = crate::change::commit(&*store, change).await.unwrap();
+        let kept = restore_into(&*store, &out, &master, Existing::Keep, &by()).await;
+        assert!(matches!(kept, Err(RestoreError::NotEmpty)));
+        let mut watch = store.watch(&[Prefix::all()], newest).await.unwrap();
+        let restored = restore_into(&*store, &out, &master, Existing::Replace, &by()).await.unwrap();
+        assert!(matches!(watch.next().await, Some(WatchEvent::Compacted { oldest }) if oldest > newest));
+        let desired = read(&*store).await;
+        assert_eq!(desired.bindings[0].value.id.as_str(), "b1");
+        assert_eq!(desired.cluster.as_ref(), Some(&restored.cluster));
+        assert_eq!(restored.cluster.generation, 2);
+        let (id, sealed) = desired.keys.first_key_value().unwrap();
+        assert!(open_private_key(&restored.sealer, id, sealed).is_ok());
+        assert_eq!(audits(&*store).await, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_cannot_be_used_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, master, out) = backed_up(directory.path()).await;
+    let other = MasterKey::generate();
+    let before = store.revision().await.unwrap();
+    let data = directory.path().join("data");
+    let file = directory.path().join("other");
+    let good = fs::read_to_string(&out).unwrap();
+    let cut = &good[..good.len() - 10];
+    for (content, master, expected) in [
+        (good.as_str(), &other, "another master key"),
+        (cut, &master, "cannot restore from this file"),
+        ("SQLite format 3\0", &master, "cannot restore from this file"),
+        ("{\"portward_backup\":9}\n", &master, "cannot restore from this file"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let offline = restore(&file, &data, master, Existing::Replace, &by()).unwrap_err();
+        let online = restore_into(&store, &file, master, Existing::Replace, &by()).await.unwrap_err();
+        assert!(offline.to_string().contains(expected) && online.to_string().contains(expected), "{offline} {online}");
+    }
+    assert!(!data.exists());
+    assert_eq!(store.revision().await.unwrap(), before);
+}

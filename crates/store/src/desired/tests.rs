@@ -1,0 +1,100 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+use super::*;
+use crate::{Txn, memory::MemoryStore, sample, sealing::MasterKey};
+
+async fn put(store: &dyn Store, text: &str, value: &'static str) {
+    store.txn(Txn::new().put(sample::key(text), value)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_store_is_an_empty_desired_state() {
+    let desired = read(&MemoryStore::new()).await.unwrap();
+    assert!(desired.cluster.is_none() && desired.bindings.is_empty() && desired.bad.is_empty());
+    assert_eq!(desired.settings, Settings::default());
+}
+
+#[tokio::test]
+async fn one_bad_record_takes_nothing_else_along() {
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    sample::fill(&store, &sealer).await;
+    for (key, value, reason) in [
+        ("bindings/bad", "nonsense", "malformed"),
+        ("bindings/newer", r#"{"v":2}"#, "a newer Portward wrote this"),
+        ("sites/bad", r#"{"v":1}"#, "malformed"),
+        ("certs/no-spec/v/1", "{}", "malformed"),
+        ("certs/bad-spec/spec", "{", "malformed"),
+        ("chains/short", "{}", "no"),
+        ("keys/UPPER", "{}", "no"),
+        ("keys/bad", "{}", "malformed"),
+        ("settings/force-https", r#"{"v":1,"mode":"often"}"#, "mode"),
+        ("settings/unknown", "{}", "a newer one may have written it"),
+        ("acme/chal/http/shop.test/tok", r#"{"v":1,"key_authorization":"other.thumb"}"#, "key_authorization"),
+    ] {
+        put(&store, key, value).await;
+        let desired = read(&store).await.unwrap();
+        assert_eq!(desired.bad.len(), 1, "{key}: {:?}", desired.bad);
+        assert_eq!(desired.bad[0].key.as_str(), key);
+        let told = desired.bad[0].reason.to_string();
+        assert!(told.contains(reason), "{key}: {told}");
+        assert_eq!((desired.bindings.len(), desired.sites.len(), desired.certificates.len()), (1, 1, 1), "{key}");
+        assert_eq!(desired.certificates[0].value.versions.len(), 1, "{key}");
+        store.txn(Txn::new().delete(sample::key(key))).await.unwrap();
+    }
+    assert!(read(&store).await.unwrap().bad.is_empty());
+}
+
+#[tokio::test]
+async fn a_certificate_with_bad_parts_stays_with_the_good_ones() {
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    sample::fill(&store, &sealer).await;
+    put(&store, "certs/cert-1/v/10", "nonsense").await;
+    put(&store, "certs/cert-1/v/2", "nonsense").await;
+    let desired = read(&store).await.unwrap();
+    let mut bad: Vec<_> = desired.bad.iter().map(|bad| bad.key.as_str()).collect();
+    bad.sort_unstable();
+    assert_eq!(bad, ["certs/cert-1/v/10", "certs/cert-1/v/2"]);
+    let id = sample::certificate_id("cert-1");
+    assert!(desired.certificate(&id).unwrap().value.current_version().is_some());
+
+    put(&store, "certs/cert-1/current", r#"{"v":1,"version":10}"#).await;
+    let desired = read(&store).await.unwrap();
+    let dangling = desired.bad.iter().find(|bad| bad.key.as_str() == "certs/cert-1/current").unwrap();
+    assert!(matches!(&*dangling.reason, RecordError::Dangling(key) if key.as_str() == "certs/cert-1/v/10"));
+    let certificate = &desired.certificate(&id).unwrap().value;
+    assert!(certificate.current_version().is_none() && certificate.versions.len() == 1);
+}
+
+#[tokio::test]
+async fn a_version_without_its_issuers_or_its_certificate_is_told_of() {
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    sample::fill(&store, &sealer).await;
+    let listed = store.list(&crate::Prefix::of_checked("chains/".to_owned()), None, Page::first(2)).await.unwrap();
+    let issuers = listed.kvs[0].key.clone();
+    store.txn(Txn::new().delete(issuers.clone())).await.unwrap();
+    let desired = read(&store).await.unwrap();
+    assert_eq!(desired.bad.len(), 2, "the version, and the pointer to it: {:?}", desired.bad);
+    assert!(desired.bad.iter().any(|bad| matches!(&*bad.reason, RecordError::Dangling(key) if *key == issuers)));
+
+    store.txn(Txn::new().delete(sample::key("certs/cert-1/spec"))).await.unwrap();
+    let desired = read(&store).await.unwrap();
+    assert!(desired.certificates.is_empty());
+    assert_eq!(desired.bad[0].key.as_str(), "certs/cert-1/v/1");
+}
+
+#[tokio::test]
+async fn versions_come_in_the_order_of_their_numbers() {
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    sample::fill(&store, &sealer).await;
+    let (first, _) = store.get(&sample::key("certs/cert-1/v/1"), crate::Read::Local).await.unwrap();
+    for n in [2, 10, 9] {
+        let txn = Txn::new().put(sample::key(&format!("certs/cert-1/v/{n}")), first.clone().unwrap().value);
+        store.txn(txn).await.unwrap();
+    }
+    let desired = read(&store).await.unwrap();
+    let numbers: Vec<_> = desired.certificates[0].value.versions.iter().map(|version| version.number.0).collect();
+    assert_eq!(numbers, [1, 2, 9, 10]);
+}

@@ -1,0 +1,183 @@
+//! Where each thing lies in the store: the one table of paths.
+
+use portward_core::{BindingId, CertificateId, Host, KeyId, SiteId, VersionNumber};
+
+use crate::{Key, Prefix};
+
+/// Is the place of one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `meta/schema`: which Portward can read this.
+    Schema,
+    /// `meta/cluster`: whose this is.
+    Cluster,
+    /// `meta/seal-check`: proves that a master key is the right one.
+    SealCheck,
+    /// `settings/<name>`.
+    Setting(SettingName),
+    /// `bindings/<id>`.
+    Binding(BindingId),
+    /// `sites/<id>`.
+    Site(SiteId),
+    /// `certs/<id>/spec`: what the operator said of a certificate.
+    CertificateSpec(CertificateId),
+    /// `certs/<id>/current`: the number of the version that is served.
+    CertificateCurrent(CertificateId),
+    /// `certs/<id>/v/<n>`.
+    CertificateVersion(CertificateId, VersionNumber),
+    /// `chains/<sha256>`: issuers, shared by certificates.
+    Issuers(String),
+    /// `keys/<key-id>`: a sealed private key.
+    PrivateKey(KeyId),
+    /// `acme/chal/http/<host>/<token>`.
+    HttpChallenge(Host, String),
+}
+
+/// Names a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SettingName {
+    /// What happens to plain HTTP where a site does not say.
+    ForceHttps,
+    /// When a certificate's end is warned of.
+    Warning,
+}
+
+impl Place {
+    /// The key of the place.
+    pub(crate) fn key(&self) -> Key {
+        Key::of_checked(match self {
+            Self::Schema => "meta/schema".to_owned(),
+            Self::Cluster => "meta/cluster".to_owned(),
+            Self::SealCheck => "meta/seal-check".to_owned(),
+            Self::Setting(name) => format!("settings/{}", name.as_str()),
+            Self::Binding(id) => format!("bindings/{id}"),
+            Self::Site(id) => format!("sites/{id}"),
+            Self::CertificateSpec(id) => format!("certs/{id}/spec"),
+            Self::CertificateCurrent(id) => format!("certs/{id}/current"),
+            Self::CertificateVersion(id, number) => format!("certs/{id}/v/{number}"),
+            Self::Issuers(sha256) => format!("chains/{sha256}"),
+            Self::PrivateKey(id) => format!("keys/{id}"),
+            Self::HttpChallenge(host, token) => format!("acme/chal/http/{}/{token}", host_segment(host)),
+        })
+    }
+
+    /// The place that a key stands for; none if it is no place of the desired state.
+    pub(crate) fn of(key: &Key) -> Option<Self> {
+        let segments: Vec<&str> = key.segments().collect();
+        match *segments.as_slice() {
+            ["meta", "schema"] => Some(Self::Schema),
+            ["meta", "cluster"] => Some(Self::Cluster),
+            ["meta", "seal-check"] => Some(Self::SealCheck),
+            ["settings", name] => SettingName::parse(name).map(Self::Setting),
+            ["bindings", id] => BindingId::parse(id).ok().map(Self::Binding),
+            ["sites", id] => SiteId::parse(id).ok().map(Self::Site),
+            ["certs", id, "spec"] => CertificateId::parse(id).ok().map(Self::CertificateSpec),
+            ["certs", id, "current"] => CertificateId::parse(id).ok().map(Self::CertificateCurrent),
+            ["certs", id, "v", number] => {
+                // One spelling for each number, so that no two keys mean the same version.
+                let parsed: u32 = number.parse().ok()?;
+                let plain = parsed > 0 && parsed.to_string() == number;
+                let id = CertificateId::parse(id).ok().filter(|_| plain)?;
+                Some(Self::CertificateVersion(id, VersionNumber(parsed)))
+            }
+            ["chains", sha256] => is_sha256(sha256).then(|| Self::Issuers(sha256.to_owned())),
+            ["keys", id] => KeyId::parse(id).ok().map(Self::PrivateKey),
+            ["acme", "chal", "http", host, token] => {
+                let host = Host::parse(host).ok()?;
+                is_challenge_token(token).then(|| Self::HttpChallenge(host, token.to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The prefixes below which all places are.
+    pub(crate) fn prefixes() -> Vec<Prefix> {
+        ["meta/", "settings/", "bindings/", "sites/", "chains/", "keys/", "certs/", "acme/chal/http/"]
+            .map(|text| Prefix::of_checked(text.to_owned()))
+            .into()
+    }
+}
+
+impl SettingName {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ForceHttps => "force-https",
+            Self::Warning => "warning",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::ForceHttps, Self::Warning].into_iter().find(|name| name.as_str() == text)
+    }
+}
+
+/// Whether a text is a token of RFC 8555 section 8.3: base64url, and not longer than any server makes it.
+pub(crate) fn is_challenge_token(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+fn host_segment(host: &Host) -> String {
+    match host {
+        Host::Name(name) => name.as_str().to_owned(),
+        // Without the brackets that an IPv6 address has in a URL.
+        Host::Ip(address) => address.to_string(),
+    }
+}
+
+/// Whether a text is a SHA-256 as we write it.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_place_and_its_key_say_the_same() {
+        let id = CertificateId::parse("01k9").unwrap();
+        for (place, key) in [
+            (Place::Schema, "meta/schema"),
+            (Place::Cluster, "meta/cluster"),
+            (Place::SealCheck, "meta/seal-check"),
+            (Place::Setting(SettingName::ForceHttps), "settings/force-https"),
+            (Place::Setting(SettingName::Warning), "settings/warning"),
+            (Place::Binding(BindingId::parse("b1").unwrap()), "bindings/b1"),
+            (Place::Site(SiteId::parse("s1").unwrap()), "sites/s1"),
+            (Place::CertificateSpec(id.clone()), "certs/01k9/spec"),
+            (Place::CertificateCurrent(id.clone()), "certs/01k9/current"),
+            (Place::CertificateVersion(id, VersionNumber(12)), "certs/01k9/v/12"),
+            (Place::Issuers("0a".repeat(32)), &format!("chains/{}", "0a".repeat(32))),
+            (Place::PrivateKey(KeyId::parse("k-1").unwrap()), "keys/k-1"),
+            (
+                Place::HttpChallenge(Host::parse("shop.test").unwrap(), "a_B-9".to_owned()),
+                "acme/chal/http/shop.test/a_B-9",
+            ),
+            (Place::HttpChallenge(Host::parse("[::1]").unwrap(), "t".to_owned()), "acme/chal/http/::1/t"),
+        ] {
+            assert_eq!(place.key().as_str(), key);
+            assert_eq!(Place::of(&place.key()), Some(place));
+            assert!(Place::prefixes().iter().any(|prefix| prefix.contains(&Key::parse(key).unwrap())), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_place_is_none() {
+        for key in [
+            "bindings/UPPER",
+            "certs/a/v/0",
+            "certs/a/v/01",
+            "certs/a/v/-1",
+            "certs/a/v/99999999999",
+            "certs/a/else",
+            "chains/abc",
+            "settings/unknown",
+            "acme/chal/http/shop.test/to:ken",
+            "meta/else",
+            "ops/1",
+        ] {
+            assert_eq!(Place::of(&Key::parse(key).unwrap()), None, "{key}");
+        }
+    }
+}

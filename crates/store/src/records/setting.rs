@@ -1,0 +1,58 @@
+//! The records of what applies to the whole server.
+
+use std::time::Duration;
+
+use portward_core::{ForceHttps, WarningPolicy};
+use serde::{Deserialize, Serialize};
+
+use super::{Record, RecordError};
+
+/// Is `settings/force-https`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForceHttpsRecord {
+    v: u32,
+    mode: String,
+}
+
+/// Is `settings/warning`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WarningRecord {
+    v: u32,
+    before_end_seconds: u64,
+}
+
+impl Record for ForceHttpsRecord {
+    const VERSION: u32 = 1;
+}
+
+impl Record for WarningRecord {
+    const VERSION: u32 = 1;
+}
+
+impl From<ForceHttps> for ForceHttpsRecord {
+    fn from(mode: ForceHttps) -> Self {
+        Self { v: Self::VERSION, mode: mode.as_str().to_owned() }
+    }
+}
+
+impl TryFrom<ForceHttpsRecord> for ForceHttps {
+    type Error = RecordError;
+
+    fn try_from(record: ForceHttpsRecord) -> Result<Self, RecordError> {
+        Self::parse(&record.mode).ok_or_else(|| RecordError::invalid("mode", record.mode))
+    }
+}
+
+impl From<WarningPolicy> for WarningRecord {
+    fn from(policy: WarningPolicy) -> Self {
+        Self { v: Self::VERSION, before_end_seconds: policy.before_end.as_secs() }
+    }
+}
+
+impl From<WarningRecord> for WarningPolicy {
+    fn from(record: WarningRecord) -> Self {
+        Self { before_end: Duration::from_secs(record.before_end_seconds) }
+    }
+}

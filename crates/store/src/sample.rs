@@ -1,0 +1,119 @@
+//! Things for tests to store. No leaf here is a real certificate: this crate parses none.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{sync::Arc, time::Duration};
+
+use portward_core::{
+    Binding, BindingId, CertificateId, Chain, ForceHttps, Host, HostPattern, Hsts, KeyId, KeyType, LeafFacts,
+    Sha1Thumbprint, Site, SiteCertificate, SiteId, Source, Thumbprint, Timestamp, Upstream, UpstreamTrust, Validity,
+};
+
+use crate::{
+    HttpChallenge, Key, Revision, Store,
+    change::{self, Change, NewVersion},
+    cluster::Cluster,
+    sealing::{MasterKey, Sealer, Secret},
+};
+
+/// What no file, log or message may have.
+pub(crate) const MARKER: &[u8] = b"MARKER-private-key-MARKER";
+
+pub(crate) fn at() -> Timestamp {
+    Timestamp::parse("2026-11-20T14:32:07Z").unwrap()
+}
+
+pub(crate) fn key(text: &str) -> Key {
+    Key::parse(text).unwrap()
+}
+
+pub(crate) fn certificate_id(text: &str) -> CertificateId {
+    CertificateId::parse(text).unwrap()
+}
+
+pub(crate) fn binding(id: &str, url: &str) -> Binding {
+    let (scheme, address) = Binding::parse_url(url).unwrap();
+    Binding { id: BindingId::parse(id).unwrap(), scheme, address, default_certificate: None }
+}
+
+pub(crate) fn site(id: &str) -> Site {
+    Site {
+        id: SiteId::parse(id).unwrap(),
+        names: ["shop.test", "*.shop.test", "::1", "*"].map(|name| HostPattern::parse(name).unwrap()).into(),
+        upstreams: ["http://127.0.0.1:3000", "https://[::1]:4000"].map(|url| Upstream::parse(url).unwrap()).into(),
+        upstream_trust: UpstreamTrust::Pin(Thumbprint::of(b"upstream")),
+        force_https: Some(ForceHttps::Browsers),
+        hsts: Hsts::On { max_age: Duration::from_secs(365 * 24 * 3600), include_subdomains: true, preload: true },
+        certificate: SiteCertificate::Fixed(certificate_id("cert-1")),
+    }
+}
+
+pub(crate) fn challenge() -> HttpChallenge {
+    HttpChallenge::parse(Host::parse("shop.test").unwrap(), "tok_en-1", "tok_en-1.thumb").unwrap()
+}
+
+fn leaf(text: &str) -> Arc<[u8]> {
+    text.as_bytes().into()
+}
+
+pub(crate) fn chain(leaf_text: &str) -> Chain {
+    Chain {
+        leaf: leaf(leaf_text),
+        intermediates: Arc::new([leaf("intermediate 1"), leaf("intermediate 2")]),
+        root: Some(leaf("root")),
+    }
+}
+
+pub(crate) fn facts(leaf: &[u8]) -> LeafFacts {
+    LeafFacts {
+        names: ["shop.test", "*.shop.test", "10.0.0.1"].map(|name| HostPattern::parse(name).unwrap()).into(),
+        thumbprint: Thumbprint::of(leaf),
+        sha1: Sha1Thumbprint::of(leaf),
+        serial: "0a1b".to_owned(),
+        issuer: "CN=Test \"CA\", O=Ä".to_owned(),
+        subject: "CN=shop.test".to_owned(),
+        self_signed: false,
+        validity: Validity { not_before: Timestamp::EPOCH, not_after: at() },
+        key_type: KeyType::Rsa(2048),
+    }
+}
+
+pub(crate) fn secret() -> Secret {
+    Secret::copy_of(MARKER)
+}
+
+pub(crate) fn version<'a>(chain: Chain, key: &str, private_key: &'a Secret) -> NewVersion<'a> {
+    let facts = Arc::new(facts(&chain.leaf));
+    NewVersion { source: Source::Imported, added: at(), chain, facts, key: KeyId::parse(key).unwrap(), private_key }
+}
+
+pub(crate) fn change(what: &str) -> Change {
+    Change::new("owner", what, at())
+}
+
+pub(crate) async fn open(store: &dyn Store, master: &MasterKey) -> Sealer {
+    Cluster::open(store, master.clone()).await.unwrap().sealer
+}
+
+/// Fills a store with a binding, a site and a certificate of one version.
+pub(crate) async fn fill(store: &dyn Store, sealer: &Sealer) -> Revision {
+    let mut change = change("fill");
+    change.put_binding(&binding("b1", "https://[::]:8443"), change::Expected::Absent);
+    change.put_site(&site("s1"), change::Expected::Absent);
+    add_certificate(&mut change, sealer);
+    change::commit(store, change).await.unwrap()
+}
+
+/// Adds the certificate alone.
+pub(crate) async fn fill_certificate(store: &dyn Store, sealer: &Sealer) -> Revision {
+    let mut change = change("add a certificate");
+    add_certificate(&mut change, sealer);
+    change::commit(store, change).await.unwrap()
+}
+
+fn add_certificate(change: &mut Change, sealer: &Sealer) {
+    let private_key = secret();
+    let version = version(chain("leaf 1"), "key-1", &private_key);
+    let management = portward_core::Management::Unmanaged;
+    change.add_certificate(&certificate_id("cert-1"), "Shop", management, version, sealer);
+}

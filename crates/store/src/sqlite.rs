@@ -1,0 +1,186 @@
+//! The embedded engine: one SQLite file, for one process.
+//!
+//! One thread writes, and one reads on a connection of its own, so that reads do not wait for writes.
+//! An acknowledged transaction is on the disk (`synchronous=FULL`).
+//! This is the only module that knows SQL.
+
+mod failure;
+mod lock;
+mod open;
+mod read;
+mod replace;
+mod schema;
+mod watching;
+mod worker;
+mod write;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak, atomic::AtomicBool},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use portward_core::Timestamp;
+use tokio::sync::watch;
+
+pub use lock::{LockError, StoreLock};
+pub use open::OpenSqliteError;
+pub(crate) use replace::{Old, ReplaceError, replace_file};
+
+use crate::{
+    Cond, Counts, HealthState, Key, Kv, Lease, LeaseId, ListPage, OpId, Page, Prefix, Read, Revision, Store,
+    StoreError, StoreHealth, Txn, TxnOutcome, WatchStream,
+    lease::{Expiry, LeaseKeeper, LeaseTable, check_ttl},
+    watch::Follow,
+};
+use worker::Worker;
+
+/// Keeps everything in `store.db` in a directory that no other process uses at the time.
+///
+/// Clones are the same store. Dropping the last one closes it.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+/// Tells the time; only the forgetting of old changes asks it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+struct Inner {
+    // Fields are dropped in this order: the connection that writes closes last, as it tidies up the files,
+    // and both before another process may have the lock.
+    reader: Worker<rusqlite::Connection>,
+    writer: Worker<write::Writer>,
+    expiry: Expiry,
+    newest: watch::Sender<Revision>,
+    leases: Arc<LeaseTable>,
+    full: Arc<AtomicBool>,
+    file: PathBuf,
+    _lock: StoreLock,
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, and makes both if they are not there.
+    ///
+    /// It checks the file for damage, which takes about a second for 400 MB, and blocks meanwhile.
+    pub fn open(directory: &Path, now: Clock) -> Result<Self, OpenSqliteError> {
+        open::open(directory, now).map(|inner| Self { inner: Arc::new(inner) })
+    }
+
+    /// The file in which everything is.
+    pub fn file(&self) -> &Path {
+        &self.inner.file
+    }
+
+    fn begin_expiry(&self) {
+        let keeper: Weak<dyn LeaseKeeper> = Arc::downgrade(&self.inner) as _;
+        self.inner.expiry.begin(&self.inner.leases, keeper);
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.reader.run(read).wait().await?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn get(&self, key: &Key, _how: Read) -> Result<(Option<Kv>, Revision), StoreError> {
+        let key = key.clone();
+        self.read(move |connection| read::get(connection, &key)).await
+    }
+
+    async fn list(&self, prefix: &Prefix, at: Option<Revision>, page: Page) -> Result<ListPage, StoreError> {
+        let prefix = prefix.clone();
+        self.read(move |connection| read::list(connection, &prefix, at, &page)).await
+    }
+
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
+        txn.check()?;
+        self.begin_expiry();
+        let op_id = txn.op_id.clone();
+        let ops_lease = self.inner.leases.ops_lease();
+        self.inner.write(op_id, move |writer| writer.txn(&txn, ops_lease)).await
+    }
+
+    async fn watch(&self, prefixes: &[Prefix], after: Revision) -> Result<WatchStream, StoreError> {
+        Ok(WatchStream::new(Follow::new(&self.inner, self.inner.newest.subscribe(), prefixes, after)))
+    }
+
+    async fn lease_grant(&self, ttl: Duration) -> Result<Lease, StoreError> {
+        check_ttl(ttl)?;
+        self.begin_expiry();
+        let keeper: Weak<dyn LeaseKeeper> = Arc::downgrade(&self.inner) as _;
+        Ok(Lease::keep(self.inner.leases.grant(ttl), ttl, keeper))
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        self.read(read::revision).await
+    }
+
+    async fn counts(&self, prefix: &Prefix, newer_than: Revision) -> Result<Counts, StoreError> {
+        let prefix = prefix.clone();
+        self.read(move |connection| read::counts(connection, &prefix, newer_than)).await
+    }
+
+    async fn health(&self) -> StoreHealth {
+        match self.revision().await {
+            Err(error) => StoreHealth { state: HealthState::Down, revision: None, note: error.to_string() },
+            Ok(revision) if self.inner.full.load(std::sync::atomic::Ordering::Relaxed) => StoreHealth {
+                state: HealthState::ReadOnly,
+                revision: Some(revision),
+                note: failure::full(&self.inner.file).to_string(),
+            },
+            Ok(revision) => StoreHealth { state: HealthState::Up, revision: Some(revision), note: String::new() },
+        }
+    }
+
+    async fn replace_all(&self, when: Vec<Cond>, content: Vec<(Key, Bytes)>) -> Result<TxnOutcome, StoreError> {
+        self.inner.write(OpId::random(), move |writer| writer.replace_all(&when, &content)).await
+    }
+}
+
+impl Inner {
+    /// Runs on the writing thread. A caller who goes away does not stop what has begun.
+    async fn write<T: Send + 'static>(
+        &self,
+        op_id: OpId,
+        write: impl FnOnce(&mut write::Writer) -> Result<T, write::WriteError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.writer.run(write).wait().await {
+            Ok(done) => done.map_err(|error| error.for_op(op_id)),
+            // The thread may have been anywhere when it went away.
+            Err(error) => Err(StoreError::Indeterminate { op_id, cause: error.into() }),
+        }
+    }
+}
+
+#[async_trait]
+impl LeaseKeeper for Inner {
+    async fn keep_alive(&self, id: LeaseId) -> Result<bool, StoreError> {
+        Ok(self.leases.keep_alive(id))
+    }
+
+    async fn revoke(&self, id: LeaseId) -> Result<(), StoreError> {
+        self.leases.end(id);
+        let deleted = self.write(OpId::random(), move |writer| writer.delete_leased(id)).await;
+        if deleted.is_err() {
+            self.leases.end_again(id);
+        }
+        deleted
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("file", &self.inner.file).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! The lock that keeps a second process away from a store.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// Keeps all other processes away from the store in a directory, until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: File,
+}
+
+/// Says why a store cannot be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error(
+        "the store in {directory} is in use by {holder}; stop that process first, or let it do the work: its commands need no lock",
+        directory = directory.display(),
+        holder = holder(*pid)
+    )]
+    Held {
+        /// The data directory.
+        directory: PathBuf,
+        /// The process, if it has written down who it is.
+        pid: Option<u32>,
+    },
+    /// The lock file cannot be used.
+    #[error("cannot lock {path}", path = path.display())]
+    File {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StoreLock {
+    /// Takes the lock of a directory, which must exist.
+    pub fn take(directory: &Path) -> Result<Self, LockError> {
+        let path = directory.join("store.lock");
+        let failed = |source| LockError::File { path: path.clone(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let read = file.take(MAX_PID_BYTES).read_to_string(&mut text);
+                let pid = read.ok().and_then(|_| text.trim().parse().ok());
+                return Err(LockError::Held { directory: directory.to_owned(), pid });
+            }
+        }
+        // The number is for messages alone; the lock is what counts.
+        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+        let written = writeln!(file, "{}", std::process::id());
+        if let Err(error) = written {
+            tracing::debug!(error = %error, "could not write the process id into the lock file");
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(pid: Option<u32>) -> String {
+    match pid {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
+}
+
+/// More than any process id has.
+const MAX_PID_BYTES: u64 = 32;

@@ -1,0 +1,45 @@
+//! Other programs, started beside Portward and ended with the value that holds them.
+
+use std::{
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+};
+
+/// Is a running program of somebody else; dropping it ends it.
+pub struct Child(std::process::Child);
+
+impl Child {
+    /// Starts a program with its output sent to nowhere.
+    pub fn start(command: &mut Command) -> Self {
+        let shown = format!("{command:?}");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Self(child.unwrap_or_else(|error| panic!("{shown} does not start: {error}")))
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a program to its end and fails the test if it fails; its standard output is given back.
+pub fn run(command: &mut Command) -> String {
+    let shown = format!("{command:?}");
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{shown} does not start: {error}"));
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    assert!(status.success(), "{shown} ended with {status}\n{stdout}\n{}", String::from_utf8_lossy(&stderr));
+    stdout
+}
+
+/// A port that was free a moment ago, for programs that cannot be given port 0.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

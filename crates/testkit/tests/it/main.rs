@@ -1,0 +1,8 @@
+//! Tests of the whole: the house itself, and a server in-process with real sockets and real TLS.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod changes;
+mod force_https;
+mod framing;
+mod house;
+mod sni;

@@ -1,0 +1,11 @@
+//! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium.
+//!
+//! `make test` installs them; a missing one fails the test.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod application;
+mod bindings;
+mod bodies;
+mod git;
+mod imports;
+mod secrets;
