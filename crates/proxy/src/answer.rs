@@ -59,10 +59,8 @@ pub(crate) enum Fault {
     UpstreamBadResponse,
     /// The upstream did not answer in time.
     UpstreamTimeout,
-    /// There are more connections or streams than the limit.
+    /// More streams are being worked on than the limit.
     Overloaded,
-    /// Portward is stopping.
-    Draining,
 }
 
 /// Says who must do something about a [`Fault`].
@@ -116,6 +114,22 @@ impl Answer {
             Self::Fault(fault) => fault.code(),
             Self::Redirect { .. } => "force-https",
             Self::Challenge(_) => "challenge",
+        }
+    }
+
+    /// Who must do something about it, if something went wrong.
+    pub(crate) fn whose(&self) -> Option<Whose> {
+        match self {
+            Self::Fault(fault) => Some(fault.whose()),
+            Self::Redirect { .. } | Self::Challenge(_) => None,
+        }
+    }
+
+    /// Whether the same request may be sent again, if something went wrong.
+    pub(crate) fn retry(&self) -> Option<Retry> {
+        match self {
+            Self::Fault(fault) => Some(fault.retry()),
+            Self::Redirect { .. } | Self::Challenge(_) => None,
         }
     }
 
@@ -175,7 +189,7 @@ impl Answer {
         if html {
             headers.push(("Content-Security-Policy", page::POLICY.into()));
         }
-        if let Self::Fault(Fault::Overloaded | Fault::Draining) = self {
+        if let Self::Fault(Fault::Overloaded) = self {
             headers.push(("Retry-After", RETRY_AFTER_SECONDS.into()));
         }
         headers.push(("X-Request-Id", asked.request_id.to_owned().into()));
@@ -201,7 +215,7 @@ impl Fault {
             | Self::UpstreamClosed
             | Self::UpstreamBadResponse => 502,
             Self::UpstreamTimeout => 504,
-            Self::Overloaded | Self::Draining => 503,
+            Self::Overloaded => 503,
         }
     }
 
@@ -221,7 +235,6 @@ impl Fault {
             Self::UpstreamBadResponse => "upstream-bad-response",
             Self::UpstreamTimeout => "upstream-timeout",
             Self::Overloaded => "overloaded",
-            Self::Draining => "draining",
         }
     }
 
@@ -229,7 +242,7 @@ impl Fault {
     pub(crate) fn whose(self) -> Whose {
         match self {
             Self::Refused(_) | Self::Misdirected | Self::RequestTimeout | Self::BodyTooLarge => Whose::Downstream,
-            Self::UnknownHost | Self::Overloaded | Self::Draining => Whose::Ours,
+            Self::UnknownHost | Self::Overloaded => Whose::Ours,
             Self::UpstreamRefused
             | Self::UpstreamUnreachable
             | Self::UpstreamDns
@@ -249,8 +262,7 @@ impl Fault {
             | Self::UpstreamUnreachable
             | Self::UpstreamDns
             | Self::UpstreamTls
-            | Self::Overloaded
-            | Self::Draining => Retry::Allowed,
+            | Self::Overloaded => Retry::Allowed,
             Self::Refused(_)
             | Self::UnknownHost
             | Self::BodyTooLarge

@@ -142,7 +142,7 @@ impl Connection {
             self.deadline.put_off(self.client.served.limits.head);
         }
         ready!(self.deadline.poll(cx));
-        if self.wire.unread().is_empty() {
+        if self.waits == Waits::Idle || self.wire.unread().is_empty() {
             return Poll::Ready(None);
         }
         let id = self.client.worker.request_ids.next();
@@ -152,7 +152,8 @@ impl Connection {
     /// Looks whether a whole head is there.
     fn look(&mut self) -> Option<Begun> {
         let unread = self.wire.unread();
-        if unread.is_empty() {
+        // An empty line behind a body is left over from the request before, and no beginning of another one.
+        if matches!(unread, b"" | b"\r" | b"\r\n") {
             return None;
         }
         if let Waits::Head { looked_at } = self.waits

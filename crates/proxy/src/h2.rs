@@ -82,7 +82,13 @@ impl Serving {
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.shared.client.worker.counts().requests.up();
-                    self.streams.spawn_local(request::serve(request, respond, Rc::clone(&self.shared)));
+                    let shared = Rc::clone(&self.shared);
+                    // More than the client may have open: it resets them faster than their work can be ended.
+                    if self.streams.len() >= 2 * self.shared.client.served.limits.h2_streams as usize {
+                        request::refuse(request, respond, &shared);
+                    } else {
+                        self.streams.spawn_local(request::serve(request, respond, shared));
+                    }
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(client.peer = %self.shared.client.peer, %error, "HTTP/2 connection ended");

@@ -12,7 +12,6 @@ mod session;
 mod tests;
 
 use std::{
-    future::poll_fn,
     io,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
@@ -102,41 +101,9 @@ impl Stream {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 
-    /// [`Stream::poll_fill`] as a future.
-    pub(crate) async fn fill(&mut self, buffer: &mut Vec<u8>, at_most: usize) -> io::Result<usize> {
-        poll_fn(|cx| self.poll_fill(cx, buffer, at_most)).await
-    }
-
-    /// Takes all of the bytes; they leave at the flush at the latest.
-    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let taken = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
-            if taken == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            bytes = &bytes[taken..];
-        }
-        Ok(())
-    }
-
-    /// [`Stream::poll_flush`] as a future.
-    pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_flush(cx)).await
-    }
-
-    /// [`Stream::poll_close`] as a future.
-    pub(crate) async fn close(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_close(cx)).await
-    }
-
     /// The socket, to look at its addresses and options.
     pub(crate) fn tcp(&self) -> &TcpStream {
         &self.tcp
-    }
-
-    /// Whether it is TLS.
-    pub(crate) fn is_tls(&self) -> bool {
-        self.tls.is_some()
     }
 }
 

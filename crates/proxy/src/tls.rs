@@ -15,5 +15,5 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use certificate::KeyError;
-pub(crate) use client::{TlsClient, UpstreamTlsCause, UpstreamTlsError};
-pub(crate) use server::{Accepted, HandshakeError, TlsFacts, TlsServer};
+pub(crate) use client::{TlsClient, UpstreamTlsError};
+pub(crate) use server::{Accepted, TlsFacts, TlsServer};

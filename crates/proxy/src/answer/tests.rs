@@ -15,7 +15,7 @@ fn h1(answer: impl Into<Answer>, asked: &Asked<'_>, keep_alive: KeepAlive) -> St
     String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned()
 }
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 13] = [
     Fault::Refused(Refusal::MissingHost),
     Fault::UnknownHost,
     Fault::Misdirected,
@@ -29,7 +29,6 @@ const FAULTS: [Fault; 14] = [
     Fault::UpstreamBadResponse,
     Fault::UpstreamTimeout,
     Fault::Overloaded,
-    Fault::Draining,
 ];
 
 #[test]

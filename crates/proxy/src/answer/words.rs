@@ -58,11 +58,6 @@ pub(super) fn words(fault: Fault) -> Words {
             "Nothing is wrong on your side. More requests are open here than this server takes at once. Wait a few seconds, then try again.",
             "Do you run this server? Its limits of connections and streams are reached.",
         ),
-        Fault::Draining => ours(
-            Heading::Host("is restarting"),
-            "Nothing is wrong on your side. This server is stopping or restarting. Wait a few seconds, then try again.",
-            "Do you run this server? It was asked to stop and lets open requests finish.",
-        ),
         Fault::UnknownHost => ours(
             Heading::At("Nothing is served at"),
             "Your request arrived, but this server has no site with that name. Check the address.",

@@ -1,7 +1,6 @@
 //! Over real sockets, between a client and an application that write and see raw bytes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod adhoc;
 mod answers;
 mod bodies;
 mod drain;

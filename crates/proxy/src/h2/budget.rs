@@ -7,6 +7,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
@@ -14,18 +15,20 @@ use tokio::{
     time::Instant,
 };
 
-use crate::stream::Stream;
+use crate::{forward::Deadline, stream::Stream};
 
 /// Is a stream whose incoming frames are counted.
 pub(super) struct Metered {
     stream: Stream,
     frames: Frames,
     budget: Budget,
+    /// Once our side is closed: how long and how much the client may still send.
+    linger: Option<(Deadline, usize)>,
 }
 
 impl Metered {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, frames: Frames::new(), budget: Budget { left: BURST, since: Instant::now() } }
+        Self { stream, frames: Frames::new(), budget: Budget { left: BURST, since: Instant::now() }, linger: None }
     }
 }
 
@@ -50,7 +53,25 @@ impl AsyncWrite for Metered {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().stream.poll_close(cx)
+        let me = self.get_mut();
+        let (deadline, left) = match &mut me.linger {
+            Some(linger) => linger,
+            None => {
+                ready!(me.stream.poll_close(cx))?;
+                me.linger.insert((Deadline::after(LINGER), LINGER_BYTES))
+            }
+        };
+        // Closing while a WINDOW_UPDATE is on its way would reset the connection, and what was sent last be lost with it.
+        let mut sink = [0; 1024];
+        while *left > 0 {
+            let mut into = ReadBuf::new(&mut sink);
+            match Pin::new(&mut me.stream).poll_read(cx, &mut into) {
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => *left = left.saturating_sub(into.filled().len()),
+                Poll::Ready(_) => break,
+                Poll::Pending => return deadline.poll(cx).map(Ok),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -126,6 +147,12 @@ impl Budget {
     }
 }
 
+/// How long a client has to close its side after ours; as on HTTP/1.1 connections.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What is read of it meanwhile.
+const LINGER_BYTES: usize = 256 * 1024;
+
 const PREFACE_BYTES: usize = 24;
 const HEADER_BYTES: usize = 9;
 
@@ -186,7 +213,7 @@ mod tests {
         assert_eq!(spend(&mut budget, PING, 0), 512);
         assert_eq!(spend(&mut budget, PING, ACK), 100_000);
         assert_eq!(spend(&mut budget, WINDOW_UPDATE, 0), 100_000);
-        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(spend(&mut budget, SETTINGS, 0), 100);
         assert_eq!((0..300).filter(|_| budget.pay(HEADERS, 4)).count(), 300);
         assert_eq!(spend(&mut budget, 3, 0), 150, "RST_STREAM");

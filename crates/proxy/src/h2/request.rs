@@ -11,7 +11,7 @@ use super::{
     stream_side::{About, StreamSide},
 };
 use crate::{
-    answer::{Answer, Asked, Fault},
+    answer::{Answer, Fault},
     forward::{Deadline, Exchanged, Interim, Outgoing, Repeat, exchange},
     h1::{
         downgrade::{self, Parts},
@@ -20,7 +20,7 @@ use crate::{
         request,
     },
     request_id::RequestId,
-    route::{HstsRule, Question, Routed, hsts, route},
+    route::{Question, Routed, hsts, route},
     snapshot::ServedSite,
     stream::buffer,
 };
@@ -34,10 +34,7 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
     let answer = match decided {
         Decided::Answer(answer) => answer,
         Decided::Forward(site, outgoing) => match forward(&shared, &site, outgoing, &side).await {
-            Exchanged::Answer(fault) => {
-                tracing::debug!(request.id = %about.id, site.id = %site.id, fault = fault.code(), "answered by us");
-                fault.into()
-            }
+            Exchanged::Answer(fault) => fault.into(),
             Exchanged::Truncated(fault) => {
                 tracing::debug!(request.id = %about.id, site.id = %site.id, fault = fault.code(), "response cut short");
                 side.into_inner().reset(Reason::INTERNAL_ERROR);
@@ -52,15 +49,14 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
             Exchanged::Done | Exchanged::Gone => return,
         },
     };
-    let asked = Asked {
-        request_id: about.id.as_str(),
-        host: about.host.as_deref(),
-        accept: about.accept.as_deref(),
-        head: about.head,
-        now: shared.client.served.now(),
-    };
-    let (response, body) = answer.to_h2(&asked);
-    side.into_inner().answer(response, body);
+    side.into_inner().answer(&answer, &about, &shared);
+}
+
+/// Answers that there is too much to do already.
+pub(super) fn refuse(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: &Shared) {
+    let (head, body) = request.into_parts();
+    let about = About::new(shared, &head);
+    StreamSide::new(body, respond, &about).answer(&Fault::Overloaded.into(), &about, shared);
 }
 
 enum Decided {
@@ -70,14 +66,7 @@ enum Decided {
 
 fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (About, Decided) {
     let client = &shared.client;
-    let mut about = About {
-        id: client.worker.request_ids.next(),
-        head: head.method == http::Method::HEAD,
-        expects_continue: false,
-        accept: head.headers.get(http::header::ACCEPT).map(|value| value.as_bytes().to_vec()),
-        host: None,
-        hsts: HstsRule::Remove,
-    };
+    let mut about = About::new(shared, head);
     let parts = Parts {
         method: head.method.as_str(),
         scheme: head.uri.scheme_str(),

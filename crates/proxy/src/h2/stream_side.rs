@@ -9,8 +9,9 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use super::Shared;
 use crate::{
-    answer::Fault,
+    answer::{Answer, Asked, Fault},
     forward::{ClientFault, Downstream, Upload},
     h1::{
         KeepAlive, Version,
@@ -51,6 +52,19 @@ pub(super) struct StreamSide<'a> {
     ended: bool,
 }
 
+impl About {
+    pub(super) fn new(shared: &Shared, head: &http::request::Parts) -> Self {
+        Self {
+            id: shared.client.worker.request_ids.next(),
+            head: head.method == http::Method::HEAD,
+            expects_continue: false,
+            accept: head.headers.get(http::header::ACCEPT).map(|value| value.as_bytes().to_vec()),
+            host: None,
+            hsts: HstsRule::Remove,
+        }
+    }
+}
+
 impl<'a> StreamSide<'a> {
     pub(super) fn new(body: RecvStream, respond: SendResponse<Bytes>, about: &'a About) -> Self {
         let rest = Bytes::new();
@@ -68,8 +82,25 @@ impl<'a> StreamSide<'a> {
         }
     }
 
-    /// Sends a whole response, if none was begun.
-    pub(super) fn answer(mut self, response: Response<()>, body: Bytes) {
+    /// Sends an answer of ours; nothing of a response was sent before.
+    pub(super) fn answer(mut self, answer: &Answer, about: &About, shared: &Shared) {
+        tracing::debug!(
+            request.id = %about.id,
+            client.peer = %shared.client.peer,
+            answer.status = answer.status(),
+            answer.code = answer.code(),
+            answer.whose = ?answer.whose(),
+            answer.retry = ?answer.retry(),
+            "answered by us"
+        );
+        let asked = Asked {
+            request_id: about.id.as_str(),
+            host: about.host.as_deref(),
+            accept: about.accept.as_deref(),
+            head: about.head,
+            now: shared.client.served.now(),
+        };
+        let (response, body) = answer.to_h2(&asked);
         // An error says that the client is not there any more.
         if let Ok(mut send) = self.respond.send_response(response, body.is_empty())
             && !body.is_empty()

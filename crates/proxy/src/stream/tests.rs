@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{future::poll_fn, net::SocketAddr, sync::Arc};
 
 use portward_core::{Upstream, UpstreamTrust};
 use rustls::{ClientConnection, pki_types::ServerName};
@@ -19,6 +19,41 @@ use crate::{
         fixture::{binding, certificate, client},
     },
 };
+
+/// What tests wait for and the product polls for.
+impl Stream {
+    /// [`Stream::poll_fill`] as a future.
+    pub(crate) async fn fill(&mut self, buffer: &mut Vec<u8>, at_most: usize) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx, buffer, at_most)).await
+    }
+
+    /// Takes all of the bytes; they leave at the flush at the latest.
+    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let taken = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            if taken == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// [`Stream::poll_flush`] as a future.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// [`Stream::poll_close`] as a future.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_close(cx)).await
+    }
+
+    /// Whether it is TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}
 
 async fn sockets() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();

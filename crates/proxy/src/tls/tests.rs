@@ -21,8 +21,9 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    Accepted, HandshakeError, TlsServer,
+    Accepted, TlsServer,
     fixture::{Issued, binding, certificate, client, snapshot},
+    server::HandshakeError,
 };
 use crate::{
     limits::Limits,

@@ -22,6 +22,17 @@ async fn a_connection_that_idles_too_long_is_closed_without_a_word() {
 }
 
 #[tokio::test]
+async fn an_empty_line_left_over_from_a_request_begins_none() {
+    let door = Door::open_with(short(|limits| limits.idle = SHORT), |_| {}).await;
+    let mut client = door.send(b"POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 1\r\n\r\nx\r\n").await;
+    let mut app = door.app.accept().await;
+    app.head().await;
+    assert_eq!(app.take(1).await, b"x");
+    app.write(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(client.rest().await, "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+#[tokio::test]
 async fn a_response_that_does_not_come_in_time_is_a_504() {
     let door = Door::open_with(short(|limits| limits.upstream_response = SHORT), |_| {}).await;
     let mut client = door.send(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;

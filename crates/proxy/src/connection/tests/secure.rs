@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Adds an https binding that presents the certificate, and connects to it.
-pub(super) async fn secured(door: &Door, site: ServedSite, certificate: &Arc<ServedCertificate>) -> Peer<TlsStream<TcpStream>> {
+async fn secured(door: &Door, site: ServedSite, certificate: &Arc<ServedCertificate>) -> Peer<TlsStream<TcpStream>> {
     let mut snapshot = snapshot(site);
     snapshot.bindings.push(Arc::new(ServedBinding {
         id: BindingId::parse("tls").unwrap(),

@@ -6,6 +6,8 @@ use super::{
 };
 
 type Field<'a> = (&'a str, &'a [u8]);
+/// What is wrong, the fields, the body.
+type Case<'a> = (&'a str, Vec<Field<'a>>, Option<&'a [u8]>);
 
 const GET: [Field<'static>; 4] =
     [(":method", b"GET"), (":scheme", b"https"), (":authority", b"shop.test"), (":path", b"/case")];
@@ -30,7 +32,7 @@ async fn ambiguous_requests_are_refused_and_send_no_byte_upstream() {
     let door = Door::open().await;
     let post = |length: &'static [u8]| [with(":method", b"POST"), vec![("content-length", length)]].concat();
     let late_pseudo = [without(":path"), vec![("accept", &b"*/*"[..]), (":path", b"/case")]].concat();
-    let cases: Vec<(&str, Vec<Field<'_>>, Option<&[u8]>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("more body than announced", post(b"3"), Some(b"abcSMUGGLED")),
         ("less body than announced", post(b"5"), Some(b"abc")),
         ("no body though announced", post(b"5"), None),

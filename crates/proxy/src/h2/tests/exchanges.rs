@@ -278,7 +278,7 @@ async fn a_drain_says_goaway_and_lets_open_streams_finish() {
         assert_eq!(read(&mut response.into_body()).await.unwrap(), b"done");
         timeout(PATIENCE, connection).await.expect("the connection stays").unwrap().unwrap();
     });
-    drop(drained);
+    assert_eq!((drained.finished, drained.cut), (1, 0));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{super::*, sockets};
+use super::{HandshakeError, TlsServer, sockets};
 use crate::{
     limits::Limits,
     tls::fixture::{binding, certificate, client},

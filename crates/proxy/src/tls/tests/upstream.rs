@@ -7,11 +7,15 @@ use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustls::{crypto::aws_lc_rs::sign::any_supported_type, sign::CertifiedKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{super::*, sockets};
+use super::{TlsServer, sockets};
 use crate::{
     limits::Limits,
     snapshot::ServedCertificate,
-    tls::fixture::{Authority, Issued, binding},
+    tls::{
+        TlsClient,
+        client::UpstreamTlsCause,
+        fixture::{Authority, Issued, binding},
+    },
 };
 
 /// The handshake of an upstream that shows `served` with one that trusts `trust`.
