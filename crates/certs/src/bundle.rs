@@ -9,7 +9,7 @@ use crate::PrivateKey;
 
 /// Holds a chain together with the private key of its leaf.
 ///
-/// The key fits the leaf: both [`crate::read`] and [`crate::self_signed`] make sure of it.
+/// The key fits the leaf: both [`crate::read()`] and [`crate::self_signed()`] make sure of it.
 #[derive(Debug)]
 pub struct Bundle {
     /// Leaf, intermediates in order, and the root if it was given.

@@ -1,7 +1,7 @@
 //! Reads the certificate files that people have, checks them, makes self-signed ones, and writes them out again.
 //!
 //! Everything works on bytes in memory: no files, no store, no network, no clock.
-//! [`read`] turns files of any format into one [`Bundle`]; [`check`] says what is wrong with it.
+//! [`read()`] turns files of any format into one [`Bundle`]; [`check()`] says what is wrong with it.
 //! The parsers are strict about structure, tolerant of BER, and bounded in size, depth and key derivation.
 
 mod bundle;

@@ -31,7 +31,7 @@ pub const MAX_CERTIFICATES: usize = 50;
 /// The same password is tried on everything that is encrypted; none and the empty one are tried as each other.
 /// Key derivation is bounded, but can take seconds: call it where blocking is allowed.
 ///
-/// It says nothing about dates, names and strength: [`crate::check`] does.
+/// It says nothing about dates, names and strength: [`crate::check()`] does.
 pub fn read(files: &[Input<'_>], password: Option<&Password>) -> Result<Bundle, ReadError> {
     let mut pile = Pile::default();
     let mut budget = Budget::new();

@@ -14,7 +14,7 @@ pub struct ReadError {
     pub failure: ReadFailure,
 }
 
-/// Lists the reasons for which [`crate::read`] gives up.
+/// Lists the reasons for which [`crate::read()`] gives up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadFailure {
     /// The file is encrypted and no password was given, nor does the empty one open it.

@@ -87,7 +87,9 @@ impl Binding {
     ///
     /// Bindings on any free port never do.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.address.port() != 0 && self.address.port() == other.address.port() && addresses_overlap(self.address.ip(), other.address.ip())
+        self.address.port() != 0
+            && self.address.port() == other.address.port()
+            && addresses_overlap(self.address.ip(), other.address.ip())
     }
 }
 

@@ -5,6 +5,7 @@
 //! one write.
 
 pub(crate) mod buffer;
+mod handshake;
 mod records;
 mod session;
 
@@ -23,7 +24,7 @@ use tokio::{
     net::TcpStream,
 };
 
-pub(crate) use records::{BeginError, Begun, begin};
+pub(crate) use handshake::{BeginError, Begun, begin};
 pub(crate) use session::Session;
 
 use records::Records;

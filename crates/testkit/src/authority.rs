@@ -28,7 +28,8 @@ impl Authority {
     pub fn new() -> Self {
         let root = CertifiedIssuer::self_signed(issuer_params("Test Root"), KeyPair::generate().unwrap()).unwrap();
         let intermediate =
-            CertifiedIssuer::signed_by(issuer_params("Test Intermediate"), KeyPair::generate().unwrap(), &root).unwrap();
+            CertifiedIssuer::signed_by(issuer_params("Test Intermediate"), KeyPair::generate().unwrap(), &root)
+                .unwrap();
         Self { root, intermediate }
     }
 
@@ -40,7 +41,8 @@ impl Authority {
     /// Issues a certificate for the names that is valid between the two times.
     pub fn issue_between(&self, names: &[&str], not_before: Timestamp, not_after: Timestamp) -> Issued {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or("nameless"));
         params.not_before = date(not_before);
         params.not_after = date(not_after);

@@ -1,7 +1,12 @@
 //! Parts for tests of whole Portward: a server in-process, the program, authorities, upstreams, clients, a browser.
 //!
 //! Everything listens on loopback, on a port that the system chooses, and ends with the value that holds it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a test that cannot be set up must fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot be set up must fail"
+)]
 
 mod authority;
 mod browser;

@@ -96,7 +96,10 @@ impl Program {
             panic!("portward serve printed {ready:?} instead of ready:\n{}", stderr.join().unwrap());
         }
         let address = |prefix: &str| -> SocketAddr {
-            let url = ready.split_whitespace().find_map(|word| word.strip_prefix(prefix)).unwrap_or_else(|| panic!("{ready}"));
+            let url = ready
+                .split_whitespace()
+                .find_map(|word| word.strip_prefix(prefix))
+                .unwrap_or_else(|| panic!("{ready}"));
             url.trim_end_matches('/').parse().unwrap()
         };
         let admin: SocketAddr = ready
@@ -121,7 +124,9 @@ impl Program {
         std::fs::copy(executable(), &copy).unwrap();
         crate::run(Command::new("chown").arg("-R").arg(NOBODY).arg(self.directory.path()));
         let mut command = Command::new("setpriv");
-        command.args([&format!("--reuid={NOBODY}"), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]).arg(copy);
+        command
+            .args([&format!("--reuid={NOBODY}"), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"])
+            .arg(copy);
         command
     }
 }

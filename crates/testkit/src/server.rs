@@ -9,8 +9,8 @@ use std::{
 };
 
 use portward_api::{
-    BindingCreate, CertificateFile, CertificateImport, CertificateTaken, Client, Effect, SecretBytes, SiteCreate, SiteUpdate,
-    SiteView,
+    BindingCreate, CertificateFile, CertificateImport, CertificateTaken, Client, Effect, SecretBytes, SiteCreate,
+    SiteUpdate, SiteView,
 };
 use portward_core::{CertificateId, SiteId, Timestamp, Upstream as UpstreamAddress};
 use portward_server::{Server, ServerOptions};
@@ -65,7 +65,14 @@ impl TestServer {
             let binding = status.bindings.iter().find(|binding| binding.url.starts_with(scheme)).unwrap();
             address_of(binding.address.as_deref().unwrap())
         };
-        Self { http: bound("http://"), https: bound("https://"), client, clock, server: Some(server), _directory: directory }
+        Self {
+            http: bound("http://"),
+            https: bound("https://"),
+            client,
+            clock,
+            server: Some(server),
+            _directory: directory,
+        }
     }
 
     /// The time at which every test server begins.

@@ -6,16 +6,13 @@
 
 use std::{
     cell::RefCell,
-    future::poll_fn,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::BufMut;
-use rustls::ProtocolVersion;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
@@ -41,23 +38,12 @@ pub(super) struct Records {
     goodbye: Goodbye,
 }
 
-/// Is a TLS connection at the end of its handshake.
-pub(crate) struct Begun {
-    pub(super) tcp: TcpStream,
-    pub(super) records: Box<Records>,
-}
-
-/// Says why a handshake did not come to its end. An alert has been sent where there was one to send.
-#[derive(Debug)]
-pub(crate) enum BeginError {
-    /// The peer spoke HTTP in the clear; here is its connection, with what it sent unanswered.
-    Http(TcpStream),
-    /// The peer closed the connection.
+/// Says whether more may come behind a handshake.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PeerAfterHandshake {
+    Open,
+    /// The peer said goodbye with its first words.
     Closed,
-    /// The socket failed.
-    Io(io::Error),
-    /// TLS failed; the peer has been told.
-    Tls(rustls::Error),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,95 +63,37 @@ enum Goodbye {
     Said,
 }
 
-/// Does a handshake. The caller limits its time.
-///
-/// The ticket of a TLS 1.3 server, for which nobody waits, may still be unsent at the end: it leaves with the first bytes
-/// that are written, or when the stream is first read and nothing is there.
-pub(crate) async fn begin(mut tcp: TcpStream, mut session: Session) -> Result<Begun, BeginError> {
-    let mut input = Vec::new();
-    let (mut opened, mut sealed) = (Vec::new(), Vec::new());
-    let server = matches!(session, Session::Server(_));
-    let outcome = loop {
-        match session.advance(&mut input, &mut opened, &mut sealed) {
-            Ok(progress) => {
-                input.drain(..progress.consumed.min(input.len()));
-                if progress.peer_closed && progress.handshaking {
-                    break Err(BeginError::Closed);
-                }
-                if !progress.handshaking {
-                    break Ok(progress);
-                }
-                if input.len() >= INPUT_BYTES {
-                    break Err(BeginError::Tls(rustls::Error::General("the handshake is too long".into())));
-                }
-            }
-            Err(error) => break Err(BeginError::Tls(error)),
-        }
-        if !sealed.is_empty() {
-            tcp.write_all(&sealed).await.map_err(BeginError::Io)?;
-            sealed.clear();
-        }
-        // Nothing is held while the peer takes its time.
-        buffer::give_if_empty(&mut sealed);
-        if input.is_empty() {
-            buffer::give_if_empty(&mut input);
-            poll_fn(|cx| tcp.poll_read_ready(cx)).await.map_err(BeginError::Io)?;
-            input = buffer::take();
-        }
-        let first = input.is_empty();
-        match tcp.read_buf(&mut (&mut input).limit(buffer::BUFFER_BYTES)).await {
-            Ok(0) => break Err(BeginError::Closed),
-            Ok(_) => {}
-            Err(error) => break Err(BeginError::Io(error)),
-        }
-        // A ClientHello begins with 22, no request of HTTP does.
-        if first && server && input[0].is_ascii_uppercase() {
-            buffer::give(input);
-            return Err(BeginError::Http(tcp));
-        }
-    };
-    match outcome {
-        Ok(progress) => {
-            let ticket = server && session.facts().protocol_version() == Some(ProtocolVersion::TLSv1_3);
-            if !ticket && !sealed.is_empty() {
-                tcp.write_all(&sealed).await.map_err(BeginError::Io)?;
-                sealed.clear();
-            }
-            buffer::give_if_empty(&mut sealed);
-            buffer::give_if_empty(&mut input);
-            let incoming = if progress.peer_closed { Incoming::Ended } else { Incoming::Open };
-            let records = Records {
-                session,
-                input,
-                opened,
-                opened_at: 0,
-                held: Vec::new(),
-                sealed,
-                sealed_at: 0,
-                incoming,
-                goodbye: Goodbye::Unsaid,
-            };
-            Ok(Begun { tcp, records: Box::new(records) })
-        }
-        Err(error) => {
-            // The alert is a courtesy: whether it arrives changes nothing.
-            if !sealed.is_empty() && tcp.write_all(&sealed).await.is_ok() {
-                let _ = tcp.shutdown().await;
-            }
-            [input, opened, sealed].into_iter().for_each(buffer::give);
-            Err(error)
-        }
-    }
-}
-
-impl Begun {
-    /// The session, to ask what was negotiated.
-    pub(crate) fn session(&self) -> &Session {
-        &self.records.session
-    }
-}
-
 impl Records {
+    /// Goes on where a handshake ended: `input` is what came behind it, `opened` what applications said already,
+    /// `sealed` what is still to be sent.
+    pub(super) fn new(
+        session: Session,
+        input: Vec<u8>,
+        opened: Vec<u8>,
+        sealed: Vec<u8>,
+        peer: PeerAfterHandshake,
+    ) -> Self {
+        Self {
+            session,
+            input,
+            opened,
+            opened_at: 0,
+            held: Vec::new(),
+            sealed,
+            sealed_at: 0,
+            incoming: match peer {
+                PeerAfterHandshake::Open => Incoming::Open,
+                PeerAfterHandshake::Closed => Incoming::Ended,
+            },
+            goodbye: Goodbye::Unsaid,
+        }
+    }
+
+    /// The session, to ask what was negotiated.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
     pub(super) fn poll_fill(
         &mut self,
         tcp: &mut TcpStream,
@@ -446,7 +374,7 @@ const RECORD_BYTES: usize = 5 + 16 * 1024 + 2048;
 
 /// What is kept of messages that are not there whole. rustls takes handshake messages of up to 64 KiB; with the
 /// headers of their records they are a little longer, and a ClientHello in records of one byte is six times as long.
-const INPUT_BYTES: usize = 96 * 1024;
+pub(super) const INPUT_BYTES: usize = 96 * 1024;
 
 /// Read from the socket at once: four records.
 const READ_BYTES: usize = 64 * 1024;

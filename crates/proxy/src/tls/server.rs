@@ -6,7 +6,7 @@ use portward_core::Host;
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs::Ticketer,
-    server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection},
+    server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCertUsingSni, UnbufferedServerConnection},
     version::{TLS12, TLS13},
 };
 use tokio::{
@@ -85,22 +85,10 @@ impl TlsServer {
     /// Makes the shared part, with fresh ticket keys.
     pub(crate) fn new() -> Result<Self, rustls::Error> {
         let tickets = Ticketer::new()?;
-        let no_certificate = Arc::new(Choice::new(
-            Arc::default(),
-            Arc::new(ServedBinding {
-                id: portward_core::BindingId::parse("none")
-                    .map_err(|error| rustls::Error::General(error.to_string()))?,
-                scheme: portward_core::Scheme::Https,
-                address: SocketAddr::from(([0; 4], 0)),
-                default_certificate: None,
-            }),
-            [0; 4].into(),
-            Arc::clone(&tickets),
-        ));
         let mut template = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_no_client_auth()
-            .with_cert_resolver(no_certificate);
+            .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
         template.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
         template.ignore_client_order = true;
         // Requests that can be replayed do not get past a front door (RFC 8446 section 8).

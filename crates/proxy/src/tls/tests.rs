@@ -108,6 +108,9 @@ async fn the_name_decides_which_certificate_is_presented() {
         assert_eq!(facts.sni, sni.map(|sni| Host::parse(sni).unwrap()), "{name}");
         assert!(facts.alpn_h2, "{name}");
     }
+    let (accepted, _client) = meet(&server, &snapshot, &binding, &config, "a.shop.test").await;
+    assert!(accepted.is_ok());
+    assert_eq!(Arc::strong_count(&snapshot), 1, "an open connection keeps an old snapshot in memory");
 }
 
 #[tokio::test]
@@ -287,19 +290,15 @@ async fn openssl_agrees() {
     let binding = binding(Some(&only));
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let at = listener.local_addr().unwrap();
-    for (flag, version) in [("-tls1_3", "TLSv1.3"), ("-tls1_2", "TLSv1.2")] {
+    for (flag, version, name, sni) in [
+        ("-tls1_3", "TLSv1.3", "shop.test", Some("shop.test")),
+        ("-tls1_2", "TLSv1.2", "shop.test", Some("shop.test")),
+        // RFC 6066 section 3 allows no addresses; some clients send them.
+        ("-tls1_3", "TLSv1.3", "127.0.0.1", None),
+    ] {
         let openssl = tokio::task::spawn_blocking(move || {
             std::process::Command::new("openssl")
-                .args([
-                    "s_client",
-                    "-connect",
-                    &at.to_string(),
-                    "-servername",
-                    "shop.test",
-                    "-alpn",
-                    "h2,http/1.1",
-                    flag,
-                ])
+                .args(["s_client", "-connect", &at.to_string(), "-servername", name, "-alpn", "h2,http/1.1", flag])
                 .stdin(std::process::Stdio::null())
                 .output()
                 .unwrap()
@@ -307,6 +306,7 @@ async fn openssl_agrees() {
         let tcp = listener.accept().await.unwrap().0;
         let accepted = server.accept(tcp, &Arc::default(), &binding, at, Limits::default().handshake).await;
         let mut accepted = accepted.unwrap();
+        assert_eq!(accepted.tls.as_ref().unwrap().sni, sni.map(|sni| Host::parse(sni).unwrap()));
         // `openssl s_client` says goodbye when its input ends.
         assert_eq!(accepted.stream.fill(&mut Vec::new(), 10).await.unwrap(), 0, "{flag}");
         accepted.stream.close().await.unwrap();

@@ -66,7 +66,13 @@ async fn what_strangers_say_of_forwarding_is_replaced() {
     for gone in ["6.6.6.6", "gopher", "evil.test", "x-keep"] {
         assert!(!received.contains(gone), "{gone} reached the upstream: {received}");
     }
-    for there in ["x-forwarded-for: 127.0.0.1", "x-forwarded-proto: https", "x-forwarded-host: shop.test", "x-other: stays", "host: shop.test"] {
+    for there in [
+        "x-forwarded-for: 127.0.0.1",
+        "x-forwarded-proto: https",
+        "x-forwarded-host: shop.test",
+        "x-other: stays",
+        "host: shop.test",
+    ] {
         assert!(received.contains(there), "{there} did not reach the upstream: {received}");
     }
     assert!(received.contains(&format!("x-forwarded-port: {}", server.https.port())), "{received}");

@@ -17,7 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("portward-api", &["portward-core"]),
     ("portward-server", &["portward-api", "portward-certs", "portward-core", "portward-proxy", "portward-store"]),
     ("portward-cli", &["portward-api", "portward-core", "portward-server"]),
-    ("portward-testkit", &["portward-api", "portward-certs", "portward-core", "portward-proxy", "portward-server", "portward-store"]),
+    (
+        "portward-testkit",
+        &["portward-api", "portward-certs", "portward-core", "portward-proxy", "portward-server", "portward-store"],
+    ),
 ];
 
 /// What stands behind a wall: a crate from elsewhere, and the only crates of ours that may name it outside their tests.
@@ -39,7 +42,10 @@ fn crates_depend_on_one_another_only_along_the_allowed_arrows() {
     for (name, depends_on) in &crates {
         for (dependency, place) in depends_on {
             if dependency.starts_with("portward-") {
-                assert!(allowed[name.as_str()].contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+                assert!(
+                    allowed[name.as_str()].contains(&dependency.as_str()),
+                    "{name} must not depend on {dependency}"
+                );
             }
             if let (Some(inside), Place::Program) = (walls.get(dependency.as_str()), place) {
                 assert!(inside.contains(&name.as_str()), "{name} must not depend on {dependency}");
@@ -74,7 +80,8 @@ fn no_file_is_a_drawer() {
 #[test]
 fn no_test_is_ignored_and_nothing_is_left_to_do() {
     // Put together here, so that this file does not find itself.
-    let marks = ["#[ign", "TO", "FIX", "unimpl"].iter().zip(["ore", "DO", "ME", "emented!"]).map(|(a, b)| format!("{a}{b}"));
+    let marks =
+        ["#[ign", "TO", "FIX", "unimpl"].iter().zip(["ore", "DO", "ME", "emented!"]).map(|(a, b)| format!("{a}{b}"));
     let marks: Vec<String> = marks.collect();
     for path in sources() {
         let text = std::fs::read_to_string(&path).unwrap();

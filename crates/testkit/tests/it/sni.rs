@@ -49,7 +49,8 @@ async fn an_exact_name_beats_a_wildcard_and_a_site_may_name_its_certificate() {
 async fn a_rollback_shows_the_version_before() {
     let server = TestServer::start().await;
     let authority = Authority::new();
-    let (first, second) = (authority.issue(&["shop.test"], server.now()), authority.issue(&["shop.test"], server.now()));
+    let (first, second) =
+        (authority.issue(&["shop.test"], server.now()), authority.issue(&["shop.test"], server.now()));
     let id = server.import(&first).await;
     let taken = server.import_over(Some(&id), &second).await;
     assert_eq!(taken.certificate.version, 2);

@@ -14,14 +14,25 @@ fn jupyterlab_runs_a_notebook_in_a_browser() {
     std::fs::create_dir(&home).unwrap();
     let _jupyter = Child::start(
         Command::new(jupyter())
-            .args(["lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.password="])
+            .args([
+                "lab",
+                "--no-browser",
+                "--allow-root",
+                "--ip=127.0.0.1",
+                "--IdentityProvider.token=",
+                "--ServerApp.password=",
+            ])
             .args([&format!("--port={port}"), "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"])
-            .args(["--ServerApp.allow_remote_access=True", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"])
+            .args([
+                "--ServerApp.allow_remote_access=True",
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            ])
             .current_dir(&home)
             .env("HOME", &home),
     );
     wait_for(port);
-    let site = ["site", "add", "lab.test", "--upstream", &format!("http://127.0.0.1:{port}"), "--force-https", "browsers"];
+    let site =
+        ["site", "add", "lab.test", "--upstream", &format!("http://127.0.0.1:{port}"), "--force-https", "browsers"];
     server.portward(&site);
 
     let browser = Browser::start();

@@ -14,7 +14,10 @@ async fn a_binding_that_cannot_be_is_refused_with_reason_and_remedy_and_changes_
         (format!("http://{taken}"), vec!["taken", "Choose another port", "Nothing was saved"]),
         (format!("https://0.0.0.0:{}", taken.port()), vec!["taken", "Nothing was saved"]),
         (format!("http://{}", server.http), vec!["binding", "Nothing was saved"]),
-        ("http://192.0.2.1:8080".to_owned(), vec!["192.0.2.1", "not an address of this machine", "127.0.0.1", "Nothing was saved"]),
+        (
+            "http://192.0.2.1:8080".to_owned(),
+            vec!["192.0.2.1", "not an address of this machine", "127.0.0.1", "Nothing was saved"],
+        ),
         ("ftp://127.0.0.1:21".to_owned(), vec!["http://", "https://"]),
         ("http://localhost:8080".to_owned(), vec!["127.0.0.1"]),
     ] {
@@ -60,7 +63,7 @@ fn a_second_server_on_the_same_directory_is_refused() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(&server.id().to_string()), "the process that runs is not named: {said}");
-    run(&mut Command::new("kill").args(["-0", &server.id().to_string()]));
+    run(Command::new("kill").args(["-0", &server.id().to_string()]));
 }
 
 fn add(server: &StartedProgram, url: &str) -> serde_json::Value {

@@ -75,7 +75,11 @@ fn start_nginx(server: &StartedProgram) -> (Child, String) {
     );
     std::fs::write(root.join("nginx.conf"), text).unwrap();
     let nginx = Child::start(
-        Command::new("/usr/sbin/nginx").arg("-p").arg(root).args(["-c", "nginx.conf", "-e", "stderr"]).stderr(Stdio::null()),
+        Command::new("/usr/sbin/nginx")
+            .arg("-p")
+            .arg(root)
+            .args(["-c", "nginx.conf", "-e", "stderr"])
+            .stderr(Stdio::null()),
     );
     wait_for(port);
     (nginx, format!("127.0.0.1:{port}"))

@@ -36,7 +36,11 @@ fn git_clones_and_pushes_through_it() {
     let port = free_port();
     std::fs::write(root.join("backend.py"), BACKEND).unwrap();
     let _backend = Child::start(
-        Command::new("python3").arg("backend.py").arg(port.to_string()).current_dir(root).env("GIT_PROJECT_ROOT", root.join("repositories")),
+        Command::new("python3")
+            .arg("backend.py")
+            .arg(port.to_string())
+            .current_dir(root)
+            .env("GIT_PROJECT_ROOT", root.join("repositories")),
     );
     wait_for(port);
     server.portward(&["site", "add", "localhost", "--upstream", &format!("http://127.0.0.1:{port}")]);

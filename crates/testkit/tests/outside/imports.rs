@@ -21,7 +21,20 @@ async fn a_pfx_of_openssl_is_served_at_once_whatever_its_age() {
         ("sha512", &["-macalg", "sha512"]),
         ("nomac", &["-nomac"]),
         ("plain-certificates", &["-certpbe", "NONE"]),
-        ("windows", &["-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1", "-LMK", "-CSP", "Microsoft Software Key Storage Provider"]),
+        (
+            "windows",
+            &[
+                "-certpbe",
+                "PBE-SHA1-3DES",
+                "-keypbe",
+                "PBE-SHA1-3DES",
+                "-macalg",
+                "sha1",
+                "-LMK",
+                "-CSP",
+                "Microsoft Software Key Storage Provider",
+            ],
+        ),
     ];
     for (way, arguments) in ways {
         let name = format!("{way}.test");
@@ -79,9 +92,9 @@ async fn a_pfx_of_nss_is_served() {
     std::fs::write(server.files().join("noise"), [7; 64]).unwrap();
     password_file(&server, "nss password");
     run(in_files(&server, "certutil").args(["-N", "-d", "nss", "--empty-password"]));
-    run(in_files(&server, "certutil").args(["-S", "-x", "-n", "shop", "-s", "CN=nss.test", "-t", ",,", "-8", "nss.test"]).args([
-        "-k", "rsa", "-g", "2048", "-z", "noise", "-d", "nss", "-Z", "SHA256",
-    ]));
+    run(in_files(&server, "certutil")
+        .args(["-S", "-x", "-n", "shop", "-s", "CN=nss.test", "-t", ",,", "-8", "nss.test"])
+        .args(["-k", "rsa", "-g", "2048", "-z", "noise", "-d", "nss", "-Z", "SHA256"]));
     run(in_files(&server, "pk12util").args(["-o", "nss.p12", "-n", "shop", "-d", "nss", "-w", "password"]));
     let leaf = run_for_bytes(in_files(&server, "certutil").args(["-L", "-n", "shop", "-d", "nss", "-r"]));
     import(&server, &["nss.p12", "--password-file", "password"]);
@@ -120,10 +133,9 @@ async fn an_encrypted_pem_key_der_files_and_a_pkcs7_chain_are_read() {
     write(&server, "plain.key", &issued.key_pem);
     write(&server, "encrypted.crt", &issued.chain_pem);
     let password = password_file(&server, PASSWORD);
-    run(openssl(&server).args(["pkcs8", "-topk8", "-in", "plain.key", "-out", "encrypted.key"]).args([
-        "-passout",
-        &format!("file:{password}"),
-    ]));
+    run(openssl(&server)
+        .args(["pkcs8", "-topk8", "-in", "plain.key", "-out", "encrypted.key"])
+        .args(["-passout", &format!("file:{password}")]));
     import(&server, &["encrypted.key", "encrypted.crt", "--password-file", &password]);
     assert_eq!(handshake(server.https, "encrypted.test").await, issued.leaf);
 
@@ -133,7 +145,16 @@ async fn an_encrypted_pem_key_der_files_and_a_pkcs7_chain_are_read() {
     write(&server, "chain.pem", &authority.intermediate_pem());
     run(openssl(&server).args(["pkey", "-in", "der.pem.key", "-outform", "DER", "-out", "der.key"]));
     run(openssl(&server).args(["x509", "-in", "der.pem.crt", "-outform", "DER", "-out", "der.crt"]));
-    run(openssl(&server).args(["crl2pkcs7", "-nocrl", "-certfile", "chain.pem", "-outform", "DER", "-out", "chain.p7b"]));
+    run(openssl(&server).args([
+        "crl2pkcs7",
+        "-nocrl",
+        "-certfile",
+        "chain.pem",
+        "-outform",
+        "DER",
+        "-out",
+        "chain.p7b",
+    ]));
     import(&server, &["chain.p7b", "der.key", "der.crt"]);
     assert_eq!(handshake(server.https, "der.test").await, issued.leaf);
 }
@@ -167,12 +188,9 @@ async fn each_wrong_file_has_an_error_of_its_own_and_changes_nothing() {
     run(openssl(&server).args(["genrsa", "-out", "weak.key", "1024"]));
     self_signed(&server, "weak.key", "weak.crt", "weak.test");
     run(openssl(&server).args(["genrsa", "-out", "sha1.key", "2048"]));
-    run(openssl(&server).args(["req", "-x509", "-key", "sha1.key", "-sha1", "-days", "30", "-subj", "/CN=sha1.test"]).args([
-        "-addext",
-        "subjectAltName=DNS:sha1.test",
-        "-out",
-        "sha1.crt",
-    ]));
+    run(openssl(&server)
+        .args(["req", "-x509", "-key", "sha1.key", "-sha1", "-days", "30", "-subj", "/CN=sha1.test"])
+        .args(["-addext", "subjectAltName=DNS:sha1.test", "-out", "sha1.crt"]));
     write(&server, "text.txt", "this is a shopping list");
     write(&server, "broken.crt", &good.chain_pem.replace("MII", "MIX"));
     let wrong = password_file(&server, "wrong");
@@ -214,11 +232,23 @@ async fn what_is_exported_is_read_by_openssl_and_java() {
     // Java's keytool reads passwords in the locale's encoding.
     let password = password_file(&server, "twelve keys");
 
-    server.portward(&["certificate", "export", &id, "--format", "pfx", "--out", "out.pfx", "--password-file", &password]);
-    let shown = run(openssl(&server).args(["pkcs12", "-in", "out.pfx", "-nodes", "-passin", &format!("file:{password}")]));
+    server.portward(&[
+        "certificate",
+        "export",
+        &id,
+        "--format",
+        "pfx",
+        "--out",
+        "out.pfx",
+        "--password-file",
+        &password,
+    ]);
+    let shown =
+        run(openssl(&server).args(["pkcs12", "-in", "out.pfx", "-nodes", "-passin", &format!("file:{password}")]));
     assert_eq!(shown.matches("BEGIN CERTIFICATE").count(), 2, "leaf and intermediate: {shown}");
     assert!(shown.contains("BEGIN PRIVATE KEY"));
-    let listed = run(in_files(&server, "keytool").args(["-list", "-keystore", "out.pfx", "-storepass:file", &password]));
+    let listed =
+        run(in_files(&server, "keytool").args(["-list", "-keystore", "out.pfx", "-storepass:file", &password]));
     assert!(listed.contains("PrivateKeyEntry"), "{listed}");
 
     server.portward(&["certificate", "export", &id, "--format", "pem", "--out", "out.pem"]);
@@ -259,10 +289,10 @@ pub(crate) fn password_file(server: &StartedProgram, password: &str) -> String {
 pub(crate) fn pfx(server: &StartedProgram, name: &str, issued: &Issued, password: &str, arguments: &[&str]) {
     write(server, "pfx.pem", &format!("{}{}", issued.key_pem, issued.chain_pem));
     password_file(server, &format!("{password}\n"));
-    run(openssl(server).args(["pkcs12", "-export", "-in", "pfx.pem", "-name", name, "-passout", "file:password"]).args([
-        "-out",
-        &format!("{name}.pfx"),
-    ]).args(arguments));
+    run(openssl(server)
+        .args(["pkcs12", "-export", "-in", "pfx.pem", "-name", name, "-passout", "file:password"])
+        .args(["-out", &format!("{name}.pfx")])
+        .args(arguments));
 }
 
 fn self_signed(server: &StartedProgram, key: &str, certificate: &str, name: &str) {

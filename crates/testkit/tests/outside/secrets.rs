@@ -36,10 +36,20 @@ async fn planted_secrets_are_found_nowhere() {
     write(&server, "garbage.pfx", &format!("{MARKER}{}", issued.key_pem));
     seen.push(server.portward_fails(&["certificate", "import", "garbage.pfx", "--password-file", &password]).1);
     seen.push(server.portward_fails(&["certificate", "import", "shop.pfx", "--password-file", "shop.pfx"]).1);
-    let raw = run(Command::new("curl").args(["-sS", "--unix-socket"]).arg(server.data_directory().join("admin.sock")).args([
-        "-X", "POST", "-H", "content-type: application/json", "http://localhost/api/v1/certificates", "-d",
-        &format!("{{\"files\":[{{\"name\":\"x\",\"data\":\"{MARKER}\"}}],\"password\":\"{MARKER}\",\"nonsense\":1}}"),
-    ]));
+    let raw = run(Command::new("curl")
+        .args(["-sS", "--unix-socket"])
+        .arg(server.data_directory().join("admin.sock"))
+        .args([
+            "-X",
+            "POST",
+            "-H",
+            "content-type: application/json",
+            "http://localhost/api/v1/certificates",
+            "-d",
+            &format!(
+                "{{\"files\":[{{\"name\":\"x\",\"data\":\"{MARKER}\"}}],\"password\":\"{MARKER}\",\"nonsense\":1}}"
+            ),
+        ]));
     seen.push(raw);
     seen.push(run(Command::new("curl").arg("-sS").arg(format!("http://{}/", server.admin))));
     // Requests over HTTP/2 and HTTP/1.1, whose libraries log much at TRACE.

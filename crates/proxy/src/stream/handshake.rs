@@ -1,0 +1,118 @@
+//! Handshakes: from a connected socket and a fresh session to a stream.
+
+use std::{future::poll_fn, io};
+
+use bytes::BufMut;
+use rustls::ProtocolVersion;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{
+    buffer,
+    records::{INPUT_BYTES, PeerAfterHandshake, Records},
+    session::Session,
+};
+
+/// Is a TLS connection at the end of its handshake.
+pub(crate) struct Begun {
+    pub(super) tcp: TcpStream,
+    pub(super) records: Box<Records>,
+}
+
+/// Says why a handshake did not come to its end. An alert has been sent where there was one to send.
+#[derive(Debug)]
+pub(crate) enum BeginError {
+    /// The peer spoke HTTP in the clear; here is its connection, with what it sent unanswered.
+    Http(TcpStream),
+    /// The peer closed the connection.
+    Closed,
+    /// The socket failed.
+    Io(io::Error),
+    /// TLS failed; the peer has been told.
+    Tls(rustls::Error),
+}
+
+/// Does a handshake. The caller limits its time.
+///
+/// The ticket of a TLS 1.3 server, for which nobody waits, may still be unsent at the end: it leaves with the first bytes
+/// that are written, or when the stream is first read and nothing is there.
+pub(crate) async fn begin(mut tcp: TcpStream, mut session: Session) -> Result<Begun, BeginError> {
+    let mut input = Vec::new();
+    let (mut opened, mut sealed) = (Vec::new(), Vec::new());
+    let server = matches!(session, Session::Server(_));
+    let outcome = loop {
+        match session.advance(&mut input, &mut opened, &mut sealed) {
+            Ok(progress) => {
+                input.drain(..progress.consumed.min(input.len()));
+                if progress.peer_closed && progress.handshaking {
+                    break Err(BeginError::Closed);
+                }
+                if !progress.handshaking {
+                    break Ok(progress);
+                }
+                if input.len() >= INPUT_BYTES {
+                    break Err(BeginError::Tls(rustls::Error::General("the handshake is too long".into())));
+                }
+            }
+            Err(error) => break Err(BeginError::Tls(error)),
+        }
+        if !sealed.is_empty() {
+            tcp.write_all(&sealed).await.map_err(BeginError::Io)?;
+            sealed.clear();
+        }
+        // Nothing is held while the peer takes its time.
+        buffer::give_if_empty(&mut sealed);
+        if input.is_empty() {
+            buffer::give_if_empty(&mut input);
+            poll_fn(|cx| tcp.poll_read_ready(cx)).await.map_err(BeginError::Io)?;
+            input = buffer::take();
+        }
+        let first = input.is_empty();
+        match tcp.read_buf(&mut (&mut input).limit(buffer::BUFFER_BYTES)).await {
+            Ok(0) => break Err(BeginError::Closed),
+            Ok(_) => {}
+            Err(error) => break Err(BeginError::Io(error)),
+        }
+        // A ClientHello begins with 22, no request of HTTP does.
+        if first && server && input[0].is_ascii_uppercase() {
+            buffer::give(input);
+            return Err(BeginError::Http(tcp));
+        }
+    };
+    match outcome {
+        Ok(progress) => {
+            let ticket = server && session.facts().protocol_version() == Some(ProtocolVersion::TLSv1_3);
+            if !ticket && !sealed.is_empty() {
+                tcp.write_all(&sealed).await.map_err(BeginError::Io)?;
+                sealed.clear();
+            }
+            buffer::give_if_empty(&mut sealed);
+            buffer::give_if_empty(&mut input);
+            let records = Records::new(
+                session,
+                input,
+                opened,
+                sealed,
+                if progress.peer_closed { PeerAfterHandshake::Closed } else { PeerAfterHandshake::Open },
+            );
+            Ok(Begun { tcp, records: Box::new(records) })
+        }
+        Err(error) => {
+            // The alert is a courtesy: whether it arrives changes nothing.
+            if !sealed.is_empty() && tcp.write_all(&sealed).await.is_ok() {
+                let _ = tcp.shutdown().await;
+            }
+            [input, opened, sealed].into_iter().for_each(buffer::give);
+            Err(error)
+        }
+    }
+}
+
+impl Begun {
+    /// The session, to ask what was negotiated.
+    pub(crate) fn session(&self) -> &Session {
+        self.records.session()
+    }
+}
