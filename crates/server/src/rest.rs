@@ -1,6 +1,6 @@
 //! The REST API: one table of routes, each with the right that it needs.
 //!
-//! A handler takes a [`Call`] of its right, and the use cases take the proof in it:
+//! A handler takes a [`call::Call`] of its right, and the use cases take the proof in it:
 //! a route without a right, or with the wrong one, does not compile.
 
 mod answer;

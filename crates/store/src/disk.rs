@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -29,6 +29,19 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
 /// Makes sure that the name of a file stays after a power cut.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory_of(path))?.sync_all()
+}
+
+/// Lets a file belong to whoever the directory that it is in belongs to.
+pub(crate) fn give_to_owner_of_directory(file: &Path) -> io::Result<()> {
+    let (owner, now) = (fs::metadata(directory_of(file))?, fs::metadata(file)?);
+    if (owner.uid(), owner.gid()) == (now.uid(), now.gid()) {
+        return Ok(());
+    }
+    match chown(file, Some(owner.uid()), Some(owner.gid())) {
+        // Only root gives files away; anybody else who may write here is the owner, or let in by him.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        given => given,
+    }
 }
 
 /// Is a file that is being written under a passing name, which goes away with it.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Asks again and again until there is an answer; fails the test after [`PATIENCE`].
+/// Asks again and again until there is an answer; fails the test after a minute or so.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {

@@ -46,8 +46,12 @@ pub struct Restored {
     pub sealer: Sealer,
     /// The revision at which the backup was taken.
     pub taken_at: Revision,
+    /// The revision at which it was restored.
+    pub revision: Revision,
     /// How many keys the backup has.
     pub keys: usize,
+    /// Where the file of the store is that was replaced; none if there was none, or if the store is in use.
+    pub kept: Option<PathBuf>,
 }
 
 /// Says why nothing was restored; the store is as it was.
@@ -88,6 +92,7 @@ pub enum RestoreError {
 
 /// Restores into a data directory that no server uses; makes the directory if it is not there.
 ///
+/// The store that was there is kept under another name, see [`Restored::kept`].
 /// A store there that is too damaged to be read is replaced only with [`Existing::Replace`].
 pub fn restore(
     file: &Path,
@@ -114,12 +119,12 @@ pub fn restore(
         // Revisions go on rising, so that nobody takes the restored state for one that he has seen.
         let revision = Revision(old_revision.max(checked.backup.revision).0 + 1);
         let (content, done) = checked.content(&old_kvs, by);
-        restored = Some(done);
+        restored = Some(Restored { revision, ..done });
         Ok((revision, content))
     });
     match (replaced, restored) {
-        (Ok(()), Some(restored)) => Ok(restored),
-        (Ok(()), None) | (Err(Refused::NotEmpty), _) => Err(RestoreError::NotEmpty),
+        (Ok(kept), Some(restored)) => Ok(Restored { kept, ..restored }),
+        (Ok(_), None) | (Err(Refused::NotEmpty), _) => Err(RestoreError::NotEmpty),
         (Err(Refused::Replace(error)), _) => {
             Err(RestoreError::Replace { directory: directory.to_owned(), cause: error.into() })
         }
@@ -146,7 +151,7 @@ pub async fn restore_into(
     };
     let (content, restored) = checked.content(&listed.kvs, by);
     match store.replace_all(vec![unchanged], content).await? {
-        TxnOutcome::Committed(_) => Ok(restored),
+        TxnOutcome::Committed(revision) => Ok(Restored { revision, ..restored }),
         TxnOutcome::Conflict { .. } => Err(RestoreError::Conflict),
     }
 }
@@ -188,7 +193,8 @@ impl Checked {
         content.extend(audited.map(|kv| (kv.key.clone(), kv.value.clone())));
         let what = format!("restored {} of revision {}", self.name, self.backup.revision);
         content.extend([audit_entry(by.at, &by.who, &what, Vec::new())]);
-        let restored = Restored { cluster, sealer: self.sealer, taken_at: self.backup.revision, keys };
+        let taken_at = self.backup.revision;
+        let restored = Restored { cluster, sealer: self.sealer, taken_at, revision: taken_at, keys, kept: None };
         (content.into_iter().collect(), restored)
     }
 }

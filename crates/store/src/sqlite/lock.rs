@@ -42,7 +42,7 @@ pub enum LockError {
 impl StoreLock {
     /// Takes the lock of a directory, which must exist.
     pub fn take(directory: &Path) -> Result<Self, LockError> {
-        let path = directory.join("store.lock");
+        let path = directory.join(LOCK_FILE);
         let failed = |source| LockError::File { path: path.clone(), source };
         let mut file = OpenOptions::new()
             .read(true)
@@ -79,5 +79,7 @@ fn holder(pid: Option<u32>) -> String {
     }
 }
 
+/// What is locked.
+pub(super) const LOCK_FILE: &str = "store.lock";
 /// More than any process id has.
 const MAX_PID_BYTES: u64 = 32;
