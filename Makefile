@@ -1,12 +1,13 @@
 # The one menu. `make run` and `make test` need a Rust toolchain and a C compiler; the rest installs itself.
 
 CARGO ?= cargo
+PORTWARD := $(or $(CARGO_TARGET_DIR),target)/release/portward
 
 .PHONY: run build test check bench
 
 run: ## Builds Portward and starts it with its embedded store in ./portward-data
 	$(CARGO) build --release --locked -p portward-cli
-	target/release/portward serve --data-dir ./portward-data
+	$(PORTWARD) serve --data-dir ./portward-data
 
 build: ## Builds the release program
 	$(CARGO) build --release --locked -p portward-cli
@@ -23,4 +24,5 @@ check: ## Formatting, lints, licences and bans, documentation
 
 bench: build ## Compares with nginx, HAProxy and Caddy on this machine
 	scripts/install-test-tools bench
-	PORTWARD=target/release/portward bench/bench.py $(BENCH)
+	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W1,W2,W3,W3r,W4,W6 -r 5 -q
+	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W5 -r 1 -q

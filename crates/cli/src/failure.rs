@@ -64,12 +64,28 @@ impl From<ClientError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::from("portward: ");
-        write!(text, "{:#}", self.error)?;
+        text.push_str(&without_numbers(&format!("{:#}", self.error)));
         for detail in &self.details {
             write!(text, "\n  - {detail}")?;
         }
         f.write_str(&terminal::printable(&text))
     }
+}
+
+/// Takes out the numbers of the operating system's errors, whose words say the same.
+fn without_numbers(text: &str) -> String {
+    let mut pieces = text.split(" (os error ");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => out.push_str(rest),
+            _ => {
+                out.push_str(" (os error ");
+                out.push_str(piece);
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -117,6 +133,18 @@ mod tests {
         let error = Err::<(), _>(std::io::Error::other("disk full")).context("cannot write shop.pfx");
         let failure = error.map_err(Failure::from).map_or_else(|failure| failure.to_string(), |()| String::new());
         assert_eq!(failure, "portward: cannot write shop.pfx: disk full");
+    }
+
+    #[test]
+    fn numbers_of_the_operating_system_are_not_told() {
+        for (text, told) in [
+            ("cannot read a: No such file or directory (os error 2)", "cannot read a: No such file or directory"),
+            ("a: x (os error 13). Nothing was saved", "a: x. Nothing was saved"),
+            ("the file \"b (os error x)\"", "the file \"b (os error x)\""),
+            ("c (os error 1", "c (os error 1"),
+        ] {
+            assert_eq!(without_numbers(text), told);
+        }
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl Task {
 impl Request {
     /// Asks the server that the flags and the environment name.
     pub(crate) fn run(self, server: ServerArgs, format: Format) -> Result<Exit, Failure> {
-        let client = Target::choose(server, Environment::read())?.client()?;
+        let target = Target::choose(server, Environment::read())?;
+        let client = target.client()?;
         let terminal = Terminal::new(format);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
         let ended = runtime.block_on(async {
@@ -86,7 +87,7 @@ impl Request {
                 Self::Binding(request) => request.run(&client, terminal).await,
                 Self::Site(request) => request.run(&client, terminal).await,
                 Self::Certificate(request) => request.run(&client, terminal).await,
-                Self::Store(request) => request.run(&client, terminal).await,
+                Self::Store(request) => request.run(&target, &client, terminal).await,
             }
         });
         // A host name that is still being looked up is not waited for.

@@ -1,13 +1,13 @@
 //! A certificate with the certificates that lead to its root.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::Thumbprint;
 
 /// Holds a leaf and its issuers, in DER, in the order of RFC 8446 section 4.4.2: each certifies the one before it.
 ///
 /// Issuers are shared, as thousands of leaves have the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Chain {
     /// The certificate whose key we hold.
     pub leaf: Arc<[u8]>,
@@ -36,5 +36,11 @@ impl Chain {
     /// How many certificates are held, root included.
     pub fn length(&self) -> usize {
         1 + self.intermediates.len() + usize::from(self.root.is_some())
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chain({}, {} certificates)", self.thumbprint(), self.length())
     }
 }

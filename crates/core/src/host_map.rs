@@ -18,6 +18,11 @@ impl<T> HostMap<T> {
         Self { exact: HashMap::new(), wildcard: HashMap::new(), any: None }
     }
 
+    /// Tells whether no host finds anything.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.wildcard.is_empty() && self.any.is_none()
+    }
+
     /// Puts a value in and gives back the one it displaces.
     pub fn insert(&mut self, pattern: &HostPattern, value: T) -> Option<T> {
         match pattern {
@@ -78,6 +83,12 @@ mod tests {
             assert_eq!(map.find(&Host::parse(host).unwrap()), Some(&expected), "{host}");
         }
         assert_eq!(map.insert(&HostPattern::Any, "new"), Some("*"));
+        for pattern in ["a.test", "*.a.test", "*"] {
+            let mut map = HostMap::new();
+            assert!(map.is_empty());
+            map.insert(&HostPattern::parse(pattern).unwrap(), ());
+            assert!(!map.is_empty(), "{pattern}");
+        }
         assert_eq!(HostMap::<()>::new().find(&Host::parse("a").unwrap()), None);
     }
 }

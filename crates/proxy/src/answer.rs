@@ -4,6 +4,8 @@
 //! Nothing of the upstream is on them: who may know where it is reads the log.
 
 mod date;
+mod failure;
+pub(crate) mod log;
 mod page;
 mod words;
 
@@ -15,6 +17,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use portward_core::Timestamp;
+
+pub(crate) use failure::{Chain, Failure};
 
 use crate::h1::{KeepAlive, refusal::Refusal};
 
@@ -37,6 +41,10 @@ pub(crate) enum Answer {
 pub(crate) enum Fault {
     /// The request cannot be read in exactly one way.
     Refused(Refusal),
+    /// The client speaks plain HTTP to an https binding.
+    HttpOnHttps,
+    /// There is no site at all.
+    NoSite,
     /// No site has that host.
     UnknownHost,
     /// No site has that host, on a connection that was made for another one (RFC 9110 section 15.5.20).
@@ -117,22 +125,6 @@ impl Answer {
         }
     }
 
-    /// Who must do something about it, if something went wrong.
-    pub(crate) fn whose(&self) -> Option<Whose> {
-        match self {
-            Self::Fault(fault) => Some(fault.whose()),
-            Self::Redirect { .. } | Self::Challenge(_) => None,
-        }
-    }
-
-    /// Whether the same request may be sent again, if something went wrong.
-    pub(crate) fn retry(&self) -> Option<Retry> {
-        match self {
-            Self::Fault(fault) => Some(fault.retry()),
-            Self::Redirect { .. } | Self::Challenge(_) => None,
-        }
-    }
-
     /// Appends the whole response as HTTP/1.1.
     pub(crate) fn write_h1(&self, asked: &Asked<'_>, keep_alive: KeepAlive, out: &mut Vec<u8>) {
         let (headers, body) = self.parts(asked);
@@ -204,7 +196,8 @@ impl Fault {
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Refused(refusal) => refusal.status(),
-            Self::UnknownHost => 404,
+            Self::HttpOnHttps => 400,
+            Self::NoSite | Self::UnknownHost => 404,
             Self::Misdirected => 421,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
@@ -223,6 +216,8 @@ impl Fault {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
+            Self::HttpOnHttps => "http-on-https",
+            Self::NoSite => "no-site",
             Self::UnknownHost => "unknown-host",
             Self::Misdirected => "misdirected",
             Self::RequestTimeout => "request-timeout",
@@ -241,8 +236,10 @@ impl Fault {
     /// Who must do something about it.
     pub(crate) fn whose(self) -> Whose {
         match self {
-            Self::Refused(_) | Self::Misdirected | Self::RequestTimeout | Self::BodyTooLarge => Whose::Downstream,
-            Self::UnknownHost | Self::Overloaded => Whose::Ours,
+            Self::Refused(_) | Self::HttpOnHttps | Self::Misdirected | Self::RequestTimeout | Self::BodyTooLarge => {
+                Whose::Downstream
+            }
+            Self::NoSite | Self::UnknownHost | Self::Overloaded => Whose::Ours,
             Self::UpstreamRefused
             | Self::UpstreamUnreachable
             | Self::UpstreamDns
@@ -264,6 +261,8 @@ impl Fault {
             | Self::UpstreamTls
             | Self::Overloaded => Retry::Allowed,
             Self::Refused(_)
+            | Self::HttpOnHttps
+            | Self::NoSite
             | Self::UnknownHost
             | Self::BodyTooLarge
             | Self::UpstreamClosed

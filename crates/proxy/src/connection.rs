@@ -29,7 +29,7 @@ use self::{
     wire::Wire,
 };
 use crate::{
-    answer::{Answer, Asked, Fault, Whose},
+    answer::{Answer, Asked, Failure, Fault, Whose, log},
     forward::{Deadline, Exchanged, Outgoing, exchange},
     h1::{KeepAlive, length::BodyLength},
     request_id::RequestId,
@@ -106,6 +106,7 @@ impl Connection {
         match begun {
             Begun::Forward { site, outgoing, about } => Box::pin(self.forward(site, outgoing, about)),
             Begun::Answer { answer, about } => {
+                log::answered(&answer, &about.subject(&self.client, None));
                 let body = RequestBody::new(about.body);
                 Box::pin(self.answer(answer, about, body))
             }
@@ -191,16 +192,17 @@ impl Connection {
                 KeepAlive::Close => After::Close,
             },
             Exchanged::Done => Box::pin(self.after_unread(&about, body)).await,
-            Exchanged::Answer(fault) => {
-                tracing::debug!(request.id = %about.id, site.id = %site.id, fault = fault.code(), "answered by us");
+            Exchanged::Answer(failure) => {
+                log::failed(&failure, &about.subject(&self.client, Some(&site)));
+                let fault = failure.fault;
                 // A body that was wrong or late has no end that could be found.
                 if fault.whose() == Whose::Downstream {
                     about.keep_alive = KeepAlive::Close;
                 }
                 Box::pin(self.answer(fault.into(), about, body)).await
             }
-            Exchanged::Truncated(fault) => {
-                tracing::debug!(request.id = %about.id, site.id = %site.id, fault = fault.code(), "response cut short");
+            Exchanged::Truncated(failure) => {
+                log::truncated(&failure, &about.subject(&self.client, Some(&site)));
                 // What there is reaches the client, and then it must see that something is missing. A missing last chunk
                 // or byte shows; a body until close has no end but the connection's.
                 let sent = Box::pin(self.flush()).await;
@@ -241,6 +243,8 @@ impl Connection {
 
     /// Answers what cannot be read as a request.
     async fn refuse(&mut self, fault: Fault, id: RequestId) -> After {
+        let subject = log::Subject { id: &id, peer: self.client.peer, host: None, site: None };
+        log::failed(&Failure::from(fault), &subject);
         let asked =
             Asked { request_id: id.as_str(), host: None, accept: None, head: false, now: self.client.served.now() };
         Answer::Fault(fault).write_h1(&asked, KeepAlive::Close, self.wire.out());

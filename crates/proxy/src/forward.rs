@@ -11,6 +11,7 @@ mod exchange;
 mod flight;
 mod response;
 mod upload;
+mod upstream_error;
 
 use std::task::{Context, Poll};
 
@@ -19,7 +20,7 @@ pub(crate) use exchange::exchange;
 pub(crate) use upload::Upload;
 
 use crate::{
-    answer::Fault,
+    answer::{Failure, Fault},
     h1::{length::BodyLength, request::Asked, response::ResponseHead, trailers::Trailers},
     stream::Stream,
 };
@@ -97,9 +98,9 @@ pub(crate) enum Exchanged {
     /// The client has the whole response. Whether its whole body was read, its own side knows.
     Done,
     /// The client has had nothing, and gets this answer of ours.
-    Answer(Fault),
+    Answer(Failure),
     /// The client has a part of the response and must see that the rest is missing.
-    Truncated(Fault),
+    Truncated(Failure),
     /// The client is not there any more, or broke its own framing after it had a part of the response.
     Gone,
     /// The upstream switched protocols, and the client has its 101: from now on bytes go both ways.

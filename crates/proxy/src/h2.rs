@@ -23,7 +23,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection};
 use tokio::{task::JoinSet, time::timeout};
 
-use self::budget::Metered;
+use self::budget::{Cork, Metered};
 use crate::{
     forward::Deadline, h1::limits::HEAD_BYTES, limits::Limits, served::Client, stream::Stream, tls::TlsFacts,
     worker::DrainWatch,
@@ -38,10 +38,12 @@ pub(crate) struct Shared {
 /// Serves a connection to its end; `stream` is past its handshake, in which HTTP/2 was agreed on.
 pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
     let limits = &client.served.limits;
-    let handshake = builder(limits).handshake(Metered::new(stream));
-    let Ok(Ok(connection)) = timeout(limits.head, handshake).await else { return };
+    let (metered, cork) = Metered::new(stream);
+    let Ok(Ok(connection)) = timeout(limits.head, builder(limits).handshake(metered)).await else { return };
+    cork.put_in();
     let mut serving = Serving {
         connection,
+        cork,
         streams: JoinSet::new(),
         deadline: Deadline::after(limits.idle),
         idle: true,
@@ -55,6 +57,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
 /// Is a connection while it is served; its streams end with it.
 struct Serving {
     connection: Connection<Metered, Bytes>,
+    cork: Cork,
     streams: JoinSet<()>,
     /// While no stream is open: when that has been long enough.
     deadline: Deadline,
@@ -97,6 +100,10 @@ impl Serving {
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
+        }
+        if let Poll::Ready(Err(error)) = self.cork.poll_flush(cx) {
+            tracing::debug!(client.peer = %self.shared.client.peer, %error, "HTTP/2 connection ended");
+            return Poll::Ready(());
         }
         if !self.streams.is_empty() {
             self.idle = false;

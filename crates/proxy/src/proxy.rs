@@ -8,7 +8,10 @@ use std::{
     io,
     net::SocketAddr,
     num::NonZeroUsize,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,9 +46,9 @@ pub struct ProxyOptions {
 #[derive(Debug)]
 pub struct Proxy {
     served: Arc<Served>,
-    workers: Vec<WorkerThread>,
     /// Held through a publish, so that publishes happen one after another.
     sockets: Mutex<Sockets>,
+    is_draining: AtomicBool,
     reports: RwLock<Vec<BindingReport>>,
 }
 
@@ -95,6 +98,8 @@ pub enum SpawnError {
 
 #[derive(Debug, Default)]
 struct Sockets {
+    /// None are left once a drain began.
+    workers: Vec<WorkerThread>,
     held: Vec<Held>,
     next_key: u64,
 }
@@ -106,7 +111,8 @@ impl Proxy {
         let served = Arc::new(Served::new(count, options.limits, options.clock).map_err(SpawnError::Tls)?);
         let workers =
             (0..count).map(|index| WorkerThread::spawn(index, Arc::clone(&served))).collect::<Result<_, _>>()?;
-        Ok(Self { served, workers, sockets: Mutex::default(), reports: RwLock::default() })
+        let sockets = Mutex::new(Sockets { workers, ..Sockets::default() });
+        Ok(Self { served, sockets, is_draining: AtomicBool::new(false), reports: RwLock::default() })
     }
 
     /// Serves `snapshot` from now on and tells what became of each of its bindings, in their order.
@@ -118,16 +124,21 @@ impl Proxy {
     /// Sockets whose address is still wanted stay open; others take the connections that have begun (which adds a round
     /// trip to the publish), close, and their connections finish within [`Limits::drain`].
     ///
+    /// After [`Proxy::drain`] began nothing is served anew, and what is told is what became of the bindings before.
+    ///
     /// It must run on a tokio runtime with time. Dropped before it resolves, the snapshot is served all the same.
     pub async fn publish(&self, snapshot: Snapshot) -> Vec<BindingReport> {
         let mut sockets = self.sockets.lock().await;
+        if sockets.workers.is_empty() {
+            return self.bound();
+        }
         let (reports, changes) = self.arrange(&mut sockets, &snapshot.bindings);
         let bound = sockets.held.iter().map(|held| held.bound.clone()).collect();
         self.served.swap(Arc::new(snapshot), bound);
         *self.reports.write().unwrap_or_else(PoisonError::into_inner) = reports.clone();
         // All are told before the first answer is awaited: from here on nothing is lost if the caller goes away.
         let answers: Vec<_> =
-            self.workers.iter().zip(changes).filter_map(|(worker, change)| worker.change(change)).collect();
+            sockets.workers.iter().zip(changes).filter_map(|(worker, change)| worker.change(change)).collect();
         for (worker, answer) in answers {
             match timeout(WORKER_PATIENCE, answer).await {
                 Ok(Ok(())) => {}
@@ -166,8 +177,13 @@ impl Proxy {
 
     /// Ends the data plane: takes what is queued, closes the sockets that listen, lets running requests finish, and
     /// cuts the connections that are still open after `limit`.
-    pub async fn drain(self, limit: Duration) -> Drained {
-        let answers: Vec<_> = self.workers.into_iter().map(|worker| worker.end(limit)).collect();
+    ///
+    /// A publish that runs is waited for. A second drain finds nothing left to do, and does not wait for the first.
+    pub async fn drain(&self, limit: Duration) -> Drained {
+        self.is_draining.store(true, Ordering::SeqCst);
+        let workers = std::mem::take(&mut self.sockets.lock().await.workers);
+        // All are told before the first answer is awaited.
+        let answers: Vec<_> = workers.into_iter().map(|worker| worker.end(limit)).collect();
         let mut drained = Drained::default();
         for answer in answers {
             let worker = answer.await;
@@ -177,9 +193,14 @@ impl Proxy {
         drained
     }
 
+    /// Whether a drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::SeqCst)
+    }
+
     /// Opens what is to be opened; gives the report, and what each worker has to do.
     fn arrange(&self, sockets: &mut Sockets, wanted: &[Arc<ServedBinding>]) -> (Vec<BindingReport>, Vec<Change>) {
-        let mut changes: Vec<Change> = self.workers.iter().map(|_| Change::default()).collect();
+        let mut changes: Vec<Change> = sockets.workers.iter().map(|_| Change::default()).collect();
         let placements = place(&sockets.held, wanted);
         let mut next: Vec<Held> = Vec::with_capacity(wanted.len());
         let mut reports: Vec<BindingReport> = Vec::with_capacity(wanted.len());

@@ -90,6 +90,7 @@ fn route_to_site(
 ) -> Routed {
     let Some(site) = snapshot.sites.find(&host) else {
         return match question.sni {
+            _ if snapshot.sites.is_empty() => Fault::NoSite.into(),
             Some(sni) if *sni != host => Fault::Misdirected.into(),
             _ => Fault::UnknownHost.into(),
         };

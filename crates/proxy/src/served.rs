@@ -3,6 +3,8 @@
 //! The newest [`Snapshot`] is one pointer that [`Proxy::publish`](crate::Proxy::publish) swaps: a worker sees the new one
 //! at its next look, without a message.
 
+mod warned;
+
 use std::{
     net::{IpAddr, SocketAddr},
     rc::Rc,
@@ -11,6 +13,8 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use portward_core::{BindingId, Scheme, Timestamp, https_port_for};
+
+pub(crate) use warned::{Warned, Warning};
 
 use crate::{
     clock::Clock,
@@ -34,6 +38,8 @@ pub(crate) struct Served {
     pub(crate) tls_server: TlsServer,
     /// What handshakes with upstreams share.
     pub(crate) tls_client: TlsClient,
+    /// What was warned of a moment ago.
+    pub(crate) warned: Warned,
     clock: Clock,
 }
 
@@ -70,6 +76,7 @@ impl Served {
             counts: Counts::new(workers),
             tls_server: TlsServer::new()?,
             tls_client: TlsClient::new(),
+            warned: Warned::default(),
             clock,
         })
     }

@@ -16,4 +16,4 @@ mod tests;
 
 pub use certificate::KeyError;
 pub(crate) use client::{TlsClient, UpstreamTlsError};
-pub(crate) use server::{Accepted, TlsFacts, TlsServer};
+pub(crate) use server::{Accepted, HandshakeError, TlsFacts, TlsServer};

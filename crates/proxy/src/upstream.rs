@@ -10,7 +10,13 @@ use std::{cell::RefCell, collections::HashMap, time::Duration};
 use portward_core::{SiteId, Upstream};
 use tokio::time::Instant;
 
-use crate::{answer::Fault, limits::Limits, snapshot::ServedSite, stream::Stream, tls::TlsClient};
+use crate::{
+    answer::{Chain, Failure, Fault},
+    limits::Limits,
+    snapshot::ServedSite,
+    stream::Stream,
+    tls::TlsClient,
+};
 use pool::Pool;
 
 /// Holds a worker's connections to upstreams.
@@ -30,6 +36,13 @@ pub(crate) struct Lease {
     upstream: usize,
     /// How long the upstream says that it keeps the connection.
     pub(crate) kept: Option<Duration>,
+}
+
+impl Lease {
+    /// The upstream at the other end.
+    pub(crate) fn upstream<'s>(&self, site: &'s ServedSite) -> Option<&'s Upstream> {
+        site.upstreams.get(self.upstream)
+    }
 }
 
 impl Upstreams {
@@ -74,7 +87,7 @@ impl Upstreams {
             Some(kept) => kept.saturating_sub(MARGIN).min(limits.upstream_idle),
             None => limits.upstream_idle,
         };
-        if let Some(upstream) = site.upstreams.get(lease.upstream).filter(|_| !idle.is_zero()) {
+        if let Some(upstream) = lease.upstream(site).filter(|_| !idle.is_zero()) {
             let most = limits.upstream_idle_connections;
             self.pool.put(upstream, &site.upstream_trust, lease.stream, idle, most);
         }
@@ -87,8 +100,8 @@ impl Upstreams {
         turn: usize,
         tls: &TlsClient,
         limits: &Limits,
-    ) -> Result<Lease, Fault> {
-        let mut last = Fault::UpstreamUnreachable;
+    ) -> Result<Lease, Failure> {
+        let mut last = Failure::from(Fault::UpstreamUnreachable);
         for step in 0..site.upstreams.len() {
             let index = (turn + step) % site.upstreams.len();
             let upstream = &site.upstreams[index];
@@ -98,22 +111,18 @@ impl Upstreams {
                     return Ok(Lease { stream, upstream: index, kept: None });
                 }
                 Err(error) => {
-                    let cause = &error as &dyn std::error::Error;
-                    // Each request would say the same until somebody does something about it.
-                    match self.away.borrow_mut().insert(upstream.clone(), Instant::now()) {
-                        Some(before) if before.elapsed() < AWAY => {
-                            tracing::debug!(site.id = %site.id, upstream.url = %upstream, error = cause, "still no connection");
-                        }
-                        _ => {
-                            tracing::warn!(
-                                site.id = %site.id,
-                                upstream.url = %upstream,
-                                error = cause,
-                                "no connection to the upstream"
-                            );
-                        }
+                    let before = self.away.borrow_mut().insert(upstream.clone(), Instant::now());
+                    let known = before.is_some_and(|before| before.elapsed() < AWAY);
+                    // The last one's is told with the request. Of the others each request would say the same.
+                    if step + 1 < site.upstreams.len() && !known {
+                        tracing::warn!(
+                            site.id = %site.id,
+                            upstream.url = %upstream,
+                            cause = %Chain(&error),
+                            "no connection to the upstream; the next one is asked"
+                        );
                     }
-                    last = error.fault();
+                    last = Failure::of(Some(upstream), error.fault(), error);
                 }
             }
         }

@@ -16,9 +16,9 @@ use std::{
 };
 
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, LocalOptions, LocalRuntime},
     sync::{Notify, mpsc, oneshot},
-    task::{LocalSet, spawn_local},
+    task::spawn_local,
     time::{sleep, timeout},
 };
 
@@ -89,15 +89,25 @@ enum Order {
 impl WorkerThread {
     /// Starts the thread of a worker.
     pub(crate) fn spawn(index: usize, served: Arc<Served>) -> Result<Self, SpawnError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| SpawnError::Runtime { worker: index, source })?;
         let (orders, inbox) = mpsc::unbounded_channel();
+        let (begun, beginning) = std::sync::mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || run(runtime, index, served, inbox))
+            // A local runtime stays on the thread that builds it.
+            .spawn(move || match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => {
+                    let _ = begun.send(Ok(()));
+                    run(runtime, index, served, inbox);
+                }
+                Err(source) => {
+                    let _ = begun.send(Err(source));
+                }
+            })
             .map_err(|source| SpawnError::Thread { worker: index, source })?;
+        // A thread that says nothing has panicked, which the first order to it finds out.
+        if let Ok(Err(source)) = beginning.recv() {
+            return Err(SpawnError::Runtime { worker: index, source });
+        }
         Ok(Self { index, orders, thread })
     }
 
@@ -148,14 +158,12 @@ impl Worker {
     }
 }
 
-fn run(runtime: Runtime, index: usize, served: Arc<Served>, inbox: mpsc::UnboundedReceiver<Order>) {
-    let local = LocalSet::new();
+fn run(runtime: LocalRuntime, index: usize, served: Arc<Served>, inbox: mpsc::UnboundedReceiver<Order>) {
     let worker = Rc::new(Worker::new(index, served));
-    let ended = local.block_on(&runtime, obey(Rc::clone(&worker), inbox));
+    let ended = runtime.block_on(obey(Rc::clone(&worker), inbox));
     // Dropping the tasks cuts the connections that are left.
-    drop(local);
-    drop(worker);
     drop(runtime);
+    drop(worker);
     if let Some((drained, done)) = ended {
         let _ = done.send(drained);
     }

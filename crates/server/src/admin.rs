@@ -8,6 +8,8 @@ mod page;
 pub(crate) mod socket;
 mod user;
 
+pub(crate) use user::local_actor;
+
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use axum::{body::Body, response::Response};

@@ -13,6 +13,7 @@ mod status;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use http::StatusCode;
 use portward_core::{Revision, Timestamp};
 use portward_proxy::{Clock, Proxy};
 use portward_store::{
@@ -124,7 +125,17 @@ impl App {
 
     /// Makes a change and gives its revision.
     async fn commit(&self, change: Change) -> Result<Revision, AppError> {
+        self.refuse_at_the_end()?;
         Ok(commit(&*self.parts.store, change).await?)
+    }
+
+    /// Refuses changes that could not be served any more.
+    fn refuse_at_the_end(&self) -> Result<(), AppError> {
+        if self.parts.proxy.is_draining() {
+            let message = "the server is ending and takes no changes any more; nothing was changed. Ask again when it has started anew";
+            return Err(AppError::new(StatusCode::SERVICE_UNAVAILABLE, "ending", message));
+        }
+        Ok(())
     }
 
     /// Waits until a change is served.

@@ -1,6 +1,12 @@
-//! For tests: an application over a store in memory, with a data plane of one worker and a clock that stands.
+//! For tests: an application over a store in memory, with a data plane of one worker and a clock that is set.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use axum::Router;
 use portward_api::{BindingCreate, CertificateFile, CertificateImport, SecretBytes, SiteCreate};
@@ -23,6 +29,7 @@ pub(crate) struct Fixture {
     pub(crate) store: MemoryStore,
     pub(crate) served: Arc<Served>,
     pub(crate) directory: tempfile::TempDir,
+    clock: Arc<AtomicI64>,
     _shutdown: ShutdownTrigger,
     _tasks: JoinSet<()>,
 }
@@ -32,7 +39,9 @@ impl Fixture {
         let store = MemoryStore::new();
         let master = MasterKey::generate();
         Cluster::open(&store, master.clone()).await.unwrap();
-        let clock = Clock::new(now);
+        let set = Arc::new(AtomicI64::new(now().unix()));
+        let told = Arc::clone(&set);
+        let clock = Clock::new(move || Timestamp::from_unix(told.load(Ordering::SeqCst)).unwrap());
         let options = ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock: clock.clone() };
         let proxy = Arc::new(Proxy::spawn(options).unwrap());
         let (trigger, shutdown) = tasks::shutdown();
@@ -51,7 +60,12 @@ impl Fixture {
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self { app, store, served, directory, _shutdown: trigger, _tasks: tasks }
+        Self { app, store, served, directory, clock: set, _shutdown: trigger, _tasks: tasks }
+    }
+
+    /// Sets the time that everything is told.
+    pub(crate) fn set_now(&self, now: Timestamp) {
+        self.clock.store(now.unix(), Ordering::SeqCst);
     }
 
     /// The API, asked by somebody who may everything.
@@ -71,7 +85,7 @@ impl Fixture {
     }
 }
 
-/// The time of every test.
+/// The time at which every test begins.
 pub(crate) fn now() -> Timestamp {
     Timestamp::parse("2026-11-20T12:00:00Z").unwrap()
 }

@@ -10,14 +10,17 @@ mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod fixture;
+mod master_key;
 mod problem;
 mod process;
 mod rest;
+mod restore;
 mod served;
 mod server;
 mod start_error;
 mod tasks;
 
 pub use portward_proxy::Drained;
+pub use restore::{RestoreOfflineError, RestoredOffline, restore_offline};
 pub use server::{BoundBinding, NotReachedError, Server, ServerOptions};
 pub use start_error::StartError;

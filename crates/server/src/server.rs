@@ -27,7 +27,7 @@ use crate::{
     },
     app::{App, AppParts},
     first_start::{self, Flags},
-    process, rest,
+    master_key, process, rest,
     served::Served,
     start_error::StartError,
     tasks::{self, ShutdownTrigger, publish::Publish, supervise},
@@ -133,7 +133,7 @@ impl Server {
         let api = rest::router(app);
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
-        let shown = Shown { served: Arc::clone(&served), clock };
+        let shown = Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("admin-socket", {
@@ -177,21 +177,14 @@ impl Server {
         self.served.reached(revision, REACHED_WITHIN).await.map(drop).map_err(NotReachedError)
     }
 
-    /// Ends the server: no new connections, running requests finish, then the store closes.
+    /// Ends the server: no new connections, running requests finish, then the ways in for operators and the store close.
     pub async fn drain(self) -> Drained {
         let Self { store, proxy, served, shutdown, mut tasks, .. } = self;
-        // The control plane ends first, so that nothing binds again what is being closed.
+        // Operators can look on meanwhile; changes are refused, and nothing binds again what is being closed.
+        let drained = proxy.drain(DRAIN_WITHIN).await;
         shutdown.pull();
         while tasks.join_next().await.is_some() {}
-        drop(served);
-        let drained = match Arc::try_unwrap(proxy) {
-            Ok(proxy) => proxy.drain(DRAIN_WITHIN).await,
-            Err(_) => {
-                tracing::error!("the data plane is still in use and is cut");
-                Drained::default()
-            }
-        };
-        drop(store);
+        drop((served, proxy, store));
         drained
     }
 }
@@ -225,18 +218,9 @@ async fn open_store(
     })
 }
 
-/// Reads the master key: a credential of systemd, else the file in the data directory, which is made for an empty store alone.
-///
-/// A new key for a store that has secrets would open none of them, and hide that the right one is missing.
 async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
-    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join(MASTER_KEY));
-    if let Some(path) = credential.filter(|path| path.exists()) {
-        return MasterKey::open(&path).map_err(StartError::MasterKey);
-    }
-    let path = data_dir.join(MASTER_KEY);
     let first = store.list(&Prefix::all(), None, Page::first(1)).await.map_err(StartError::Store)?;
-    let key = if first.kvs.is_empty() { MasterKey::open_or_create(&path) } else { MasterKey::open(&path) };
-    key.map_err(StartError::MasterKey)
+    master_key::open_for(data_dir, first.kvs.is_empty()).map_err(StartError::MasterKey)
 }
 
 fn loopback_error(error: LoopbackError) -> StartError {
@@ -258,8 +242,6 @@ fn socket_error(error: SocketError, data_dir: &Path) -> StartError {
     }
 }
 
-/// The file of the master key, in the data directory or among systemd's credentials.
-const MASTER_KEY: &str = "master.key";
 /// A hundred thousand certificates are opened in less.
 const REACHED_WITHIN: Duration = Duration::from_secs(30);
 /// systemd kills after 90 s (TimeoutStopSec=); long downloads are cut before that.

@@ -67,6 +67,9 @@ pub(crate) struct SiteEditArgs {
     /// Id of the site, from `portward site list`
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    /// Its host names from now on; repeat it for each
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: SiteSettingArgs,
     #[command(flatten)]
@@ -143,12 +146,13 @@ Examples:
       --upstream https://10.0.0.7:8443 --upstream-ca ca.pem";
 
 const EDIT_EXAMPLES: &str = "\
-Settings that are not named stay as they are; --upstream replaces all
-upstreams.
+Settings that are not named stay as they are; --name replaces all names, and
+--upstream all upstreams.
 
 Examples:
   portward site edit ID --force-https all --hsts 1y
   portward site edit ID --upstream http://127.0.0.1:4000
+  portward site edit ID --name shop.example --name www.shop.example
   portward site edit ID --certificate auto";
 
 const REMOVE_EXAMPLES: &str = "\

@@ -47,9 +47,15 @@ Example:
   portward store backup --out portward-backup";
 
 const RESTORE_EXAMPLES: &str = "\
-The server takes it while it runs: bindings, sites and certificates change at
-once. On another machine, put the master key of the backup's data directory in
-place before the first start.
+A server that runs takes it at once: bindings, sites and certificates change
+without a restart. Where none runs, on a new machine or because the store is
+damaged, the store in the data directory is replaced, and the old one is kept
+beside it as store.db.before-restore.
 
-Example:
-  portward store restore portward-backup";
+The private keys in a backup open only with the master key of the data
+directory that it was made in. On another machine, put that file in place
+first: master.key, owned by the user of the server, mode 0400.
+
+Examples:
+  portward store restore portward-backup
+  portward store restore portward-backup --data-dir /var/lib/portward";

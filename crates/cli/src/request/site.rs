@@ -4,7 +4,9 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, anyhow};
 use portward_api::{Client, SiteCreate, SiteUpdate, UpstreamTrustInput};
-use portward_core::{CertificateId, ForceHttps, HostPattern, Hsts, SiteCertificate, SiteId, Thumbprint, Upstream};
+use portward_core::{
+    CertificateId, ForceHttps, HostError, HostPattern, Hsts, SiteCertificate, SiteId, Thumbprint, Upstream,
+};
 
 use super::bad;
 use crate::{
@@ -24,8 +26,8 @@ pub(crate) enum SiteRequest {
     Show(SiteId),
     /// A new one with these names.
     Add(Vec<HostPattern>, SiteSettings),
-    /// Other settings for one.
-    Edit(SiteId, SiteSettings),
+    /// Other settings for one, and other names if there are any.
+    Edit(SiteId, Vec<HostPattern>, SiteSettings),
     /// One less.
     Remove(SiteId),
 }
@@ -56,8 +58,7 @@ impl SiteRequest {
             SiteCommand::List(args) => (Self::List, args.server, args.output),
             SiteCommand::Show(args) => (Self::Show(id(&args.id)?), args.server, args.output),
             SiteCommand::Add(args) => {
-                let names = args.names.iter().map(|name| HostPattern::parse(name)).collect::<Result<_, _>>();
-                let names = names.map_err(Failure::usage)?;
+                let names = parse_names(&args.names).map_err(Failure::usage)?;
                 let settings = SiteSettings::parse(args.settings)?;
                 if settings.upstreams.is_empty() {
                     return Err(Failure::usage(anyhow!(
@@ -67,11 +68,12 @@ impl SiteRequest {
                 (Self::Add(names, settings), args.server, args.output)
             }
             SiteCommand::Edit(args) => {
+                let names = parse_names(&args.name).map_err(bad("--name"))?;
                 let settings = SiteSettings::parse(args.settings)?;
-                if settings == SiteSettings::default() {
+                if names.is_empty() && settings == SiteSettings::default() {
                     return Err(Failure::usage(anyhow!("nothing to change was named; see: portward site edit --help")));
                 }
-                (Self::Edit(id(&args.id)?, settings), args.server, args.output)
+                (Self::Edit(id(&args.id)?, names, settings), args.server, args.output)
             }
             SiteCommand::Remove(args) => (Self::Remove(id(&args.id)?), args.server, args.output),
         })
@@ -89,7 +91,7 @@ impl SiteRequest {
             }
             Self::Show(id) => client.show_site(&id).await?,
             Self::Add(names, settings) => client.add_site(&settings.create(&names)?).await?,
-            Self::Edit(id, settings) => client.edit_site(&id, &settings.update()?).await?,
+            Self::Edit(id, names, settings) => client.edit_site(&id, &settings.update(&names)?).await?,
         };
         terminal.result(&site, |colour| show::site(&site, colour))
     }
@@ -119,7 +121,7 @@ impl SiteSettings {
     }
 
     pub(super) fn create(&self, names: &[HostPattern]) -> Result<SiteCreate, Failure> {
-        let SiteUpdate { upstreams, force_https, hsts, certificate, upstream_trust, .. } = self.update()?;
+        let SiteUpdate { upstreams, force_https, hsts, certificate, upstream_trust, .. } = self.update(&[])?;
         Ok(SiteCreate {
             names: names.iter().map(ToString::to_string).collect(),
             upstreams: upstreams.unwrap_or_default(),
@@ -130,10 +132,11 @@ impl SiteSettings {
         })
     }
 
-    pub(super) fn update(&self) -> Result<SiteUpdate, Failure> {
+    pub(super) fn update(&self, names: &[HostPattern]) -> Result<SiteUpdate, Failure> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let upstreams: Vec<String> = self.upstreams.iter().map(ToString::to_string).collect();
         Ok(SiteUpdate {
-            names: None,
+            names: (!names.is_empty()).then_some(names),
             upstreams: (!upstreams.is_empty()).then_some(upstreams),
             force_https: self.force_https.map(|mode| mode.to_string()),
             hsts: self.hsts.map(|hsts| hsts.to_string()),
@@ -144,6 +147,10 @@ impl SiteSettings {
             upstream_trust: self.trust.as_ref().map(Trust::input).transpose()?,
         })
     }
+}
+
+fn parse_names(names: &[String]) -> Result<Vec<HostPattern>, HostError> {
+    names.iter().map(|name| HostPattern::parse(name)).collect()
 }
 
 impl Trust {

@@ -1,15 +1,22 @@
 //! `portward store`.
 
-use std::{fs::File, io::Write, path::PathBuf};
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
-use portward_api::Client;
+use portward_api::{Client, ClientError};
+use portward_server::{RestoredOffline, restore_offline};
 
 use crate::{
     args::{OutputArgs, ServerArgs, StoreCommand},
+    clock,
     exit::Exit,
     failure::Failure,
     new_file::NewFile,
+    target::Target,
     terminal::Terminal,
 };
 
@@ -30,7 +37,7 @@ impl StoreRequest {
         }
     }
 
-    pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, target: &Target, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
         match self {
             Self::Backup(path) => {
                 let mut file = NewFile::create(&path)?;
@@ -44,7 +51,12 @@ impl StoreRequest {
             }
             Self::Restore(path) => {
                 let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                let restored = client.restore_store(file).await?;
+                let restored = match (client.restore_store(file).await, target) {
+                    (Err(ClientError::NotRunning { .. } | ClientError::Stale { .. }), Target::Local(data_dir)) => {
+                        return without_server(data_dir, &path, terminal);
+                    }
+                    (answered, _) => answered?,
+                };
                 let message = format!(
                     "{} records of {} are stored and served, as revision {}.",
                     restored.records,
@@ -55,4 +67,26 @@ impl StoreRequest {
             }
         }
     }
+}
+
+/// Restores into the data directory itself: a new machine has no server yet, and a damaged store lets none start.
+fn without_server(data_dir: &Path, file: &Path, terminal: Terminal) -> Result<Exit, Failure> {
+    let tried =
+        || format!("nothing was restored into the data directory {}, with which no server runs", data_dir.display());
+    let RestoredOffline { restored, kept } = restore_offline(data_dir, file, clock::now()).with_context(tried)?;
+    let mut message = format!(
+        "No server runs with the data directory {}, so the store in it was replaced by {}: {} records, as revision {}.",
+        data_dir.display(),
+        file.display(),
+        restored.records,
+        restored.revision
+    );
+    if let Some(kept) = kept {
+        message.push_str(&format!(
+            "\nThe store that was there is kept as {}; remove it when nobody misses anything.",
+            kept.display()
+        ));
+    }
+    message.push_str(&format!("\nTo serve it: portward serve --data-dir {}", data_dir.display()));
+    terminal.told(&restored, &message)
 }

@@ -86,16 +86,17 @@ fn every_setting_of_a_site_reaches_the_api() {
 fn an_edit_names_only_what_changes() {
     for (words, expected) in [
         ("--force-https off", serde_json::json!({ "force_https": "off" })),
+        ("--name B.test --name *.c.test", serde_json::json!({ "names": ["b.test", "*.c.test"] })),
         ("--hsts off", serde_json::json!({ "hsts": "off" })),
         ("--certificate auto", serde_json::json!({ "certificate": "auto" })),
         ("--upstream http://a.test", serde_json::json!({ "upstreams": ["http://a.test:80"] })),
         ("--upstream-ca system", serde_json::json!({ "upstream_trust": "system" })),
         ("--danger-upstream-insecure", serde_json::json!({ "upstream_trust": "danger-insecure" })),
     ] {
-        let Request::Site(SiteRequest::Edit(_, settings)) = request(&format!("site edit s1 {words}")) else {
+        let Request::Site(SiteRequest::Edit(_, names, settings)) = request(&format!("site edit s1 {words}")) else {
             panic!("{words}")
         };
-        assert_eq!(serde_json::to_value(settings.update().unwrap()).unwrap(), expected, "{words}");
+        assert_eq!(serde_json::to_value(settings.update(&names).unwrap()).unwrap(), expected, "{words}");
     }
 }
 
@@ -105,8 +106,8 @@ fn authorities_are_sent_as_they_are_and_never_with_a_key() {
     let path = directory.path().join("ca.pem");
     let settings = || {
         let words = format!("site edit s1 --upstream-ca {}", path.display());
-        let Request::Site(SiteRequest::Edit(_, settings)) = request(&words) else { panic!("{words}") };
-        settings.update().map(|update| serde_json::to_value(update.upstream_trust).unwrap())
+        let Request::Site(SiteRequest::Edit(_, _, settings)) = request(&words) else { panic!("{words}") };
+        settings.update(&[]).map(|update| serde_json::to_value(update.upstream_trust).unwrap())
     };
     assert!(settings().unwrap_err().to_string().contains("cannot read the authorities from "));
     std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
@@ -144,6 +145,7 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         ("site add a.test --upstream b.test", "--upstream: \"b.test\" does not begin with http:// or https://"),
         ("site add a.test --upstream http://b.test/x", "--upstream: \"http://b.test/x\" has a path"),
         ("site edit s1", "nothing to change was named"),
+        ("site edit s1 --name https://a.test", "--name: \"https://a.test\" is a URL"),
         ("site edit s1 --hsts forever", "--hsts: \"forever\" is neither off nor a duration"),
         ("site edit s1 --hsts 1h,preload", "--hsts: preload needs includeSubDomains"),
         ("site edit s1 --upstream-pin 00", "--upstream-pin: the thumbprint has 2 hexadecimal digits"),

@@ -65,6 +65,11 @@ impl Serving {
         }
     }
 
+    /// Waits until a killed server is gone.
+    fn gone(mut self) {
+        assert!(!self.child.wait().unwrap().success());
+    }
+
     /// Waits for the end; what else is on stdout must be nothing.
     fn end(mut self) -> i32 {
         let mut rest = String::new();
@@ -90,6 +95,16 @@ fn ask_json(directory: &Path, words: &[&str]) -> Value {
     let ran = run_with(program(directory).env("PORTWARD_DATA_DIR", "data").args(words).args(["-o", "json"]), "");
     assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
     serde_json::from_str(&ran.stdout).unwrap()
+}
+
+/// Makes a certificate and a backup that has it, in the file `backup`; gives the id.
+fn backed_up(here: &Path) -> String {
+    let serving = Serving::start_usual(here);
+    let made = ask_json(here, &["certificate", "new-self-signed", "shop.test"]);
+    assert_eq!(ask(here, &["store", "backup", "--out", "backup"]).code, 0);
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.end(), 0);
+    made["id"].as_str().unwrap().to_owned()
 }
 
 fn get(address: &str, path: &str) -> String {
@@ -225,6 +240,87 @@ fn a_certificate_lives_through_export_import_rollback_backup_and_restore() {
     let ran = ask(here, &["store", "restore", "backup"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ask_json(here, &["certificate", "show", id])["thumbprint"], made["thumbprint"]);
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.end(), 0);
+}
+
+#[test]
+fn a_backup_is_restored_where_no_server_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let id = backed_up(here);
+    let serving = Serving::start(here, &[]);
+    assert_eq!(ask(here, &["certificate", "remove", &id]).code, 0);
+    // Killed, it leaves its socket.
+    serving.signal(Signal::KILL);
+    serving.gone();
+    assert!(here.join("data/admin.sock").exists());
+
+    let ran = ask(here, &["store", "restore", "backup", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let restored: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(restored["records"].as_u64().unwrap() > 0 && restored["revision"].as_u64().unwrap() > 0, "{ran:?}");
+    for said in ["No server runs", "store.db.before-restore", "To serve it: portward serve --data-dir data"] {
+        assert!(ran.stderr.contains(said), "{said}: {ran:?}");
+    }
+    let serving = Serving::start(here, &[]);
+    ask_json(here, &["certificate", "show", &id]);
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.end(), 0);
+
+    // A new machine has the master key and nothing else.
+    fs::create_dir(here.join("new")).unwrap();
+    let moved = ["store", "restore", "backup", "--data-dir", "new"];
+    let ran = run(here, &moved);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("nothing was restored into the data directory new")
+            && ran.stderr.contains("new/master.key"),
+        "{ran:?}"
+    );
+    assert_eq!(fs::read_dir(here.join("new")).unwrap().count(), 0);
+    fs::copy(here.join("data/master.key"), here.join("new/master.key")).unwrap();
+    let ran = run(here, &moved);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("before-restore"), "{ran:?}");
+}
+
+#[test]
+fn a_damaged_store_is_told_of_and_replaced_by_a_backup() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let id = backed_up(here);
+    let file = here.join("data/store.db");
+    let mut damaged = fs::read(&file).unwrap();
+    // The header stays whole, so that only looking at every page finds it.
+    damaged[4096..].fill(0x5a);
+    fs::write(&file, &damaged).unwrap();
+    let ran = run(here, &["serve", "--data-dir", "data", "--admin", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("is damaged") && ran.stderr.contains("portward store restore FILE"), "{ran:?}");
+
+    fs::write(here.join("cut"), &fs::read(here.join("backup")).unwrap()[..100]).unwrap();
+    let ran = ask(here, &["store", "restore", "cut"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("nothing was restored") && ran.stderr.contains("cut is damaged"), "{ran:?}");
+    assert_eq!(fs::read(&file).unwrap(), damaged);
+
+    let ran = ask(here, &["store", "restore", "backup"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(fs::read(here.join("data/store.db.before-restore")).unwrap(), damaged);
+    let serving = Serving::start(here, &[]);
+    ask_json(here, &["certificate", "show", &id]);
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.end(), 0);
+}
+
+#[test]
+fn a_hangup_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start_usual(directory.path());
+    serving.signal(Signal::HUP);
+    serving.wait_for("nothing to reload: changes are in effect at once");
+    assert_eq!(ask_json(directory.path(), &["status"])["ok"].as_bool(), Some(true));
     serving.signal(Signal::TERM);
     assert_eq!(serving.end(), 0);
 }

@@ -2,16 +2,18 @@
 
 use super::{
     Asked, Fault, date,
-    words::{Heading, words},
+    words::{Heading, Words, words},
 };
 
 /// The style is inside the page, because a second request to a site that does not answer would not be answered either;
 /// the policy allows that one by its hash, and nothing else.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-ZORw14jasoaWCfQS5/YGER/avkCSqdN+sVaYREnbarQ='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Three lines: status and code, what is, the request's id.
+/// Three lines: status and code, what is, the request's id; and the command that ends it, if there is one.
 pub(super) fn text(fault: Fault, asked: &Asked<'_>) -> String {
-    format!("{} {}\n{}\nRequest ID: {}\n", fault.status(), fault.code(), words(fault).text, asked.request_id)
+    let Words { text, operator, command, .. } = words(fault);
+    let command = command.map_or_else(String::new, |command| format!("{operator} {command}\n"));
+    format!("{} {}\n{text}\n{command}Request ID: {}\n", fault.status(), fault.code(), asked.request_id)
 }
 
 pub(super) fn html(fault: Fault, asked: &Asked<'_>) -> String {
@@ -25,6 +27,7 @@ pub(super) fn html(fault: Fault, asked: &Asked<'_>) -> String {
     let drawing = words.application.map_or_else(String::new, drawing);
     let (status, code, said) = (fault.status(), fault.code(), escape(&words.text));
     let (id, time, operator) = (escape(asked.request_id), date::page(asked.now), escape(words.operator));
+    let command = words.command.map_or_else(String::new, |command| format!(" <code>{}</code>", escape(command)));
     format!(
         "<!doctype html>\n\
         <html lang=\"en\">\n\
@@ -43,7 +46,7 @@ pub(super) fn html(fault: Fault, asked: &Asked<'_>) -> String {
         <p>{said}</p>\n\
         <p><a class=\"again\" href=\"\">Try again</a></p>\n\
         <dl><dt>Request ID</dt><dd>{id}</dd><dt>Time</dt><dd>{time}</dd><dt>Error</dt><dd>{status}, {code}</dd></dl>\n\
-        <p class=\"op\">{operator}</p>\n\
+        <p class=\"op\">{operator}{command}</p>\n\
         </main>\n\
         </body>\n\
         </html>\n"

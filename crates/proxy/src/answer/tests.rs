@@ -15,8 +15,10 @@ fn h1(answer: impl Into<Answer>, asked: &Asked<'_>, keep_alive: KeepAlive) -> St
     String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned()
 }
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 15] = [
     Fault::Refused(Refusal::MissingHost),
+    Fault::HttpOnHttps,
+    Fault::NoSite,
     Fault::UnknownHost,
     Fault::Misdirected,
     Fault::RequestTimeout,
@@ -83,6 +85,33 @@ fn browsers_get_a_page() {
     ] {
         assert!(page.contains(expected), "{expected} is not in {page}");
     }
+}
+
+#[test]
+fn who_runs_the_server_is_given_the_command_that_adds_a_site() {
+    for (fault, command) in [
+        (Fault::NoSite, "portward site add NAME --upstream http://127.0.0.1:3000"),
+        (Fault::UnknownHost, "portward site add NAME --upstream URL"),
+        (Fault::Misdirected, "portward site add NAME --upstream URL"),
+    ] {
+        let text = h1(fault, &asked(Some("git.test"), None), KeepAlive::Keep);
+        assert!(text.contains(&format!(": {command}\nRequest ID: ")), "{text}");
+        let page = h1(fault, &asked(Some("git.test"), Some("text/html")), KeepAlive::Keep);
+        assert!(page.contains(&format!("<code>{command}</code></p>")), "{page}");
+    }
+}
+
+#[test]
+fn a_server_without_a_site_says_that_portward_runs() {
+    assert_eq!(
+        page::text(Fault::NoSite, &asked(Some("203.0.113.7"), None)),
+        "404 no-site\n\
+        Portward runs here and received your request. It has no site yet, so there is nothing to show.\n\
+        Do you run this server? Put your application behind it: portward site add NAME --upstream http://127.0.0.1:3000\n\
+        Request ID: 01jd4k7q2x8m\n"
+    );
+    let page = page::html(Fault::NoSite, &asked(Some("203.0.113.7"), Some("text/html")));
+    assert!(page.contains("<h1>Portward runs here</h1>"), "{page}");
 }
 
 #[test]

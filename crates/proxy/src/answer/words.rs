@@ -12,6 +12,8 @@ pub(super) struct Words {
     pub(super) application: Option<&'static str>,
     /// For who runs the server.
     pub(super) operator: &'static str,
+    /// The command that ends it, to be shown behind [`Words::operator`].
+    pub(super) command: Option<&'static str>,
 }
 
 pub(super) enum Heading {
@@ -29,6 +31,7 @@ pub(super) fn words(fault: Fault) -> Words {
         text: format!("Nothing is wrong on your side. Your request arrived safely, but {text}"),
         application: Some(does),
         operator: ASK_THE_LOG,
+        command: None,
     };
     match fault {
         Fault::UpstreamRefused => {
@@ -58,15 +61,34 @@ pub(super) fn words(fault: Fault) -> Words {
             "Nothing is wrong on your side. More requests are open here than this server takes at once. Wait a few seconds, then try again.",
             "Do you run this server? Its limits of connections and streams are reached.",
         ),
-        Fault::UnknownHost => ours(
-            Heading::At("Nothing is served at"),
-            "Your request arrived, but this server has no site with that name. Check the address.",
-            "Do you run this server? Add a site with this name.",
-        ),
-        Fault::Misdirected => ours(
-            Heading::At("Nothing is served at"),
-            "Your request arrived on a connection that was made for another name, and this server has no site with that one. Check the address.",
-            "Do you run this server? Add a site with this name.",
+        Fault::NoSite => Words {
+            command: Some("portward site add NAME --upstream http://127.0.0.1:3000"),
+            ..ours(
+                Heading::Plain("Portward runs here"),
+                "Portward runs here and received your request. It has no site yet, so there is nothing to show.",
+                "Do you run this server? Put your application behind it:",
+            )
+        },
+        Fault::UnknownHost => Words {
+            command: Some(ADD_A_SITE),
+            ..ours(
+                Heading::At("Nothing is served at"),
+                "Your request arrived, but this server has no site with that name. Check the address.",
+                "Do you run this server? Add a site with this name:",
+            )
+        },
+        Fault::Misdirected => Words {
+            command: Some(ADD_A_SITE),
+            ..ours(
+                Heading::At("Nothing is served at"),
+                "Your request arrived on a connection that was made for another name, and this server has no site with that one. Check the address.",
+                "Do you run this server? Add a site with this name:",
+            )
+        },
+        Fault::HttpOnHttps => ours(
+            Heading::Plain("This needs https"),
+            "This address takes https only. Begin it with https:// and try again.",
+            "Do you run this server? This is an https binding; plain HTTP needs an http binding.",
         ),
         Fault::RequestTimeout => ours(
             Heading::Plain("The request took too long"),
@@ -87,7 +109,7 @@ pub(super) fn words(fault: Fault) -> Words {
 }
 
 fn ours(heading: Heading, text: &str, operator: &'static str) -> Words {
-    Words { heading, text: text.to_owned(), application: None, operator }
+    Words { heading, text: text.to_owned(), application: None, operator, command: None }
 }
 
 /// Makes an error's text a sentence.
@@ -96,5 +118,8 @@ fn sentence(text: &str) -> String {
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
+
+/// The name is left to the operator: what a client sent is nothing to be pasted into a shell.
+const ADD_A_SITE: &str = "portward site add NAME --upstream URL";
 
 const ASK_THE_LOG: &str = "Do you run this server? Search its log for the request ID: it shows which upstream was asked, and what went wrong.";

@@ -1,9 +1,11 @@
 //! From the bytes of a request's head to what is done with it, without waiting for anything.
 
-use portward_core::{Host, RequestFacts, Scheme};
+use std::{fmt, sync::Arc};
+
+use portward_core::{Authority, Host, RequestFacts, Scheme};
 
 use crate::{
-    answer::{Answer, Fault},
+    answer::{Answer, Fault, log},
     forward::{Interim, Outgoing, Repeat},
     h1::{
         KeepAlive, Parsed, Version,
@@ -20,7 +22,6 @@ use crate::{
     stream::buffer,
     tls::TlsFacts,
 };
-use std::sync::Arc;
 
 /// Is what is still to be known of a request when its head is gone.
 #[derive(Debug)]
@@ -34,10 +35,19 @@ pub(super) struct About {
     pub(super) expects_continue: bool,
     /// Whether a person reads the answer.
     pub(super) accepts_html: bool,
+    /// The host that was asked for, if it could be read.
     pub(super) host: Option<Host>,
     pub(super) hsts: HstsRule,
     /// The length of the body, as the head announces it.
     pub(super) body: BodyLength,
+}
+
+impl About {
+    /// What the log needs to know of the request.
+    pub(super) fn subject<'a>(&'a self, client: &Client, site: Option<&'a ServedSite>) -> log::Subject<'a> {
+        let host = self.host.as_ref().map(|host| host as &dyn fmt::Display);
+        log::Subject { id: &self.id, peer: client.peer, host, site: site.map(|site| &site.id) }
+    }
 }
 
 /// Says what is done with a request.
@@ -59,7 +69,6 @@ pub(super) fn begin(unread: &[u8], client: &Client, tls: Option<&TlsFacts>) -> O
         Ok(Parsed::Complete { head, len }) => Some((decide(&head, client, tls), len)),
         Err(refusal) => {
             let id = client.worker.request_ids.next();
-            tracing::debug!(request.id = %id, client.peer = %client.peer, refusal = refusal.code(), "request refused");
             Some((Begun::Refuse { fault: Fault::Refused(refusal), id }, unread.len()))
         }
     }
@@ -92,7 +101,10 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         body: head.body,
     };
     match routed {
-        Routed::Answer(answer) => Begun::Answer { answer, about },
+        Routed::Answer(answer) => {
+            about.host = Authority::parse(head.host).ok().map(|authority| authority.host);
+            Begun::Answer { answer, about }
+        }
         Routed::Forward { host, site } => {
             let certificate = tls.and_then(|tls| tls.certificate.as_deref());
             about.hsts = hsts(&site, &host, certificate);

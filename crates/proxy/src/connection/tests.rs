@@ -7,6 +7,7 @@ mod drain;
 mod forwarding;
 mod harness;
 mod late;
+mod logging;
 mod pooling;
 mod refusals;
 mod secure;

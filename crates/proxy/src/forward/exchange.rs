@@ -5,8 +5,9 @@ use std::future::poll_fn;
 use super::{
     ClientFault, Deadline, Downstream, Exchanged, Outgoing, Upload,
     flight::{End, Flight},
+    upstream_error::UpstreamError,
 };
-use crate::{answer::Fault, served::Client, snapshot::ServedSite};
+use crate::{answer::Failure, served::Client, snapshot::ServedSite};
 
 /// Sends a request to one of the site's upstreams and its response to the client.
 ///
@@ -24,7 +25,7 @@ pub(crate) async fn exchange<D: Downstream>(
     let Outgoing { head, body, asked, repeat, expects_continue, interim } = outgoing;
     let upload = match Upload::new(head, body, limits.body) {
         Ok(upload) => upload,
-        Err(fault) => return Exchanged::Answer(fault),
+        Err(fault) => return Exchanged::Answer(fault.into()),
     };
     let upstreams = &client.worker.upstreams;
     let turn = upstreams.turn(site);
@@ -35,17 +36,18 @@ pub(crate) async fn exchange<D: Downstream>(
             Some(lease) => (lease, true),
             None => match Box::pin(upstreams.connect(site, turn, &client.served.tls_client, limits)).await {
                 Ok(lease) => (lease, false),
-                Err(fault) => return Exchanged::Answer(fault),
+                Err(failure) => return Exchanged::Answer(failure),
             },
         };
         flight.await_response(limits, deadline);
         let end = poll_fn(|cx| flight.poll(cx, &mut held.stream, downstream, deadline, limits)).await;
+        let failure = |error: UpstreamError| Failure::of(held.upstream(site), error.fault(), error);
         return match end {
-            End::Dead if reused && flight.may_restart(repeat) => {
+            End::Dead(_) if reused && flight.may_restart(repeat) => {
                 flight.restart();
                 continue;
             }
-            End::Dead => Exchanged::Answer(Fault::UpstreamClosed),
+            End::Dead(error) => Exchanged::Answer(failure(error)),
             End::Done => {
                 if flight.leaves_clean() {
                     held.kept = flight.kept;
@@ -54,9 +56,9 @@ pub(crate) async fn exchange<D: Downstream>(
                 Exchanged::Done
             }
             End::Switched => Exchanged::Switched { upstream: held.stream, early: flight.take_early() },
-            End::Failed(fault) if flight.answered => Exchanged::Truncated(fault),
-            End::Failed(fault) => Exchanged::Answer(fault),
-            End::Client(ClientFault::Refused(fault)) if !flight.answered => Exchanged::Answer(fault),
+            End::Failed(error) if flight.answered => Exchanged::Truncated(failure(error)),
+            End::Failed(error) => Exchanged::Answer(failure(error)),
+            End::Client(ClientFault::Refused(fault)) if !flight.answered => Exchanged::Answer(fault.into()),
             End::Client(_) => Exchanged::Gone,
         };
     }

@@ -10,6 +10,7 @@ use super::{
     ClientFault, Deadline, Downstream, Interim, Repeat, Upload,
     response::{Next, ResponseBody},
     upload::{BULK, WINDOW},
+    upstream_error::UpstreamError,
 };
 use crate::{
     answer::Fault,
@@ -74,9 +75,9 @@ pub(super) enum End {
     /// The client has a 101.
     Switched,
     /// The upstream was gone before it said anything.
-    Dead,
+    Dead(UpstreamError),
     /// The upstream's side failed otherwise.
-    Failed(Fault),
+    Failed(UpstreamError),
     /// The client's side failed.
     Client(ClientFault),
 }
@@ -159,20 +160,21 @@ impl Flight {
             return Poll::Ready(ClientFault::Gone.into());
         }
         ready!(deadline.poll(cx));
-        Poll::Ready(self.late())
+        Poll::Ready(self.late(limits))
     }
 
     /// Tells whose time is up.
-    fn late(&self) -> End {
+    fn late(&self, limits: &Limits) -> End {
         match (&self.reading, self.sending) {
             // The upstream has taken all that there was: it is the client who does not send.
             (Reading::Head, Sending::Going) if self.upload.room() > 0 => {
                 ClientFault::Refused(Fault::RequestTimeout).into()
             }
-            (Reading::Head, _) => End::Failed(Fault::UpstreamTimeout),
+            (Reading::Head, Sending::Going) => End::Failed(UpstreamError::TimedOut { limit: limits.body_idle }),
+            (Reading::Head, _) => End::Failed(UpstreamError::TimedOut { limit: limits.upstream_response }),
             // What was read is not taken: it is the client who does not read.
             _ if self.at < self.read.len() => ClientFault::Gone.into(),
-            (Reading::Body(_), _) => End::Failed(Fault::UpstreamTimeout),
+            (Reading::Body(_), _) => End::Failed(UpstreamError::TimedOut { limit: limits.body_idle }),
             _ => ClientFault::Gone.into(),
         }
     }
@@ -238,8 +240,10 @@ impl Flight {
                         continue;
                     }
                     match ready!(self.poll_read(cx, upstream, downstream, buffer::BUFFER_BYTES)?) {
-                        Ok(0) | Err(_) if !self.heard => return Poll::Ready(Err(End::Dead)),
-                        Ok(0) | Err(_) => return Poll::Ready(Err(End::Failed(Fault::UpstreamClosed))),
+                        Ok(0) if !self.heard => return Poll::Ready(Err(End::Dead(UpstreamError::Silent))),
+                        Err(error) if !self.heard => return Poll::Ready(Err(End::Dead(UpstreamError::Io(error)))),
+                        Ok(0) => return Poll::Ready(Err(End::Failed(UpstreamError::CutShort))),
+                        Err(error) => return Poll::Ready(Err(End::Failed(UpstreamError::Io(error)))),
                         Ok(_) => {
                             self.heard = true;
                             self.upload.forget();
@@ -265,11 +269,12 @@ impl Flight {
                         let (size, until_close) = (body.read_size(WINDOW), matches!(body, ResponseBody::UntilClose));
                         match ready!(self.poll_read(cx, upstream, downstream, size)?) {
                             Ok(0) if until_close => self.reading = Reading::End(Trailers::default()),
-                            Ok(0) | Err(_) => return Poll::Ready(Err(End::Failed(Fault::UpstreamClosed))),
+                            Ok(0) => return Poll::Ready(Err(End::Failed(UpstreamError::CutShort))),
+                            Err(error) => return Poll::Ready(Err(End::Failed(UpstreamError::Io(error)))),
                             Ok(_) => {}
                         }
                     }
-                    Err(_) => return Poll::Ready(Err(End::Failed(Fault::UpstreamBadResponse))),
+                    Err(bad) => return Poll::Ready(Err(End::Failed(UpstreamError::BadBody(bad)))),
                 },
                 Reading::End(trailers) => {
                     ready!(downstream.poll_end(cx, trailers))?;
@@ -332,16 +337,13 @@ impl Flight {
         let (head, len) = match parsed {
             Ok(Parsed::Complete { head, len }) => (head, len),
             Ok(Parsed::Partial) => return Ok(false),
-            Err(bad) => {
-                tracing::debug!(upstream.fault = bad.code(), "the upstream's response cannot be read: {bad}");
-                return Err(End::Failed(Fault::UpstreamBadResponse));
-            }
+            Err(bad) => return Err(End::Failed(UpstreamError::BadHead(bad))),
         };
         self.at += len;
         if head.is_interim() {
             self.interims += 1;
             if self.interims > INTERIMS {
-                return Err(End::Failed(Fault::UpstreamBadResponse));
+                return Err(End::Failed(UpstreamError::Interims { most: INTERIMS }));
             }
             // We never ask an upstream for 100: the client gets its own from whoever reads its body.
             if head.status != 100 && self.interim == Interim::Pass {
@@ -360,7 +362,7 @@ impl Flight {
     fn after_head(&self, head: &ResponseHead<'_>) -> Result<Reading, End> {
         match head.status {
             // Bytes of a request's body must not become bytes of the tunnel.
-            101 if self.sending != Sending::Sent => Err(End::Failed(Fault::UpstreamBadResponse)),
+            101 if self.sending != Sending::Sent => Err(End::Failed(UpstreamError::EarlySwitch)),
             101 => Ok(Reading::Switch),
             _ => Ok(Reading::Body(ResponseBody::new(head.body))),
         }

@@ -4,8 +4,10 @@
 //! time. This looks at the headers of the frames as they come in (RFC 9113 section 4.1) and cuts who overspends.
 
 use std::{
+    cell::{Cell, RefCell},
     io,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -17,18 +19,45 @@ use tokio::{
 
 use crate::{forward::Deadline, stream::Stream};
 
-/// Is a stream whose incoming frames are counted.
+/// Is a stream whose incoming frames are counted, and whose outgoing ones are collected.
+///
+/// The crate flushes after every frame of data. Once [`Cork`] is in, that does nothing: frames leave together, in as few
+/// records as can be, when the connection's task says so.
 pub(super) struct Metered {
-    stream: Stream,
+    wire: Rc<Wire>,
     frames: Frames,
     budget: Budget,
     /// Once our side is closed: how long and how much the client may still send.
     linger: Option<(Deadline, usize)>,
 }
 
+/// Holds frames back until [`Cork::poll_flush`]; a connection that closes sends what is held.
+pub(super) struct Cork(Rc<Wire>);
+
+/// Is what both of them share; each borrows it for one call.
+struct Wire {
+    stream: RefCell<Stream>,
+    corked: Cell<bool>,
+}
+
 impl Metered {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, frames: Frames::new(), budget: Budget { left: BURST, since: Instant::now() }, linger: None }
+    pub(super) fn new(stream: Stream) -> (Self, Cork) {
+        let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
+        let budget = Budget { left: BURST, since: Instant::now() };
+        let metered = Self { wire: Rc::clone(&wire), frames: Frames::new(), budget, linger: None };
+        (metered, Cork(wire))
+    }
+}
+
+impl Cork {
+    /// From now on frames wait for [`Cork::poll_flush`].
+    pub(super) fn put_in(&self) {
+        self.0.corked.set(true);
+    }
+
+    /// Sends what waits.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.stream.borrow_mut().poll_flush(cx)
     }
 }
 
@@ -36,7 +65,7 @@ impl AsyncRead for Metered {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
         let before = into.filled().len();
-        ready!(Pin::new(&mut me.stream).poll_read(cx, into))?;
+        ready!(Pin::new(&mut *me.wire.stream.borrow_mut()).poll_read(cx, into))?;
         let budget = &mut me.budget;
         let within = me.frames.pass(&into.filled()[before..], |kind, flags| budget.pay(kind, flags));
         Poll::Ready(if within { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, OverBudget)) })
@@ -45,19 +74,23 @@ impl AsyncRead for Metered {
 
 impl AsyncWrite for Metered {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.get_mut().stream.poll_write(cx, bytes)
+        self.wire.stream.borrow_mut().poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().stream.poll_flush(cx)
+        if self.wire.corked.get() {
+            return Poll::Ready(Ok(()));
+        }
+        self.wire.stream.borrow_mut().poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
+        let stream = &mut *me.wire.stream.borrow_mut();
         let (deadline, left) = match &mut me.linger {
             Some(linger) => linger,
             None => {
-                ready!(me.stream.poll_close(cx))?;
+                ready!(stream.poll_close(cx))?;
                 me.linger.insert((Deadline::after(LINGER), LINGER_BYTES))
             }
         };
@@ -65,7 +98,7 @@ impl AsyncWrite for Metered {
         let mut sink = [0; 1024];
         while *left > 0 {
             let mut into = ReadBuf::new(&mut sink);
-            match Pin::new(&mut me.stream).poll_read(cx, &mut into) {
+            match Pin::new(&mut *stream).poll_read(cx, &mut into) {
                 Poll::Ready(Ok(())) if !into.filled().is_empty() => *left = left.saturating_sub(into.filled().len()),
                 Poll::Ready(_) => break,
                 Poll::Pending => return deadline.poll(cx).map(Ok),

@@ -4,14 +4,15 @@ use std::{cell::RefCell, future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Pol
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server::SendResponse};
-use portward_core::{RequestFacts, Scheme};
+use http::HeaderValue;
+use portward_core::{Authority, RequestFacts, Scheme};
 
 use super::{
     Shared,
     stream_side::{About, StreamSide},
 };
 use crate::{
-    answer::{Answer, Fault},
+    answer::{Answer, Fault, log},
     forward::{Deadline, Exchanged, Interim, Outgoing, Repeat, exchange},
     h1::{
         downgrade::{self, Parts},
@@ -32,11 +33,17 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
     drop(head);
     let side = RefCell::new(StreamSide::new(body, respond, &about));
     let answer = match decided {
-        Decided::Answer(answer) => answer,
+        Decided::Answer(answer) => {
+            log::answered(&answer, &about.subject(&shared, None));
+            answer
+        }
         Decided::Forward(site, outgoing) => match forward(&shared, &site, outgoing, &side).await {
-            Exchanged::Answer(fault) => fault.into(),
-            Exchanged::Truncated(fault) => {
-                tracing::debug!(request.id = %about.id, site.id = %site.id, fault = fault.code(), "response cut short");
+            Exchanged::Answer(failure) => {
+                log::failed(&failure, &about.subject(&shared, Some(&site)));
+                failure.fault.into()
+            }
+            Exchanged::Truncated(failure) => {
+                log::truncated(&failure, &about.subject(&shared, Some(&site)));
                 side.into_inner().reset(Reason::INTERNAL_ERROR);
                 return;
             }
@@ -56,7 +63,9 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
 pub(super) fn refuse(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: &Shared) {
     let (head, body) = request.into_parts();
     let about = About::new(shared, &head);
-    StreamSide::new(body, respond, &about).answer(&Fault::Overloaded.into(), &about, shared);
+    let answer = Fault::Overloaded.into();
+    log::answered(&answer, &about.subject(shared, None));
+    StreamSide::new(body, respond, &about).answer(&answer, &about, shared);
 }
 
 enum Decided {
@@ -77,28 +86,31 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
     };
     let checked = match downgrade::check(parts, &HeadLimits::default()) {
         Ok(checked) => checked,
-        Err(refusal) => {
-            tracing::debug!(request.id = %about.id, client.peer = %client.peer, refusal = refusal.code(), "request refused");
-            return (about, Decided::Answer(Fault::Refused(refusal).into()));
-        }
+        Err(refusal) => return (about, Decided::Answer(Fault::Refused(refusal).into())),
     };
     let question = Question {
         scheme: Scheme::Https,
         method: checked.method,
         authority: checked.host,
         path_and_query: checked.path_and_query,
-        facts: RequestFacts { sec_fetch_mode: checked.header("sec-fetch-mode"), accept: about.accept.as_deref() },
+        facts: RequestFacts {
+            sec_fetch_mode: checked.header("sec-fetch-mode"),
+            accept: about.accept.as_ref().map(HeaderValue::as_bytes),
+        },
         sni: shared.tls.sni.as_ref(),
     };
     let routed = {
         let snapshot = client.served.newest();
         route(&snapshot, || client.served.https_port_for(client.local.ip()), &question)
     };
-    about.host = Some(checked.host.to_owned());
     match routed {
-        Routed::Answer(answer) => (about, Decided::Answer(answer)),
+        Routed::Answer(answer) => {
+            about.host = Authority::parse(checked.host).ok().map(|authority| authority.host);
+            (about, Decided::Answer(answer))
+        }
         Routed::Forward { host, site } => {
             about.hsts = hsts(&site, &host, shared.tls.certificate.as_deref());
+            about.host = Some(host);
             about.expects_continue = checked.expect_continue;
             let mut out = buffer::take();
             request::write_upstream(&checked, &forwarded(shared, &about.id), &mut out);

@@ -2,16 +2,18 @@
 
 use std::{
     cell::RefCell,
+    fmt,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use portward_core::Host;
 
 use super::Shared;
 use crate::{
-    answer::{Answer, Asked, Fault},
+    answer::{Answer, Asked, Fault, log},
     forward::{ClientFault, Downstream, Upload},
     h1::{
         KeepAlive, Version,
@@ -22,6 +24,7 @@ use crate::{
     },
     request_id::RequestId,
     route::HstsRule,
+    snapshot::ServedSite,
 };
 
 /// Is what is still to be known of a request when its head is gone.
@@ -32,8 +35,9 @@ pub(super) struct About {
     pub(super) head: bool,
     /// Whether the client waits for `100 Continue`.
     pub(super) expects_continue: bool,
-    pub(super) accept: Option<Vec<u8>>,
-    pub(super) host: Option<String>,
+    pub(super) accept: Option<HeaderValue>,
+    /// The host that was asked for, if it could be read.
+    pub(super) host: Option<Host>,
     pub(super) hsts: HstsRule,
 }
 
@@ -58,10 +62,16 @@ impl About {
             id: shared.client.worker.request_ids.next(),
             head: head.method == http::Method::HEAD,
             expects_continue: false,
-            accept: head.headers.get(http::header::ACCEPT).map(|value| value.as_bytes().to_vec()),
+            accept: head.headers.get(http::header::ACCEPT).cloned(),
             host: None,
             hsts: HstsRule::Remove,
         }
+    }
+
+    /// What the log needs to know of the request.
+    pub(super) fn subject<'a>(&'a self, shared: &Shared, site: Option<&'a ServedSite>) -> log::Subject<'a> {
+        let host = self.host.as_ref().map(|host| host as &dyn fmt::Display);
+        log::Subject { id: &self.id, peer: shared.client.peer, host, site: site.map(|site| &site.id) }
     }
 }
 
@@ -84,19 +94,11 @@ impl<'a> StreamSide<'a> {
 
     /// Sends an answer of ours; nothing of a response was sent before.
     pub(super) fn answer(mut self, answer: &Answer, about: &About, shared: &Shared) {
-        tracing::debug!(
-            request.id = %about.id,
-            client.peer = %shared.client.peer,
-            answer.status = answer.status(),
-            answer.code = answer.code(),
-            answer.whose = ?answer.whose(),
-            answer.retry = ?answer.retry(),
-            "answered by us"
-        );
+        let host = about.host.as_ref().map(ToString::to_string);
         let asked = Asked {
             request_id: about.id.as_str(),
-            host: about.host.as_deref(),
-            accept: about.accept.as_deref(),
+            host: host.as_deref(),
+            accept: about.accept.as_ref().map(HeaderValue::as_bytes),
             head: about.head,
             now: shared.client.served.now(),
         };

@@ -6,3 +6,4 @@ mod exchanges;
 mod floods;
 mod frames;
 mod harness;
+mod records;

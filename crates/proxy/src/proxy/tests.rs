@@ -302,7 +302,7 @@ async fn a_drain_lets_requests_finish_and_closes_what_idles() {
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(&REQUEST[..10]).await.unwrap();
     eventually(|| proxy.counts().open == 2).await;
-    let draining = tokio::spawn(proxy.drain(LONG));
+    let draining = tokio::spawn(async move { proxy.drain(LONG).await });
     ended(idle).await;
     assert!(is_refused(address).await);
     assert!(!draining.is_finished());
@@ -329,4 +329,17 @@ async fn a_drain_without_connections_ends_at_once() {
     let proxy = spawn(3);
     publish_http(&proxy, &["a", "b"]).await;
     assert_eq!(timeout(LONG, proxy.drain(Duration::MAX)).await.unwrap(), Drained::default());
+}
+
+#[tokio::test]
+async fn after_a_drain_nothing_is_bound_any_more() {
+    let proxy = spawn(2);
+    let address = publish_http(&proxy, &["a"]).await[0];
+    assert!(!proxy.is_draining());
+    proxy.drain(LONG).await;
+    assert!(proxy.is_draining() && is_refused(address).await);
+    let reports = proxy.publish(snapshot(&[("a", Scheme::Http, address), ("b", Scheme::Http, any_port())])).await;
+    assert_eq!(reports.iter().map(|report| report.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert!(is_refused(address).await);
+    assert_eq!(timeout(LONG, proxy.drain(LONG)).await.unwrap(), Drained::default());
 }

@@ -82,6 +82,15 @@ fn the_host_decides_in_any_spelling() {
 }
 
 #[test]
+fn without_any_site_every_name_is_told_so() {
+    let nobody = Host::parse("nobody.test").unwrap();
+    for sni in [None, Some(&nobody)] {
+        let routed = route(&Snapshot::default(), || Some(8443), &Question { sni, ..plain("shop.test", "/") });
+        assert!(matches!(routed, Routed::Answer(Answer::Fault(Fault::NoSite))), "{routed:?}");
+    }
+}
+
+#[test]
 fn a_name_that_no_site_has_is_misdirected_only_on_a_connection_for_another_name() {
     let (shop, nobody) = (Host::parse("shop.test").unwrap(), Host::parse("nobody.test").unwrap());
     for (sni, authority, expected) in [

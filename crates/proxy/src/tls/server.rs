@@ -9,11 +9,7 @@ use rustls::{
     server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCertUsingSni, UnbufferedServerConnection},
     version::{TLS12, TLS13},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{choice::Choice, provider::provider};
 use crate::{
@@ -50,15 +46,15 @@ pub(crate) struct TlsFacts {
     pub(crate) alpn_h2: bool,
 }
 
-/// Says why there is no TLS connection with a client. The client has been told already, where it can be told.
+/// Says why there is no TLS connection with a client. The client has been sent an alert already, where it can be.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandshakeError {
     /// It was not done in time.
     #[error("the client did not finish the TLS handshake in time")]
     TimedOut,
-    /// The client spoke HTTP in the clear and got 400.
+    /// The client spoke HTTP in the clear; here is its connection, so that it can be told.
     #[error("the client spoke plain HTTP to an https binding")]
-    Http,
+    Http(TcpStream),
     /// There is no certificate for what the client asked for, and the binding has no default.
     #[error(
         "there is no certificate for {} and the binding {binding} has no default certificate; import one, or set the binding's --default-certificate",
@@ -118,10 +114,7 @@ impl TlsServer {
             let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
             match begin(tcp, Session::Server(session)).await {
                 Ok(begun) => Ok(begun),
-                Err(BeginError::Http(tcp)) => {
-                    say_https(tcp).await;
-                    Err(HandshakeError::Http)
-                }
+                Err(BeginError::Http(tcp)) => Err(HandshakeError::Http(tcp)),
                 Err(BeginError::Closed) => Err(HandshakeError::Closed),
                 Err(BeginError::Io(error)) => Err(HandshakeError::Io(error)),
                 Err(BeginError::Tls(error)) => Err(HandshakeError::Tls(error)),
@@ -144,29 +137,5 @@ impl TlsServer {
     }
 }
 
-/// Answers a client that does not know that this is TLS, and lets it read the answer before the connection ends.
-async fn say_https(mut tcp: TcpStream) {
-    if tcp.write_all(HTTP_ON_HTTPS).await.is_err() || tcp.shutdown().await.is_err() {
-        return;
-    }
-    // Bytes that are left unread would make the kernel reset the connection and the answer with it.
-    let mut rest = [0; 1024];
-    for _ in 0..64 {
-        match tcp.read(&mut rest).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
-}
-
 const H2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
-
-/// No request has been read, so there is no id and nothing to tell from the client's headers.
-const HTTP_ON_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
-    content-type: text/plain; charset=utf-8\r\n\
-    content-length: 82\r\n\
-    cache-control: no-store\r\n\
-    x-content-type-options: nosniff\r\n\
-    connection: close\r\n\r\n\
-    400 http-on-https\nThis is an https binding. Begin the address with https:// again.";

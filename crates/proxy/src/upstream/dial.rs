@@ -53,14 +53,8 @@ pub(crate) enum DialError {
         limit: Duration,
     },
     /// TLS could not be agreed on, or the certificate is not accepted.
-    #[error("no TLS connection to {upstream}")]
-    Tls {
-        /// The upstream.
-        upstream: String,
-        /// What the handshake says.
-        #[source]
-        source: UpstreamTlsError,
-    },
+    #[error(transparent)]
+    Tls(UpstreamTlsError),
 }
 
 impl DialError {
@@ -70,7 +64,7 @@ impl DialError {
             Self::Dns { .. } => Fault::UpstreamDns,
             Self::Refused { .. } => Fault::UpstreamRefused,
             Self::Unreachable { .. } | Self::TimedOut { .. } => Fault::UpstreamUnreachable,
-            Self::Tls { .. } => Fault::UpstreamTls,
+            Self::Tls(_) => Fault::UpstreamTls,
         }
     }
 }
@@ -105,10 +99,9 @@ pub(super) async fn dial(
     })?;
     match upstream.scheme {
         Scheme::Http => Ok(Stream::plain(tcp)),
-        Scheme::Https => timeout_at(end, tls.connect(tcp, upstream, trust))
-            .await
-            .map_err(|_| late())?
-            .map_err(|source| DialError::Tls { upstream: upstream.to_string(), source }),
+        Scheme::Https => {
+            timeout_at(end, tls.connect(tcp, upstream, trust)).await.map_err(|_| late())?.map_err(DialError::Tls)
+        }
     }
 }
 

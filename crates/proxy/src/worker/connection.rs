@@ -21,12 +21,14 @@ use tokio::{
 
 use super::{DrainWatch, Worker};
 use crate::{
+    answer::{Answer, Asked, Chain, Fault, log},
     connection::serve_h1,
+    h1::KeepAlive,
     h2::serve_h2,
-    served::Client,
+    served::{Client, Warning},
     snapshot::{ServedBinding, Snapshot},
     stream::Stream,
-    tls::Accepted,
+    tls::{Accepted, HandshakeError},
 };
 
 /// Is a connection as it comes from the accept loop.
@@ -49,6 +51,13 @@ pub(super) fn spawn(arrival: Arrival) {
     let limits = &worker.served.limits;
     if worker.served.counts.open() >= limits.connections as u64 {
         counts.refused.up();
+        if worker.served.warned.is_due(Warning::Connections) {
+            tracing::warn!(
+                client.peer = %peer,
+                limit = limits.connections,
+                "connections are refused: as many are open as the limit allows"
+            );
+        }
         // Without a handshake there is nothing to be said on https.
         if binding.scheme == Scheme::Http && counts.refusing.read() < REFUSING_AT_ONCE {
             counts.refusing.up();
@@ -91,6 +100,7 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         let begun = Instant::now();
         // A connection may be made early and used late: what counts is what is served when the handshake begins.
         if timeout(limit, tcp.readable()).await.is_err() {
+            client.worker.counts().handshakes_failed.up();
             return None;
         }
         let snapshot = client.served.snapshot();
@@ -100,20 +110,45 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         match accepted {
             Ok(accepted) => Some(accepted),
             Err(error) => {
-                tracing::debug!(client.peer = %client.peer, binding.id = %client.binding.id, %error, "handshake failed");
+                client.worker.counts().handshakes_failed.up();
+                without_tls(error, &client).await;
                 None
             }
         }
     })
     .await;
-    let Some(Accepted { stream, tls }) = handshake else {
-        client.worker.counts().handshakes_failed.up();
-        return;
-    };
+    let Some(Accepted { stream, tls }) = handshake else { return };
     match tls {
         // On the heap: HTTP/2 needs much more than an idle HTTP/1.1 connection.
         Some(tls) if tls.alpn_h2 => Box::pin(serve_h2(stream, client, tls)).await,
         tls => serve_h1(stream, client, tls).await,
+    }
+}
+
+/// Writes down why there is no TLS connection, and tells a client that does not know that this is TLS.
+async fn without_tls(error: HandshakeError, client: &Client) {
+    let (peer, binding) = (client.peer, &client.binding.id);
+    match error {
+        HandshakeError::Http(tcp) => {
+            let id = client.worker.request_ids.next();
+            let answer = Answer::from(Fault::HttpOnHttps);
+            log::answered(&answer, &log::Subject { id: &id, peer, host: None, site: None });
+            // Of the request one byte is known.
+            let (request_id, now) = (id.as_str(), client.served.now());
+            let asked = Asked { request_id, host: None, accept: None, head: false, now };
+            let mut out = Vec::new();
+            answer.write_h1(&asked, KeepAlive::Close, &mut out);
+            tell(tcp, &out).await;
+        }
+        // Somebody has to act on it, and every connection that comes says the same.
+        HandshakeError::NoCertificate { .. }
+            if client.served.warned.is_due(Warning::NoCertificate(binding.clone())) =>
+        {
+            tracing::warn!(client.peer = %peer, binding.id = %binding, cause = %Chain(&error), "TLS handshake failed");
+        }
+        error => {
+            tracing::debug!(client.peer = %peer, binding.id = %binding, cause = %Chain(&error), "TLS handshake failed");
+        }
     }
 }
 
@@ -163,9 +198,15 @@ impl Drop for Open {
 }
 
 /// Tells a client of an http binding that there are too many connections, without reading its request.
-async fn refuse(mut tcp: TcpStream, worker: Rc<Worker>) {
+async fn refuse(tcp: TcpStream, worker: Rc<Worker>) {
+    tell(tcp, OVERLOADED).await;
+    worker.counts().refusing.down();
+}
+
+/// Sends the last words of a connection and lets the client read them.
+async fn tell(mut tcp: TcpStream, words: &[u8]) {
     let tell = async {
-        tcp.write_all(OVERLOADED).await?;
+        tcp.write_all(words).await?;
         tcp.shutdown().await?;
         // Closing with bytes unread would reset the connection, and the answer could be lost with it.
         let mut unread = [0; 1024];
@@ -173,8 +214,7 @@ async fn refuse(mut tcp: TcpStream, worker: Rc<Worker>) {
         std::io::Result::Ok(())
     };
     // However it ends, the connection is closed.
-    let _ = timeout(REFUSING, tell).await;
-    worker.counts().refusing.down();
+    let _ = timeout(TELLING, tell).await;
 }
 
 /// Sent before any byte of a request is read and at the least possible cost, so it is no page like the other answers.
@@ -186,8 +226,8 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     \r\n\
     Too many connections are open here. Try again in a moment.\n";
 
-/// How long a refused client may take to read why: one round trip to the other side of the world, and some.
-const REFUSING: Duration = Duration::from_secs(1);
+/// How long a client may take to read why its connection ends: one round trip to the other side of the world, and some.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// Refused clients that a worker tells why at the same time; the others are just closed.
 const REFUSING_AT_ONCE: u64 = 256;

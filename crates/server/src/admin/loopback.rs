@@ -8,7 +8,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use axum::{Router, body::Body, extract::State, response::Response, routing::get};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use portward_core::{Authority, Host};
-use portward_proxy::Clock;
+use portward_proxy::{Clock, Proxy};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -50,6 +50,8 @@ pub(crate) enum LoopbackError {
 pub(crate) struct Shown {
     /// What is served.
     pub(crate) served: Arc<Served>,
+    /// Whether it goes on being served.
+    pub(crate) proxy: Arc<Proxy>,
     /// The time.
     pub(crate) clock: Clock,
 }
@@ -133,7 +135,10 @@ async fn health() -> Response {
 
 /// Everything that is wanted is bound and served, or why not.
 async fn readiness(State(shown): State<Shown>) -> Response {
-    let reasons = shown.served.now().unready();
+    let mut reasons = shown.served.now().unready();
+    if shown.proxy.is_draining() {
+        reasons.push("the server is ending".to_owned());
+    }
     if reasons.is_empty() {
         return response(StatusCode::OK, "text/plain; charset=utf-8", "ready\n".to_owned());
     }

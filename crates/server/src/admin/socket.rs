@@ -23,11 +23,7 @@ use tokio::{
 use tower_service::Service;
 
 use super::{ACCEPT_PAUSE, CONNECTIONS, serve_connection, user};
-use crate::{
-    app::{Actor, AppError},
-    rest::problem_response,
-    tasks::Shutdown,
-};
+use crate::{app::AppError, rest::problem_response, tasks::Shutdown};
 
 /// Is the bound socket; its file goes away with it.
 #[derive(Debug)]
@@ -115,10 +111,7 @@ async fn serve_peer(stream: UnixStream, own_uid: u32, api: Router, shutdown: Shu
             return;
         }
     };
-    let actor = is_trusted(uid, own_uid).then(|| {
-        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        Actor::local(uid, user::name_in(&passwd, uid))
-    });
+    let actor = is_trusted(uid, own_uid).then(|| user::local_actor(uid));
     if actor.is_none() {
         tracing::warn!(peer.uid = uid, "a user who is neither root nor our own was refused at the admin socket");
     }

@@ -1,7 +1,17 @@
 //! The names of users, for audit records.
 
+use std::fs;
+
+use crate::app::Actor;
+
+/// A user of this machine, by name if the machine knows it.
+pub(crate) fn local_actor(uid: u32) -> Actor {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Actor::local(uid, name_in(&passwd, uid))
+}
+
 /// Finds the name of a user in the text of `/etc/passwd` (passwd(5)).
-pub(super) fn name_in(passwd: &str, uid: u32) -> Option<&str> {
+fn name_in(passwd: &str, uid: u32) -> Option<&str> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next().filter(|name| !name.is_empty())?;

@@ -49,6 +49,7 @@ impl App {
             let backup = Backup::open(&file.path).map_err(|error| restore_error(error.into()))?;
             return Ok(Restored { revision: self.parts.store.revision().await?.0, records: backup.keys() as u64 });
         }
+        self.refuse_at_the_end()?;
         let restored_by = RestoredBy { who: by.actor().to_string(), at: self.now() };
         let store = &*self.parts.store;
         let restored = restore_into(store, &file.path, &self.parts.master, Existing::Replace, &restored_by).await;
@@ -120,6 +121,7 @@ fn restore_error(error: RestoreError) -> AppError {
         RestoreError::Backup(ReadBackupError::Newer { version, .. }) => {
             format!("the backup has form {version}, which this Portward does not know; a newer one wrote it")
         }
+        error @ RestoreError::MasterKey(_) => error.to_string(),
         error => chain_text(error),
     };
     AppError::refused(code, format!("{text}. Nothing was restored."))

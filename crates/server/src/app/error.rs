@@ -163,13 +163,19 @@ impl From<ReadError> for AppError {
 
 /// The view of what was found about a certificate.
 pub(crate) fn finding_view(finding: &Finding) -> FindingView {
+    let text = finding.to_string();
+    // What was taken with a flag needs no advice to use the flag.
+    let message = match finding.weight {
+        Weight::Warns => text.replace(", or take it nevertheless with --allow-expired", ""),
+        Weight::Refuses => text,
+    };
     FindingView {
         code: finding.code().to_owned(),
         weight: match finding.weight {
             Weight::Refuses => FindingWeight::Refuses,
             Weight::Warns => FindingWeight::Warns,
         },
-        message: finding.to_string(),
+        message,
     }
 }
 

@@ -167,8 +167,8 @@ fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
             return Err(AppError::conflict(
                 "site-name-taken",
                 format!(
-                    "the site \"{}\" has the name {name} already; change that one, or take the name from it first",
-                    other.id
+                    "the site \"{}\" has the name {name} already; edit that one, or take the name from it first: portward site edit {} --name OTHER",
+                    other.id, other.id
                 ),
             ));
         }

@@ -59,10 +59,10 @@ async fn a_server_starts_serves_and_starts_again_with_what_it_had() {
     assert_eq!(client.list_certificates().await.unwrap(), certificates);
     server.drain().await;
 
-    std::fs::remove_file(data_dir.join(MASTER_KEY)).unwrap();
+    std::fs::remove_file(data_dir.join(master_key::NAME)).unwrap();
     let error = Server::start(options(&data_dir)).await.unwrap_err();
     assert!(matches!(error, StartError::MasterKey(_)), "{error:?}");
-    assert!(!data_dir.join(MASTER_KEY).exists(), "a new key would hide that the right one is missing");
+    assert!(!data_dir.join(master_key::NAME).exists(), "a new key would hide that the right one is missing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,4 +107,36 @@ async fn an_admin_address_that_others_reach_is_a_wrong_configuration() {
     let wrong = ServerOptions { admin: "0.0.0.0:0".parse().unwrap(), ..options(directory.path()) };
     let error = Server::start(wrong).await.unwrap_err();
     assert!(error.is_configuration(), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_it_drains_operators_look_on_and_a_request_that_runs_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let application = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Upstream::parse(&format!("http://{}", application.local_addr().unwrap())).unwrap();
+    let options = ServerOptions { upstream: Some(upstream), ..options(directory.path()) };
+    let server = Server::start(options).await.unwrap();
+    let http = server.bound().into_iter().find(|binding| binding.scheme == Scheme::Http).unwrap().result.unwrap();
+    let (admin, client) = (server.admin_address(), Client::local(directory.path()));
+    let asking = tokio::spawn(asked(http, "GET", "/slow", "shop.test"));
+    let (mut running, _) = application.accept().await.unwrap();
+
+    let draining = tokio::spawn(server.drain());
+    while tokio::net::TcpStream::connect(http).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.status().await.unwrap().bindings.len(), 2);
+    let readiness = asked(admin, "GET", "/readyz", "localhost").await;
+    assert!(readiness.starts_with("HTTP/1.1 503 ") && readiness.contains("the server is ending"), "{readiness}");
+    let id = portward_core::BindingId::parse("http-0").unwrap();
+    let refused = client.remove_binding(&id).await.unwrap_err();
+    assert!(refused.to_string().contains("takes no changes any more; nothing was changed"), "{refused}");
+    assert!(!draining.is_finished());
+
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone";
+    tokio::io::AsyncWriteExt::write_all(&mut running, answer).await.unwrap();
+    let answer = asking.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("done"), "{answer}");
+    assert_eq!(draining.await.unwrap().cut, 0);
+    assert!(!directory.path().join("admin.sock").exists());
 }

@@ -1,5 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    sync::Arc,
+};
 
 use portward_core::Timestamp;
 
@@ -129,6 +133,54 @@ async fn a_restore_needs_leave_to_replace_and_a_store_that_nobody_uses() {
     assert_eq!(audits(&store).await, 3, "both histories, and the restore");
 }
 
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn the_store_that_was_replaced_stays_and_no_other_is_written_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, master, out) = backed_up(directory.path()).await;
+    let data = directory.path().join("data");
+    assert_eq!(restore(&out, &data, &master, Existing::Keep, &by()).unwrap().kept, None);
+    let mut change = sample::change("add b9");
+    change.put_binding(&sample::binding("b9", "http://127.0.0.1:80"), crate::change::Expected::Absent);
+    crate::change::commit(&sqlite(&data), change).await.unwrap();
+
+    let restored = restore(&out, &data, &master, Existing::Replace, &by()).unwrap();
+    let kept = restored.kept.unwrap();
+    assert_eq!(kept, data.join("store.db.before-restore"));
+    assert_eq!(read(&sqlite(&data)).await.revision, restored.revision);
+    let again = restore(&out, &data, &master, Existing::Replace, &by()).unwrap().kept.unwrap();
+    assert_eq!(again, data.join("store.db.before-restore.2"));
+    assert_eq!(names(&data), ["store.db", "store.db.before-restore", "store.db.before-restore.2", "store.lock"]);
+
+    let back = directory.path().join("back");
+    fs::create_dir(&back).unwrap();
+    fs::rename(kept, back.join("store.db")).unwrap();
+    let bindings = read(&sqlite(&back)).await.bindings;
+    assert_eq!(bindings.iter().map(|binding| binding.value.id.as_str()).collect::<Vec<_>>(), ["b1", "b9"]);
+}
+
+#[tokio::test]
+async fn what_a_restore_writes_belongs_to_the_owner_of_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, master, out) = backed_up(directory.path()).await;
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    // Only root can give the directory to somebody else; for others the owner is who they are.
+    let _ = std::os::unix::fs::chown(&data, Some(65_534), Some(65_534));
+    let owner = fs::metadata(&data).unwrap();
+    restore(&out, &data, &master, Existing::Keep, &by()).unwrap();
+    for name in names(&data) {
+        let file = fs::metadata(data.join(&name)).unwrap();
+        assert_eq!((file.uid(), file.gid()), (owner.uid(), owner.gid()), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_store_is_replaced_with_leave_only() {
     let directory = tempfile::tempdir().unwrap();
@@ -142,8 +194,10 @@ async fn a_damaged_store_is_replaced_with_leave_only() {
     assert_eq!(fs::read(data.join("store.db")).unwrap(), b"nonsense".repeat(1000));
     restore(&out, &data, &master, Existing::Replace, &by()).unwrap();
     assert_eq!(read(&sqlite(&data)).await.certificates.len(), 1);
-    let left: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".new")), "{left:?}");
+    let kept: Vec<_> = names(&data).into_iter().filter(|name| name.contains(".before-restore")).collect();
+    assert!(kept.contains(&"store.db.before-restore".to_owned()), "{kept:?}");
+    assert_eq!(fs::read(data.join("store.db.before-restore")).unwrap(), b"nonsense".repeat(1000));
+    assert!(names(&data).iter().all(|name| !name.contains(".new")), "{:?}", names(&data));
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub struct NewVersion<'a> {
 }
 
 /// How many versions of a certificate are kept, the one that is served included.
-pub const KEPT_VERSIONS: usize = 5;
+pub const KEPT_VERSIONS: usize = 10;
 
 impl Change {
     /// Adds a certificate with its first version, which is served at once.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,12 +11,14 @@ use tokio::sync::watch;
 use crate::{Revision, StoreError};
 
 /// Makes the model fail in the ways that real engines do.
-#[derive(Debug)]
 pub struct Faults {
     next: Mutex<VecDeque<TxnFault>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
     switches: watch::Sender<Switches>,
     wake: watch::Sender<Revision>,
 }
+
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 /// Says how a transaction fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +37,17 @@ struct Switches {
 
 impl Faults {
     pub(super) fn new(wake: watch::Sender<Revision>) -> Self {
-        Self { next: Mutex::default(), switches: watch::Sender::default(), wake }
+        Self { next: Mutex::default(), meanwhile: Mutex::default(), switches: watch::Sender::default(), wake }
     }
 
     /// Lets the next transaction fail; called twice, the next two.
     pub fn fail_next_txn(&self, fault: TxnFault) {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
+    }
+
+    /// Does something right before the next transaction, as if it came between a decision and its commit.
+    pub fn before_next_txn(&self, act: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
     }
 
     /// Lets everything fail as unavailable, and breaks watches.
@@ -72,6 +80,10 @@ impl Faults {
     }
 
     pub(super) fn take_next(&self) -> Option<TxnFault> {
+        let meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(act) = meanwhile {
+            act();
+        }
         self.next.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
@@ -79,5 +91,11 @@ impl Faults {
         let mut switches = self.switches.subscribe();
         // The sender lives as long as we do.
         let _ = switches.wait_for(|switches| !switches.watches_held || switches.away).await;
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults").field("next", &self.next).field("switches", &self.switches).finish_non_exhaustive()
     }
 }

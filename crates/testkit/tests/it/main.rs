@@ -5,4 +5,5 @@ mod changes;
 mod force_https;
 mod framing;
 mod house;
+mod redaction;
 mod sni;

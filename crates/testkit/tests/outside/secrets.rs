@@ -86,7 +86,7 @@ fn needles(key_pem: &str) -> Vec<(&'static str, Vec<u8>)> {
     let lines: Vec<&str> = key_pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = base64::engine::general_purpose::STANDARD.decode(lines.concat()).unwrap();
     // The private scalar of a P-256 key in PKCS #8 follows the header of its OCTET STRING.
-    let at = der.windows(2).rposition(|window| window == [0x04, 0x20]).unwrap() + 2;
+    let at = der.windows(2).position(|window| window == [0x04, 0x20]).unwrap() + 2;
     let scalar = der[at..at + 32].to_vec();
     let hex: String = scalar.iter().map(|byte| format!("{byte:02x}")).collect();
     vec![

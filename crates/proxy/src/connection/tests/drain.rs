@@ -16,7 +16,7 @@ async fn on_a_drain_an_idle_connection_closes_at_once_and_a_busy_one_after_its_r
     idle.take(2).await;
     let mut busy = door.send(request).await;
     app.head().await;
-    let draining = tokio::spawn(door.proxy.drain(GRACE));
+    let draining = tokio::spawn(async move { door.proxy.drain(GRACE).await });
     assert_eq!(idle.rest().await, "");
     app.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     assert_eq!(busy.rest().await, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
@@ -30,7 +30,7 @@ async fn on_a_drain_a_connection_without_a_request_so_far_gets_one_answer() {
     // The proxy has taken the connection when it has taken a later one.
     let mut later = door.send(b"HEAD / HTTP/1.1\r\nHost: nobody.test\r\n\r\n").await;
     later.head().await;
-    let draining = tokio::spawn(door.proxy.drain(GRACE));
+    let draining = tokio::spawn(async move { door.proxy.drain(GRACE).await });
     assert_eq!(later.rest().await, "");
     client.write(b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n").await;
     let answer = client.rest().await;
@@ -46,7 +46,7 @@ async fn on_a_drain_a_tunnel_is_cut_when_the_grace_is_over() {
     app.head().await;
     app.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
     client.head().await;
-    let draining = tokio::spawn(door.proxy.drain(Duration::from_millis(300)));
+    let draining = tokio::spawn(async move { door.proxy.drain(Duration::from_millis(300)).await });
     client.write(b"still here").await;
     app.until("still here").await;
     assert_eq!(client.rest().await, "");

@@ -15,6 +15,15 @@ use crate::{
 
 /// Adds an https binding that presents the certificate, and connects to it.
 async fn secured(door: &Door, site: ServedSite, certificate: &Arc<ServedCertificate>) -> Peer<TlsStream<TcpStream>> {
+    Peer::secured(TcpStream::connect(secure(door, site, Some(certificate)).await).await.unwrap()).await
+}
+
+/// Adds an https binding that presents the certificate, if there is one, for `shop.test`.
+pub(super) async fn secure(
+    door: &Door,
+    site: ServedSite,
+    certificate: Option<&Arc<ServedCertificate>>,
+) -> std::net::SocketAddr {
     let mut snapshot = snapshot(site);
     snapshot.bindings.push(Arc::new(ServedBinding {
         id: BindingId::parse("tls").unwrap(),
@@ -22,10 +31,11 @@ async fn secured(door: &Door, site: ServedSite, certificate: &Arc<ServedCertific
         address: "127.0.0.1:0".parse().unwrap(),
         default_certificate: None,
     }));
-    snapshot.certificates.insert(&HostPattern::parse("shop.test").unwrap(), Arc::clone(certificate));
+    if let Some(certificate) = certificate {
+        snapshot.certificates.insert(&HostPattern::parse("shop.test").unwrap(), Arc::clone(certificate));
+    }
     let reports = door.proxy.publish(snapshot).await;
-    let address = reports.last().unwrap().result.as_ref().unwrap();
-    Peer::secured(TcpStream::connect(address).await.unwrap()).await
+    *reports.last().unwrap().result.as_ref().unwrap()
 }
 
 #[tokio::test]

@@ -116,3 +116,19 @@ async fn what_is_not_there_or_was_changed_is_not_removed() {
     let same = Precondition::Revision(added.revision.unwrap());
     fixture.app.remove_binding(&by(), "http-0", same, Apply::Now).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_binding_whose_port_is_taken_between_try_and_bind_is_taken_back() {
+    let fixture = Fixture::start().await;
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (kept, held) = std::sync::mpsc::channel();
+    fixture.store.faults().before_next_txn(move || kept.send(TcpListener::bind(free).unwrap()).unwrap());
+    let error = fixture.app.add_binding(&by(), &binding(&format!("http://{free}")), Apply::Now).await.unwrap_err();
+    let _thief = held.try_recv().unwrap();
+    assert_eq!((error.status().as_u16(), error.code()), (422, "port-taken"), "{error}");
+    assert!(error.to_string().ends_with("Nothing was saved."), "{error}");
+    assert_eq!(fixture.audited().await, 2, "it was saved, and taken back");
+    assert!(fixture.stored().await.bindings.is_empty());
+    let served = fixture.served.now();
+    assert!(served.bindings.is_empty() && served.problems.is_empty(), "{served:?}");
+}

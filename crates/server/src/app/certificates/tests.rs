@@ -186,3 +186,16 @@ async fn self_signed_certificates_are_made_for_names_and_days() {
         assert!(error.to_string().contains(part), "{error}");
     }
 }
+
+#[tokio::test]
+async fn what_was_taken_although_it_expired_is_not_told_how_to_be_taken() {
+    let fixture = Fixture::start().await;
+    let old = bundle_at(&["old.test"], 10, now().minus(std::time::Duration::from_secs(90 * 24 * 3600)));
+    let refused =
+        fixture.app.import_certificate(&by(), import(&old, None), Precondition::None, Apply::Now).await.unwrap_err();
+    assert!(refused.to_string().contains("--allow-expired"), "{refused}");
+    let nevertheless = portward_api::CertificateImport { allow_expired: true, ..import(&old, None) };
+    let taken = fixture.app.import_certificate(&by(), nevertheless, Precondition::None, Apply::Now).await.unwrap();
+    let warnings: Vec<_> = taken.view.findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert!(warnings[0].ends_with("days ago); renew it"), "{warnings:?}");
+}
