@@ -279,7 +279,7 @@ impl From<Fault> for Answer {
 }
 
 /// Whether `Accept` names `text/html`, as every browser's navigation does; `*/*` is what programs say.
-fn wants_html(accept: Option<&[u8]>) -> bool {
+pub(crate) fn wants_html(accept: Option<&[u8]>) -> bool {
     let named = |range: &[u8]| {
         let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"text/html"));

@@ -1,7 +1,7 @@
 //! What the log has of a request that Portward answered by itself: the pages send their readers here.
 //!
-//! What an upstream or Portward did wrong is a warning, because somebody here can do something about it; what a client
-//! did wrong is not, because clients would fill the log. Nothing that may be secret is in a line: no query, no header
+//! What an upstream or Portward did wrong is a warning, because somebody here can do something about it; what clients
+//! bring about by themselves is not, because they would fill the log. Nothing that may be secret is in a line: no query, no header
 //! but the host, no byte of a body.
 
 use std::{fmt, net::SocketAddr};
@@ -79,8 +79,9 @@ fn write(failure: &Failure, subject: &Subject<'_>, event: &'static str) {
             )
         };
     }
-    match fault.whose() {
-        Whose::Upstream | Whose::Ours => line!(warn),
-        Whose::Downstream => line!(debug),
+    match (fault, fault.whose()) {
+        // Whoever scans the Internet asks for hosts that nobody has.
+        (Fault::UnknownHost | Fault::NoSite, _) | (_, Whose::Downstream) => line!(debug),
+        (_, Whose::Upstream | Whose::Ours) => line!(warn),
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use portward_core::{Authority, Host, RequestFacts, Scheme};
 
 use crate::{
-    answer::{Answer, Fault, log},
+    answer::{Answer, Fault, log, wants_html},
     forward::{Interim, Outgoing, Repeat},
     h1::{
         KeepAlive, Parsed, Version,
@@ -95,7 +95,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         keep_alive: head.keep_alive,
         head: head.method == "HEAD",
         expects_continue: head.expect_continue,
-        accepts_html: accept.is_some_and(names_html),
+        accepts_html: wants_html(accept),
         host: None,
         hsts: HstsRule::Remove,
         body: head.body,
@@ -136,9 +136,3 @@ fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId) -> Forwarde
         trust: Trust::Stranger,
     }
 }
-
-fn names_html(accept: &[u8]) -> bool {
-    accept.windows(HTML.len()).any(|window| window.eq_ignore_ascii_case(HTML))
-}
-
-const HTML: &[u8] = b"text/html";
