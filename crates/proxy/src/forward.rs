@@ -1,6 +1,6 @@
 //! Moves one exchange: a request to an upstream and its response back, both bodies at the same time.
 //!
-//! [`exchange`] is the one way to an upstream, for HTTP/1.1 and HTTP/2 clients alike. It finds a connection, repeats
+//! [`exchange()`] is the one way to an upstream, for HTTP/1.1 and HTTP/2 clients alike. It finds a connection, repeats
 //! what may be repeated, holds both sides to their framing and their time-outs, and tells with an [`Exchanged`] how it
 //! ended. What is special to a client's protocol is behind [`Downstream`].
 //!
