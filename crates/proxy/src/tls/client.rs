@@ -98,7 +98,7 @@ pub(crate) enum UpstreamTlsCause {
         got: Thumbprint,
     },
     /// Something else is wrong with its certificate.
-    #[error("its certificate {got} is not accepted: {error:?}")]
+    #[error("its certificate {got} is not accepted: {error}; trust the certificate itself with --upstream-pin {got}")]
     Certificate {
         /// The leaf.
         got: Thumbprint,
@@ -244,8 +244,10 @@ impl From<RefusedCertificate> for UpstreamTlsCause {
                 Self::Name { got, names: presented }
             }
             RefusedReason::Certificate(E::NotValidForName) => Self::Name { got, names: Vec::new() },
-            // An authority of the right name and another key has not signed it either.
-            RefusedReason::Certificate(E::UnknownIssuer | E::BadSignature) => Self::UnknownIssuer { got },
+            // An authority of the right name and another key, or another kind of key, has not signed it either.
+            RefusedReason::Certificate(
+                E::UnknownIssuer | E::BadSignature | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            ) => Self::UnknownIssuer { got },
             RefusedReason::Certificate(error) => Self::Certificate { got, error },
         }
     }
@@ -261,3 +263,19 @@ fn server_name(host: &Host) -> Option<ServerName<'static>> {
 
 /// Trusts that are kept at once; thousands of sites mostly share a few.
 const CONFIGURATIONS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A self-signed upstream called localhost was told of in Rust's words where a root of that name was installed.
+    #[test]
+    fn an_authority_of_the_same_name_with_another_kind_of_key_is_no_authority_of_it() {
+        let error = CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id: Vec::new(),
+            public_key_algorithm_id: Vec::new(),
+        };
+        let refused = RefusedCertificate { got: Thumbprint::of(b""), reason: RefusedReason::Certificate(error) };
+        assert!(matches!(UpstreamTlsCause::from(refused), UpstreamTlsCause::UnknownIssuer { .. }));
+    }
+}

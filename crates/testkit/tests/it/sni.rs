@@ -1,7 +1,7 @@
 //! Which certificate a handshake shows.
 
 use portward_api::SiteUpdate;
-use portward_testkit::{Authority, TestServer, Upstream, handshake, handshake_without_name};
+use portward_testkit::{Authority, TestServer, Upstream, get, handshake, handshake_without_name};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_site_shows_its_own_certificate_and_strangers_get_the_default_of_the_binding() {
@@ -57,4 +57,16 @@ async fn a_rollback_shows_the_version_before() {
     assert_eq!(handshake(server.https, "shop.test").await, second.leaf);
     server.client.rollback_certificate(&id, &Default::default()).await.unwrap();
     assert_eq!(handshake(server.https, "shop.test").await, first.leaf);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_gets_another_name_leaves_its_old_one() {
+    let shop = Upstream::start("shop").await;
+    let server = TestServer::start().await;
+    let site = server.add_site(&["old.test"], &shop).await;
+    let names = Some(vec!["new.test".to_owned(), "*.new.test".to_owned()]);
+    server.edit_site(&site, SiteUpdate { names, ..SiteUpdate::default() }).await;
+    for (host, status) in [("new.test", 200), ("a.new.test", 200), ("old.test", 404)] {
+        assert_eq!(get(server.http, host, "/", "").await.status, status, "{host}");
+    }
 }
