@@ -6,6 +6,7 @@
 //! WebSocket over HTTP/2 (RFC 8441) is not offered: browsers then open an HTTP/1.1 connection for it.
 
 mod budget;
+mod fragment;
 mod request;
 mod stream_side;
 
@@ -23,7 +24,10 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection};
 use tokio::{task::JoinSet, time::timeout};
 
-use self::budget::{Cork, Metered};
+use self::{
+    budget::{Cork, Metered},
+    fragment::Fragments,
+};
 use crate::{
     forward::Deadline, h1::limits::HEAD_BYTES, limits::Limits, served::Client, stream::Stream, tls::TlsFacts,
     worker::DrainWatch,
@@ -33,12 +37,14 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) tls: TlsFacts,
+    fragments: Rc<Fragments>,
 }
 
 /// Serves a connection to its end; `stream` is past its handshake, in which HTTP/2 was agreed on.
 pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
     let limits = &client.served.limits;
-    let (metered, cork) = Metered::new(stream);
+    let fragments = Rc::new(Fragments::default());
+    let (metered, cork) = Metered::new(stream, Rc::clone(&fragments));
     let Ok(Ok(connection)) = timeout(limits.head, builder(limits).handshake(metered)).await else { return };
     cork.put_in();
     let mut serving = Serving {
@@ -49,7 +55,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
         idle: true,
         stage: Stage::Open,
         drain: client.drain.clone(),
-        shared: Rc::new(Shared { client, tls }),
+        shared: Rc::new(Shared { client, tls, fragments }),
     };
     poll_fn(|cx| serving.poll(cx)).await;
 }

@@ -17,6 +17,7 @@ use tokio::{
     time::Instant,
 };
 
+use super::fragment::{Blocks, Fragments};
 use crate::{forward::Deadline, stream::Stream};
 
 /// Is a stream whose incoming frames are counted, and whose outgoing ones are collected.
@@ -27,6 +28,8 @@ pub(super) struct Metered {
     wire: Rc<Wire>,
     frames: Frames,
     budget: Budget,
+    blocks: Blocks,
+    fragments: Rc<Fragments>,
     /// Once our side is closed: how long and how much the client may still send.
     linger: Option<(Deadline, usize)>,
 }
@@ -41,10 +44,13 @@ struct Wire {
 }
 
 impl Metered {
-    pub(super) fn new(stream: Stream) -> (Self, Cork) {
+    /// Wraps a stream; requests with a fragment in their path are noted in `fragments`.
+    pub(super) fn new(stream: Stream, fragments: Rc<Fragments>) -> (Self, Cork) {
         let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
         let budget = Budget { left: BURST, since: Instant::now() };
-        let metered = Self { wire: Rc::clone(&wire), frames: Frames::new(), budget, linger: None };
+        let wire_too = Rc::clone(&wire);
+        let blocks = Blocks::default();
+        let metered = Self { wire: wire_too, frames: Frames::new(), budget, blocks, fragments, linger: None };
         (metered, Cork(wire))
     }
 }
@@ -66,8 +72,21 @@ impl AsyncRead for Metered {
         let me = self.get_mut();
         let before = into.filled().len();
         ready!(Pin::new(&mut *me.wire.stream.borrow_mut()).poll_read(cx, into))?;
-        let budget = &mut me.budget;
-        let within = me.frames.pass(&into.filled()[before..], |kind, flags| budget.pay(kind, flags));
+        let (budget, blocks, fragments) = (&mut me.budget, &mut me.blocks, &*me.fragments);
+        let within = me.frames.pass(&into.filled()[before..], |piece| match piece {
+            Piece::Header { kind, flags, stream } => {
+                blocks.begin(kind, flags, stream);
+                budget.pay(kind, flags)
+            }
+            Piece::Payload(bytes) => {
+                blocks.payload(bytes, fragments);
+                true
+            }
+            Piece::End => {
+                blocks.end(fragments);
+                true
+            }
+        });
         Poll::Ready(if within { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, OverBudget)) })
     }
 }
@@ -120,26 +139,43 @@ struct Frames {
     have: usize,
 }
 
+/// Is a piece of a frame.
+enum Piece<'a> {
+    /// It begins.
+    Header { kind: u8, flags: u8, stream: u32 },
+    /// Some of its payload, or of what comes before the first frame.
+    Payload(&'a [u8]),
+    /// It ends.
+    End,
+}
+
 impl Frames {
     fn new() -> Self {
         Self { skip: PREFACE_BYTES, header: [0; HEADER_BYTES], have: 0 }
     }
 
-    /// Calls `each` with type and flags of every frame that begins here; ends with `false` when `each` does.
-    fn pass(&mut self, mut bytes: &[u8], mut each: impl FnMut(u8, u8) -> bool) -> bool {
+    /// Calls `each` with every piece as it comes; ends with `false` when `each` does.
+    fn pass(&mut self, mut bytes: &[u8], mut each: impl FnMut(Piece<'_>) -> bool) -> bool {
         while !bytes.is_empty() {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = &bytes[skipped..];
+            if self.skip > 0 {
+                let (payload, rest) = bytes.split_at(self.skip.min(bytes.len()));
+                self.skip -= payload.len();
+                bytes = rest;
+                if !each(Piece::Payload(payload)) || (self.skip == 0 && !each(Piece::End)) {
+                    return false;
+                }
+                continue;
+            }
             let taken = (HEADER_BYTES - self.have).min(bytes.len());
             self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
             self.have += taken;
             bytes = &bytes[taken..];
             if self.have == HEADER_BYTES {
                 self.have = 0;
-                let [a, b, c, kind, flags, ..] = self.header;
+                let [a, b, c, kind, flags, stream @ ..] = self.header;
                 self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-                if !each(kind, flags) {
+                let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+                if !each(Piece::Header { kind, flags, stream }) || (self.skip == 0 && !each(Piece::End)) {
                     return false;
                 }
             }
@@ -230,8 +266,10 @@ mod tests {
         for size in 1..bytes.len() {
             let (mut frames, mut found) = (Frames::new(), Vec::new());
             for piece in bytes.chunks(size) {
-                assert!(frames.pass(piece, |kind, flags| {
-                    found.push((kind, flags));
+                assert!(frames.pass(piece, |piece| {
+                    if let Piece::Header { kind, flags, stream: 1 } = piece {
+                        found.push((kind, flags));
+                    }
                     true
                 }));
             }

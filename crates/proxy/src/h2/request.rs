@@ -18,6 +18,7 @@ use crate::{
         downgrade::{self, Parts},
         forwarded::{Forwarded, Proto, Trust},
         limits::HeadLimits,
+        refusal::Refusal,
         request,
     },
     request_id::RequestId,
@@ -29,7 +30,11 @@ use crate::{
 /// Carries out one request; when the client resets the stream, so ends everything that was done for it.
 pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: Rc<Shared>) {
     let (head, body) = request.into_parts();
-    let (about, decided) = decide(&head, &body, &shared);
+    let has_fragment = shared.fragments.take(respond.stream_id().as_u32());
+    let (about, decided) = match has_fragment {
+        true => (About::new(&shared, &head), Decided::Answer(Fault::Refused(Refusal::InvalidTarget).into())),
+        false => decide(&head, &body, &shared),
+    };
     drop(head);
     let side = RefCell::new(StreamSide::new(body, respond, &about));
     let answer = match decided {
