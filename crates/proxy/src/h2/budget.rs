@@ -48,10 +48,8 @@ impl Metered {
     pub(super) fn new(stream: Stream, fragments: Rc<Fragments>) -> (Self, Cork) {
         let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
         let budget = Budget { left: BURST, since: Instant::now() };
-        let wire_too = Rc::clone(&wire);
-        let blocks = Blocks::default();
-        let metered = Self { wire: wire_too, frames: Frames::new(), budget, blocks, fragments, linger: None };
-        (metered, Cork(wire))
+        let cork = Cork(Rc::clone(&wire));
+        (Self { wire, frames: Frames::new(), budget, blocks: Blocks::default(), fragments, linger: None }, cork)
     }
 }
 

@@ -277,8 +277,9 @@ const TABLE_BYTES: usize = 4096;
 /// What each entry counts for beside its text (RFC 7541 section 4.1).
 const ENTRY_BYTES: usize = 32;
 
-/// Twice the head that is taken: a larger block is refused by the h2 crate as well.
-const BLOCK_BYTES: usize = 64 * 1024;
+/// More than the h2 crate takes before it ends the connection, which is six frames of 16 KiB: whatever it goes on after
+/// has been followed.
+const BLOCK_BYTES: usize = 128 * 1024;
 
 /// More than the streams that a connection can have open.
 const NOTED: usize = 1024;

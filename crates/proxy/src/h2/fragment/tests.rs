@@ -97,3 +97,18 @@ fn what_cannot_be_followed_refuses_everything() {
     blocks.end(&found);
     assert!(found.take(1) && found.take(3));
 }
+
+/// A head of 80 KiB is refused by itself; it once had every later request of its connection refused as well.
+#[test]
+fn a_block_that_is_too_large_for_a_head_is_followed_all_the_same() {
+    let (mut blocks, found) = (Blocks::default(), Fragments::default());
+    let field = [&[0x00][..], &plain("x"), &plain(&"v".repeat(125))].concat();
+    let frames = 6;
+    for frame in 1..=frames {
+        let end = if frame == frames { END_HEADERS } else { 0 };
+        blocks.begin(if frame == 1 { HEADERS } else { CONTINUATION }, end, 1);
+        blocks.payload(&field.repeat(16 * 1024 / field.len()), &found);
+        blocks.end(&found);
+    }
+    assert!(!found.take(1) && !found.take(3));
+}
