@@ -68,7 +68,7 @@ fn start_nginx(server: &StartedProgram) -> (Child, String) {
     std::fs::create_dir(root.join("tmp")).unwrap();
     let port = free_port();
     let text = format!(
-        "daemon off; pid nginx.pid; error_log stderr; worker_processes 1; events {{ worker_connections 64; }}\n{}\nhttp {{ access_log off; sendfile on; client_max_body_size 0;
+        "daemon off; master_process off; pid nginx.pid; error_log stderr; worker_processes 1; events {{ worker_connections 64; }}\n{}\nhttp {{ access_log off; sendfile on; client_max_body_size 0;
         client_body_temp_path tmp/body; proxy_temp_path tmp/proxy; fastcgi_temp_path tmp/fastcgi; uwsgi_temp_path tmp/uwsgi; scgi_temp_path tmp/scgi;
         server {{ listen 127.0.0.1:{port}; root www; dav_methods PUT; }} }}",
         user()
