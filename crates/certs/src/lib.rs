@@ -1,8 +1,12 @@
-//! Reads the certificate files that people have, checks them, makes self-signed ones, and writes them out again.
+//! Reads the certificate files that people have, checks them, makes self-signed ones, writes them out again, and gets
+//! certificates from CAs.
 //!
-//! Everything works on bytes in memory: no files, no store, no network, no clock.
+//! Files are bytes in memory here: no store, no clock. Only [`acme`] and [`dns`] reach for the network.
 //! [`read()`] turns files of any format into one [`Bundle`]; [`check()`] says what is wrong with it.
 //! The parsers are strict about structure, tolerant of BER, and bounded in size, depth and key derivation.
+
+pub mod acme;
+pub mod dns;
 
 mod bundle;
 mod chain_order;

@@ -49,6 +49,18 @@ id! {
     /// Names a sealed private key in the store.
     KeyId
 }
+id! {
+    /// Names an [`Issuer`](crate::acme::Issuer).
+    IssuerId
+}
+id! {
+    /// Names who writes TXT records for dns-01.
+    DnsProviderId
+}
+id! {
+    /// Names one attempt to get a certificate.
+    AttemptId
+}
 
 /// Numbers the versions of one certificate, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

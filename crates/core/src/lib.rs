@@ -4,6 +4,8 @@
 //! Text becomes a type once, at the edge, by a `parse`; inside there is nothing left to check.
 //! Where a rule needs the time, it takes a [`Timestamp`].
 
+pub mod acme;
+
 mod binding;
 mod certificate;
 mod chain;
@@ -30,7 +32,7 @@ pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
 pub use hsts::{Hsts, HstsError, hsts_header};
-pub use id::{BindingId, CertificateId, IdError, KeyId, SiteId, VersionNumber};
+pub use id::{AttemptId, BindingId, CertificateId, DnsProviderId, IdError, IssuerId, KeyId, SiteId, VersionNumber};
 pub use key_type::KeyType;
 pub use revision::Revision;
 pub use selection::preference;

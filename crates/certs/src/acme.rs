@@ -1,0 +1,16 @@
+//! Speaking ACME (RFC 8555, RFC 8737, RFC 8738, RFC 9773) with a CA.
+//!
+//! [`CertificateAuthority`] is what the engine asks; each call is one request or a few, does not wait for the CA to get
+//! on, and can be repeated after a crash.
+//! [`Directory`] is the real one, over HTTPS. No clock, no store: whatever must be remembered goes out and comes in again.
+
+mod ca;
+mod challenge_certificate;
+mod csr;
+
+pub use ca::{
+    AccountKey, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, ChallengeStatus, DirectoryFacts,
+    EabKey, IssuedChain, NewAccount, NewOrder, Order, OrderStatus, RegisteredAccount, RenewalAnswer, RevocationReason,
+};
+pub use challenge_certificate::{ChallengeCertificate, ChallengeCertificateError, challenge_certificate};
+pub use csr::{CsrError, csr, new_private_key};

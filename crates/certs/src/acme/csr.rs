@@ -1,0 +1,70 @@
+//! Certificate signing requests, and the keys that sign them.
+
+use portward_core::{Host, HostPattern, acme::KeyAlgorithm};
+use rcgen::{
+    CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256,
+    RsaKeySize, SanType,
+};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use zeroize::Zeroizing;
+
+use crate::{PrivateKey, PrivateKeyError};
+
+/// Says why a key or a request could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CsrError {
+    /// `*` is among the names.
+    #[error("no CA issues for every host (*)")]
+    AnyHost,
+    /// The key cannot sign.
+    #[error("the private key could not be made or used")]
+    Key(#[from] PrivateKeyError),
+    /// The library refuses.
+    #[error("the certificate signing request could not be made")]
+    Sign(#[from] rcgen::Error),
+}
+
+/// Makes a private key. RSA takes up to some seconds.
+pub fn new_private_key(algorithm: KeyAlgorithm) -> Result<PrivateKey, CsrError> {
+    let pair = match algorithm {
+        KeyAlgorithm::EcdsaP256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?,
+        KeyAlgorithm::EcdsaP384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)?,
+        KeyAlgorithm::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?,
+        KeyAlgorithm::Rsa4096 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096)?,
+    };
+    Ok(PrivateKey::from_pkcs8_der(&Zeroizing::new(pair.serialize_der()))?)
+}
+
+/// Makes the request for the names, in DER, without a common name (RFC 8555 section 7.4).
+///
+/// The same names and key may give other bytes each time; any of them is good for the same order.
+pub fn csr(names: &[HostPattern], key: &PrivateKey) -> Result<Vec<u8>, CsrError> {
+    let pair = KeyPair::try_from(&PrivatePkcs8KeyDer::from(key.as_pkcs8_der()))?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    for name in names {
+        params.subject_alt_names.push(match name {
+            HostPattern::Any => return Err(CsrError::AnyHost),
+            HostPattern::Exact(Host::Ip(address)) => SanType::IpAddress(*address),
+            name => SanType::DnsName(name.to_string().try_into()?),
+        });
+    }
+    Ok(params.serialize_request(&pair)?.der().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_kind_of_key_signs_a_request() {
+        let names = ["shop.test", "*.shop.test", "192.0.2.1"].map(|name| HostPattern::parse(name).unwrap());
+        for algorithm in KeyAlgorithm::ALL {
+            let key = new_private_key(algorithm).unwrap();
+            assert!(csr(&names, &key).unwrap().len() > 100, "{algorithm}");
+        }
+        let key = new_private_key(KeyAlgorithm::EcdsaP256).unwrap();
+        assert!(matches!(csr(&[HostPattern::Any], &key), Err(CsrError::AnyHost)));
+    }
+}

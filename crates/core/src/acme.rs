@@ -1,0 +1,18 @@
+//! ACME (RFC 8555) as far as it is rules: what is asked of whom, when, how often, and what went wrong.
+//!
+//! Words are those of the RFC: directory, account, order, authorization, challenge, identifier, problem.
+//! Talking to a CA is in the `certs` crate, and doing one step after the other in the `server` crate.
+
+mod attempt;
+mod ca_error;
+mod challenge;
+mod issuer;
+mod managed;
+mod stage;
+
+pub use attempt::{Attempt, Diagnosis, Event, Outcome};
+pub use ca_error::{AcmeProblem, CaError, CaErrorKind, Subproblem};
+pub use challenge::{ChallengeKind, ChallengeOptions, NoChallengeError, choose_challenge};
+pub use issuer::{DirectoryTrust, Issuer, IssuerPorts};
+pub use managed::{KeyAlgorithm, KeyReuse, Managed};
+pub use stage::Stage;
