@@ -5,9 +5,12 @@
 //! Every unsafe route takes `?dry_run=true`: everything is checked, nothing is changed.
 //! Times are RFC 3339 in UTC, thumbprints lower-case hexadecimal digits; SHA-1 is upper-case, as Windows prints it.
 
+pub mod acme;
+
 mod binding;
 mod certificate;
 mod client;
+mod foreign;
 mod problem;
 mod secret;
 mod site;
@@ -20,6 +23,7 @@ pub use certificate::{
     CertificateVersionView, CertificateView, ChainLink, ExportFormat, FindingView, FindingWeight, SelfSignedCreate,
 };
 pub use client::{Client, ClientError, Effect, RemoteUrlError};
+pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use secret::{SecretBytes, SecretText};
 pub use site::{SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
