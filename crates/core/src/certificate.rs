@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     CertificateId, Chain, HostPattern, KeyId, KeyType, Sha1Thumbprint, Thumbprint, Timestamp, Validity, VersionNumber,
+    acme::Managed,
 };
 
 /// Is one certificate of the library: what sites and bindings refer to.
@@ -13,7 +14,7 @@ pub struct Certificate {
     pub id: CertificateId,
     /// What people call it; need not be unique.
     pub name: String,
-    /// Whether Portward renews it.
+    /// Who renews it.
     pub management: Management,
     /// The version that is served.
     pub current: VersionNumber,
@@ -64,10 +65,10 @@ pub struct LeafFacts {
 }
 
 /// Says who renews a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Management {
-    /// Portward does.
-    Managed,
+    /// Portward does, by asking for this.
+    Managed(Arc<Managed>),
     /// The operator does, by importing a new version.
     Unmanaged,
 }
@@ -81,6 +82,16 @@ pub enum Source {
     SelfSigned,
     /// An ACME server issued it.
     Acme,
+}
+
+impl Management {
+    /// How Portward renews it; none if the operator does.
+    pub fn managed(&self) -> Option<&Arc<Managed>> {
+        match self {
+            Self::Managed(managed) => Some(managed),
+            Self::Unmanaged => None,
+        }
+    }
 }
 
 impl Certificate {

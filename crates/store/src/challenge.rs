@@ -1,4 +1,4 @@
-//! Answers to http-01 challenges, as every node needs them.
+//! Answers to http-01 and tls-alpn-01 challenges, as every node needs them.
 
 use portward_core::Host;
 
@@ -10,6 +10,16 @@ pub struct HttpChallenge {
     host: Host,
     token: String,
     key_authorization: String,
+    port: u16,
+}
+
+/// Is what a CA expects in a handshake for `acme-tls/1` (RFC 8737 section 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsChallenge {
+    /// The host whose control is to be shown.
+    pub host: Host,
+    /// SHA-256 of the key authorization.
+    pub digest: [u8; 32],
 }
 
 /// Says why something is no [`HttpChallenge`].
@@ -25,7 +35,9 @@ pub enum HttpChallengeError {
 
 impl HttpChallenge {
     /// Takes a challenge; the key authorization must be that of the token (RFC 8555 section 8.1).
-    pub fn parse(host: Host, token: &str, key_authorization: &str) -> Result<Self, HttpChallengeError> {
+    ///
+    /// The port is the one at which the CA asks, mostly 80.
+    pub fn parse(host: Host, token: &str, key_authorization: &str, port: u16) -> Result<Self, HttpChallengeError> {
         if !is_challenge_token(token) {
             return Err(HttpChallengeError::Token);
         }
@@ -33,7 +45,7 @@ impl HttpChallenge {
         if !thumbprint.is_some_and(is_challenge_token) {
             return Err(HttpChallengeError::KeyAuthorization);
         }
-        Ok(Self { host, token: token.to_owned(), key_authorization: key_authorization.to_owned() })
+        Ok(Self { host, token: token.to_owned(), key_authorization: key_authorization.to_owned(), port })
     }
 
     /// The host whose control is to be shown.
@@ -44,6 +56,11 @@ impl HttpChallenge {
     /// The last segment of the path.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Where the CA asks.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The body of the answer.
@@ -60,7 +77,7 @@ mod tests {
     #[test]
     fn only_what_a_ca_could_ask_for_is_a_challenge() {
         let host = Host::parse("shop.test").unwrap();
-        assert!(HttpChallenge::parse(host.clone(), "a_B-9", "a_B-9.thumb").is_ok());
+        assert!(HttpChallenge::parse(host.clone(), "a_B-9", "a_B-9.thumb", 80).is_ok());
         for (token, authorization, expected) in [
             ("", ".thumb", HttpChallengeError::Token),
             ("a/b", "a/b.thumb", HttpChallengeError::Token),
@@ -73,7 +90,7 @@ mod tests {
             ("a", "a.<script>", HttpChallengeError::KeyAuthorization),
         ] {
             assert_eq!(
-                HttpChallenge::parse(host.clone(), token, authorization),
+                HttpChallenge::parse(host.clone(), token, authorization, 80),
                 Err(expected),
                 "{token} {authorization}"
             );

@@ -6,21 +6,26 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use portward_core::{Binding, BindingId, CertificateId, Settings, Site, SiteId, Timestamp};
+use portward_core::{
+    Binding, BindingId, CertificateId, DnsProviderId, Host, IssuerId, Settings, Site, SiteId, Timestamp, acme::Issuer,
+};
 use ulid::Ulid;
+use zeroize::Zeroizing;
 
 pub use certificate::{KEPT_VERSIONS, NewVersion};
 
 use crate::{
-    Cond, Key, Kv, LeaseId, Op, Read, Revision, Store, StoreError, Txn, TxnOutcome,
-    challenge::HttpChallenge,
+    Cond, Key, Kv, Op, Read, Revision, Store, StoreError, Txn, TxnOutcome,
+    challenge::{HttpChallenge, TlsChallenge},
+    desired::{DNS_PROVIDER_VERSION, ISSUER_VERSION},
     hex::hex,
     place::{Place, SettingName},
     random,
     records::{
-        AuditRecord, AuditedRecord, BindingRecord, ChallengeRecord, ForceHttpsRecord, Record, SiteRecord,
-        WarningRecord, encode,
+        AuditRecord, AuditedRecord, BindingRecord, ChallengeRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord,
+        Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
     },
+    sealing::{Sealer, Secret},
 };
 
 /// Collects what one change does, until [`commit`] does all of it at once.
@@ -28,10 +33,10 @@ use crate::{
 /// Of two edits of the same thing the later one counts.
 #[derive(Debug)]
 pub struct Change {
-    who: String,
-    what: String,
-    at: Timestamp,
-    edits: BTreeMap<Key, Edit>,
+    /// Who does what when; none if nobody needs to know.
+    audit: Option<Audit>,
+    /// What is written; none deletes.
+    edits: BTreeMap<Key, Option<Bytes>>,
     when: BTreeMap<Key, Cond>,
 }
 
@@ -65,16 +70,22 @@ pub enum CommitError {
 }
 
 #[derive(Clone, Debug)]
-struct Edit {
-    /// None deletes.
-    value: Option<Bytes>,
-    lease: Option<LeaseId>,
+struct Audit {
+    who: String,
+    what: String,
+    at: Timestamp,
 }
 
 impl Change {
     /// Begins a change. `who` and `what` go to the audit record, and must not have secrets in them.
     pub fn new(who: impl Into<String>, what: impl Into<String>, at: Timestamp) -> Self {
-        Self { who: who.into(), what: what.into(), at, edits: BTreeMap::new(), when: BTreeMap::new() }
+        let audit = Some(Audit { who: who.into(), what: what.into(), at });
+        Self { audit, edits: BTreeMap::new(), when: BTreeMap::new() }
+    }
+
+    /// Begins a change of [`work`](crate::work) alone: nothing that an operator asked for, so it has no audit record.
+    pub fn of_work() -> Self {
+        Self { audit: None, edits: BTreeMap::new(), when: BTreeMap::new() }
     }
 
     /// Whether there is nothing to do.
@@ -109,21 +120,75 @@ impl Change {
         self.put(&Place::Setting(SettingName::Warning), &WarningRecord::from(settings.warning), Expected::Any);
     }
 
-    /// Writes the answer to a challenge, which goes away with its lease.
-    pub fn put_http_challenge(&mut self, challenge: &HttpChallenge, lease: LeaseId) {
-        let key = http_challenge(challenge).key();
-        let record = ChallengeRecord::new(challenge.key_authorization().to_owned());
-        self.edits.insert(key, Edit { value: Some(encode(&record)), lease: Some(lease) });
+    /// Writes an issuer; the MAC key of its external account binding is sealed.
+    pub fn put_issuer(&mut self, issuer: &Issuer, eab_mac_key: Option<&Secret>, sealer: &Sealer, expected: Expected) {
+        let place = Place::Issuer(issuer.id.clone());
+        let sealed = eab_mac_key.map(|secret| sealer.seal(&place.key(), ISSUER_VERSION, secret));
+        self.put(&place, &IssuerRecord::new(issuer, sealed), expected);
     }
 
-    /// Takes the answer to a challenge away.
-    pub fn remove_http_challenge(&mut self, challenge: &HttpChallenge) {
-        self.delete(&http_challenge(challenge), Expected::Any);
+    /// Takes an issuer away.
+    pub fn remove_issuer(&mut self, id: &IssuerId, expected: Expected) {
+        self.delete(&Place::Issuer(id.clone()), expected);
+    }
+
+    /// Writes a DNS provider; the secret ones of its settings are sealed.
+    pub fn put_dns_provider(
+        &mut self,
+        id: &DnsProviderId,
+        kind: &str,
+        settings: BTreeMap<String, String>,
+        secrets: &BTreeMap<String, Zeroizing<String>>,
+        sealer: &Sealer,
+        expected: Expected,
+    ) {
+        let place = Place::DnsProvider(id.clone());
+        let plain: BTreeMap<&String, &str> = secrets.iter().map(|(name, value)| (name, value.as_str())).collect();
+        // A map of text to text can always be written.
+        let sealed = (!plain.is_empty()).then(|| {
+            let secret = Secret::from(serde_json::to_vec(&plain).unwrap_or_default());
+            sealer.seal(&place.key(), DNS_PROVIDER_VERSION, &secret)
+        });
+        let names = secrets.keys().cloned().collect();
+        self.put(&place, &DnsProviderRecord::new(kind.to_owned(), settings, names, sealed), expected);
+    }
+
+    /// Takes a DNS provider away.
+    pub fn remove_dns_provider(&mut self, id: &DnsProviderId, expected: Expected) {
+        self.delete(&Place::DnsProvider(id.clone()), expected);
+    }
+
+    /// Writes the answer to an http-01 challenge.
+    pub fn put_http_challenge(&mut self, challenge: &HttpChallenge) {
+        let record = ChallengeRecord::new(challenge.key_authorization().to_owned(), challenge.port());
+        self.put(&http_challenge(challenge), &record, Expected::Any);
+    }
+
+    /// Takes the answer to an http-01 challenge away.
+    pub fn remove_http_challenge(&mut self, host: &Host, token: &str) {
+        self.delete(&Place::HttpChallenge(host.clone(), token.to_owned()), Expected::Any);
+    }
+
+    /// Writes the answer to a tls-alpn-01 challenge.
+    pub fn put_tls_challenge(&mut self, challenge: &TlsChallenge) {
+        let record = TlsChallengeRecord::new(hex(&challenge.digest));
+        self.put(&Place::TlsChallenge(challenge.host.clone()), &record, Expected::Any);
+    }
+
+    /// Takes the answer to a tls-alpn-01 challenge away.
+    pub fn remove_tls_challenge(&mut self, host: &Host) {
+        self.delete(&Place::TlsChallenge(host.clone()), Expected::Any);
     }
 
     /// Makes the change depend on a certificate being there, as a site or binding that names one does.
     pub fn require_certificate(&mut self, id: &CertificateId) {
         let key = Place::CertificateSpec(id.clone()).key();
+        self.when.entry(key.clone()).or_insert(Cond::Present(key));
+    }
+
+    /// Makes the change depend on an issuer being there, as a certificate that is asked of it does.
+    pub fn require_issuer(&mut self, id: &IssuerId) {
+        let key = Place::Issuer(id.clone()).key();
         self.when.entry(key.clone()).or_insert(Cond::Present(key));
     }
 
@@ -135,13 +200,13 @@ impl Change {
         self.edit(place.key(), None, expected);
     }
 
-    fn edit(&mut self, key: Key, value: Option<Bytes>, expected: Expected) {
+    pub(crate) fn edit(&mut self, key: Key, value: Option<Bytes>, expected: Expected) {
         match expected {
             Expected::Absent => self.when.insert(key.clone(), Cond::Absent(key.clone())),
             Expected::At(revision) => self.when.insert(key.clone(), Cond::ModRevision(key.clone(), revision)),
             Expected::Any => None,
         };
-        self.edits.insert(key, Edit { value, lease: None });
+        self.edits.insert(key, value);
     }
 
     /// The transaction, for what was just read of the keys that are edited.
@@ -151,7 +216,7 @@ impl Change {
         let mut when = self.when.clone();
         let mut changes = Vec::with_capacity(self.edits.len());
         let mut then = Vec::with_capacity(self.edits.len() + 1);
-        for (key, edit) in &self.edits {
+        for (key, value) in &self.edits {
             let before = seen.get(key).and_then(Option::as_ref);
             // What the caller expects is stronger than what we saw, except that a thing is merely there.
             let pinned = match before {
@@ -168,20 +233,22 @@ impl Change {
             changes.push(AuditedRecord {
                 key: key.to_string(),
                 before: before.map(|kv| sha256(&kv.value)),
-                after: edit.value.as_deref().map(sha256),
+                after: value.as_deref().map(sha256),
             });
-            then.push(match &edit.value {
-                Some(value) => Op::Put { key: key.clone(), value: value.clone(), lease: edit.lease },
+            then.push(match value {
+                Some(value) => Op::Put { key: key.clone(), value: value.clone(), lease: None },
                 None => Op::Delete(key.clone()),
             });
         }
-        let (key, value) = audit_entry(self.at, &self.who, &self.what, changes);
-        then.push(Op::Put { key, value, lease: None });
+        if let Some(Audit { who, what, at }) = &self.audit {
+            let (key, value) = audit_entry(*at, who, what, changes);
+            then.push(Op::Put { key, value, lease: None });
+        }
         Txn { when: when.into_values().collect(), then, ..Txn::new() }
     }
 }
 
-/// Makes a change: all of it with its audit record at one revision, or nothing.
+/// Makes a change: all of it with its audit record at one revision, or nothing; a change without edits makes no revision of its own.
 ///
 /// Where the outcome of the transaction is not known, it is asked for, and the same transaction is sent again.
 pub async fn commit(store: &dyn Store, change: Change) -> Result<Revision, CommitError> {

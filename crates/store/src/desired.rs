@@ -4,11 +4,15 @@ mod assembly;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portward_core::{Binding, Certificate, CertificateId, KeyId, Settings, Site};
+use portward_core::{
+    Binding, Certificate, CertificateId, DnsProviderId, IssuerId, KeyId, Settings, Site, acme::Issuer,
+};
+
+use zeroize::Zeroizing;
 
 use crate::{
-    Key, Kv, Page, Revision, Store, StoreError,
-    challenge::HttpChallenge,
+    Key, Kv, Page, Prefix, Revision, Store, StoreError,
+    challenge::{HttpChallenge, TlsChallenge},
     cluster::Cluster,
     place::Place,
     records::RecordError,
@@ -34,8 +38,14 @@ pub struct Desired {
     pub settings: Settings,
     /// When a setting was last written; zero if none ever was.
     pub settings_revision: Revision,
+    /// In the order of their ids.
+    pub issuers: Vec<Stored<StoredIssuer>>,
+    /// In the order of their ids.
+    pub dns_providers: Vec<Stored<StoredDnsProvider>>,
     /// Answers that http-01 challenges wait for.
     pub challenges: Vec<HttpChallenge>,
+    /// Answers that tls-alpn-01 challenges wait for.
+    pub tls_challenges: Vec<TlsChallenge>,
     /// Private keys, sealed.
     pub keys: BTreeMap<KeyId, Arc<Sealed>>,
     /// What could not be read.
@@ -51,6 +61,30 @@ pub struct Stored<T> {
     pub revision: Revision,
 }
 
+/// Is an issuer with what of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredIssuer {
+    /// The issuer.
+    pub issuer: Issuer,
+    /// The MAC key of its external account binding; [`open_eab_key`] opens it.
+    pub eab_mac_key: Option<Arc<Sealed>>,
+}
+
+/// Is a DNS provider: who writes TXT records, and with which settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDnsProvider {
+    /// Names the provider.
+    pub id: DnsProviderId,
+    /// As in `cloudflare` or `rfc2136`.
+    pub kind: String,
+    /// Settings that everybody may see.
+    pub settings: BTreeMap<String, String>,
+    /// Names of the settings that nobody may see.
+    pub secret_names: Vec<String>,
+    /// Their values; [`open_dns_secrets`] opens them.
+    pub secrets: Option<Arc<Sealed>>,
+}
+
 /// Is a certificate, with the revisions of the records that it is made of.
 ///
 /// Its [`Certificate::current`] is number 0 while there is no version.
@@ -60,6 +94,8 @@ pub struct StoredCertificate {
     pub value: Certificate,
     /// When its name or management was last written.
     pub spec_revision: Revision,
+    /// When it was last written how the certificate is managed; none if it is not.
+    pub managed_revision: Option<Revision>,
     /// When the number of the version that is served was last written; none if it never was.
     pub current_revision: Option<Revision>,
 }
@@ -74,6 +110,16 @@ pub struct BadRecord {
 }
 
 impl Desired {
+    /// The issuer of that id.
+    pub fn issuer(&self, id: &IssuerId) -> Option<&Stored<StoredIssuer>> {
+        self.issuers.iter().find(|stored| stored.value.issuer.id == *id)
+    }
+
+    /// The DNS provider of that id.
+    pub fn dns_provider(&self, id: &DnsProviderId) -> Option<&Stored<StoredDnsProvider>> {
+        self.dns_providers.iter().find(|stored| stored.value.id == *id)
+    }
+
     /// The certificate of that id.
     pub fn certificate(&self, id: &CertificateId) -> Option<&StoredCertificate> {
         let index = self.certificates.binary_search_by(|stored| stored.value.id.cmp(id)).ok()?;
@@ -84,13 +130,92 @@ impl Desired {
 impl StoredCertificate {
     /// The newest revision that wrote a record which can be changed.
     pub fn revision(&self) -> Revision {
-        self.current_revision.map_or(self.spec_revision, |current| current.max(self.spec_revision))
+        let others = [self.current_revision, self.managed_revision];
+        others.into_iter().flatten().fold(self.spec_revision, Ord::max)
     }
+}
+
+/// The prefixes below which the whole desired state lies, for a watch that is not woken by anything else.
+pub fn prefixes() -> Vec<Prefix> {
+    Place::prefixes()
 }
 
 /// Opens a private key (PKCS #8 in DER) that [`Desired::keys`] holds.
 pub fn open_private_key(sealer: &Sealer, id: &KeyId, sealed: &Sealed) -> Result<Secret, UnsealError> {
     sealer.open(&Place::PrivateKey(id.clone()).key(), PRIVATE_KEY_VERSION, sealed)
+}
+
+/// Opens the MAC key of an issuer's external account binding.
+pub fn open_eab_key(sealer: &Sealer, issuer: &IssuerId, sealed: &Sealed) -> Result<Secret, UnsealError> {
+    sealer.open(&Place::Issuer(issuer.clone()).key(), ISSUER_VERSION, sealed)
+}
+
+/// Opens the secret settings of a DNS provider.
+pub fn open_dns_secrets(
+    sealer: &Sealer,
+    provider: &StoredDnsProvider,
+) -> Result<BTreeMap<String, Zeroizing<String>>, OpenDnsSecretsError> {
+    let Some(sealed) = &provider.secrets else { return Ok(BTreeMap::new()) };
+    let secret = sealer.open(&Place::DnsProvider(provider.id.clone()).key(), DNS_PROVIDER_VERSION, sealed)?;
+    let settings: BTreeMap<String, String> =
+        serde_json::from_slice(secret.expose()).map_err(|_| OpenDnsSecretsError::Malformed)?;
+    Ok(settings.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
+}
+
+/// Says why the secret settings of a DNS provider do not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenDnsSecretsError {
+    /// They are sealed for something else.
+    #[error("the settings of the DNS provider do not open")]
+    Sealed(#[from] UnsealError),
+    /// What was sealed is not what we seal.
+    #[error("the settings of the DNS provider are damaged")]
+    Malformed,
+}
+
+/// Reads one certificate with its versions, and nothing else; none if it is not there or cannot be read.
+///
+/// It costs the same however many certificates there are.
+pub async fn read_certificate(store: &dyn Store, id: &CertificateId) -> Result<Option<StoredCertificate>, StoreError> {
+    let prefix = Prefix::of_checked(format!("certs/{id}/"));
+    let mut listed = store.list(&prefix, None, Page::first(PAGE_KEYS)).await?.kvs;
+    for key in assembly::issuers_named(&listed) {
+        listed.extend(store.get(&key, crate::Read::Linearizable).await?.0);
+    }
+    // Issuers come before what names them.
+    listed.sort_by_key(|kv| kv.key.as_str().starts_with("certs/"));
+    Ok(assembly::assemble(Revision(0), listed).certificates.into_iter().find(|stored| stored.value.id == *id))
+}
+
+/// Reads one issuer.
+pub async fn read_issuer(store: &dyn Store, id: &IssuerId) -> Result<Option<Stored<StoredIssuer>>, StoreError> {
+    let (kv, _) = store.get(&Place::Issuer(id.clone()).key(), crate::Read::Linearizable).await?;
+    Ok(kv.and_then(|kv| assembly::assemble(Revision(0), vec![kv]).issuers.into_iter().next()))
+}
+
+/// Reads one DNS provider.
+pub async fn read_dns_provider(
+    store: &dyn Store,
+    id: &DnsProviderId,
+) -> Result<Option<Stored<StoredDnsProvider>>, StoreError> {
+    let (kv, _) = store.get(&Place::DnsProvider(id.clone()).key(), crate::Read::Linearizable).await?;
+    Ok(kv.and_then(|kv| assembly::assemble(Revision(0), vec![kv]).dns_providers.into_iter().next()))
+}
+
+/// Reads the ids of all certificates that are managed, without reading them.
+pub async fn managed_ids(store: &dyn Store) -> Result<Vec<CertificateId>, StoreError> {
+    let prefix = Prefix::of_checked("certs/".to_owned());
+    let mut ids = Vec::new();
+    let mut page = Some(Page::first(PAGE_KEYS));
+    while let Some(asked) = page {
+        let listed = store.list(&prefix, None, asked).await?;
+        ids.extend(listed.kvs.iter().filter_map(|kv| match Place::of(&kv.key) {
+            Some(Place::CertificateManaged(id)) => Some(id),
+            _ => None,
+        }));
+        page = listed.following(PAGE_KEYS);
+    }
+    Ok(ids)
 }
 
 /// Reads the whole desired state at one revision. A bad record never makes it fail.
@@ -122,6 +247,10 @@ async fn read_at(store: &dyn Store, revision: Revision) -> Result<Vec<Kv>, Store
 
 /// Private keys are written once; a new key has a new id.
 pub(crate) const PRIVATE_KEY_VERSION: u64 = 1;
+/// The MAC key of an issuer is written once, with the issuer.
+pub(crate) const ISSUER_VERSION: u64 = 1;
+/// So are the secret settings of a DNS provider.
+pub(crate) const DNS_PROVIDER_VERSION: u64 = 1;
 /// With certificates of 3 KB a page has about 3 MB.
 const PAGE_KEYS: usize = 1000;
 /// Then something else is wrong, and the caller should know.

@@ -29,8 +29,9 @@ mod sample;
 mod store;
 mod txn;
 mod watch;
+pub mod work;
 
-pub use challenge::{HttpChallenge, HttpChallengeError};
+pub use challenge::{HttpChallenge, HttpChallengeError, TlsChallenge};
 pub use error::{Cause, StoreError};
 pub use key::{Key, KeyError, Prefix};
 pub use lease::{Lease, LeaseId};

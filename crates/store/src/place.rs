@@ -1,6 +1,6 @@
 //! Where each thing lies in the store: the one table of paths.
 
-use portward_core::{BindingId, CertificateId, Host, KeyId, SiteId, VersionNumber};
+use portward_core::{BindingId, CertificateId, DnsProviderId, Host, IssuerId, KeyId, SiteId, VersionNumber};
 
 use crate::{Key, Prefix};
 
@@ -29,8 +29,16 @@ pub(crate) enum Place {
     Issuers(String),
     /// `keys/<key-id>`: a sealed private key.
     PrivateKey(KeyId),
+    /// `certs/<id>/acme`: how a certificate is managed.
+    CertificateManaged(CertificateId),
+    /// `acme/issuers/<id>`.
+    Issuer(IssuerId),
+    /// `acme/dns/<id>`.
+    DnsProvider(DnsProviderId),
     /// `acme/chal/http/<host>/<token>`.
     HttpChallenge(Host, String),
+    /// `acme/chal/tls/<host>`.
+    TlsChallenge(Host),
 }
 
 /// Names a setting.
@@ -57,6 +65,10 @@ impl Place {
             Self::CertificateVersion(id, number) => format!("certs/{id}/v/{number}"),
             Self::Issuers(sha256) => format!("chains/{sha256}"),
             Self::PrivateKey(id) => format!("keys/{id}"),
+            Self::CertificateManaged(id) => format!("certs/{id}/acme"),
+            Self::Issuer(id) => format!("acme/issuers/{id}"),
+            Self::DnsProvider(id) => format!("acme/dns/{id}"),
+            Self::TlsChallenge(host) => format!("acme/chal/tls/{}", host_segment(host)),
             Self::HttpChallenge(host, token) => format!("acme/chal/http/{}/{token}", host_segment(host)),
         })
     }
@@ -82,6 +94,10 @@ impl Place {
             }
             ["chains", sha256] => is_sha256(sha256).then(|| Self::Issuers(sha256.to_owned())),
             ["keys", id] => KeyId::parse(id).ok().map(Self::PrivateKey),
+            ["certs", id, "acme"] => CertificateId::parse(id).ok().map(Self::CertificateManaged),
+            ["acme", "issuers", id] => IssuerId::parse(id).ok().map(Self::Issuer),
+            ["acme", "dns", id] => DnsProviderId::parse(id).ok().map(Self::DnsProvider),
+            ["acme", "chal", "tls", host] => Host::parse(host).ok().map(Self::TlsChallenge),
             ["acme", "chal", "http", host, token] => {
                 let host = Host::parse(host).ok()?;
                 is_challenge_token(token).then(|| Self::HttpChallenge(host, token.to_owned()))
@@ -92,7 +108,7 @@ impl Place {
 
     /// The prefixes below which all places are.
     pub(crate) fn prefixes() -> Vec<Prefix> {
-        ["meta/", "settings/", "bindings/", "sites/", "chains/", "keys/", "certs/", "acme/chal/http/"]
+        ["meta/", "settings/", "bindings/", "sites/", "chains/", "keys/", "certs/", "acme/"]
             .map(|text| Prefix::of_checked(text.to_owned()))
             .into()
     }
@@ -154,6 +170,10 @@ mod tests {
                 Place::HttpChallenge(Host::parse("shop.test").unwrap(), "a_B-9".to_owned()),
                 "acme/chal/http/shop.test/a_B-9",
             ),
+            (Place::CertificateManaged(CertificateId::parse("01k9").unwrap()), "certs/01k9/acme"),
+            (Place::Issuer(IssuerId::parse("letsencrypt").unwrap()), "acme/issuers/letsencrypt"),
+            (Place::DnsProvider(DnsProviderId::parse("cloudflare").unwrap()), "acme/dns/cloudflare"),
+            (Place::TlsChallenge(Host::parse("[::1]").unwrap()), "acme/chal/tls/::1"),
             (Place::HttpChallenge(Host::parse("[::1]").unwrap(), "t".to_owned()), "acme/chal/http/::1/t"),
         ] {
             assert_eq!(place.key().as_str(), key);

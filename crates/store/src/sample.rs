@@ -49,11 +49,43 @@ pub(crate) fn site(id: &str) -> Site {
 }
 
 pub(crate) fn challenge() -> HttpChallenge {
-    HttpChallenge::parse(Host::parse("shop.test").unwrap(), "tok_en-1", "tok_en-1.thumb").unwrap()
+    HttpChallenge::parse(Host::parse("shop.test").unwrap(), "tok_en-1", "tok_en-1.thumb", 80).unwrap()
 }
 
 fn leaf(text: &str) -> Arc<[u8]> {
     text.as_bytes().into()
+}
+
+/// How a certificate may be managed.
+pub(crate) fn managed() -> portward_core::Management {
+    use portward_core::{DnsProviderId, IssuerId, acme};
+    portward_core::Management::Managed(Arc::new(acme::Managed {
+        names: ["shop.test", "*.shop.test", "::1"].map(|name| HostPattern::parse(name).unwrap()).into(),
+        issuers: ["letsencrypt", "other"].map(|id| IssuerId::parse(id).unwrap()).into(),
+        challenge: Some(acme::ChallengeKind::Dns01),
+        profile: Some("shortlived".to_owned()),
+        dns: Some(DnsProviderId::parse("cloudflare").unwrap()),
+        key: acme::KeyAlgorithm::EcdsaP384,
+        reuse: acme::KeyReuse::Keep,
+        renew_before: Some(Duration::from_secs(21 * 24 * 3600)),
+    }))
+}
+
+pub(crate) fn issuer(id: &str) -> portward_core::acme::Issuer {
+    use portward_core::acme::{DirectoryTrust, Issuer, IssuerPorts};
+    Issuer {
+        id: portward_core::IssuerId::parse(id).unwrap(),
+        directory: Issuer::LETS_ENCRYPT.to_owned(),
+        trust: DirectoryTrust::Authorities(vec![leaf("authority")]),
+        contacts: vec!["mailto:ops@shop.test".to_owned()],
+        terms_agreed: true,
+        eab_key_id: Some("kid".to_owned()),
+        profile: Some("classic".to_owned()),
+        challenge: None,
+        preferred_chain: Some("Root".to_owned()),
+        ports: IssuerPorts { http: 5002, tls: 5001 },
+        resolvers: vec!["[::1]:53".parse().unwrap()],
+    }
 }
 
 pub(crate) fn chain(leaf_text: &str) -> Chain {

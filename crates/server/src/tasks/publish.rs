@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use portward_core::{Revision, Timestamp};
 use portward_proxy::{BindError, BindingReport, Clock, Proxy};
 use portward_store::{
-    Prefix, Store, StoreError, WatchEvent, WatchStream, desired, desired::Desired, sealing::MasterKey,
+    Store, StoreError, WatchEvent, WatchStream, desired, desired::Desired, sealing::MasterKey,
 };
 use tokio::time::Instant;
 
@@ -69,7 +69,7 @@ impl Publish {
     }
 
     async fn watch(&self, after: Revision) -> Option<WatchStream> {
-        match self.store.watch(&[Prefix::all()], after).await {
+        match self.store.watch(&desired::prefixes(), after).await {
             Ok(stream) => Some(stream),
             Err(error) => {
                 tracing::warn!(error = chain_text(&error), "the store cannot be watched; it is read again soon");

@@ -10,7 +10,7 @@ use super::{Change, Expected};
 use crate::{
     desired::{PRIVATE_KEY_VERSION, StoredCertificate},
     place::Place,
-    records::{CurrentRecord, IssuersRecord, SpecRecord, VersionRecord},
+    records::{CurrentRecord, IssuersRecord, ManagedRecord, SpecRecord, VersionRecord},
     sealing::{Sealer, Secret},
 };
 
@@ -45,8 +45,11 @@ impl Change {
         sealer: &Sealer,
     ) -> VersionNumber {
         let number = VersionNumber(1);
-        let spec = SpecRecord::new(name.to_owned(), management);
+        let spec = SpecRecord::new(name.to_owned(), &management);
         self.put(&Place::CertificateSpec(id.clone()), &spec, Expected::Absent);
+        if let Some(managed) = management.managed() {
+            self.put(&Place::CertificateManaged(id.clone()), &ManagedRecord::from(&**managed), Expected::Absent);
+        }
         self.put_version(id, number, version, sealer);
         self.put(&Place::CertificateCurrent(id.clone()), &CurrentRecord::from(number), Expected::Absent);
         number
@@ -83,10 +86,17 @@ impl Change {
     }
 
     /// Writes name and management of a certificate; refused if somebody else was faster.
-    pub fn edit_certificate(&mut self, certificate: &StoredCertificate, name: &str, management: Management) {
-        let place = Place::CertificateSpec(certificate.value.id.clone());
+    pub fn edit_certificate(&mut self, certificate: &StoredCertificate, name: &str, management: &Management) {
+        let id = &certificate.value.id;
         let spec = SpecRecord::new(name.to_owned(), management);
-        self.put(&place, &spec, Expected::At(certificate.spec_revision));
+        self.put(&Place::CertificateSpec(id.clone()), &spec, Expected::At(certificate.spec_revision));
+        let place = Place::CertificateManaged(id.clone());
+        let expected = certificate.managed_revision.map_or(Expected::Absent, Expected::At);
+        match management.managed() {
+            Some(managed) => self.put(&place, &ManagedRecord::from(&**managed), expected),
+            None if certificate.managed_revision.is_some() => self.delete(&place, expected),
+            None => {}
+        }
     }
 
     /// Takes a certificate away with all its versions and their keys; refused if somebody else changed it.
@@ -97,6 +107,9 @@ impl Change {
         self.delete(&Place::CertificateSpec(id.clone()), Expected::At(certificate.spec_revision));
         let current = certificate.current_revision.map_or(Expected::Absent, Expected::At);
         self.delete(&Place::CertificateCurrent(id.clone()), current);
+        if let Some(revision) = certificate.managed_revision {
+            self.delete(&Place::CertificateManaged(id.clone()), Expected::At(revision));
+        }
         self.remove_versions(id, &certificate.value.versions.iter().collect::<Vec<_>>(), &[]);
     }
 

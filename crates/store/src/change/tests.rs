@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use std::sync::Arc;
 
-use portward_core::{ForceHttps, KeyId, Management, Settings, VersionNumber};
+use portward_core::{ForceHttps, KeyId, Settings, VersionNumber};
 
 use super::*;
 use crate::{
@@ -252,21 +252,20 @@ async fn name_management_settings_and_challenges_are_written_and_read() {
     let desired = read(&store).await;
     assert_eq!((desired.settings.clone(), desired.settings_revision), (Settings::default(), Revision(0)));
     let settings = Settings { force_https: ForceHttps::All, ..Settings::default() };
-    let lease = store.lease_grant(crate::Lease::MIN_TTL).await.unwrap();
     let mut change = sample::change("several things");
     assert!(change.is_empty());
-    change.edit_certificate(&desired.certificates[0], "New name", Management::Managed);
+    change.edit_certificate(&desired.certificates[0], "New name", &sample::managed());
     change.put_settings(&settings);
-    change.put_http_challenge(&sample::challenge(), lease.id());
+    change.put_http_challenge(&sample::challenge());
     let revision = commit(&store, change).await.unwrap();
     let desired = read(&store).await;
     let certificate = &desired.certificates[0];
-    assert_eq!((certificate.value.name.as_str(), certificate.value.management), ("New name", Management::Managed));
+    assert_eq!((certificate.value.name.as_str(), &certificate.value.management), ("New name", &sample::managed()));
     assert_eq!(certificate.revision(), revision);
     assert_eq!((desired.settings.clone(), desired.settings_revision), (settings, revision));
     assert_eq!(desired.challenges, [sample::challenge()]);
     let mut change = sample::change("answered");
-    change.remove_http_challenge(&sample::challenge());
+    change.remove_http_challenge(sample::challenge().host(), sample::challenge().token());
     commit(&store, change).await.unwrap();
     assert!(read(&store).await.challenges.is_empty());
 }

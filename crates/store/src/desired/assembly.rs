@@ -5,17 +5,21 @@ use std::{
     sync::Arc,
 };
 
-use portward_core::{Certificate, CertificateId, CertificateVersion, Settings, VersionNumber};
+use portward_core::{
+    Certificate, CertificateId, CertificateVersion, Management, Settings, VersionNumber, acme::Managed,
+};
 
-use super::{BadRecord, Desired, Stored, StoredCertificate};
+use super::{BadRecord, Desired, Stored, StoredCertificate, StoredDnsProvider, StoredIssuer};
 use crate::{
-    Kv, Revision,
-    challenge::HttpChallenge,
+    Key, Kv, Revision,
+    challenge::{HttpChallenge, TlsChallenge},
     cluster::Cluster,
+    hex::unhex,
     place::{Place, SettingName, is_sha256},
     records::{
-        BindingRecord, ChallengeRecord, ClusterRecord, CurrentRecord, ForceHttpsRecord, Issuers, IssuersRecord,
-        RecordError, SchemaRecord, SiteRecord, SpecRecord, VersionRecord, WarningRecord, decode,
+        BindingRecord, ChallengeRecord, ClusterRecord, CurrentRecord, DnsProviderRecord, ForceHttpsRecord,
+        IssuerRecord, Issuers, IssuersRecord, ManagedRecord, RecordError, SchemaRecord, SiteRecord, SpecRecord,
+        TlsChallengeRecord, VersionRecord, WarningRecord, decode,
     },
     sealing::Sealed,
 };
@@ -42,6 +46,7 @@ struct Assembly {
 #[derive(Default)]
 struct Parts {
     spec: Option<Stored<SpecRecord>>,
+    managed: Option<Stored<Managed>>,
     current: Option<Stored<VersionNumber>>,
     versions: Vec<(VersionNumber, VersionRecord, Kv)>,
 }
@@ -81,9 +86,28 @@ impl Assembly {
             }
             Place::HttpChallenge(host, token) => {
                 let record: ChallengeRecord = decode(&kv.value)?;
-                let challenge = HttpChallenge::parse(host, &token, &record.key_authorization)
+                let challenge = HttpChallenge::parse(host, &token, &record.key_authorization, record.port)
                     .map_err(|error| RecordError::invalid("key_authorization", error))?;
                 desired.challenges.push(challenge);
+            }
+            Place::TlsChallenge(host) => {
+                let record: TlsChallengeRecord = decode(&kv.value)?;
+                let digest = unhex(&record.digest).ok_or_else(|| RecordError::invalid("digest", record.digest))?;
+                desired.tls_challenges.push(TlsChallenge { host, digest });
+            }
+            Place::Issuer(id) => {
+                let (issuer, eab_mac_key) = decode::<IssuerRecord>(&kv.value)?.into_issuer(id)?;
+                desired.issuers.push(Stored { value: StoredIssuer { issuer, eab_mac_key }, revision });
+            }
+            Place::DnsProvider(id) => {
+                let DnsProviderRecord { kind, settings, secret_names, secrets, .. } = decode(&kv.value)?;
+                let secrets = secrets.map(Arc::new);
+                let value = StoredDnsProvider { id, kind, settings, secret_names, secrets };
+                desired.dns_providers.push(Stored { value, revision });
+            }
+            Place::CertificateManaged(id) => {
+                let value = decode::<ManagedRecord>(&kv.value)?.try_into()?;
+                self.certificates.entry(id).or_default().managed = Some(Stored { value, revision });
             }
             Place::CertificateSpec(id) => {
                 let parts = self.certificates.entry(id).or_default();
@@ -123,9 +147,29 @@ impl Assembly {
                 let key = Place::CertificateCurrent(id.clone()).key();
                 self.desired.bad.push(BadRecord { key, reason: Arc::new(RecordError::Dangling(missing)) });
             }
-            let (management, name) = (spec.value.management(), spec.value.name);
+            let managed_revision = parts.managed.as_ref().map(|stored| stored.revision);
+            let management = match parts.managed {
+                Some(managed) if spec.value.managed => Management::Managed(Arc::new(managed.value)),
+                None if spec.value.managed => {
+                    // Its own record may be bad, and told of already.
+                    let missing = Place::CertificateManaged(id.clone()).key();
+                    if !self.desired.bad.iter().any(|bad| bad.key == missing) {
+                        let key = Place::CertificateSpec(id.clone()).key();
+                        self.desired.bad.push(BadRecord { key, reason: Arc::new(RecordError::Dangling(missing)) });
+                    }
+                    Management::Unmanaged
+                }
+                _ => Management::Unmanaged,
+            };
+            let name = spec.value.name;
             let value = Certificate { id, name, management, current, versions };
-            self.desired.certificates.push(StoredCertificate { value, spec_revision: spec.revision, current_revision });
+            let spec_revision = spec.revision;
+            self.desired.certificates.push(StoredCertificate {
+                value,
+                spec_revision,
+                managed_revision,
+                current_revision,
+            });
         }
         self.desired
     }
@@ -154,6 +198,20 @@ impl Assembly {
     fn bad(&mut self, kv: Kv, reason: RecordError) {
         self.desired.bad.push(BadRecord { key: kv.key, reason: Arc::new(reason) });
     }
+}
+
+/// The keys of the issuers that versions name.
+pub(super) fn issuers_named(kvs: &[Kv]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for kv in kvs.iter().filter(|kv| matches!(Place::of(&kv.key), Some(Place::CertificateVersion(..)))) {
+        let Ok(VersionRecord { issuers: Some(sha256), .. }) = decode(&kv.value) else { continue };
+        if is_sha256(&sha256) {
+            keys.push(Place::Issuers(sha256).key());
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 fn take_setting(settings: &mut Settings, name: SettingName, value: &[u8]) -> Result<(), RecordError> {

@@ -18,7 +18,8 @@ use crate::hex::{hex, unhex};
 pub(crate) struct SpecRecord {
     v: u32,
     pub(crate) name: String,
-    managed: bool,
+    /// Whether `certs/<id>/acme` says how it is renewed.
+    pub(crate) managed: bool,
 }
 
 /// Is `certs/<id>/current`.
@@ -86,13 +87,8 @@ impl Record for IssuersRecord {
 
 impl SpecRecord {
     /// Makes the record.
-    pub(crate) fn new(name: String, management: Management) -> Self {
-        Self { v: Self::VERSION, name, managed: management == Management::Managed }
-    }
-
-    /// Who renews it.
-    pub(crate) fn management(&self) -> Management {
-        if self.managed { Management::Managed } else { Management::Unmanaged }
+    pub(crate) fn new(name: String, management: &Management) -> Self {
+        Self { v: Self::VERSION, name, managed: management.managed().is_some() }
     }
 }
 

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{
     BindingId, CertificateVersion, ForceHttps, Hsts, KeyId, Management, Site, SiteCertificate, SiteId, Source,
-    UpstreamTrust, VersionNumber, WarningPolicy,
+    UpstreamTrust, VersionNumber, WarningPolicy, acme::Managed,
 };
 
 use super::*;
@@ -41,10 +41,17 @@ fn what_is_written_is_read() {
         let record: BindingRecord = decode(&encode(&BindingRecord::from(&binding))).unwrap();
         assert_eq!(record.into_binding(binding.id.clone()).unwrap(), binding);
     }
-    for management in [Management::Managed, Management::Unmanaged] {
-        let record: SpecRecord = decode(&encode(&SpecRecord::new("Ä \"x\"".to_owned(), management))).unwrap();
-        assert_eq!((record.name.as_str(), record.management()), ("Ä \"x\"", management));
+    for management in [sample::managed(), Management::Unmanaged] {
+        let record: SpecRecord = decode(&encode(&SpecRecord::new("Ä \"x\"".to_owned(), &management))).unwrap();
+        assert_eq!((record.name.as_str(), record.managed), ("Ä \"x\"", management != Management::Unmanaged));
+        if let Some(managed) = management.managed() {
+            let record: ManagedRecord = decode(&encode(&ManagedRecord::from(&**managed))).unwrap();
+            assert_eq!(Managed::try_from(record).unwrap(), **managed);
+        }
     }
+    let issuer = sample::issuer("letsencrypt");
+    let record: IssuerRecord = decode(&encode(&IssuerRecord::new(&issuer, None))).unwrap();
+    assert_eq!(record.into_issuer(issuer.id.clone()).unwrap(), (issuer, None));
     let version = version();
     let (sha256, issuers) = IssuersRecord::of(&version.chain).unwrap();
     let issuers = Issuers::from(decode::<IssuersRecord>(&encode(&issuers)).unwrap());
@@ -73,10 +80,10 @@ fn records_of_version_1_look_like_this() {
     let pin = portward_core::Thumbprint::of(b"upstream").to_string();
     assert_eq!(written, site.replace("a0ffb33a6dd00a2ea62d93d78d31f1c1f7a5aa4d4bcef8eb5e7f8b1d0f6de45a", &pin));
     assert_eq!(encode(&CurrentRecord::from(VersionNumber(4))), r#"{"v":1,"version":4}"#);
-    assert_eq!(encode(&SpecRecord::new("n".to_owned(), Management::Managed)), r#"{"v":1,"name":"n","managed":true}"#);
+    assert_eq!(encode(&SpecRecord::new("n".to_owned(), &sample::managed())), r#"{"v":1,"name":"n","managed":true}"#);
     assert_eq!(encode(&ForceHttpsRecord::from(ForceHttps::All)), r#"{"v":1,"mode":"all"}"#);
     assert_eq!(encode(&WarningRecord::from(WarningPolicy::DEFAULT)), r#"{"v":1,"before_end_seconds":2592000}"#);
-    assert_eq!(encode(&ChallengeRecord::new("a.b".to_owned())), r#"{"v":1,"key_authorization":"a.b"}"#);
+    assert_eq!(encode(&ChallengeRecord::new("a.b".to_owned(), 80)), r#"{"v":1,"key_authorization":"a.b","port":80}"#);
     let cluster = r#"{"v":1,"cluster_id":"c","generation":7}"#;
     assert_eq!(encode(&ClusterRecord::new("c".to_owned(), 7)), cluster);
     assert_eq!(encode(&SchemaRecord::ours()), r#"{"v":1,"version":1,"min_reader":1,"features":[]}"#);
@@ -106,7 +113,7 @@ fn every_prefix_of_a_record_is_refused() {
     check(&VersionRecord::from(&version()));
     check(&IssuersRecord::of(&version().chain).unwrap().1);
     check(&ClusterRecord::new("c".to_owned(), 1));
-    check(&ChallengeRecord::new("a.b".to_owned()));
+    check(&ChallengeRecord::new("a.b".to_owned(), 80));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(in crate::app) fn view(stored: &StoredCertificate, desired: &Desired, now: T
         id: &certificate.id,
         name: &certificate.name,
         source: version.source,
-        management: certificate.management,
+        management: certificate.management.clone(),
         version: version.number,
     };
     Some(of_parts(head, &version.chain, &version.facts, desired.settings.warning, now))
@@ -67,7 +67,7 @@ fn of_parts(head: Head<'_>, chain: &Chain, facts: &LeafFacts, warn: WarningPolic
         id: head.id.to_string(),
         name: head.name.to_owned(),
         source: head.source.to_string(),
-        managed: head.management == Management::Managed,
+        managed: head.management.managed().is_some(),
         names: facts.names.iter().map(ToString::to_string).collect(),
         thumbprint: facts.thumbprint.to_string(),
         sha1: facts.sha1.to_string(),

@@ -1,0 +1,161 @@
+//! What the ACME engine remembers: accounts, renewals, orders under way, attempts, requests, and who failed lately.
+//!
+//! None of it is asked for by an operator, so it is no part of the desired state and has no audit records;
+//! it lies below `work/`, and changes of it do not wake whoever serves.
+
+mod account;
+mod attempt;
+pub mod ledger;
+mod order;
+mod renewal;
+
+use bytes::Bytes;
+use portward_core::{AttemptId, CertificateId, IssuerId, VersionNumber};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use account::{OpenAccountError, StoredAccount};
+pub use attempt::{attempt, attempt_ids, newest_attempts};
+pub use order::{OrderProgress, PlacedChallenge, PlacedTxt};
+pub use renewal::{Hold, Renewal, RenewalRequest, Window};
+
+use crate::{
+    Key, Page, Prefix, Read, RecordError, Store, StoreError,
+    change::{Change, Expected},
+};
+
+/// Says why something that the engine remembers could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadWorkError {
+    /// The store fails.
+    #[error("cannot read what is remembered of renewals")]
+    Store(#[from] StoreError),
+    /// The record is of a newer Portward, or damaged.
+    #[error("cannot read \"{key}\" of the store")]
+    Record {
+        /// Where it is.
+        key: Key,
+        /// Why not.
+        #[source]
+        source: RecordError,
+    },
+}
+
+/// Is a value with the version of its form.
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    v: u32,
+    #[serde(flatten)]
+    value: T,
+}
+
+/// Is a place below `work/`.
+#[derive(Clone, Debug)]
+pub(crate) enum WorkPlace<'a> {
+    Account(&'a IssuerId),
+    IssuerLedger(&'a IssuerId),
+    NameLedger(&'a str),
+    Renewal(&'a CertificateId),
+    Order(&'a CertificateId),
+    Attempt(&'a CertificateId, &'a AttemptId),
+    Request(&'a CertificateId),
+    Notice(&'a CertificateId, VersionNumber, &'a str),
+}
+
+impl WorkPlace<'_> {
+    pub(crate) fn key(&self) -> Key {
+        Key::of_checked(match self {
+            Self::Account(issuer) => format!("work/account/{issuer}"),
+            Self::IssuerLedger(issuer) => format!("work/ledger/issuer/{issuer}"),
+            Self::NameLedger(name) => format!("work/ledger/name/{name}"),
+            Self::Renewal(certificate) => format!("work/renewal/{certificate}"),
+            Self::Order(certificate) => format!("work/order/{certificate}"),
+            Self::Attempt(certificate, attempt) => format!("work/attempt/{certificate}/{attempt}"),
+            Self::Request(certificate) => format!("{REQUESTS}{certificate}"),
+            Self::Notice(certificate, version, kind) => format!("work/notice/{certificate}/{version}/{kind}"),
+        })
+    }
+}
+
+/// Below this are the requests of operators.
+const REQUESTS: &str = "work/request/";
+
+/// The prefix of requests, for a watch.
+pub fn requests() -> Prefix {
+    Prefix::of_checked(REQUESTS.to_owned())
+}
+
+/// The certificate that a key below [`requests`] or below `certs/` is about.
+pub fn certificate_of(key: &Key) -> Option<CertificateId> {
+    let mut segments = key.segments();
+    let id = match (segments.next()?, segments.next()?) {
+        ("work", "request") => segments.next()?,
+        ("certs", id) => id,
+        _ => return None,
+    };
+    CertificateId::parse(id).ok()
+}
+
+/// Whether an operator has been told of something about a version, as of its end.
+pub async fn is_noticed(
+    store: &dyn Store,
+    certificate: &CertificateId,
+    version: VersionNumber,
+    kind: &str,
+) -> Result<bool, StoreError> {
+    let (kv, _) = store.get(&WorkPlace::Notice(certificate, version, kind).key(), Read::Local).await?;
+    Ok(kv.is_some())
+}
+
+impl Change {
+    /// Remembers that an operator has been told of something about a version.
+    pub fn put_notice(&mut self, certificate: &CertificateId, version: VersionNumber, kind: &str) {
+        let key = WorkPlace::Notice(certificate, version, kind).key();
+        self.edit(key, Some(Bytes::from_static(b"{\"v\":1}")), Expected::Any);
+    }
+
+    fn put_work<T: Serialize>(&mut self, place: &WorkPlace<'_>, value: &T) {
+        // What cannot be written as JSON has keys that are no text, and nothing here has.
+        let bytes = serde_json::to_vec(&Versioned { v: VERSION, value }).unwrap_or_default();
+        self.edit(place.key(), Some(bytes.into()), Expected::Any);
+    }
+
+    fn delete_work(&mut self, place: &WorkPlace<'_>) {
+        self.edit(place.key(), None, Expected::Any);
+    }
+}
+
+async fn read<T: DeserializeOwned>(store: &dyn Store, place: &WorkPlace<'_>) -> Result<Option<T>, ReadWorkError> {
+    let (kv, _) = store.get(&place.key(), Read::Linearizable).await?;
+    kv.map(|kv| decode(&kv.key, &kv.value)).transpose()
+}
+
+fn decode<T: DeserializeOwned>(key: &Key, value: &[u8]) -> Result<T, ReadWorkError> {
+    let record = |source| ReadWorkError::Record { key: key.clone(), source };
+    let malformed = |error: serde_json::Error| record(RecordError::Malformed(error.into()));
+    let versioned: Versioned<serde_json::Value> = serde_json::from_slice(value).map_err(malformed)?;
+    if versioned.v > VERSION {
+        return Err(record(RecordError::Newer { v: versioned.v, known: VERSION }));
+    }
+    serde_json::from_value(versioned.value).map_err(malformed)
+}
+
+async fn read_all<T: DeserializeOwned>(store: &dyn Store, prefix: &str) -> Result<Vec<(Key, T)>, ReadWorkError> {
+    let prefix = Prefix::of_checked(prefix.to_owned());
+    let mut found = Vec::new();
+    let mut page = Some(Page::first(PAGE_KEYS));
+    while let Some(asked) = page {
+        let listed = store.list(&prefix, None, asked).await?;
+        for kv in &listed.kvs {
+            found.push((kv.key.clone(), decode(&kv.key, &kv.value)?));
+        }
+        page = listed.following(PAGE_KEYS);
+    }
+    Ok(found)
+}
+
+/// The version of the forms of all records here.
+const VERSION: u32 = 1;
+const PAGE_KEYS: usize = 1000;
+
+#[cfg(test)]
+mod tests;

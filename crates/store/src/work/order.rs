@@ -1,0 +1,142 @@
+//! Orders under way: each step is written here before the next one is taken.
+
+use portward_core::{
+    AttemptId, CertificateId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
+    acme::{ChallengeKind, Stage},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{ReadWorkError, WorkPlace, read};
+use crate::{
+    Store,
+    change::Change,
+    records::text,
+    sealing::{Sealed, Sealer, Secret, UnsealError},
+};
+
+/// Is how far the order for one certificate has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderProgress {
+    /// The attempt that it belongs to.
+    #[serde(with = "text")]
+    pub attempt: AttemptId,
+    /// Who is asked.
+    #[serde(with = "text")]
+    pub issuer: IssuerId,
+    /// How far it has come.
+    #[serde(with = "text")]
+    pub stage: Stage,
+    /// When it was planned.
+    #[serde(with = "text")]
+    pub planned: Timestamp,
+    /// When the stage began.
+    #[serde(with = "text")]
+    pub since: Timestamp,
+    /// What is asked for.
+    #[serde(with = "text::list")]
+    pub names: Vec<HostPattern>,
+    /// The profile that is asked for.
+    pub profile: Option<String>,
+    /// Leaf that it replaces (RFC 9773 section 5); none if that is not said.
+    #[serde(with = "text::option")]
+    pub replaces: Option<Thumbprint>,
+    /// URL of the order; none before the CA has answered.
+    pub url: Option<String>,
+    /// Answers that are in place, or are being put there.
+    pub challenges: Vec<PlacedChallenge>,
+    /// The private key for the certificate, PKCS #8 in DER, sealed.
+    key: Option<Sealed>,
+    /// The version that it became.
+    #[serde(with = "text::option")]
+    pub version: Option<VersionNumber>,
+    /// Calls in a row that found the CA in trouble.
+    pub outages: u32,
+}
+
+/// Is an answer to a challenge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedChallenge {
+    /// URL of the authorization.
+    pub authorization: String,
+    /// What control is shown of.
+    #[serde(with = "text")]
+    pub name: HostPattern,
+    /// How.
+    #[serde(with = "text")]
+    pub kind: ChallengeKind,
+    /// The token.
+    pub token: String,
+    /// Token, dot and thumbprint of the account key.
+    pub key_authorization: String,
+    /// For dns-01: the record.
+    pub txt: Option<PlacedTxt>,
+}
+
+/// Is a TXT record for dns-01.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedTxt {
+    /// The zone.
+    pub zone: String,
+    /// The name, after delegations were followed.
+    pub name: String,
+    /// The value.
+    pub value: String,
+    /// Whether the operator places it by hand.
+    pub by_hand: bool,
+}
+
+impl OrderProgress {
+    /// Begins an order: it is planned, and nothing else.
+    pub fn plan(attempt: AttemptId, issuer: IssuerId, names: Vec<HostPattern>, now: Timestamp) -> Self {
+        Self {
+            attempt,
+            issuer,
+            stage: Stage::Planned,
+            planned: now,
+            since: now,
+            names,
+            profile: None,
+            replaces: None,
+            url: None,
+            challenges: Vec::new(),
+            key: None,
+            version: None,
+            outages: 0,
+        }
+    }
+
+    /// Reads the order for a certificate.
+    pub async fn read(store: &dyn Store, certificate: &CertificateId) -> Result<Option<Self>, ReadWorkError> {
+        read(store, &WorkPlace::Order(certificate)).await
+    }
+
+    /// Whether the private key is made already.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Keeps the private key, sealed.
+    pub fn set_key(&mut self, certificate: &CertificateId, key: &Secret, sealer: &Sealer) {
+        self.key = Some(sealer.seal(&WorkPlace::Order(certificate).key(), KEY, key));
+    }
+
+    /// Opens the private key; none before it is made.
+    pub fn open_key(&self, certificate: &CertificateId, sealer: &Sealer) -> Result<Option<Secret>, UnsealError> {
+        let key = WorkPlace::Order(certificate).key();
+        self.key.as_ref().map(|sealed| sealer.open(&key, KEY, sealed)).transpose()
+    }
+}
+
+impl Change {
+    /// Writes how far an order has come.
+    pub fn put_order(&mut self, certificate: &CertificateId, order: &OrderProgress) {
+        self.put_work(&WorkPlace::Order(certificate), order);
+    }
+
+    /// Forgets an order, as it is over.
+    pub fn remove_order(&mut self, certificate: &CertificateId) {
+        self.delete_work(&WorkPlace::Order(certificate));
+    }
+}
+
+const KEY: u64 = 1;

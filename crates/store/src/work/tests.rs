@@ -1,0 +1,154 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+use portward_core::{
+    HostPattern, Thumbprint, Timestamp,
+    acme::{AcmeProblem, Attempt, ChallengeKind, Diagnosis, Outcome, Stage, Subproblem},
+};
+
+use super::*;
+use crate::{
+    change::commit,
+    memory::MemoryStore,
+    sample,
+    sealing::{MasterKey, Secret},
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix(1_795_185_127 + second).unwrap()
+}
+
+fn certificate() -> CertificateId {
+    CertificateId::parse("shop").unwrap()
+}
+
+fn issuer() -> IssuerId {
+    IssuerId::parse("letsencrypt").unwrap()
+}
+
+fn attempt_of(id: &str, began: i64) -> Attempt {
+    let names = vec![HostPattern::parse("shop.test").unwrap()];
+    let (id, why) = (AttemptId::parse(id).unwrap(), "it is due".to_owned());
+    let mut attempt = Attempt {
+        id,
+        certificate: certificate(),
+        issuer: issuer(),
+        names,
+        why,
+        began: at(began),
+        order: Some("https://ca.test/order/1".to_owned()),
+        timeline: Vec::new(),
+        outcome: None,
+    };
+    attempt.tell(at(began), Stage::Planned, "planned");
+    attempt
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_read_again() {
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    let renewal = Renewal {
+        failures: 3,
+        retry_at: Some(at(1)),
+        holds: vec![Hold { issuer: issuer(), until: at(2) }],
+        window: Some(Window { of: Thumbprint::of(b"x"), start: at(3), end: at(4), explanation_url: None }),
+        issued_by: Some(issuer()),
+        issued: vec![at(5)],
+        irreplaceable: Some(Thumbprint::of(b"y")),
+        ..Renewal::default()
+    };
+    let mut order = OrderProgress::plan(
+        AttemptId::parse("a1").unwrap(),
+        issuer(),
+        vec![HostPattern::parse("*.shop.test").unwrap()],
+        at(0),
+    );
+    order.challenges.push(PlacedChallenge {
+        authorization: "https://ca.test/authz/1".to_owned(),
+        name: HostPattern::parse("*.shop.test").unwrap(),
+        kind: ChallengeKind::Dns01,
+        token: "t".to_owned(),
+        key_authorization: "t.k".to_owned(),
+        txt: Some(PlacedTxt {
+            zone: "shop.test".to_owned(),
+            name: "_acme-challenge.shop.test".to_owned(),
+            value: "v".to_owned(),
+            by_hand: false,
+        }),
+    });
+    order.set_key(&certificate(), &Secret::copy_of(b"marker"), &sealer);
+    let account = StoredAccount {
+        directory: "https://ca.test/dir".to_owned(),
+        url: None,
+        key: Secret::copy_of(b"marker"),
+        next_key: Some(Secret::copy_of(b"next")),
+    };
+    let request = RenewalRequest { at: at(9), renew: true, force: true, placed: false };
+    let mut change = Change::of_work();
+    change.put_renewal(&certificate(), &renewal);
+    change.put_order(&certificate(), &order);
+    change.put_account(&issuer(), &account, &sealer);
+    change.put_request(&certificate(), &request);
+    change.put_orders(&issuer(), &[at(1), at(2)]);
+    change.put_failures(&HostPattern::parse("*.shop.test").unwrap(), &[at(3)]);
+    commit(&store, change).await.unwrap();
+
+    assert_eq!(Renewal::read(&store, &certificate()).await.unwrap(), Some(renewal));
+    let read = OrderProgress::read(&store, &certificate()).await.unwrap().unwrap();
+    assert_eq!(read, order);
+    assert_eq!(read.open_key(&certificate(), &sealer).unwrap().unwrap().expose(), b"marker");
+    let read = StoredAccount::read(&store, &sealer, &issuer()).await.unwrap().unwrap();
+    assert_eq!((read.key.expose(), read.next_key.unwrap().expose()), (&b"marker"[..], &b"next"[..]));
+    assert_eq!(RenewalRequest::read_all(&store).await.unwrap(), [(certificate(), request)]);
+    assert_eq!(ledger::orders(&store, &issuer()).await.unwrap(), [at(1), at(2)]);
+    let name = HostPattern::parse("*.shop.test").unwrap();
+    assert_eq!(ledger::failures(&store, &name).await.unwrap(), [at(3)]);
+    let all = store.list(&Prefix::all(), None, Page::first(100)).await.unwrap();
+    for kv in all.kvs {
+        assert!(!String::from_utf8_lossy(&kv.value).contains("marker"), "{}", kv.key);
+        assert!(!kv.key.as_str().starts_with("audit/2026"), "work has no audit records");
+    }
+}
+
+#[tokio::test]
+async fn attempts_are_listed_newest_first() {
+    let store = MemoryStore::new();
+    let mut failed = attempt_of("a2", 20);
+    failed.outcome = Some(Outcome::Failed {
+        at: at(21),
+        diagnosis: Diagnosis {
+            code: "caa-forbids".to_owned(),
+            cause: "c".to_owned(),
+            remedy: "r".to_owned(),
+            problem: Some(AcmeProblem {
+                kind: "urn:ietf:params:acme:error:caa".to_owned(),
+                detail: "no".to_owned(),
+                status: Some(403),
+                subproblems: vec![Subproblem { identifier: None, kind: "k".to_owned(), detail: "d".to_owned() }],
+            }),
+        },
+    });
+    let mut served = attempt_of("a1", 10);
+    served.outcome = Some(Outcome::Served { at: at(11) });
+    let running = attempt_of("a3", 30);
+    let mut change = Change::of_work();
+    for attempt in [&failed, &served, &running] {
+        change.put_attempt(attempt);
+    }
+    commit(&store, change).await.unwrap();
+    let id = certificate();
+    assert_eq!(newest_attempts(&store, Some(&id), 2).await.unwrap(), [running.clone(), failed.clone()]);
+    assert_eq!(newest_attempts(&store, None, 9).await.unwrap(), [running, failed.clone(), served]);
+    assert_eq!(attempt(&store, &id, &failed.id).await.unwrap(), Some(failed));
+    let ids: Vec<String> = attempt_ids(&store, &id).await.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(ids, ["a1", "a2", "a3"]);
+}
+
+#[tokio::test]
+async fn what_a_newer_portward_wrote_is_not_guessed_at() {
+    let store = MemoryStore::new();
+    let mut change = Change::of_work();
+    change.edit(WorkPlace::Renewal(&certificate()).key(), Some(Bytes::from_static(b"{\"v\":2}")), Expected::Any);
+    commit(&store, change).await.unwrap();
+    let error = Renewal::read(&store, &certificate()).await.unwrap_err();
+    assert!(matches!(error, ReadWorkError::Record { source: RecordError::Newer { v: 2, .. }, .. }), "{error:?}");
+}
