@@ -169,7 +169,7 @@ pub(super) fn spell(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [(24 * 3600, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
     let (unit, word) =
-        units.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0).unwrap_or((1, "second"));
+        units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit)).unwrap_or((1, "second"));
     match seconds / unit {
         1 => format!("1 {word}"),
         count => format!("{count} {word}s"),
