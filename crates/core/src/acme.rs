@@ -4,15 +4,24 @@
 //! Talking to a CA is in the `certs` crate, and doing one step after the other in the `server` crate.
 
 mod attempt;
+mod budget;
 mod ca_error;
 mod challenge;
 mod issuer;
 mod managed;
+mod renewal;
+mod retry;
 mod stage;
 
 pub use attempt::{Attempt, Diagnosis, Event, Outcome};
+pub use budget::{Budget, Ledger, Limit, LimitKind, Limits, budget, registered_domain};
 pub use ca_error::{AcmeProblem, CaError, CaErrorKind, Subproblem};
 pub use challenge::{ChallengeKind, ChallengeOptions, NoChallengeError, choose_challenge};
 pub use issuer::{DirectoryTrust, Issuer, IssuerPorts};
 pub use managed::{KeyAlgorithm, KeyReuse, Managed};
+pub use renewal::{
+    Jitter, RenewalFacts, RenewalReason, RenewalTime, SHORT_LIFETIME, SuggestedWindow, next_suggestion_check,
+    renewal_time,
+};
+pub use retry::{outage_retry_at, retry_at};
 pub use stage::Stage;
