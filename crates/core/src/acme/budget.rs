@@ -141,7 +141,7 @@ impl Limits {
     pub const LETS_ENCRYPT_STAGING: Self = Self::new(1200, 1000, 100, 1000);
 
     /// For CAs whose limits are not known: what keeps a loop of ours from becoming their problem.
-    pub const OTHERS: Self = Self::new(240, 50, 20, 1000);
+    pub const OTHERS: Self = Self::new(240, 50, 4, 1000);
 
     const fn new(orders: u32, same_names: u32, failed_validations: u32, per_domain: u32) -> Self {
         Self {

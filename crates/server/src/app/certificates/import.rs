@@ -106,7 +106,7 @@ impl App {
             Target::Version(stored) => {
                 change.add_version(stored, version, &sealer);
                 if name != stored.value.name {
-                    change.edit_certificate(stored, &name, stored.value.management);
+                    change.edit_certificate(stored, &name, &stored.value.management);
                 }
             }
             _ => {

@@ -1,0 +1,22 @@
+//! The engine that gets certificates from CAs and keeps them: one persisted state machine for each.
+//!
+//! [`Engine`] remembers of each managed certificate only when it is due; whatever else it needs is read when the time
+//! comes, so that a certificate that is not due costs nothing. A turn (`turn.rs`) takes one certificate as far as it
+//! goes without waiting; each step (`step/`) is stored before the next one is taken, so that a process that is killed
+//! goes on with the same order. What the engine needs of the outside is [`Surroundings`].
+
+mod account;
+mod attempts;
+mod engine;
+mod ending;
+mod outlook;
+mod park;
+mod plan;
+mod queue;
+mod step;
+mod surroundings;
+mod turn;
+
+pub use engine::{Engine, EngineParts};
+pub(crate) use outlook::{Outlook, outlook};
+pub use surroundings::{Shown, Surroundings, TxtPlace};

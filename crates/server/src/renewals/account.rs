@@ -1,0 +1,184 @@
+//! Accounts with CAs: made once, used for years, made anew when a CA forgot them.
+
+use portward_certs::acme::{AccountKey, EabKey, NewAccount, RegisteredAccount};
+use portward_core::{IssuerId, acme::CaError};
+use portward_store::{
+    change::{Change, commit},
+    desired::open_eab_key,
+    sealing::Secret,
+    work::StoredAccount,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    engine::Engine,
+    turn::{Asked, TurnError},
+};
+
+/// Says why there is no account.
+#[derive(Debug)]
+pub(super) enum NoAccount {
+    /// The operator did not agree to the terms; here is where they are.
+    Terms(Option<String>),
+    /// The CA says no, or nothing.
+    Ca(CaError),
+    /// Something of ours.
+    Internal(String),
+}
+
+impl Engine {
+    /// The account with an issuer; made if there is none.
+    pub(super) async fn account(&self, asked: &Asked) -> Result<Result<RegisteredAccount, NoAccount>, TurnError> {
+        let issuer = &asked.issuer;
+        let mut accounts = self.accounts.lock().await;
+        if let Some(account) = accounts.get(&issuer.id) {
+            return Ok(Ok(account.clone()));
+        }
+        let stored = StoredAccount::read(&*self.store, &self.sealer, &issuer.id).await?;
+        let stored = stored.filter(|account| account.directory == issuer.directory);
+        let account = match stored {
+            Some(StoredAccount { url: Some(url), key, next_key: None, .. }) => {
+                RegisteredAccount { url, key: account_key(&key) }
+            }
+            Some(account @ StoredAccount { url: Some(_), next_key: Some(_), .. }) => {
+                match self.finish_rollover(asked, account).await? {
+                    Ok(account) => account,
+                    Err(error) => return Ok(Err(NoAccount::Ca(error))),
+                }
+            }
+            other => match self.register(asked, other.map(|account| account.key)).await? {
+                Ok(account) => account,
+                Err(why) => return Ok(Err(why)),
+            },
+        };
+        accounts.insert(issuer.id.clone(), account.clone());
+        Ok(Ok(account))
+    }
+
+    /// Forgets an account that the CA does not know any more, with its key: the next one has another.
+    pub(super) async fn forget_account(&self, issuer: &IssuerId) -> Result<(), TurnError> {
+        let mut accounts = self.accounts.lock().await;
+        let mut change = Change::of_work();
+        change.remove_account(issuer);
+        commit(&*self.store, change).await?;
+        accounts.remove(issuer);
+        Ok(())
+    }
+
+    /// Gives the account with an issuer a new key. The key is stored before the CA is asked.
+    pub(crate) async fn roll_over(&self, asked: &RollOver) -> Result<Result<RegisteredAccount, CaError>, String> {
+        let text = |error: TurnError| crate::app::chain_text(&error);
+        let asked = Asked { issuer: asked.issuer.clone(), stored: asked.stored.clone(), ca: std::sync::Arc::clone(&asked.ca) };
+        let issuer = &asked.issuer.id;
+        let mut accounts = self.accounts.lock().await;
+        let stored = StoredAccount::read(&*self.store, &self.sealer, issuer).await;
+        let stored = stored.map_err(|error| crate::app::chain_text(&error))?;
+        let Some(mut account) = stored.filter(|account| account.url.is_some()) else {
+            return Err(format!("there is no account with \"{issuer}\" yet; it is made with the first order"));
+        };
+        if account.next_key.is_none() {
+            let key = AccountKey::generate().map_err(|error| error.to_string())?;
+            account.next_key = Some(Secret::copy_of(key.as_pkcs8_der()));
+            let mut change = Change::of_work();
+            change.put_account(issuer, &account, &self.sealer);
+            commit(&*self.store, change).await.map_err(|error| crate::app::chain_text(&error))?;
+        }
+        let rolled = self.finish_rollover(&asked, account).await.map_err(text)?;
+        if let Ok(account) = &rolled {
+            accounts.insert(issuer.clone(), account.clone());
+        }
+        Ok(rolled)
+    }
+
+    /// Has the CA take the next key, or finds that it has.
+    async fn finish_rollover(
+        &self,
+        asked: &Asked,
+        mut account: StoredAccount,
+    ) -> Result<Result<RegisteredAccount, CaError>, TurnError> {
+        let (url, key) = (account.url.clone().unwrap_or_default(), account_key(&account.key));
+        let Some(next) = account.next_key.take() else {
+            return Ok(Ok(RegisteredAccount { url, key }));
+        };
+        let (old, new) = (RegisteredAccount { url: url.clone(), key }, account_key(&next));
+        match asked.ca.roll_over(&old, &new).await {
+            Ok(()) => {}
+            // The CA took it before we were cut short: the old key opens nothing any more.
+            Err(error) if error.problem().is_some_and(|problem| is_foreign_key(problem.word())) => {}
+            Err(error) => return Ok(Err(error)),
+        }
+        account.key = next;
+        let mut change = Change::of_work();
+        change.put_account(&asked.issuer.id, &account, &self.sealer);
+        commit(&*self.store, change).await?;
+        Ok(Ok(RegisteredAccount { url, key: new }))
+    }
+
+    /// Makes an account. Its key is stored first, so that the CA gives the same account again after a crash.
+    async fn register(
+        &self,
+        asked: &Asked,
+        key: Option<Secret>,
+    ) -> Result<Result<RegisteredAccount, NoAccount>, TurnError> {
+        let issuer = &asked.issuer;
+        if !issuer.terms_agreed {
+            match asked.ca.directory().await {
+                Ok(facts) if facts.terms_of_service.is_some() => {
+                    return Ok(Err(NoAccount::Terms(facts.terms_of_service)));
+                }
+                Ok(_) => {}
+                Err(error) => return Ok(Err(NoAccount::Ca(error))),
+            }
+        }
+        let eab = match (&issuer.eab_key_id, &asked.stored.eab_mac_key) {
+            (Some(key_id), Some(sealed)) => {
+                let mac_key = open_eab_key(&self.sealer, &issuer.id, sealed)?;
+                Some(EabKey { key_id: key_id.clone(), mac_key: Zeroizing::new(mac_key.expose().to_vec()) })
+            }
+            _ => None,
+        };
+        let key = match key {
+            Some(key) => account_key(&key),
+            None => match AccountKey::generate() {
+                Ok(key) => key,
+                Err(error) => return Ok(Err(NoAccount::Internal(error.to_string()))),
+            },
+        };
+        let secret = Secret::copy_of(key.as_pkcs8_der());
+        let mut stored =
+            StoredAccount { directory: issuer.directory.clone(), url: None, key: secret, next_key: None };
+        let mut change = Change::of_work();
+        change.put_account(&issuer.id, &stored, &self.sealer);
+        commit(&*self.store, change).await?;
+        let new = NewAccount { key, contacts: issuer.contacts.clone(), terms_agreed: true, eab };
+        let account = match asked.ca.register(&new).await {
+            Ok(account) => account,
+            Err(error) => return Ok(Err(NoAccount::Ca(error))),
+        };
+        stored.url = Some(account.url.clone());
+        let mut change = Change::of_work();
+        change.put_account(&issuer.id, &stored, &self.sealer);
+        commit(&*self.store, change).await?;
+        tracing::info!(issuer.id = %issuer.id, acme.account = account.url, "an account with the CA was made");
+        Ok(Ok(account))
+    }
+}
+
+/// Is whose account gets a new key.
+pub(crate) struct RollOver {
+    /// The issuer.
+    pub(crate) issuer: portward_core::acme::Issuer,
+    /// As it is stored.
+    pub(crate) stored: portward_store::desired::StoredIssuer,
+    /// Who answers for it.
+    pub(crate) ca: std::sync::Arc<dyn portward_certs::acme::CertificateAuthority>,
+}
+
+fn account_key(secret: &Secret) -> AccountKey {
+    AccountKey::from_pkcs8_der(Zeroizing::new(secret.expose().to_vec()))
+}
+
+/// What a CA says to a request that is signed by a key which is not the account's.
+fn is_foreign_key(word: &str) -> bool {
+    matches!(word, "unauthorized" | "accountDoesNotExist" | "malformed")
+}

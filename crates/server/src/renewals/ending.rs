@@ -1,0 +1,305 @@
+//! How attempts end: served, failed, or put off because the CA is in trouble.
+
+use std::time::Duration;
+
+use portward_core::{
+    HostPattern, Timestamp,
+    acme::{
+        CaError, ChallengeKind, Diagnosis, Failure, FailureKind, Issuer, Ledger, Limits, Outcome, Stage, diagnose,
+        retry_at,
+    },
+};
+use portward_store::{
+    change::{Change, commit},
+    desired,
+    work::{self, Hold, OrderProgress, ledger},
+};
+
+use super::{
+    account::NoAccount,
+    attempts::KEPT_ATTEMPTS,
+    engine::Engine,
+    turn::{Asked, Next, Turn, TurnError},
+};
+
+impl Turn<'_> {
+    /// Ends the attempt: there is no certificate.
+    pub(super) async fn fail(&mut self, issuer: &Issuer, what: FailureKind<'_>) -> Result<Next, TurnError> {
+        let diagnosis = self.diagnose(issuer, what);
+        let (retry_after, failed) = match what {
+            FailureKind::Ca(error) => (error.retry_after, None),
+            FailureKind::Challenge { name, .. } => (None, Some(name)),
+            FailureKind::Budget { until, .. } => (Some(until.since(self.now())), None),
+            _ => (None, None),
+        };
+        self.end_in_failure(issuer, diagnosis, retry_after, failed).await
+    }
+
+    /// Goes on after a call failed: the CA is in trouble and is asked later, or the attempt ends.
+    pub(super) async fn call_failed(&mut self, issuer: &Issuer, error: &CaError) -> Result<Next, TurnError> {
+        if error.is_rate_limit() {
+            self.hold(issuer, error);
+        } else if error.is_outage() {
+            return self.put_off(issuer, error).await;
+        }
+        self.fail(issuer, FailureKind::Ca(error)).await
+    }
+
+    /// Goes on after there was no account.
+    pub(super) async fn no_account(&mut self, issuer: &Issuer, why: NoAccount) -> Result<Next, TurnError> {
+        match why {
+            NoAccount::Terms(url) => self.fail(issuer, FailureKind::TermsNotAgreed { url: url.as_deref() }).await,
+            NoAccount::Ca(error) => self.call_failed(issuer, &error).await,
+            NoAccount::Internal(text) => self.fail(issuer, FailureKind::Internal(&text)).await,
+        }
+    }
+
+    /// Ends the attempt for a reason that an issuer which is not there cannot have.
+    pub(super) async fn fail_without_issuer(&mut self, text: &str) -> Result<Next, TurnError> {
+        let order = self.order()?;
+        let issuer = Issuer {
+            id: order.issuer.clone(),
+            directory: String::new(),
+            trust: portward_core::acme::DirectoryTrust::System,
+            contacts: Vec::new(),
+            terms_agreed: false,
+            eab_key_id: None,
+            profile: None,
+            challenge: None,
+            preferred_chain: None,
+            ports: portward_core::acme::IssuerPorts::default(),
+            resolvers: Vec::new(),
+        };
+        self.fail(&issuer, FailureKind::Internal(text)).await
+    }
+
+    /// The CA is in trouble. With an order under way it is asked on later; without one, the attempt ends, so that another
+    /// issuer may be asked, and it does not count against the certificate.
+    async fn put_off(&mut self, issuer: &Issuer, error: &CaError) -> Result<Next, TurnError> {
+        let now = self.now();
+        let until = self.engine.parks.park(&issuer.id, now, error.retry_after, self.jitter("outage"));
+        let diagnosis = self.diagnose(issuer, FailureKind::Ca(error));
+        tracing::warn!(
+            certificate.id = %self.id(), issuer.id = %issuer.id, acme.cause = diagnosis.cause, acme.again_at = %until,
+            "a CA is in trouble"
+        );
+        let order = self.order_mut()?;
+        if order.url.is_some() && now.since(order.planned) < ORDERS_LAST {
+            order.outages += 1;
+            let cause = diagnosis.cause.clone();
+            self.tell(format!("{cause} The order stays, and the CA is asked again."));
+            self.save().await?;
+            return Ok(Next::Wait(until));
+        }
+        if error.retry_after.is_some() {
+            self.renewal.holds.push(Hold { issuer: issuer.id.clone(), until });
+        }
+        let (failures, retry_at) = (self.renewal.failures, self.renewal.retry_at);
+        self.end_in_failure(issuer, diagnosis, None, None).await?;
+        self.renewal.failures = failures;
+        self.renewal.retry_at = retry_at.filter(|at| *at > now);
+        let mut change = Change::of_work();
+        change.put_renewal(self.id(), &self.renewal);
+        commit(&*self.engine.store, change).await?;
+        Ok(Next::Step)
+    }
+
+    /// The CA says that it was asked too often: for this certificate, or by this account.
+    fn hold(&mut self, issuer: &Issuer, error: &CaError) {
+        let Some(told) = error.retry_after else { return };
+        let until = self.now().plus(told).plus(Duration::from_secs(1));
+        self.renewal.holds.push(Hold { issuer: issuer.id.clone(), until });
+        let detail = error.problem().map(|problem| problem.detail.as_str()).unwrap_or_default();
+        let is_about_names = detail.contains("exact set")
+            || detail.contains("registered domain")
+            || detail.contains("certificates already issued")
+            || detail.contains("authorizations")
+            || self.managed.names.iter().any(|name| detail.contains(&name.to_string()));
+        if !is_about_names {
+            self.engine.parks.hold(&issuer.id, until);
+        }
+    }
+
+    fn diagnose(&self, issuer: &Issuer, what: FailureKind<'_>) -> Diagnosis {
+        diagnose(&Failure {
+            issuer,
+            stage: self.order.as_ref().map_or(Stage::Planned, |order| order.stage),
+            what,
+            advice: &self.advice,
+            now: self.now(),
+            expires: self.expires(),
+        })
+    }
+
+    async fn end_in_failure(
+        &mut self,
+        issuer: &Issuer,
+        diagnosis: Diagnosis,
+        retry_after: Option<Duration>,
+        failed: Option<&HostPattern>,
+    ) -> Result<Next, TurnError> {
+        let now = self.now();
+        tracing::error!(
+            certificate.id = %self.id(), issuer.id = %issuer.id, acme.code = diagnosis.code,
+            acme.remedy = diagnosis.remedy, "no certificate: {}", diagnosis.cause
+        );
+        if let Some(order) = self.order.clone() {
+            self.engine.withdraw_answers(self.id(), &order).await?;
+        }
+        let renewal = &mut self.renewal;
+        renewal.failures = renewal.failures.saturating_add(1);
+        renewal.turn = renewal.turn.wrapping_add(1);
+        renewal.trouble = Some(diagnosis.code.clone());
+        renewal.holds.retain(|hold| hold.until > now);
+        let failures = renewal.failures;
+        let jitter = self.jitter(&format!("failure {failures}"));
+        self.renewal.retry_at = Some(retry_at(failures, now, retry_after, self.expires(), jitter));
+        if let Some(attempt) = &mut self.attempt {
+            attempt.outcome = Some(Outcome::Failed { at: now, diagnosis });
+        }
+        let mut change = Change::of_work();
+        change.put_renewal(self.id(), &self.renewal);
+        if let Some(name) = failed {
+            let mut ledger = Ledger::new(ledger::failures(&*self.engine.store, name).await?);
+            ledger.prune(now, Limits::of(&issuer.directory).failed_validations.per);
+            ledger.record(now);
+            change.put_failures(name, ledger.entries());
+        }
+        self.end(change, "failed", &issuer.id).await?;
+        Ok(Next::Step)
+    }
+
+    /// Ends the attempt: the certificate is served.
+    pub(super) async fn succeed(&mut self, issuer: &portward_core::IssuerId) -> Result<Next, TurnError> {
+        let now = self.now();
+        let order = self.order_mut()?;
+        order.stage = Stage::Published;
+        self.tell("the certificate is served");
+        if let Some(attempt) = &mut self.attempt {
+            attempt.outcome = Some(Outcome::Served { at: now });
+        }
+        tracing::info!(certificate.id = %self.id(), issuer.id = %issuer, "a certificate was issued, and is served");
+        self.end(Change::of_work(), "served", issuer).await?;
+        Ok(Next::Step)
+    }
+
+    /// Ends the attempt: the certificate is stored, but handshakes do not show it. Nothing is ordered anew for that.
+    pub(super) async fn end_unserved(&mut self, issuer: &Issuer, what: &str) -> Result<Next, TurnError> {
+        let diagnosis = self.diagnose(issuer, FailureKind::NotServed { what });
+        let now = self.now();
+        tracing::error!(certificate.id = %self.id(), acme.code = diagnosis.code, "{}", diagnosis.cause);
+        if let Some(attempt) = &mut self.attempt {
+            attempt.outcome = Some(Outcome::Failed { at: now, diagnosis });
+        }
+        self.end(Change::of_work(), "failed", &issuer.id).await?;
+        Ok(Next::Step)
+    }
+
+    /// Forgets the order, keeps the attempt, and clears away old attempts.
+    async fn end(
+        &mut self,
+        mut change: Change,
+        outcome: &'static str,
+        issuer: &portward_core::IssuerId,
+    ) -> Result<(), TurnError> {
+        if let Some(attempt) = &self.attempt {
+            change.put_attempt(attempt);
+        }
+        change.remove_order(self.id());
+        if self.request.take().is_some_and(|request| !request.renew) {
+            change.remove_request(self.id());
+        }
+        let ids = work::attempt_ids(&*self.engine.store, self.id()).await?;
+        for old in ids.iter().take(ids.len().saturating_sub(KEPT_ATTEMPTS)) {
+            change.remove_attempt(self.id(), old);
+        }
+        commit(&*self.engine.store, change).await?;
+        self.engine.count_ended(issuer, outcome);
+        self.order = None;
+        self.attempt = None;
+        self.is_fresh = false;
+        self.made_account = false;
+        self.advice.clear();
+        Ok(())
+    }
+
+    /// Whoever asked is asked again after a problem that says that the account is gone; once in a turn.
+    pub(super) async fn account_is_gone(&mut self, asked: &Asked, error: &CaError) -> Result<bool, TurnError> {
+        let is_gone = error.problem().is_some_and(|problem| problem.word() == "accountDoesNotExist");
+        if !is_gone || self.made_account {
+            return Ok(false);
+        }
+        self.made_account = true;
+        self.tell("the CA does not know our account any more; another one is made");
+        self.engine.forget_account(&asked.issuer.id).await?;
+        Ok(true)
+    }
+}
+
+impl Engine {
+    /// Takes the answers to the challenges of an order away. What cannot be taken away is told of, and left.
+    pub(super) async fn withdraw_answers(
+        &self,
+        certificate: &portward_core::CertificateId,
+        order: &OrderProgress,
+    ) -> Result<(), TurnError> {
+        for challenges in order.challenges.chunks(AT_ONCE) {
+            let now = self.surroundings.now();
+            let what = format!("take away the answers to challenges for certificate {certificate}");
+            let mut change = Change::new("portward (acme)", what, now);
+            for challenge in challenges {
+                if let HostPattern::Exact(host) = &challenge.name {
+                    match challenge.kind {
+                        ChallengeKind::Http01 => change.remove_http_challenge(host, &challenge.token),
+                        ChallengeKind::TlsAlpn01 => change.remove_tls_challenge(host),
+                        ChallengeKind::Dns01 => {}
+                    }
+                }
+            }
+            if !change.is_empty() {
+                commit(&*self.store, change).await?;
+            }
+        }
+        for challenge in &order.challenges {
+            let Some(txt) = challenge.txt.as_ref().filter(|txt| !txt.by_hand) else { continue };
+            let removed = match self.writer_for(certificate).await {
+                Ok(Some(writer)) => writer.remove(&super::step::record(txt)).await.map_err(|error| error.to_string()),
+                Ok(None) => Err("there is no DNS provider any more".to_owned()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = removed {
+                tracing::warn!(
+                    certificate.id = %certificate, dns.name = txt.name, dns.value = txt.value, error,
+                    "a TXT record of a challenge could not be taken away; it does no harm"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Who writes TXT records for a certificate; none if nobody does.
+    pub(super) async fn writer_for(
+        &self,
+        certificate: &portward_core::CertificateId,
+    ) -> Result<Option<Box<dyn portward_certs::dns::TxtWriter>>, String> {
+        let text = |error: portward_store::StoreError| crate::app::chain_text(&error);
+        let stored = desired::read_certificate(&*self.store, certificate).await.map_err(text)?;
+        let managed = stored.and_then(|stored| stored.value.management.managed().cloned());
+        let Some(id) = managed.and_then(|managed| managed.dns.clone()) else { return Ok(None) };
+        let provider = desired::read_dns_provider(&*self.store, &id).await.map_err(text)?;
+        let provider = provider.ok_or_else(|| format!("the DNS provider \"{id}\" does not exist"))?.value;
+        let mut settings = desired::open_dns_secrets(&self.sealer, &provider).map_err(|error| crate::app::chain_text(&error))?;
+        settings.extend(provider.settings.into_iter().map(|(name, value)| (name, value.into())));
+        self.surroundings.writer(&provider.kind, settings).map(Some)
+    }
+}
+
+/// CAs keep orders that nobody goes on with for about a week.
+const ORDERS_LAST: Duration = Duration::from_secs(6 * 24 * 3600);
+/// Fits into one transaction.
+const AT_ONCE: usize = 50;
+
+/// Whether a time has come.
+pub(super) fn is_over(since: Timestamp, limit: Duration, now: Timestamp) -> bool {
+    now.since(since) >= limit
+}

@@ -1,0 +1,212 @@
+//! Without an order under way: whether one is to be planned, with whom, and when to look again.
+
+use std::time::Duration;
+
+use portward_core::{
+    AttemptId, IssuerId, Timestamp,
+    acme::{
+        Attempt, Budget, FailureKind, Issuer, Ledger, LimitKind, Limits, Stage, budget, next_suggestion_check,
+    },
+};
+use portward_store::{
+    change::{Change, commit},
+    desired,
+    work::{OrderProgress, Window, ledger},
+};
+
+use super::{
+    attempts::new_attempt_id,
+    outlook::{Outlook, issued, outlook},
+    turn::{Next, Turn, TurnError},
+};
+
+/// Says whether an issuer can be asked now.
+enum Free {
+    Now(Box<Issuer>),
+    Later(Timestamp),
+    /// A limit of ours is used up.
+    Spent(Box<Issuer>, LimitKind, Timestamp),
+    /// It does not exist.
+    Gone,
+}
+
+impl Turn<'_> {
+    /// Plans an order if one is due; else says when to look again.
+    pub(super) async fn plan(&mut self) -> Result<Next, TurnError> {
+        self.ask_when_to_renew().await?;
+        let now = self.now();
+        let mut due = outlook(&self.certificate, &self.managed, &self.renewal, &self.engine.cluster);
+        let request = self.request.clone().filter(|request| request.renew);
+        let is_forced = request.as_ref().is_some_and(|request| request.force);
+        if let Some(request) = &request {
+            due = Outlook { at: request.at, why: "an operator asked for it".to_owned() };
+        }
+        let not_before = self.renewal.retry_at.filter(|_| request.is_none());
+        let at = not_before.map_or(due.at, |not_before| due.at.max(not_before));
+        if at > now {
+            return Ok(self.wait(at));
+        }
+        self.plan_with_somebody(due, is_forced).await
+    }
+
+    /// Waits for the renewal, or until the CA is to be asked about it.
+    fn wait(&self, at: Timestamp) -> Next {
+        let window_due = self.renewal.window_due.filter(|_| self.renewal.issued_by.is_some());
+        Next::Wait(window_due.map_or(at, |window_due| at.min(window_due)))
+    }
+
+    async fn plan_with_somebody(&mut self, due: Outlook, is_forced: bool) -> Result<Next, TurnError> {
+        let mut later: Option<Timestamp> = None;
+        let mut spent = None;
+        let count = self.managed.issuers.len();
+        let first = usize::try_from(self.renewal.turn).unwrap_or(0);
+        for index in 0..count {
+            let id = self.managed.issuers[(first + index) % count].clone();
+            match self.is_free(&id, is_forced).await? {
+                Free::Now(issuer) => return self.plan_with(&issuer, due).await,
+                Free::Later(until) => later = Some(later.map_or(until, |later| later.min(until))),
+                Free::Spent(issuer, limit, until) => {
+                    later = Some(later.map_or(until, |later| later.min(until)));
+                    spent = Some((issuer, limit, until));
+                }
+                Free::Gone => {
+                    tracing::error!(certificate.id = %self.id(), issuer.id = %id, "the issuer of a certificate does not exist");
+                }
+            }
+        }
+        // Whoever waits for it is told; else it is nothing to tell.
+        if let (Some((issuer, limit, until)), true) = (spent, self.request.is_some()) {
+            self.begin(&issuer, &due).await?;
+            return self.fail(&issuer, FailureKind::Budget { limit, until }).await;
+        }
+        Ok(Next::Wait(later.unwrap_or_else(|| self.now().plus(ISSUER_GONE))))
+    }
+
+    /// Whether an issuer can be asked: it is up, did not tell us to wait, and our own limits leave room.
+    async fn is_free(&self, id: &IssuerId, is_forced: bool) -> Result<Free, TurnError> {
+        let (store, now) = (&*self.engine.store, self.now());
+        let Some(stored) = desired::read_issuer(store, id).await? else { return Ok(Free::Gone) };
+        let issuer = Box::new(stored.value.issuer);
+        let parked = self.engine.parks.parked(id, now).max(self.renewal.held(id, now));
+        if let Some(until) = parked {
+            // Those who wait for the same CA do not come back at the same second.
+            return Ok(Free::Later(until.plus(self.jitter("parked").within(Duration::from_secs(60)))));
+        }
+        let limits = Limits::of(&issuer.directory);
+        let orders = Ledger::new(ledger::orders(store, id).await?);
+        let same_names = Ledger::new(self.renewal.issued.clone());
+        let mut budgets = vec![budget(&orders, limits.orders, now)];
+        if !is_forced {
+            budgets.push(budget(&same_names, limits.same_names, now));
+        }
+        for name in &self.managed.names {
+            let failures = Ledger::new(ledger::failures(store, name).await?);
+            budgets.push(budget(&failures, limits.failed_validations, now));
+        }
+        for budget in budgets {
+            if let Budget::Spent { until, limit } = budget {
+                return Ok(Free::Spent(issuer, limit, until));
+            }
+        }
+        Ok(Free::Now(issuer))
+    }
+
+    async fn plan_with(&mut self, issuer: &Issuer, due: Outlook) -> Result<Next, TurnError> {
+        self.begin(issuer, &due).await?;
+        Ok(Next::Step)
+    }
+
+    /// Stores that an order is planned. From here on, nobody plans another one.
+    async fn begin(&mut self, issuer: &Issuer, due: &Outlook) -> Result<(), TurnError> {
+        let now = self.now();
+        let attempt_id: AttemptId = new_attempt_id(now).map_err(TurnError::Other)?;
+        let mut order =
+            OrderProgress::plan(attempt_id.clone(), issuer.id.clone(), self.managed.names.clone(), now);
+        order.profile = self.managed.profile.clone().or_else(|| issuer.profile.clone());
+        // Said only to the CA that issued it (RFC 9773 section 5).
+        let replaced = issued(&self.certificate).map(|version| version.facts.thumbprint);
+        order.replaces = replaced
+            .filter(|_| self.renewal.issued_by.as_ref() == Some(&issuer.id))
+            .filter(|thumbprint| self.renewal.irreplaceable != Some(*thumbprint));
+        self.attempt = Some(Attempt {
+            id: attempt_id,
+            certificate: self.id().clone(),
+            issuer: issuer.id.clone(),
+            names: self.managed.names.clone(),
+            why: due.why.clone(),
+            began: now,
+            order: None,
+            timeline: Vec::new(),
+            outcome: None,
+        });
+        self.order = Some(order);
+        self.is_fresh = true;
+        let why = if due.at == Timestamp::EPOCH { due.why.clone() } else { format!("due since {}: {}", due.at, due.why) };
+        self.tell(format!("asking {} for {}; {why}", issuer.id, names(&self.managed.names)));
+        let mut orders = Ledger::new(ledger::orders(&*self.engine.store, &issuer.id).await?);
+        orders.prune(now, Limits::of(&issuer.directory).orders.per);
+        orders.record(now);
+        let mut change = Change::of_work();
+        self.put(&mut change);
+        change.put_orders(&issuer.id, orders.entries());
+        if self.request.take().is_some() {
+            change.remove_request(self.id());
+        }
+        commit(&*self.engine.store, change).await?;
+        debug_assert_eq!(self.order.as_ref().map(|order| order.stage), Some(Stage::Planned));
+        Ok(())
+    }
+
+    /// Asks the CA when it would renew (RFC 9773), if that is due.
+    async fn ask_when_to_renew(&mut self) -> Result<(), TurnError> {
+        let now = self.now();
+        let Some(version) = issued(&self.certificate) else { return Ok(()) };
+        let (leaf, thumbprint, validity) =
+            (version.chain.leaf.clone(), version.facts.thumbprint, version.facts.validity);
+        let Some(by) = self.renewal.issued_by.clone() else { return Ok(()) };
+        if self.renewal.window_due.is_some_and(|due| due > now) || self.engine.parks.parked(&by, now).is_some() {
+            return Ok(());
+        }
+        let Some(issuer) = desired::read_issuer(&*self.engine.store, &by).await? else { return Ok(()) };
+        let Ok(ca) = self.engine.surroundings.authority(&issuer.value.issuer) else { return Ok(()) };
+        match ca.renewal_info(&leaf).await {
+            Ok(answer) => {
+                let window = Window {
+                    of: thumbprint,
+                    start: answer.start,
+                    end: answer.end,
+                    explanation_url: answer.explanation_url,
+                };
+                if self.renewal.window.as_ref() != Some(&window) {
+                    tracing::info!(
+                        certificate.id = %self.id(), acme.window.start = %window.start, acme.window.end = %window.end,
+                        "the CA suggests when to renew"
+                    );
+                }
+                self.renewal.window = Some(window);
+                self.renewal.window_due = Some(next_suggestion_check(now, answer.retry_after, validity));
+            }
+            Err(error) => {
+                // The window that was known stays, and without one the lifetime decides.
+                tracing::debug!(certificate.id = %self.id(), error = %error, "the CA does not say when to renew");
+                let after = error.retry_after.unwrap_or(ASK_AGAIN).max(ASK_AGAIN);
+                let due = next_suggestion_check(now, None, validity);
+                self.renewal.window_due = Some(due.max(now.plus(after)));
+            }
+        }
+        let mut change = Change::of_work();
+        change.put_renewal(self.id(), &self.renewal);
+        commit(&*self.engine.store, change).await?;
+        Ok(())
+    }
+}
+
+/// Names in one line.
+pub(super) fn names(names: &[portward_core::HostPattern]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A missing issuer comes back with a change of the certificate, or never.
+const ISSUER_GONE: Duration = Duration::from_secs(6 * 3600);
+/// After the CA could not say when to renew; nothing depends on it soon.
+const ASK_AGAIN: Duration = Duration::from_secs(3600);

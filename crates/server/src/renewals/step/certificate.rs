@@ -1,0 +1,243 @@
+//! Finalizing: the private key is stored, the CA signs, and the certificate becomes the version that is served.
+
+use std::{sync::Arc, time::Duration};
+
+use portward_certs::{
+    Bundle, Input, PrivateKey,
+    acme::{IssuedChain, OrderStatus, RegisteredAccount, csr, new_private_key},
+};
+use portward_core::{
+    Source,
+    acme::{FailureKind, Issuer, KeyReuse, Limits, Stage},
+};
+use portward_store::{
+    change::{Change, CommitError, NewVersion, commit},
+    desired,
+    sealing::Secret,
+};
+
+use super::validation::pause;
+use crate::renewals::{
+    ending::is_over,
+    turn::{Asked, Next, Turn, TurnError},
+};
+
+impl Turn<'_> {
+    /// Sends the signing request, and takes the certificate when it is there.
+    pub(in crate::renewals) async fn finalize(&mut self) -> Result<Next, TurnError> {
+        let asked = match self.asked().await? {
+            Ok(asked) => asked,
+            Err(text) => return self.fail_without_issuer(&text).await,
+        };
+        let account = match self.engine.account(&asked).await? {
+            Ok(account) => account,
+            Err(why) => return self.no_account(&asked.issuer, why).await,
+        };
+        let key = match self.private_key().await? {
+            Ok(key) => key,
+            Err(text) => return self.fail(&asked.issuer, FailureKind::Internal(&text)).await,
+        };
+        let url = self.order()?.url.clone().unwrap_or_default();
+        let mut order = match asked.ca.order(&account, &url).await {
+            Ok(order) => order,
+            Err(error) => return self.call_failed(&asked.issuer, &error).await,
+        };
+        if order.status == OrderStatus::Ready {
+            let request = match csr(&self.order()?.names, &key) {
+                Ok(request) => request,
+                Err(error) => return self.fail(&asked.issuer, FailureKind::Internal(&error.to_string())).await,
+            };
+            self.tell("the CA is asked to sign");
+            order = match asked.ca.finalize(&account, &url, &request).await {
+                Ok(order) => order,
+                // It is not ready after all, or was asked before: the order says more when it is read again.
+                Err(error) if error.problem().is_some_and(|problem| problem.word() == "orderNotReady") => {
+                    self.save().await?;
+                    return Ok(Next::Wait(self.now().plus(Duration::from_secs(2))));
+                }
+                Err(error) => return self.call_failed(&asked.issuer, &error).await,
+            };
+        }
+        match order.status {
+            OrderStatus::Valid => self.take_certificate(&asked, &account, &url, &key).await,
+            OrderStatus::Invalid => {
+                let problem = order.error.unwrap_or_default();
+                self.fail(&asked.issuer, FailureKind::Order(&problem)).await
+            }
+            OrderStatus::Pending => {
+                // A CA that takes back what it has seen.
+                self.tell("the CA wants to see the answers again");
+                self.enter(Stage::Ready).await
+            }
+            OrderStatus::Processing | OrderStatus::Ready => {
+                let (now, since) = (self.now(), self.order()?.since);
+                if is_over(since, ISSUED_WITHIN, now) {
+                    let text = "the CA has been issuing for three days";
+                    return self.fail(&asked.issuer, FailureKind::Internal(text)).await;
+                }
+                self.tell("the CA is issuing");
+                self.save().await?;
+                let wait = order.retry_after.map_or(pause(since, now), |told| told.max(pause(since, now)));
+                Ok(Next::Wait(now.plus(wait)))
+            }
+        }
+    }
+
+    /// The private key of the order; made and stored before anybody is told of it.
+    async fn private_key(&mut self) -> Result<Result<PrivateKey, String>, TurnError> {
+        let id = self.id().clone();
+        if let Some(secret) = self.order()?.open_key(&id, &self.engine.sealer)? {
+            return Ok(PrivateKey::from_pkcs8_der(secret.expose()).map_err(|error| error.to_string()));
+        }
+        let key = match self.kept_key().await? {
+            Some(key) => key,
+            None => {
+                let algorithm = self.managed.key;
+                // RSA takes seconds.
+                let made = tokio::task::spawn_blocking(move || new_private_key(algorithm)).await;
+                match made {
+                    Ok(Ok(key)) => key,
+                    Ok(Err(error)) => return Ok(Err(error.to_string())),
+                    Err(error) => return Err(TurnError::Other(error.to_string())),
+                }
+            }
+        };
+        let secret = Secret::copy_of(key.as_pkcs8_der());
+        let sealer = &self.engine.sealer;
+        if let Some(order) = &mut self.order {
+            order.set_key(&id, &secret, sealer);
+        }
+        self.save().await?;
+        Ok(Ok(key))
+    }
+
+    /// The private key of the version that is served, where it is to be kept.
+    async fn kept_key(&self) -> Result<Option<PrivateKey>, TurnError> {
+        if self.managed.reuse == KeyReuse::New {
+            return Ok(None);
+        }
+        let Some(version) = crate::renewals::outlook::issued(&self.certificate) else { return Ok(None) };
+        let opened = desired::read_private_key(&*self.engine.store, &self.engine.sealer, &version.key).await;
+        let secret = opened.map_err(|error| TurnError::Other(crate::app::chain_text(&error)))?;
+        Ok(secret.and_then(|secret| PrivateKey::from_pkcs8_der(secret.expose()).ok()))
+    }
+
+    async fn take_certificate(
+        &mut self,
+        asked: &Asked,
+        account: &RegisteredAccount,
+        url: &str,
+        key: &PrivateKey,
+    ) -> Result<Next, TurnError> {
+        let chains = match asked.ca.certificate(account, url).await {
+            Ok(chains) => chains,
+            Err(error) => return self.call_failed(&asked.issuer, &error).await,
+        };
+        let bundle = match choose_chain(&chains, key, &asked.issuer) {
+            Ok(bundle) => bundle,
+            Err(text) => return self.fail(&asked.issuer, FailureKind::Internal(&text)).await,
+        };
+        let missing: Vec<String> = self
+            .order()?
+            .names
+            .iter()
+            .filter(|name| !bundle.facts.names.contains(name))
+            .map(ToString::to_string)
+            .collect();
+        if !missing.is_empty() {
+            let text = format!("the certificate that the CA issued is not valid for {}", missing.join(", "));
+            return self.fail(&asked.issuer, FailureKind::Internal(&text)).await;
+        }
+        self.store_certificate(asked, bundle, key).await
+    }
+
+    /// Makes the certificate the version that is served: one change, with the end of the order's work in it.
+    async fn store_certificate(
+        &mut self,
+        asked: &Asked,
+        bundle: Bundle,
+        key: &PrivateKey,
+    ) -> Result<Next, TurnError> {
+        let now = self.now();
+        let secret = Secret::copy_of(key.as_pkcs8_der());
+        let (thumbprint, facts) = (bundle.facts.thumbprint, Arc::new(bundle.facts));
+        for attempt in 1.. {
+            // An operator may have changed it meanwhile.
+            let Some(certificate) = desired::read_certificate(&*self.engine.store, self.id()).await? else {
+                return Ok(Next::Wait(now));
+            };
+            self.certificate = certificate;
+            let number = self.certificate.value.next_number();
+            let what = format!(
+                "issued by {}: certificate {} version {number}, thumbprint {thumbprint}, valid until {}",
+                asked.issuer.id,
+                self.id(),
+                facts.validity.not_after
+            );
+            let mut change = Change::new("portward (acme)", what, now);
+            let version = NewVersion {
+                source: Source::Acme,
+                added: now,
+                chain: bundle.chain.clone(),
+                facts: Arc::clone(&facts),
+                key: crate::app::new_key_id().map_err(|error| TurnError::Other(error.to_string()))?,
+                private_key: &secret,
+            };
+            change.add_version(&self.certificate, version, &self.engine.sealer);
+            let mut renewal = self.renewal.clone();
+            renewal.failures = 0;
+            renewal.retry_at = None;
+            renewal.trouble = None;
+            renewal.turn = 0;
+            renewal.holds.retain(|hold| hold.until > now);
+            renewal.irreplaceable = None;
+            renewal.window = None;
+            // The CA is asked at once when it would renew.
+            renewal.window_due = None;
+            renewal.issued_by = Some(asked.issuer.id.clone());
+            renewal.issued.retain(|at| now.since(*at) < Limits::LONGEST);
+            renewal.issued.push(now);
+            let before = self.order.clone();
+            let order = self.order_mut()?;
+            order.stage = Stage::Issued;
+            order.since = now;
+            order.version = Some(number);
+            self.tell(format!(
+                "issued: version {number}, thumbprint {thumbprint}, valid until {}",
+                facts.validity.not_after
+            ));
+            self.put(&mut change);
+            change.put_renewal(self.id(), &renewal);
+            match commit(&*self.engine.store, change).await {
+                Ok(_) => {
+                    self.renewal = renewal;
+                    return Ok(Next::Step);
+                }
+                Err(CommitError::Conflict { .. }) if attempt < MOST_CONFLICTS => self.order = before,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(TurnError::Other("the certificate could not be stored".to_owned()))
+    }
+}
+
+/// Reads the chains with the key, and takes the preferred one; the CA's default if none is preferred or none has it.
+fn choose_chain(chains: &[IssuedChain], key: &PrivateKey, issuer: &Issuer) -> Result<Bundle, String> {
+    let mut first = None;
+    for chain in chains {
+        let key = Input { name: "the private key", bytes: key.as_pkcs8_der() };
+        let bundle =
+            portward_certs::read(&[Input { name: "the certificate", bytes: chain.pem.as_bytes() }, key], None)
+                .map_err(|error| format!("the certificate that the CA issued cannot be read: {error}"))?;
+        let Some(wanted) = &issuer.preferred_chain else { return Ok(bundle) };
+        if portward_certs::leads_to(&bundle.chain, wanted) {
+            return Ok(bundle);
+        }
+        first.get_or_insert(bundle);
+    }
+    first.ok_or_else(|| "the CA gave no certificate".to_owned())
+}
+
+/// CAs of companies have people in them.
+const ISSUED_WITHIN: Duration = Duration::from_secs(3 * 24 * 3600);
+const MOST_CONFLICTS: u32 = 4;
