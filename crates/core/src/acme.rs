@@ -3,20 +3,24 @@
 //! Words are those of the RFC: directory, account, order, authorization, challenge, identifier, problem.
 //! Talking to a CA is in the `certs` crate, and doing one step after the other in the `server` crate.
 
+mod advice;
 mod attempt;
 mod budget;
 mod ca_error;
 mod challenge;
+mod diagnosis;
 mod issuer;
 mod managed;
 mod renewal;
 mod retry;
 mod stage;
 
+pub use advice::{Advice, Check, Verdict};
 pub use attempt::{Attempt, Diagnosis, Event, Outcome};
 pub use budget::{Budget, Ledger, Limit, LimitKind, Limits, budget, registered_domain};
 pub use ca_error::{AcmeProblem, CaError, CaErrorKind, Subproblem};
 pub use challenge::{ChallengeKind, ChallengeOptions, NoChallengeError, choose_challenge};
+pub use diagnosis::{DnsFailure, Failure, FailureKind, diagnose};
 pub use issuer::{DirectoryTrust, Issuer, IssuerPorts};
 pub use managed::{KeyAlgorithm, KeyReuse, Managed};
 pub use renewal::{
