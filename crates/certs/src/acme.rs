@@ -7,10 +7,14 @@
 mod ca;
 mod challenge_certificate;
 mod csr;
+mod directory;
+mod http;
 
 pub use ca::{
-    AccountKey, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, ChallengeStatus, DirectoryFacts,
+    AccountKey, AccountKeyError, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, ChallengeStatus, DirectoryFacts,
     EabKey, IssuedChain, NewAccount, NewOrder, Order, OrderStatus, RegisteredAccount, RenewalAnswer, RevocationReason,
 };
 pub use challenge_certificate::{ChallengeCertificate, ChallengeCertificateError, challenge_certificate};
 pub use csr::{CsrError, csr, new_private_key};
+pub use directory::{Directory, DirectoryError, DirectoryOptions};
+pub use http::{HttpTimeouts, TrustError};

@@ -3,6 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
 use portward_core::{
     HostPattern, Timestamp,
     acme::{AcmeProblem, CaError, ChallengeKind},
@@ -21,8 +25,10 @@ pub trait CertificateAuthority: Send + Sync + 'static {
     /// Makes an account for a key, or finds the one that the key has already (RFC 8555 section 7.3).
     async fn register(&self, new: &NewAccount) -> Result<RegisteredAccount, CaError>;
 
-    /// Gives the account a new key, and returns it (RFC 8555 section 7.3.5).
-    async fn roll_over(&self, account: &RegisteredAccount) -> Result<AccountKey, CaError>;
+    /// Gives the account a new key (RFC 8555 section 7.3.5), which is stored before, so that a crash loses no account.
+    ///
+    /// Afterwards the CA knows the account by the new key alone.
+    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), CaError>;
 
     /// Asks for a new order.
     async fn new_order(&self, account: &RegisteredAccount, new: &NewOrder) -> Result<Order, CaError>;
@@ -86,6 +92,11 @@ pub struct DirectoryFacts {
 /// Is the private key of an account: ECDSA on P-256, PKCS #8 in DER.
 #[derive(Clone)]
 pub struct AccountKey(Arc<Zeroizing<Vec<u8>>>);
+
+/// Says that no account key could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the account key could not be made")]
+pub struct AccountKeyError;
 
 /// Is an account that a CA knows.
 #[derive(Clone, Debug)]
@@ -250,6 +261,13 @@ pub enum RevocationReason {
 }
 
 impl AccountKey {
+    /// Makes a new key.
+    pub fn generate() -> Result<Self, AccountKeyError> {
+        let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        let document = made.map_err(|_| AccountKeyError)?;
+        Ok(Self::from_pkcs8_der(Zeroizing::new(document.as_ref().to_vec())))
+    }
+
     /// Takes a key, PKCS #8 in DER; whether it is of a kind that CAs take shows when it is used.
     pub fn from_pkcs8_der(der: Zeroizing<Vec<u8>>) -> Self {
         Self(Arc::new(der))
