@@ -27,7 +27,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use actor::{Actor, Allowed, Permission, Right, right};
 pub(crate) use error::{AppError, chain_text};
-pub(crate) use id::{new_key_id, slug};
+pub(crate) use id::{new_key_id, random_hex, slug};
 
 use crate::served::{Served, ServedState};
 

@@ -13,6 +13,7 @@ mod fixture;
 mod master_key;
 mod problem;
 mod process;
+pub mod renewals;
 mod rest;
 mod restore;
 mod served;

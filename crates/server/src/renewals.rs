@@ -7,8 +7,8 @@
 
 mod account;
 mod attempts;
-mod engine;
 mod ending;
+mod engine;
 mod outlook;
 mod park;
 mod plan;
@@ -20,3 +20,4 @@ mod turn;
 pub use engine::{Engine, EngineParts};
 pub(crate) use outlook::{Outlook, outlook};
 pub use surroundings::{Shown, Surroundings, TxtPlace};
+pub(crate) use turn::Asked;

@@ -15,7 +15,7 @@ use crate::{
     challenge::{HttpChallenge, TlsChallenge},
     cluster::Cluster,
     place::Place,
-    records::RecordError,
+    records::{RecordError, decode},
     sealing::{Sealed, Sealer, Secret, UnsealError},
 };
 
@@ -185,6 +185,33 @@ pub async fn read_certificate(store: &dyn Store, id: &CertificateId) -> Result<O
     // Issuers come before what names them.
     listed.sort_by_key(|kv| kv.key.as_str().starts_with("certs/"));
     Ok(assembly::assemble(Revision(0), listed).certificates.into_iter().find(|stored| stored.value.id == *id))
+}
+
+/// Reads and opens one private key; none if it is not there.
+pub async fn read_private_key(
+    store: &dyn Store,
+    sealer: &Sealer,
+    id: &KeyId,
+) -> Result<Option<Secret>, ReadPrivateKeyError> {
+    let key = Place::PrivateKey(id.clone()).key();
+    let (kv, _) = store.get(&key, crate::Read::Linearizable).await?;
+    let Some(kv) = kv else { return Ok(None) };
+    let sealed: Sealed = decode(&kv.value).map_err(ReadPrivateKeyError::Record)?;
+    Ok(Some(open_private_key(sealer, id, &sealed)?))
+}
+
+/// Says why a private key could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadPrivateKeyError {
+    /// The store fails.
+    #[error("the private key cannot be read")]
+    Store(#[from] StoreError),
+    /// Its record cannot be read.
+    #[error("the private key cannot be read")]
+    Record(#[source] RecordError),
+    /// It does not open.
+    #[error("the private key cannot be opened")]
+    Sealed(#[from] UnsealError),
 }
 
 /// Reads one issuer.

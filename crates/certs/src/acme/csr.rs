@@ -1,6 +1,6 @@
 //! Certificate signing requests, and the keys that sign them.
 
-use portward_core::{Host, HostPattern, acme::KeyAlgorithm};
+use portward_core::{Chain, Host, HostPattern, acme::KeyAlgorithm};
 use rcgen::{
     CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256,
     RsaKeySize, SanType,
@@ -8,7 +8,7 @@ use rcgen::{
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use zeroize::Zeroizing;
 
-use crate::{PrivateKey, PrivateKeyError};
+use crate::{PrivateKey, PrivateKeyError, x509::X509};
 
 /// Says why a key or a request could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,25 @@ pub fn new_private_key(algorithm: KeyAlgorithm) -> Result<PrivateKey, CsrError> 
         KeyAlgorithm::Rsa4096 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096)?,
     };
     Ok(PrivateKey::from_pkcs8_der(&Zeroizing::new(pair.serialize_der()))?)
+}
+
+/// The SHA-256 of a key authorization, which tls-alpn-01 and dns-01 show instead of it (RFC 8737 section 3, RFC 8555
+/// section 8.4).
+pub fn key_authorization_digest(key_authorization: &str) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key_authorization.as_bytes());
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
+}
+
+/// Whether a chain has, or ends at, a certificate of that common name: what picks one of several chains.
+pub fn leads_to(chain: &Chain, common_name: &str) -> bool {
+    let wanted = format!("CN={common_name}");
+    let has = |name: &str| name.split(", ").any(|part| part == wanted);
+    let issuers = chain.intermediates.iter().chain(&chain.root);
+    issuers
+        .chain([&chain.leaf])
+        .any(|der| X509::read(der).is_ok_and(|x509| has(&x509.issuer_text) || has(&x509.subject_text)))
 }
 
 /// Makes the request for the names, in DER, without a common name (RFC 8555 section 7.4).

@@ -34,14 +34,19 @@ pub(crate) fn slug(text: &str, fallback: &str, is_taken: impl Fn(&str) -> bool) 
 
 /// Makes an id for a private key, which nobody else has.
 pub(crate) fn new_key_id() -> Result<KeyId, AppError> {
-    let mut bytes = [0; 16];
+    let text = random_hex::<16>()?;
+    KeyId::parse(&text).map_err(|error| AppError::internal("no id could be made for the private key", error))
+}
+
+/// Random bytes as hexadecimal digits, two for each.
+pub(crate) fn random_hex<const N: usize>() -> Result<String, AppError> {
+    let mut bytes = [0; N];
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     provider
         .secure_random
         .fill(&mut bytes)
         .map_err(|_| AppError::internal("the system gives no random bytes", "no random bytes"))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    KeyId::parse(&text).map_err(|error| AppError::internal("no id could be made for the private key", error))
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Leaves room for a number in the 64 characters of an id.

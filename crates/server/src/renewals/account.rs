@@ -66,9 +66,12 @@ impl Engine {
     }
 
     /// Gives the account with an issuer a new key. The key is stored before the CA is asked.
-    pub(crate) async fn roll_over(&self, asked: &RollOver) -> Result<Result<RegisteredAccount, CaError>, String> {
+    ///
+    /// # Errors
+    ///
+    /// Says what of ours failed; the inner error is the CA's.
+    pub(crate) async fn roll_over(&self, asked: &Asked) -> Result<Result<RegisteredAccount, CaError>, String> {
         let text = |error: TurnError| crate::app::chain_text(&error);
-        let asked = Asked { issuer: asked.issuer.clone(), stored: asked.stored.clone(), ca: std::sync::Arc::clone(&asked.ca) };
         let issuer = &asked.issuer.id;
         let mut accounts = self.accounts.lock().await;
         let stored = StoredAccount::read(&*self.store, &self.sealer, issuer).await;
@@ -83,7 +86,7 @@ impl Engine {
             change.put_account(issuer, &account, &self.sealer);
             commit(&*self.store, change).await.map_err(|error| crate::app::chain_text(&error))?;
         }
-        let rolled = self.finish_rollover(&asked, account).await.map_err(text)?;
+        let rolled = self.finish_rollover(asked, account).await.map_err(text)?;
         if let Ok(account) = &rolled {
             accounts.insert(issuer.clone(), account.clone());
         }
@@ -145,8 +148,7 @@ impl Engine {
             },
         };
         let secret = Secret::copy_of(key.as_pkcs8_der());
-        let mut stored =
-            StoredAccount { directory: issuer.directory.clone(), url: None, key: secret, next_key: None };
+        let mut stored = StoredAccount { directory: issuer.directory.clone(), url: None, key: secret, next_key: None };
         let mut change = Change::of_work();
         change.put_account(&issuer.id, &stored, &self.sealer);
         commit(&*self.store, change).await?;
@@ -162,16 +164,6 @@ impl Engine {
         tracing::info!(issuer.id = %issuer.id, acme.account = account.url, "an account with the CA was made");
         Ok(Ok(account))
     }
-}
-
-/// Is whose account gets a new key.
-pub(crate) struct RollOver {
-    /// The issuer.
-    pub(crate) issuer: portward_core::acme::Issuer,
-    /// As it is stored.
-    pub(crate) stored: portward_store::desired::StoredIssuer,
-    /// Who answers for it.
-    pub(crate) ca: std::sync::Arc<dyn portward_certs::acme::CertificateAuthority>,
 }
 
 fn account_key(secret: &Secret) -> AccountKey {

@@ -288,7 +288,8 @@ impl Engine {
         let Some(id) = managed.and_then(|managed| managed.dns.clone()) else { return Ok(None) };
         let provider = desired::read_dns_provider(&*self.store, &id).await.map_err(text)?;
         let provider = provider.ok_or_else(|| format!("the DNS provider \"{id}\" does not exist"))?.value;
-        let mut settings = desired::open_dns_secrets(&self.sealer, &provider).map_err(|error| crate::app::chain_text(&error))?;
+        let mut settings =
+            desired::open_dns_secrets(&self.sealer, &provider).map_err(|error| crate::app::chain_text(&error))?;
         settings.extend(provider.settings.into_iter().map(|(name, value)| (name, value.into())));
         self.surroundings.writer(&provider.kind, settings).map(Some)
     }

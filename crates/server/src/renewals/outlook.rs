@@ -16,12 +16,7 @@ pub(crate) struct Outlook {
 }
 
 /// Says when a certificate is due, whatever keeps it from being asked for then.
-pub(crate) fn outlook(
-    certificate: &StoredCertificate,
-    managed: &Managed,
-    renewal: &Renewal,
-    cluster: &str,
-) -> Outlook {
+pub(crate) fn outlook(certificate: &StoredCertificate, managed: &Managed, renewal: &Renewal, cluster: &str) -> Outlook {
     let Some(version) = issued(certificate) else {
         return Outlook { at: Timestamp::EPOCH, why: "no CA has issued it yet".to_owned() };
     };

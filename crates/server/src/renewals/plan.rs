@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use portward_core::{
     AttemptId, IssuerId, Timestamp,
-    acme::{
-        Attempt, Budget, FailureKind, Issuer, Ledger, LimitKind, Limits, Stage, budget, next_suggestion_check,
-    },
+    acme::{Attempt, Budget, FailureKind, Issuer, Ledger, LimitKind, Limits, Stage, budget, next_suggestion_check},
 };
 use portward_store::{
     change::{Change, commit},
@@ -120,8 +118,7 @@ impl Turn<'_> {
     async fn begin(&mut self, issuer: &Issuer, due: &Outlook) -> Result<(), TurnError> {
         let now = self.now();
         let attempt_id: AttemptId = new_attempt_id(now).map_err(TurnError::Other)?;
-        let mut order =
-            OrderProgress::plan(attempt_id.clone(), issuer.id.clone(), self.managed.names.clone(), now);
+        let mut order = OrderProgress::plan(attempt_id.clone(), issuer.id.clone(), self.managed.names.clone(), now);
         order.profile = self.managed.profile.clone().or_else(|| issuer.profile.clone());
         // Said only to the CA that issued it (RFC 9773 section 5).
         let replaced = issued(&self.certificate).map(|version| version.facts.thumbprint);
@@ -141,7 +138,8 @@ impl Turn<'_> {
         });
         self.order = Some(order);
         self.is_fresh = true;
-        let why = if due.at == Timestamp::EPOCH { due.why.clone() } else { format!("due since {}: {}", due.at, due.why) };
+        let why =
+            if due.at == Timestamp::EPOCH { due.why.clone() } else { format!("due since {}: {}", due.at, due.why) };
         self.tell(format!("asking {} for {}; {why}", issuer.id, names(&self.managed.names)));
         let mut orders = Ledger::new(ledger::orders(&*self.engine.store, &issuer.id).await?);
         orders.prune(now, Limits::of(&issuer.directory).orders.per);

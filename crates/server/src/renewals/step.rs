@@ -1,7 +1,7 @@
 //! The steps of an order, each in a file: what is done in a stage, and what it leads to.
 
-mod challenges;
 mod certificate;
+mod challenges;
 mod order;
 mod serving;
 mod validation;

@@ -46,11 +46,7 @@ pub trait Surroundings: Send + Sync + 'static {
     /// # Errors
     ///
     /// Says what is wrong with the settings.
-    fn writer(
-        &self,
-        kind: &str,
-        settings: BTreeMap<String, Zeroizing<String>>,
-    ) -> Result<Box<dyn TxtWriter>, String>;
+    fn writer(&self, kind: &str, settings: BTreeMap<String, Zeroizing<String>>) -> Result<Box<dyn TxtWriter>, String>;
 
     /// Finds out where a TXT record belongs, after delegations.
     ///

@@ -45,10 +45,13 @@ pub(super) enum Next {
 }
 
 /// Is who is asked, and what is known of them.
-pub(super) struct Asked {
-    pub(super) issuer: Issuer,
-    pub(super) stored: StoredIssuer,
-    pub(super) ca: Arc<dyn CertificateAuthority>,
+pub(crate) struct Asked {
+    /// The issuer.
+    pub(crate) issuer: Issuer,
+    /// As it is stored.
+    pub(crate) stored: StoredIssuer,
+    /// Who answers for it.
+    pub(crate) ca: Arc<dyn CertificateAuthority>,
 }
 
 /// Says why a turn could not be taken: something of ours failed, so that it is taken again soon.

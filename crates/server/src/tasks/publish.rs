@@ -9,9 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{Revision, Timestamp};
 use portward_proxy::{BindError, BindingReport, Clock, Proxy};
-use portward_store::{
-    Store, StoreError, WatchEvent, WatchStream, desired, desired::Desired, sealing::MasterKey,
-};
+use portward_store::{Store, StoreError, WatchEvent, WatchStream, desired, desired::Desired, sealing::MasterKey};
 use tokio::time::Instant;
 
 use assembly::{Built, build};

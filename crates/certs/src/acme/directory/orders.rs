@@ -22,7 +22,8 @@ impl Directory {
     pub(super) async fn ask_for_order(&self, account: &RegisteredAccount, new: &NewOrder) -> Result<Order, CaError> {
         let urls = self.urls().await?;
         let call = self.call("asking for a new order", &urls);
-        let identifiers: Vec<Identifier> = new.names.iter().map(|name| identifier(&call, name)).collect::<Result<_, _>>()?;
+        let identifiers: Vec<Identifier> =
+            new.names.iter().map(|name| identifier(&call, name)).collect::<Result<_, _>>()?;
         // To a CA that says nothing about renewal the word would mean nothing (RFC 9773 section 5).
         let replaced = new.replaces.as_deref().filter(|_| urls.renewal_info.is_some()).and_then(renewal_id);
         let library = Self::library_account(&call, &urls, account).await?;

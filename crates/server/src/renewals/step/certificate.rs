@@ -152,12 +152,7 @@ impl Turn<'_> {
     }
 
     /// Makes the certificate the version that is served: one change, with the end of the order's work in it.
-    async fn store_certificate(
-        &mut self,
-        asked: &Asked,
-        bundle: Bundle,
-        key: &PrivateKey,
-    ) -> Result<Next, TurnError> {
+    async fn store_certificate(&mut self, asked: &Asked, bundle: Bundle, key: &PrivateKey) -> Result<Next, TurnError> {
         let now = self.now();
         let secret = Secret::copy_of(key.as_pkcs8_der());
         let (thumbprint, facts) = (bundle.facts.thumbprint, Arc::new(bundle.facts));
@@ -226,11 +221,10 @@ fn choose_chain(chains: &[IssuedChain], key: &PrivateKey, issuer: &Issuer) -> Re
     let mut first = None;
     for chain in chains {
         let key = Input { name: "the private key", bytes: key.as_pkcs8_der() };
-        let bundle =
-            portward_certs::read(&[Input { name: "the certificate", bytes: chain.pem.as_bytes() }, key], None)
-                .map_err(|error| format!("the certificate that the CA issued cannot be read: {error}"))?;
+        let bundle = portward_certs::read(&[Input { name: "the certificate", bytes: chain.pem.as_bytes() }, key], None)
+            .map_err(|error| format!("the certificate that the CA issued cannot be read: {error}"))?;
         let Some(wanted) = &issuer.preferred_chain else { return Ok(bundle) };
-        if portward_certs::leads_to(&bundle.chain, wanted) {
+        if portward_certs::acme::leads_to(&bundle.chain, wanted) {
             return Ok(bundle);
         }
         first.get_or_insert(bundle);

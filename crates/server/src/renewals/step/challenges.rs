@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use portward_certs::{
-    acme::{Authorization, AuthorizationStatus, ChallengeStatus, OrderStatus, RegisteredAccount},
+    acme::{
+        Authorization, AuthorizationStatus, ChallengeStatus, OrderStatus, RegisteredAccount, key_authorization_digest,
+    },
     dns::TxtError,
 };
 use portward_core::{
@@ -106,8 +108,7 @@ impl Turn<'_> {
                 match self.txt(&asked.issuer, &challenge).await {
                     Ok(txt) => challenge.txt = Some(txt),
                     Err(text) => {
-                        let what =
-                            FailureKind::Dns { name: &challenge.name, text: &text, kind: DnsFailure::Failed };
+                        let what = FailureKind::Dns { name: &challenge.name, text: &text, kind: DnsFailure::Failed };
                         return self.fail(&asked.issuer, what).await.map(Some);
                     }
                 }
@@ -139,7 +140,7 @@ impl Turn<'_> {
         Ok(PlacedTxt {
             zone: place.zone,
             name: place.name,
-            value: BASE64_URL_SAFE_NO_PAD.encode(digest(&challenge.key_authorization)),
+            value: BASE64_URL_SAFE_NO_PAD.encode(key_authorization_digest(&challenge.key_authorization)),
             by_hand: self.managed.dns.is_none(),
         })
     }
@@ -149,11 +150,8 @@ impl Turn<'_> {
         let challenges = self.order()?.challenges.clone();
         let mut revision = None;
         for some in challenges.chunks(AT_ONCE) {
-            let mut change = Change::new(
-                "portward (acme)",
-                format!("answer challenges for certificate {}", self.id()),
-                self.now(),
-            );
+            let mut change =
+                Change::new("portward (acme)", format!("answer challenges for certificate {}", self.id()), self.now());
             for challenge in some {
                 if let Err(text) = put_answer(&mut change, challenge, &asked.issuer) {
                     return self.fail(&asked.issuer, FailureKind::Internal(&text)).await;
@@ -168,7 +166,9 @@ impl Turn<'_> {
             if let Err(text) = self.engine.surroundings.served(revision).await {
                 self.tell(format!("the answers are not served yet: {text}"));
                 if is_over(self.order()?.since, SERVED_WITHIN, self.now()) {
-                    return self.fail(&asked.issuer, FailureKind::NotServed { what: "the answer to the challenge" }).await;
+                    return self
+                        .fail(&asked.issuer, FailureKind::NotServed { what: "the answer to the challenge" })
+                        .await;
                 }
                 self.save().await?;
                 return Ok(Next::Wait(self.now().plus(LOOK_AGAIN)));
@@ -182,7 +182,9 @@ impl Turn<'_> {
                 continue;
             }
             let written = match self.engine.writer_for(self.id()).await {
-                Ok(Some(writer)) => writer.add(&record(txt)).await.map_err(|error| (kind_of(&error), error.to_string())),
+                Ok(Some(writer)) => {
+                    writer.add(&record(txt)).await.map_err(|error| (kind_of(&error), error.to_string()))
+                }
                 Ok(None) => Err((DnsFailure::Failed, "there is no DNS provider for it".to_owned())),
                 Err(text) => Err((DnsFailure::Failed, text)),
             };
@@ -219,18 +221,13 @@ fn put_answer(change: &mut Change, challenge: &PlacedChallenge, issuer: &Issuer)
             change.put_http_challenge(&answer.map_err(|error| error.to_string())?);
         }
         (ChallengeKind::TlsAlpn01, HostPattern::Exact(host)) => {
-            let digest = digest(&challenge.key_authorization);
+            let digest = key_authorization_digest(&challenge.key_authorization);
             change.put_tls_challenge(&TlsChallenge { host: host.clone(), digest });
         }
         (ChallengeKind::Dns01, _) => {}
         (kind, name) => return Err(format!("{kind} cannot show control of {name}")),
     }
     Ok(())
-}
-
-fn digest(key_authorization: &str) -> [u8; 32] {
-    // The one place where the server needs a hash: the certs crate hashes certificates, not texts.
-    portward_certs::sha256(key_authorization.as_bytes())
 }
 
 fn kind_of(error: &TxtError) -> DnsFailure {

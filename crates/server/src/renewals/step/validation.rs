@@ -58,11 +58,8 @@ impl Turn<'_> {
             }
             let limit = if txt.by_hand { BY_HAND_WITHIN } else { PROPAGATED_WITHIN };
             if is_over(since, limit, now) {
-                let what = FailureKind::NotPropagated {
-                    name: &challenge.name,
-                    missing: &missing,
-                    waited: now.since(since),
-                };
+                let what =
+                    FailureKind::NotPropagated { name: &challenge.name, missing: &missing, waited: now.since(since) };
                 return self.fail(&asked.issuer, what).await.map(Some);
             }
             let (server, said) = &missing[0];
