@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::snapshot::Serves;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n";
 const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nobody.test\r\nConnection: close\r\n\r\n";
@@ -39,7 +40,13 @@ fn snapshot(bindings: &[(&str, Scheme, SocketAddr)]) -> Snapshot {
     let bindings = bindings
         .iter()
         .map(|(name, scheme, address)| {
-            Arc::new(ServedBinding { id: id(name), scheme: *scheme, address: *address, default_certificate: None })
+            Arc::new(ServedBinding {
+                id: id(name),
+                scheme: *scheme,
+                address: *address,
+                default_certificate: None,
+                serves: Serves::Everything,
+            })
         })
         .collect();
     Snapshot { bindings, ..Snapshot::default() }

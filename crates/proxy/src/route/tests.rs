@@ -40,6 +40,7 @@ fn snapshot() -> Snapshot {
 fn plain<'a>(authority: &'a str, path_and_query: &'a str) -> Question<'a> {
     Question {
         scheme: Scheme::Http,
+        serves: Serves::Everything,
         method: "GET",
         authority,
         path_and_query,

@@ -13,7 +13,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use crate::{Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Snapshot, tls::fixture};
+use crate::{
+    Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot, tls::fixture,
+};
 
 /// What a test waits for at most; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -210,6 +212,7 @@ pub(super) fn snapshot(site: ServedSite) -> Snapshot {
         scheme: Scheme::Http,
         address: "127.0.0.1:0".parse().unwrap(),
         default_certificate: None,
+        serves: Serves::Everything,
     };
     let mut snapshot = Snapshot { revision: Revision(1), bindings: vec![Arc::new(binding)], ..Snapshot::default() };
     snapshot.sites.insert(&HostPattern::parse("shop.test").unwrap(), Arc::new(site));
