@@ -11,7 +11,7 @@ mod machine;
 use std::{
     collections::HashSet,
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener},
     num::NonZeroUsize,
 };
 
@@ -63,6 +63,11 @@ pub(crate) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port()
         && one.port() != 0
         && addresses_overlap(one.ip().to_canonical(), other.ip().to_canonical())
+}
+
+/// Whether this machine listens on IPv6 at all, so that `[::]` can stand for every address.
+pub fn has_ipv6() -> bool {
+    listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0), Sharing::Alone).is_ok()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -29,7 +29,10 @@ pub(crate) use actor::{Actor, Allowed, Permission, Right, right};
 pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_hex, slug};
 
-use crate::served::{Served, ServedState};
+use crate::{
+    renewals::Engine,
+    served::{Served, ServedState},
+};
 
 /// Is the application: what every face of it (REST, later the portal) calls.
 pub(crate) struct App {
@@ -51,6 +54,8 @@ pub(crate) struct AppParts {
     pub(crate) served: Arc<Served>,
     /// The time.
     pub(crate) clock: Clock,
+    /// Gets certificates and keeps them.
+    pub(crate) engine: Arc<Engine>,
     /// Where files are put that pass through.
     pub(crate) data_dir: PathBuf,
 }

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     app::{Actor, Allowed, App, AppParts, Permission, Right},
+    renewals::{Engine, EngineParts, Outside},
     rest,
     served::Served,
     tasks::{self, ShutdownTrigger, publish::Publish, supervise},
@@ -38,7 +39,7 @@ impl Fixture {
     pub(crate) async fn start() -> Self {
         let store = MemoryStore::new();
         let master = MasterKey::generate();
-        Cluster::open(&store, master.clone()).await.unwrap();
+        let opened = Cluster::open(&store, master.clone()).await.unwrap();
         let set = Arc::new(AtomicI64::new(now().unix()));
         let told = Arc::clone(&set);
         let clock = Clock::new(move || Timestamp::from_unix(told.load(Ordering::SeqCst)).unwrap());
@@ -54,6 +55,13 @@ impl Fixture {
             served: Arc::clone(&served),
             clock: clock.clone(),
             data_dir: directory.path().to_owned(),
+            engine: Arc::new(Engine::new(EngineParts {
+                store: Arc::new(store.clone()),
+                sealer: opened.sealer,
+                cluster: opened.cluster.id,
+                surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+                side_by_side: NonZeroUsize::MIN,
+            })),
         };
         let publish =
             Publish { store: Arc::new(store.clone()), master, proxy, served: Arc::clone(&served), clock, shutdown };

@@ -9,7 +9,9 @@ mod account;
 mod attempts;
 mod ending;
 mod engine;
+mod handshake;
 mod outlook;
+mod outside;
 mod park;
 mod plan;
 mod queue;
@@ -19,5 +21,6 @@ mod turn;
 
 pub use engine::{Engine, EngineParts};
 pub(crate) use outlook::{Outlook, outlook};
+pub(crate) use outside::Outside;
 pub use surroundings::{Shown, Surroundings, TxtPlace};
 pub(crate) use turn::Asked;

@@ -7,7 +7,10 @@ use portward_proxy::BindingReport;
 use portward_store::desired::Desired;
 use tokio::sync::watch;
 
-use crate::problem::{Problem, Subject};
+use crate::{
+    problem::{Problem, Subject},
+    tasks::publish::challenge_port,
+};
 
 /// Tells what is served; one for each server, written by the publish task alone.
 #[derive(Debug)]
@@ -101,7 +104,7 @@ impl ServedState {
             return vec!["nothing is served yet".to_owned()];
         }
         let mut reasons = Vec::new();
-        for report in &self.bindings {
+        for report in self.bindings.iter().filter(|report| challenge_port(&report.id).is_none()) {
             if let Err(error) = &report.result {
                 reasons.push(format!("binding {}: {error}", report.id));
             }

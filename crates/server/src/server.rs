@@ -27,10 +27,12 @@ use crate::{
     },
     app::{App, AppParts},
     first_start::{self, Flags},
-    master_key, process, rest,
+    master_key, process,
+    renewals::{Engine, EngineParts, Outside},
+    rest,
     served::Served,
     start_error::StartError,
-    tasks::{self, ShutdownTrigger, publish::Publish, supervise},
+    tasks::{self, ShutdownTrigger, publish::Publish, renew::Renew, supervise},
 };
 
 /// Says how a [`Server`] is started.
@@ -98,7 +100,7 @@ impl Server {
         let store = open_store(&data_dir, Arc::clone(&clock)).await?;
         let clock = Clock::new(move || clock());
         let master = master_key(&store, &data_dir).await?;
-        let OpenedCluster { sealer, .. } =
+        let OpenedCluster { sealer, cluster, .. } =
             Cluster::open(&store, master.clone()).await.map_err(StartError::OpenCluster)?;
         let proxy = Proxy::spawn(ProxyOptions { workers, limits: Limits::default(), clock: clock.clone() })
             .map_err(StartError::Workers)?;
@@ -122,6 +124,14 @@ impl Server {
             clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
+        let engine = Arc::new(Engine::new(EngineParts {
+            store: Arc::clone(&store),
+            sealer,
+            cluster: cluster.id,
+            surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+            side_by_side: RENEWALS_SIDE_BY_SIDE,
+        }));
+        let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
         let app = Arc::new(App::new(AppParts {
             store: Arc::clone(&store),
             master,
@@ -129,6 +139,7 @@ impl Server {
             served: Arc::clone(&served),
             clock: clock.clone(),
             data_dir,
+            engine,
         }));
         let api = rest::router(app);
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
@@ -136,6 +147,7 @@ impl Server {
         let shown = Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("renew", move || renew.clone().run()));
         tasks.spawn(supervise("admin-socket", {
             let shutdown = shutdown.clone();
             move || Arc::clone(&socket).serve(api.clone(), shutdown.clone())
@@ -246,6 +258,9 @@ fn socket_error(error: SocketError, data_dir: &Path) -> StartError {
 const REACHED_WITHIN: Duration = Duration::from_secs(30);
 /// systemd kills after 90 s (TimeoutStopSec=); long downloads are cut before that.
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Each waits for its CA most of the time; more would only look like a flood to it.
+const RENEWALS_SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 #[cfg(test)]
 mod tests;

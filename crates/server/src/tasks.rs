@@ -1,6 +1,7 @@
 //! Tasks that run beside everything else, and are started again if they panic.
 
 pub(crate) mod publish;
+pub(crate) mod renew;
 
 use std::{future::Future, time::Duration};
 

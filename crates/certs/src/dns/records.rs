@@ -148,7 +148,8 @@ impl DnsRecords {
             let (_, answer) = self.resolve(path.end(), kind, Asking::Resolver).await?;
             let begin = path.hops();
             loop {
-                let found: Vec<Record> = answer.answers.iter().filter(|record| is(record, path.end(), kind)).cloned().collect();
+                let found: Vec<Record> =
+                    answer.answers.iter().filter(|record| is(record, path.end(), kind)).cloned().collect();
                 if !found.is_empty() {
                     return Ok(found);
                 }
@@ -169,12 +170,7 @@ impl DnsRecords {
     }
 
     /// The answer of the first resolver that has one, with its address: `NOERROR` or `NXDOMAIN`.
-    async fn resolve(
-        &self,
-        name: &Name,
-        kind: RecordType,
-        how: Asking,
-    ) -> Result<(SocketAddr, Answer), LookupFailure> {
+    async fn resolve(&self, name: &Name, kind: RecordType, how: Asking) -> Result<(SocketAddr, Answer), LookupFailure> {
         let resolvers = self.resolvers()?;
         let mut first = None;
         for resolver in resolvers.iter() {

@@ -3,6 +3,7 @@
 //! It takes no input: woken by a change, by time, or once a minute, it reads the whole desired state and publishes it.
 
 mod assembly;
+mod challenges;
 mod library;
 
 use std::{sync::Arc, time::Duration};
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use assembly::{Built, build};
 pub(crate) use assembly::{list, uncovered};
+pub(crate) use challenges::challenge_port;
 use library::Library;
 
 use super::Shutdown;
@@ -139,6 +141,10 @@ async fn changed(watch: &mut Option<WatchStream>, after: Revision) -> bool {
 /// The problem of a binding that has no sockets.
 fn unbound(report: &BindingReport) -> Option<Problem> {
     let error = report.result.as_ref().err()?;
+    if challenge_port(&report.id).is_some() {
+        // Nobody asked for it; the attempt that needs it tells of it.
+        return None;
+    }
     Some(Problem::error(
         bind_code(error),
         Subject::Binding(report.id.clone()),

@@ -20,7 +20,10 @@ pub(super) const KIND: ProviderKind = ProviderKind {
     name: "a DNS server",
     sentence: "Sends dynamic updates (RFC 2136) with a TSIG key to the primary server of the zone.",
     settings: &[
-        ProviderSetting::plain("server", "Host and port of the primary server, as in ns1.shop.example:53; 53 may be left out."),
+        ProviderSetting::plain(
+            "server",
+            "Host and port of the primary server, as in ns1.shop.example:53; 53 may be left out.",
+        ),
         ProviderSetting::plain("key_name", "The name of the TSIG key, as the server knows it."),
         ProviderSetting::secret("secret", "The TSIG key in base64."),
         ProviderSetting::or("algorithm", "hmac-sha256", "hmac-sha256, hmac-sha384 or hmac-sha512."),
@@ -155,7 +158,9 @@ fn with_port(server: &str) -> Option<String> {
     }
     match server.rsplit_once(':') {
         None => is_host(server).then(|| format!("{server}:{DNS_PORT}")),
-        Some((host, port)) => (is_host(host) && port.parse::<u16>().is_ok_and(|port| port != 0)).then(|| server.to_owned()),
+        Some((host, port)) => {
+            (is_host(host) && port.parse::<u16>().is_ok_and(|port| port != 0)).then(|| server.to_owned())
+        }
     }
 }
 

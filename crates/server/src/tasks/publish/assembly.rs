@@ -36,7 +36,8 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
     assembly.bad_records();
     assembly.certificates(library);
     let certificates = assembly.by_name();
-    let bindings = assembly.bindings();
+    let mut bindings = assembly.bindings();
+    bindings.extend(super::challenges::bindings(desired));
     let sites = assembly.sites(&certificates);
     assembly.dates();
     let challenges = desired
@@ -49,7 +50,7 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
         .filter_map(|version| next_status_change(version.facts.validity, now, desired.settings.warning))
         .min();
     library.keep(desired);
-    let tls_challenges = HashMap::new();
+    let tls_challenges = library.challenges.of(desired);
     let snapshot = Snapshot { revision: desired.revision, bindings, sites, certificates, challenges, tls_challenges };
     Built { snapshot, problems: assembly.problems, changes_at }
 }

@@ -9,11 +9,14 @@ use portward_store::{
     sealing::{MasterKey, Sealer, UnsealError},
 };
 
+use super::challenges::ChallengeCertificates;
+
 /// Opens the private key of each version once, however many snapshots show it.
 #[derive(Debug)]
 pub(crate) struct Library {
     master: MasterKey,
     opened: HashMap<CertificateId, Opened>,
+    pub(super) challenges: ChallengeCertificates,
 }
 
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub(crate) enum UnservableError {
 impl Library {
     /// An empty library, for what is sealed under that key.
     pub(crate) fn new(master: MasterKey) -> Self {
-        Self { master, opened: HashMap::new() }
+        Self { master, opened: HashMap::new(), challenges: ChallengeCertificates::default() }
     }
 
     /// The certificate ready for handshakes: the same value as before if neither version nor status is another.

@@ -1,0 +1,190 @@
+//! The real outside: the data plane, CAs over HTTPS, DNS.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use portward_certs::{
+    acme::{CertificateAuthority, Directory, DirectoryOptions},
+    dns::{self, DnsRecords, TxtWriter},
+};
+use portward_core::{
+    Host, HostName, HostPattern, IssuerId, Revision, Scheme, Thumbprint, Timestamp,
+    acme::{Advice, ChallengeKind, DirectoryTrust, Issuer},
+};
+use portward_proxy::Clock;
+use zeroize::Zeroizing;
+
+use super::{
+    handshake::presented,
+    surroundings::{Shown, Surroundings, TxtPlace},
+};
+use crate::{app::chain_text, served::Served, tasks::publish::challenge_port};
+
+/// Is the real outside of the engine.
+pub(crate) struct Outside {
+    served: Arc<Served>,
+    clock: Clock,
+    /// Connections and nonces are kept from one turn to the next.
+    directories: Mutex<HashMap<IssuerId, Known>>,
+}
+
+struct Known {
+    url: String,
+    trust: DirectoryTrust,
+    directory: Arc<Directory>,
+}
+
+impl Outside {
+    /// Makes the outside of a server.
+    pub(crate) fn new(served: Arc<Served>, clock: Clock) -> Self {
+        Self { served, clock, directories: Mutex::default() }
+    }
+
+    /// The https bindings that listen, as addresses that can be connected to.
+    fn https_addresses(&self) -> Vec<SocketAddr> {
+        let now = self.served.now();
+        let is_https = |id: &portward_core::BindingId| {
+            now.desired.bindings.iter().any(|stored| stored.value.id == *id && stored.value.scheme == Scheme::Https)
+        };
+        let bound = now.bindings.iter().filter(|report| is_https(&report.id));
+        bound.filter_map(|report| report.result.as_ref().ok()).map(|address| reachable(*address)).collect()
+    }
+}
+
+#[async_trait]
+impl Surroundings for Outside {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn authority(&self, issuer: &Issuer) -> Result<Arc<dyn CertificateAuthority>, String> {
+        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = directories.get(&issuer.id)
+            && known.url == issuer.directory
+            && known.trust == issuer.trust
+        {
+            return Ok(Arc::clone(&known.directory) as _);
+        }
+        let options = DirectoryOptions::new(&issuer.directory, issuer.trust.clone());
+        let directory = Arc::new(Directory::new(options).map_err(|error| chain_text(&error))?);
+        let known =
+            Known { url: issuer.directory.clone(), trust: issuer.trust.clone(), directory: Arc::clone(&directory) };
+        directories.insert(issuer.id.clone(), known);
+        Ok(directory as _)
+    }
+
+    fn listens(&self, scheme: Scheme, port: u16) -> bool {
+        let now = self.served.now();
+        now.desired.bindings.iter().any(|stored| {
+            let is_bound = now.binding(&stored.value.id).is_some_and(|report| report.result.is_ok());
+            stored.value.scheme == scheme && stored.value.address.port() == port && is_bound
+        })
+    }
+
+    fn challenge_port_trouble(&self, port: u16) -> Option<String> {
+        let now = self.served.now();
+        let report = now.bindings.iter().find(|report| challenge_port(&report.id) == Some(port))?;
+        report.result.as_ref().err().map(ToString::to_string)
+    }
+
+    async fn served(&self, revision: Revision) -> Result<(), String> {
+        self.served.reached(revision, SERVED_WITHIN).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    async fn shown(&self, name: &HostPattern, thumbprint: &Thumbprint) -> Shown {
+        let host = match name {
+            HostPattern::Exact(host) => host.clone(),
+            HostPattern::Wildcard(base) => match HostName::parse(&format!("portward-looks.{base}")) {
+                Ok(name) => Host::Name(name),
+                Err(error) => return Shown::Failed(error.to_string()),
+            },
+            HostPattern::Any => return Shown::Nobody,
+        };
+        let mut shown = Shown::Nobody;
+        for address in self.https_addresses() {
+            // Without a name in the hello, what is presented depends on the address that is asked.
+            if let Host::Ip(ip) = &host
+                && *ip != address.ip()
+            {
+                continue;
+            }
+            match presented(address, &host).await {
+                Ok(leaf) if leaf == *thumbprint => shown = Shown::It,
+                Ok(leaf) => return self.other(&leaf),
+                Err(text) => return Shown::Failed(format!("the handshake with {address} for {host} failed: {text}")),
+            }
+        }
+        shown
+    }
+
+    fn writer(&self, kind: &str, settings: BTreeMap<String, Zeroizing<String>>) -> Result<Box<dyn TxtWriter>, String> {
+        dns::open(kind, &settings).map_err(|error| chain_text(&error))
+    }
+
+    async fn txt_place(&self, issuer: &Issuer, name: &str) -> Result<TxtPlace, String> {
+        let records = DnsRecords::new(&issuer.resolvers);
+        let name = records.follow_cname(name).await.map_err(|error| chain_text(&error))?;
+        let zone = records.zone(&name).await.map_err(|error| chain_text(&error))?;
+        Ok(TxtPlace { zone: zone.apex, name })
+    }
+
+    async fn txt_missing(
+        &self,
+        issuer: &Issuer,
+        place: &TxtPlace,
+        value: &str,
+    ) -> Result<Vec<(String, String)>, String> {
+        let records = DnsRecords::new(&issuer.resolvers);
+        let zone = records.zone(&place.name).await.map_err(|error| chain_text(&error))?;
+        let found = records.txt_everywhere(&zone, &place.name, value).await;
+        if found.is_complete() {
+            return Ok(Vec::new());
+        }
+        if found.missing.is_empty() {
+            return Err(format!("no server of the zone {} can be asked", zone.apex));
+        }
+        Ok(found.missing)
+    }
+
+    async fn advise(
+        &self,
+        _issuer: &Issuer,
+        _name: &HostPattern,
+        _kind: ChallengeKind,
+        _answer: Option<(&str, &str)>,
+    ) -> Vec<Advice> {
+        Vec::new()
+    }
+}
+
+impl Outside {
+    /// Says which certificate is presented instead.
+    fn other(&self, leaf: &Thumbprint) -> Shown {
+        let now = self.served.now();
+        let mut certificates = now.desired.certificates.iter();
+        let found = certificates
+            .find(|stored| stored.value.current_version().is_some_and(|version| version.facts.thumbprint == *leaf));
+        match found {
+            Some(stored) => Shown::Other(format!("the certificate \"{}\", which has the name too", stored.value.id)),
+            // It is none of what is served now, so it is of a moment ago.
+            None => Shown::Failed(format!("another certificate is presented, with the thumbprint {leaf}")),
+        }
+    }
+}
+
+/// Where a socket on all addresses can be reached.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
+        _ => address,
+    }
+}
+
+/// Publishing takes milliseconds.
+const SERVED_WITHIN: Duration = Duration::from_secs(10);
