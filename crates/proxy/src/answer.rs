@@ -47,6 +47,8 @@ pub(crate) enum Fault {
     NoSite,
     /// No site has that host.
     UnknownHost,
+    /// The binding is there for challenges alone, and this is none.
+    ChallengesOnly,
     /// No site has that host, on a connection that was made for another one (RFC 9110 section 15.5.20).
     Misdirected,
     /// The request did not come in time.
@@ -197,7 +199,7 @@ impl Fault {
         match self {
             Self::Refused(refusal) => refusal.status(),
             Self::HttpOnHttps => 400,
-            Self::NoSite | Self::UnknownHost => 404,
+            Self::NoSite | Self::UnknownHost | Self::ChallengesOnly => 404,
             Self::Misdirected => 421,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
@@ -219,6 +221,7 @@ impl Fault {
             Self::HttpOnHttps => "http-on-https",
             Self::NoSite => "no-site",
             Self::UnknownHost => "unknown-host",
+            Self::ChallengesOnly => "challenges-only",
             Self::Misdirected => "misdirected",
             Self::RequestTimeout => "request-timeout",
             Self::BodyTooLarge => "body-too-large",
@@ -239,7 +242,7 @@ impl Fault {
             Self::Refused(_) | Self::HttpOnHttps | Self::Misdirected | Self::RequestTimeout | Self::BodyTooLarge => {
                 Whose::Downstream
             }
-            Self::NoSite | Self::UnknownHost | Self::Overloaded => Whose::Ours,
+            Self::NoSite | Self::UnknownHost | Self::ChallengesOnly | Self::Overloaded => Whose::Ours,
             Self::UpstreamRefused
             | Self::UpstreamUnreachable
             | Self::UpstreamDns
@@ -264,6 +267,7 @@ impl Fault {
             | Self::HttpOnHttps
             | Self::NoSite
             | Self::UnknownHost
+            | Self::ChallengesOnly
             | Self::BodyTooLarge
             | Self::UpstreamClosed
             | Self::UpstreamBadResponse

@@ -29,5 +29,5 @@ pub use clock::Clock;
 pub use count::CountsView;
 pub use limits::Limits;
 pub use proxy::{BindingReport, Drained, Proxy, ProxyOptions, SpawnError};
-pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Snapshot};
-pub use tls::KeyError;
+pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
+pub use tls::{KeyError, challenge_key};

@@ -208,11 +208,12 @@ impl Proxy {
             let placed = match placement {
                 Placement::Keep(index) => {
                     let mut held = sockets.held[index].clone();
-                    if held.bound.id != binding.id || held.bound.scheme != binding.scheme {
+                    let bound = Bound::of(binding, held.bound.local);
+                    if held.bound != bound {
                         changes.iter_mut().for_each(|change| change.assign.push((held.key, Arc::clone(binding))));
                     }
                     held.asked = binding.address;
-                    held.bound = Bound { id: binding.id.clone(), scheme: binding.scheme, local: held.bound.local };
+                    held.bound = bound;
                     Ok(held)
                 }
                 Placement::Open => self.open(sockets, binding, &mut changes),
@@ -255,7 +256,7 @@ impl Proxy {
             let binding = Arc::clone(binding);
             change.open.push(NewListener { key, binding, local: opened.local, socket });
         }
-        let bound = Bound { id: binding.id.clone(), scheme: binding.scheme, local: opened.local };
+        let bound = Bound::of(binding, opened.local);
         Ok(Held { key, asked: binding.address, bound, inodes: opened.inodes })
     }
 }

@@ -9,7 +9,7 @@ use portward_core::{
 use crate::{
     answer::{Answer, Fault},
     h1::refusal::Refusal,
-    snapshot::{ServedCertificate, ServedSite, Snapshot},
+    snapshot::{ServedCertificate, ServedSite, Serves, Snapshot},
 };
 
 #[cfg(test)]
@@ -20,6 +20,8 @@ mod tests;
 pub(crate) struct Question<'a> {
     /// The scheme of the binding that it came in at.
     pub(crate) scheme: Scheme,
+    /// What that binding serves.
+    pub(crate) serves: Serves,
     /// The method.
     pub(crate) method: &'a str,
     /// `host` or `host:port`, as it will be forwarded.
@@ -57,7 +59,7 @@ pub(crate) enum HstsRule {
     Set(String),
 }
 
-/// Decides about a request: first challenges, then the site, then force HTTPS.
+/// Decides about a request: first challenges, then the site, then force HTTPS; at some bindings challenges alone.
 ///
 /// `https_port` gives the port of an https binding that the request can be sent to; it is asked only if it matters.
 ///
@@ -88,6 +90,9 @@ fn route_to_site(
     question: &Question<'_>,
     host: Host,
 ) -> Routed {
+    if question.serves == Serves::ChallengesOnly {
+        return Fault::ChallengesOnly.into();
+    }
     let Some(site) = snapshot.sites.find(&host) else {
         return match question.sni {
             _ if snapshot.sites.is_empty() => Fault::NoSite.into(),

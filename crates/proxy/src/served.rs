@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     count::Counts,
     limits::Limits,
-    snapshot::{ServedBinding, Snapshot},
+    snapshot::{ServedBinding, Serves, Snapshot},
     tls::{TlsClient, TlsServer},
     worker::{DrainWatch, Worker},
 };
@@ -50,6 +50,7 @@ pub(crate) struct Bound {
     pub(crate) scheme: Scheme,
     /// Where it listens for real, with the port that the operating system chose.
     pub(crate) local: SocketAddr,
+    pub(crate) serves: Serves,
 }
 
 /// Is what a connection of a client knows of where it is; one for each connection, cheap to clone.
@@ -65,6 +66,13 @@ pub(crate) struct Client {
     pub(crate) local: SocketAddr,
     /// Tells when to finish: see [`DrainWatch`].
     pub(crate) drain: DrainWatch,
+}
+
+impl Bound {
+    /// The binding with its sockets at `local`.
+    pub(crate) fn of(binding: &ServedBinding, local: SocketAddr) -> Self {
+        Self { id: binding.id.clone(), scheme: binding.scheme, local, serves: binding.serves }
+    }
 }
 
 impl Served {
@@ -98,10 +106,11 @@ impl Served {
 
     /// The port of the https binding to which a request that came in at `local` can be sent.
     ///
-    /// Only bindings that have their sockets are looked at, with the ports that they really have.
+    /// Only bindings that have their sockets and serve sites are looked at, with the ports that they really have.
     pub(crate) fn https_port_for(&self, local: IpAddr) -> Option<u16> {
         let bound = self.bound.load();
-        https_port_for(local, bound.iter().filter(|bound| bound.scheme == Scheme::Https).map(|bound| bound.local))
+        let leads_to_sites = |bound: &&Bound| bound.scheme == Scheme::Https && bound.serves == Serves::Everything;
+        https_port_for(local, bound.iter().filter(leads_to_sites).map(|bound| bound.local))
     }
 
     /// The bindings that have their sockets.

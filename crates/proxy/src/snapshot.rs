@@ -23,6 +23,11 @@ pub struct Snapshot {
     pub certificates: HostMap<Arc<ServedCertificate>>,
     /// Answers to http-01 challenges (RFC 8555 section 8.3): key authorization by host and token.
     pub challenges: HashMap<(Host, Box<str>), Box<str>>,
+    /// Answers to tls-alpn-01 challenges (RFC 8737): the certificate that is presented to who asks for `acme-tls/1` and
+    /// this host, and to nobody else; made by [`challenge_key`](crate::challenge_key).
+    ///
+    /// An IP address stands for its reverse name, which is what a CA asks for (RFC 8738 section 6).
+    pub tls_challenges: HashMap<Host, Arc<CertifiedKey>>,
 }
 
 /// Is one binding as it is served.
@@ -36,6 +41,20 @@ pub struct ServedBinding {
     pub address: SocketAddr,
     /// For https: presented where no other certificate fits.
     pub default_certificate: Option<Arc<ServedCertificate>>,
+    /// What requests get there.
+    pub serves: Serves,
+}
+
+/// Says what requests get at a binding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Serves {
+    /// Challenges are answered, and sites are served.
+    #[default]
+    Everything,
+    /// Challenges are answered, and whatever else is asked for is not found: no site, and no redirect.
+    ///
+    /// This is for a port that is open for the time of a challenge, and was not opened by who runs the server.
+    ChallengesOnly,
 }
 
 /// Is one site as it is served.

@@ -6,6 +6,7 @@
 
 pub(crate) mod buffer;
 mod handshake;
+mod hello;
 mod records;
 mod session;
 
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 pub(crate) use handshake::{BeginError, Begun, begin};
+pub(crate) use hello::hear;
 pub(crate) use session::Session;
 
 use records::Records;

@@ -3,6 +3,7 @@
 //! Which certificate a client sees is decided in [`choice`], which upstream is believed in [`verifier`].
 
 mod certificate;
+mod challenge;
 mod choice;
 mod client;
 mod provider;
@@ -14,6 +15,6 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::KeyError;
+pub use certificate::{KeyError, challenge_key};
 pub(crate) use client::{TlsClient, UpstreamTlsError};
-pub(crate) use server::{Accepted, HandshakeError, TlsFacts, TlsServer};
+pub(crate) use server::{Accepted, HandshakeError, Protocol, TlsFacts, TlsServer};

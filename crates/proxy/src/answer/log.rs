@@ -81,7 +81,7 @@ fn write(failure: &Failure, subject: &Subject<'_>, event: &'static str) {
     }
     match (fault, fault.whose()) {
         // Whoever scans the Internet asks for hosts that nobody has.
-        (Fault::UnknownHost | Fault::NoSite, _) | (_, Whose::Downstream) => line!(debug),
+        (Fault::UnknownHost | Fault::NoSite | Fault::ChallengesOnly, _) | (_, Whose::Downstream) => line!(debug),
         (_, Whose::Upstream | Whose::Ours) => line!(warn),
     }
 }

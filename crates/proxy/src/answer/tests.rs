@@ -15,11 +15,12 @@ fn h1(answer: impl Into<Answer>, asked: &Asked<'_>, keep_alive: KeepAlive) -> St
     String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned()
 }
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault::Refused(Refusal::MissingHost),
     Fault::HttpOnHttps,
     Fault::NoSite,
     Fault::UnknownHost,
+    Fault::ChallengesOnly,
     Fault::Misdirected,
     Fault::RequestTimeout,
     Fault::BodyTooLarge,

@@ -77,6 +77,11 @@ pub(super) fn words(fault: Fault) -> Words {
                 "Do you run this server? Add a site with this name:",
             )
         },
+        Fault::ChallengesOnly => ours(
+            Heading::At("Nothing is served here at"),
+            "This port is open for a certificate authority alone, while it checks who has this name. Begin the address with https:// and try again.",
+            "Do you run this server? Portward opened this port for an http-01 challenge; to serve sites on it, add an http binding.",
+        ),
         Fault::Misdirected => Words {
             command: Some(ADD_A_SITE),
             ..ours(

@@ -79,6 +79,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     let question = Question {
         scheme,
+        serves: client.binding.serves,
         method: head.method,
         authority: head.host,
         path_and_query: head.path_and_query,

@@ -95,6 +95,7 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
     };
     let question = Question {
         scheme: Scheme::Https,
+        serves: client.binding.serves,
         method: checked.method,
         authority: checked.host,
         path_and_query: checked.path_and_query,

@@ -76,19 +76,31 @@ mod tests {
     use portward_core::Scheme;
 
     use super::*;
+    use crate::snapshot::Serves;
 
     fn wanted(id: &str, url: &str) -> Arc<ServedBinding> {
         let (scheme, address) = url.split_once("://").unwrap();
         let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
         let address = address.parse().unwrap();
-        Arc::new(ServedBinding { id: BindingId::parse(id).unwrap(), scheme, address, default_certificate: None })
+        Arc::new(ServedBinding {
+            id: BindingId::parse(id).unwrap(),
+            scheme,
+            address,
+            default_certificate: None,
+            serves: Serves::Everything,
+        })
     }
 
     fn held(id: &str, asked: &str, local: &str) -> Held {
         Held {
             key: ListenerKey(0),
             asked: asked.parse().unwrap(),
-            bound: Bound { id: BindingId::parse(id).unwrap(), scheme: Scheme::Http, local: local.parse().unwrap() },
+            bound: Bound {
+                id: BindingId::parse(id).unwrap(),
+                scheme: Scheme::Http,
+                local: local.parse().unwrap(),
+                serves: Serves::Everything,
+            },
             inodes: Vec::new(),
         }
     }

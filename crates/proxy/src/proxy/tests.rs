@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::snapshot::Serves;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n";
 const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nobody.test\r\nConnection: close\r\n\r\n";
@@ -39,7 +40,13 @@ fn snapshot(bindings: &[(&str, Scheme, SocketAddr)]) -> Snapshot {
     let bindings = bindings
         .iter()
         .map(|(name, scheme, address)| {
-            Arc::new(ServedBinding { id: id(name), scheme: *scheme, address: *address, default_certificate: None })
+            Arc::new(ServedBinding {
+                id: id(name),
+                scheme: *scheme,
+                address: *address,
+                default_certificate: None,
+                serves: Serves::Everything,
+            })
         })
         .collect();
     Snapshot { bindings, ..Snapshot::default() }
@@ -186,6 +193,42 @@ async fn a_binding_turns_from_https_to_http_on_the_same_sockets() {
     assert_eq!(proxy.served.https_port_for(address.ip()), None);
     assert!(ask(address).await.unwrap().starts_with("HTTP/1.1 4"));
     drop(waiting);
+}
+
+#[tokio::test]
+async fn a_binding_for_challenges_becomes_one_for_everything_and_back_on_the_same_sockets() {
+    use Serves::{ChallengesOnly, Everything};
+    let proxy = spawn(2);
+    let serving = |name, scheme, address, serves| {
+        let mut snapshot = snapshot(&[(name, scheme, address)]);
+        Arc::make_mut(&mut snapshot.bindings[0]).serves = serves;
+        snapshot
+    };
+    let reports = proxy.publish(serving("a", Scheme::Http, any_port(), Everything)).await;
+    let address = reports[0].result.clone().unwrap();
+    let before = proxy.sockets.lock().await.held[0].inodes.clone();
+    // By its own change, and when another binding takes its place.
+    for (name, serves, expected) in [
+        ("a", ChallengesOnly, "challenges-only"),
+        ("a", Everything, "no-site"),
+        ("b", ChallengesOnly, "challenges-only"),
+        ("a", Everything, "no-site"),
+    ] {
+        let idle = connect_and_ask(address).await;
+        proxy.publish(serving(name, Scheme::Http, address, serves)).await;
+        assert_eq!(proxy.sockets.lock().await.held[0].inodes, before, "{name} {serves:?}");
+        ended(idle).await;
+        for _ in 0..10 {
+            let answer = ask(address).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains(expected), "{name} {serves:?}: {answer}");
+        }
+    }
+    for (serves, port) in
+        [(Everything, Some(address.port())), (ChallengesOnly, None), (Everything, Some(address.port()))]
+    {
+        proxy.publish(serving("a", Scheme::Https, address, serves)).await;
+        assert_eq!(proxy.served.https_port_for(address.ip()), port, "a redirect leads to sites");
+    }
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ fn snapshot() -> Snapshot {
 fn plain<'a>(authority: &'a str, path_and_query: &'a str) -> Question<'a> {
     Question {
         scheme: Scheme::Http,
+        serves: Serves::Everything,
         method: "GET",
         authority,
         path_and_query,
@@ -136,6 +137,24 @@ fn a_challenge_is_answered_on_its_normalised_path_and_nothing_else_there_is_spec
     }
     let question = Question { scheme: Scheme::Https, ..plain("new.test", "/.well-known/acme-challenge/tok") };
     assert_eq!(decide(&question), "UnknownHost", "challenges belong to plain HTTP");
+}
+
+#[test]
+fn a_binding_for_challenges_serves_no_site_and_redirects_nobody() {
+    for (scheme, authority, path, expected) in [
+        (Scheme::Http, "new.test", "/.well-known/acme-challenge/tok", "tok.key"),
+        (Scheme::Http, "forced.test:80", "/.well-known/acme-challenge/tok", "tok.key"),
+        (Scheme::Http, "forced.test", "/.well-known/acme-challenge/other", "ChallengesOnly"),
+        (Scheme::Http, "forced.test", "/", "ChallengesOnly"),
+        (Scheme::Http, "shop.test", "/", "ChallengesOnly"),
+        (Scheme::Http, "nobody.test", "/", "ChallengesOnly"),
+        (Scheme::Http, "a..test", "/", "Refused(InvalidHost)"),
+        (Scheme::Https, "shop.test", "/", "ChallengesOnly"),
+        (Scheme::Https, "new.test", "/.well-known/acme-challenge/tok", "ChallengesOnly"),
+    ] {
+        let question = Question { scheme, serves: Serves::ChallengesOnly, ..plain(authority, path) };
+        assert_eq!(decide(&question), expected, "{scheme:?} {authority} {path}");
+    }
 }
 
 #[test]

@@ -34,12 +34,11 @@ pub(crate) enum BeginError {
     Tls(rustls::Error),
 }
 
-/// Does a handshake. The caller limits its time.
+/// Does a handshake; `input` is what has been read of the peer already. The caller limits its time.
 ///
 /// The ticket of a TLS 1.3 server, for which nobody waits, may still be unsent at the end: it leaves with the first bytes
 /// that are written, or when the stream is first read and nothing is there.
-pub(crate) async fn begin(mut tcp: TcpStream, mut session: Session) -> Result<Begun, BeginError> {
-    let mut input = Vec::new();
+pub(crate) async fn begin(mut tcp: TcpStream, mut input: Vec<u8>, mut session: Session) -> Result<Begun, BeginError> {
     let (mut opened, mut sealed) = (Vec::new(), Vec::new());
     let server = matches!(session, Session::Server(_));
     let outcome = loop {
@@ -64,19 +63,13 @@ pub(crate) async fn begin(mut tcp: TcpStream, mut session: Session) -> Result<Be
         }
         // Nothing is held while the peer takes its time.
         buffer::give_if_empty(&mut sealed);
-        if input.is_empty() {
-            buffer::give_if_empty(&mut input);
-            poll_fn(|cx| tcp.poll_read_ready(cx)).await.map_err(BeginError::Io)?;
-            input = buffer::take();
-        }
         let first = input.is_empty();
-        match tcp.read_buf(&mut (&mut input).limit(buffer::BUFFER_BYTES)).await {
+        match read(&mut tcp, &mut input).await {
             Ok(0) => break Err(BeginError::Closed),
             Ok(_) => {}
             Err(error) => break Err(BeginError::Io(error)),
         }
-        // A ClientHello begins with 22, no request of HTTP does.
-        if first && server && input[0].is_ascii_uppercase() {
+        if first && server && is_http(&input) {
             buffer::give(input);
             return Err(BeginError::Http(tcp));
         }
@@ -108,6 +101,21 @@ pub(crate) async fn begin(mut tcp: TcpStream, mut session: Session) -> Result<Be
             Err(error)
         }
     }
+}
+
+/// Reads more of the peer's part; 0 is the end. While nothing is there no memory is held.
+pub(super) async fn read(tcp: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
+    if input.is_empty() {
+        buffer::give_if_empty(input);
+        poll_fn(|cx| tcp.poll_read_ready(cx)).await?;
+        *input = buffer::take();
+    }
+    tcp.read_buf(&mut input.limit(buffer::BUFFER_BYTES)).await
+}
+
+/// Whether a client that begins so speaks HTTP in the clear: a ClientHello begins with 22, no request of HTTP does.
+pub(super) fn is_http(input: &[u8]) -> bool {
+    input.first().is_some_and(u8::is_ascii_uppercase)
 }
 
 impl Begun {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use portward_core::{CertificateId, CertificateStatus, Chain};
+use portward_core::{CertificateId, CertificateStatus, Chain, Thumbprint};
 use rustls::{
-    InconsistentKeys,
+    InconsistentKeys, RootCertStore,
     crypto::aws_lc_rs::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
-    sign::CertifiedKey,
+    sign::{CertifiedKey, SigningKey},
 };
 
 use crate::snapshot::ServedCertificate;
@@ -24,7 +24,7 @@ pub enum KeyError {
     #[error("the private key does not fit the certificate {thumbprint}: it belongs to another one")]
     DoesNotFit {
         /// The certificate, by its SHA-256 thumbprint.
-        thumbprint: portward_core::Thumbprint,
+        thumbprint: Thumbprint,
     },
     /// The leaf is no certificate that TLS can present.
     #[error("the certificate cannot be read as X.509")]
@@ -43,8 +43,7 @@ impl ServedCertificate {
         self_signed: bool,
         status: CertificateStatus,
     ) -> Result<Self, KeyError> {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key_pkcs8_der));
-        let key = any_supported_type(&key).map_err(|_| KeyError::Unusable)?;
+        let key = signing_key(key_pkcs8_der)?;
         let sent = chain.sent().map(|der| CertificateDer::from(der.to_vec())).collect();
         let certified = CertifiedKey::new(sent, key);
         match certified.keys_match() {
@@ -56,4 +55,28 @@ impl ServedCertificate {
         }
         Ok(Self { id, thumbprint: chain.thumbprint(), self_signed, status, key: Arc::new(certified) })
     }
+}
+
+/// Puts the certificate that answers a tls-alpn-01 challenge and its key together, and checks that they fit.
+///
+/// Both are DER, the key PKCS #8 as in [`ServedCertificate::new`]; dates and names are not looked at.
+pub fn challenge_key(leaf_der: &[u8], key_pkcs8: &[u8]) -> Result<Arc<CertifiedKey>, KeyError> {
+    let key = signing_key(key_pkcs8)?;
+    let leaf = CertificateDer::from(leaf_der.to_vec());
+    // The reader for leaves refuses critical extensions that it does not know, and such a certificate has one
+    // (RFC 8737 section 3); the one for roots takes them. Nothing is trusted here.
+    let mut read = RootCertStore::empty();
+    read.add(leaf.clone()).map_err(|_| KeyError::Certificate)?;
+    let of_leaf = read.roots.first().ok_or(KeyError::Certificate)?.subject_public_key_info.as_ref();
+    // What was read is without tag and length.
+    let of_key = key.public_key().ok_or(KeyError::Unusable)?;
+    if !of_key.ends_with(of_leaf) {
+        return Err(KeyError::DoesNotFit { thumbprint: Thumbprint::of(leaf_der) });
+    }
+    Ok(Arc::new(CertifiedKey::new(vec![leaf], key)))
+}
+
+fn signing_key(pkcs8_der: &[u8]) -> Result<Arc<dyn SigningKey>, KeyError> {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8_der));
+    any_supported_type(&key).map_err(|_| KeyError::Unusable)
 }

@@ -12,6 +12,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
+use super::challenge::is_for_challenge;
 use crate::snapshot::{ServedBinding, ServedCertificate, Snapshot};
 
 /// Chooses what is presented to a client that asked for `sni` at `local`.
@@ -53,6 +54,8 @@ pub(super) struct Choice {
 pub(super) struct Made {
     /// Whether a ClientHello came so far.
     pub(super) asked: bool,
+    /// Whether it asked for the answer to a challenge; looked at only if there is no certificate.
+    pub(super) for_challenge: bool,
     pub(super) sni: Option<Host>,
     pub(super) certificate: Option<Arc<ServedCertificate>>,
 }
@@ -84,7 +87,10 @@ impl ResolvesServerCert for Choice {
         let sni = hello.server_name().and_then(|name| HostName::parse(name).ok()).map(Host::Name);
         let certificate = choose(&self.snapshot, &self.binding, sni.as_ref(), self.local).cloned();
         let key = certificate.as_ref().map(|certificate| Arc::clone(&certificate.key));
-        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Made { asked: true, sni, certificate };
+        // No site is missing its certificate then.
+        let for_challenge = certificate.is_none() && is_for_challenge(&hello);
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) =
+            Made { asked: true, for_challenge, sni, certificate };
         key
     }
 }

@@ -160,7 +160,7 @@ impl TlsClient {
         let configuration = self.configuration(trust).map_err(|error| failed(UpstreamTlsCause::Tls(error)))?;
         let session = UnbufferedClientConnection::new(configuration, name)
             .map_err(|error| failed(UpstreamTlsCause::Tls(error)))?;
-        match begin(tcp, Session::Client(session)).await {
+        match begin(tcp, Vec::new(), Session::Client(session)).await {
             Ok(begun) => Ok(Stream::tls(begun)),
             Err(error) => Err(failed(UpstreamTlsCause::from(error))),
         }

@@ -5,15 +5,17 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use portward_core::{BindingId, CertificateId, CertificateStatus, Chain, HostPattern, Scheme, Thumbprint};
-use rcgen::{CertificateParams, Issuer, KeyPair, SignatureAlgorithm};
+use rcgen::{CertificateParams, CustomExtension, Issuer, KeyPair, SignatureAlgorithm};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
+    sign::CertifiedKey,
 };
 
-use crate::snapshot::{ServedBinding, ServedCertificate, Snapshot};
+use super::challenge_key;
+use crate::snapshot::{ServedBinding, ServedCertificate, Serves, Snapshot};
 
 /// A chain, and its key in PKCS #8.
 pub(crate) struct Issued {
@@ -81,6 +83,18 @@ pub(crate) fn certificate(id: &str, names: &[&str]) -> Arc<ServedCertificate> {
     Issued::new(names, &rcgen::PKCS_ECDSA_P256_SHA256).served(id)
 }
 
+/// A certificate that answers a tls-alpn-01 challenge for the host, and nothing that anybody would take for a site's.
+pub(crate) fn challenge(host: &str) -> Arc<CertifiedKey> {
+    let issued = issued_for_challenge(host);
+    challenge_key(&issued.chain.leaf, &issued.key).unwrap()
+}
+
+pub(crate) fn issued_for_challenge(host: &str) -> Issued {
+    Issued::with(&[host], &rcgen::PKCS_ECDSA_P256_SHA256, |params| {
+        params.custom_extensions = vec![CustomExtension::new_acme_identifier(&[7; 32])];
+    })
+}
+
 /// A snapshot without sites; a certificate for each pattern.
 pub(crate) fn snapshot(certificates: &[(&str, &Arc<ServedCertificate>)]) -> Arc<Snapshot> {
     let mut snapshot = Snapshot::default();
@@ -96,6 +110,7 @@ pub(crate) fn binding(default: Option<&Arc<ServedCertificate>>) -> Arc<ServedBin
         scheme: Scheme::Https,
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         default_certificate: default.cloned(),
+        serves: Serves::Everything,
     })
 }
 
@@ -135,7 +150,7 @@ impl ServerCertVerifier for Credulous {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, leaf, signature, &algorithms)
+        or_challenge(rustls::crypto::verify_tls12_signature(message, leaf, signature, &algorithms))
     }
 
     fn verify_tls13_signature(
@@ -145,10 +160,22 @@ impl ServerCertVerifier for Credulous {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, leaf, signature, &algorithms)
+        or_challenge(rustls::crypto::verify_tls13_signature(message, leaf, signature, &algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// rustls does not read a leaf that answers a challenge, so its signature is left to openssl.
+fn or_challenge(verified: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
+    match verified {
+        Err(Error::InvalidCertificate(CertificateError::Other(other)))
+            if other.to_string().contains("UnsupportedCriticalExtension") =>
+        {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+        verified => verified,
     }
 }

@@ -4,17 +4,22 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use portward_core::Host;
 use rustls::{
-    ServerConfig,
+    AlertDescription, ServerConfig,
     crypto::aws_lc_rs::Ticketer,
     server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCertUsingSni, UnbufferedServerConnection},
+    sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{choice::Choice, provider::provider};
+use super::{
+    challenge::{ACME_TLS_1, Wanted, wanted},
+    choice::Choice,
+    provider::provider,
+};
 use crate::{
     snapshot::{ServedBinding, ServedCertificate, Snapshot},
-    stream::{BeginError, Session, Stream, begin},
+    stream::{BeginError, Begun, Session, Stream, begin, hear},
 };
 
 /// Is what the TLS servers of all workers share: versions, suites, groups and the keys of session tickets.
@@ -38,12 +43,23 @@ pub(crate) struct Accepted {
 /// Is what a TLS handshake with a client said.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsFacts {
-    /// The certificate that was presented, or would be presented now if the session was resumed.
+    /// The certificate that was presented, or would be presented now if the session was resumed; none for a challenge.
     pub(crate) certificate: Option<Arc<ServedCertificate>>,
-    /// The name that the client asked for, if it is a valid one.
+    /// The name that the client asked for, if it is a valid one; for a challenge it may be an address.
     pub(crate) sni: Option<Host>,
-    /// Whether HTTP/2 was agreed on.
-    pub(crate) alpn_h2: bool,
+    /// What was agreed on.
+    pub(crate) protocol: Protocol,
+}
+
+/// Is what is spoken after a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1, also where nothing was agreed on.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Nothing: the handshake was all that the client came for, and the connection is closed (RFC 8737 section 3).
+    Challenge,
 }
 
 /// Says why there is no TLS connection with a client. The client has been sent an alert already, where it can be.
@@ -65,6 +81,15 @@ pub(crate) enum HandshakeError {
         sni: Option<Host>,
         /// The binding.
         binding: portward_core::BindingId,
+    },
+    /// A CA, or who poses as one, asked for the answer to a tls-alpn-01 challenge, and there is none.
+    #[error(
+        "there is no tls-alpn-01 challenge for {}",
+        host.as_ref().map_or_else(|| "a client that names no host".to_owned(), ToString::to_string)
+    )]
+    NoChallenge {
+        /// The identifier that was asked for.
+        host: Option<Host>,
     },
     /// The client closed the connection.
     #[error("the client closed the connection during the TLS handshake")]
@@ -105,35 +130,93 @@ impl TlsServer {
         local: SocketAddr,
         limit: Duration,
     ) -> Result<Accepted, HandshakeError> {
+        let begun = timeout(limit, self.begin(tcp, snapshot, binding, local)).await;
+        let (begun, facts) = begun.unwrap_or(Err(HandshakeError::TimedOut))?;
+        Ok(Accepted { stream: Stream::tls(begun), tls: Some(facts) })
+    }
+
+    async fn begin(
+        &self,
+        tcp: TcpStream,
+        snapshot: &Arc<Snapshot>,
+        binding: &Arc<ServedBinding>,
+        local: SocketAddr,
+    ) -> Result<(Begun, TlsFacts), HandshakeError> {
+        if snapshot.tls_challenges.is_empty() {
+            return self.begin_for_sites(tcp, Vec::new(), snapshot, binding, local).await;
+        }
+        // What is negotiated depends on the name, and rustls wants to know before it has read the name.
+        let heard = Box::pin(hear(tcp, |hello| wanted(hello, &snapshot.tls_challenges))).await?;
+        match heard.seen {
+            Some(Wanted::Answer { host, key }) => self.begin_for_challenge(heard.tcp, heard.input, host, key).await,
+            Some(Wanted::Nothing { ref host }) => {
+                let host = host.clone();
+                heard.refuse(AlertDescription::NoApplicationProtocol).await;
+                Err(HandshakeError::NoChallenge { host })
+            }
+            Some(Wanted::Sites) | None => self.begin_for_sites(heard.tcp, heard.input, snapshot, binding, local).await,
+        }
+    }
+
+    async fn begin_for_sites(
+        &self,
+        tcp: TcpStream,
+        input: Vec<u8>,
+        snapshot: &Arc<Snapshot>,
+        binding: &Arc<ServedBinding>,
+        local: SocketAddr,
+    ) -> Result<(Begun, TlsFacts), HandshakeError> {
         let choice =
             Arc::new(Choice::new(Arc::clone(snapshot), Arc::clone(binding), local.ip(), Arc::clone(&self.tickets)));
         let mut config = self.template.clone();
         config.cert_resolver = Arc::clone(&choice) as _;
         config.ticketer = Arc::clone(&choice) as _;
-        let handshake = async {
-            let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
-            match begin(tcp, Session::Server(session)).await {
-                Ok(begun) => Ok(begun),
-                Err(BeginError::Http(tcp)) => Err(HandshakeError::Http(tcp)),
-                Err(BeginError::Closed) => Err(HandshakeError::Closed),
-                Err(BeginError::Io(error)) => Err(HandshakeError::Io(error)),
-                Err(BeginError::Tls(error)) => Err(HandshakeError::Tls(error)),
-            }
-        };
-        let begun = timeout(limit, handshake).await.unwrap_or(Err(HandshakeError::TimedOut));
+        let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
+        let begun = begin(tcp, input, Session::Server(session)).await;
         let made = choice.made();
         let begun = match begun {
             // rustls has an alert of its own for it and no error.
-            Err(HandshakeError::Tls(rustls::Error::General(_))) if made.asked && made.certificate.is_none() => {
-                return Err(HandshakeError::NoCertificate { sni: made.sni, binding: binding.id.clone() });
+            Err(BeginError::Tls(rustls::Error::General(_))) if made.asked && made.certificate.is_none() => {
+                return Err(match made.for_challenge {
+                    true => HandshakeError::NoChallenge { host: made.sni },
+                    false => HandshakeError::NoCertificate { sni: made.sni, binding: binding.id.clone() },
+                });
             }
             other => other?,
         };
-        let alpn_h2 = begun.session().facts().alpn_protocol() == Some(H2);
-        Ok(Accepted {
-            stream: Stream::tls(begun),
-            tls: Some(TlsFacts { certificate: made.certificate, sni: made.sni, alpn_h2 }),
-        })
+        let protocol = match begun.session().facts().alpn_protocol() {
+            Some(H2) => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        Ok((begun, TlsFacts { certificate: made.certificate, sni: made.sni, protocol }))
+    }
+
+    /// No certificate of a site, no other protocol and no ticket can come of it: the session does not know of any.
+    async fn begin_for_challenge(
+        &self,
+        tcp: TcpStream,
+        input: Vec<u8>,
+        host: Host,
+        key: Arc<CertifiedKey>,
+    ) -> Result<(Begun, TlsFacts), HandshakeError> {
+        let mut config = self.template.clone();
+        config.cert_resolver = Arc::new(SingleCertAndKey::from(key));
+        config.alpn_protocols = vec![ACME_TLS_1.to_vec()];
+        config.send_tls13_tickets = 0;
+        let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
+        let begun = begin(tcp, input, Session::Server(session)).await?;
+        Ok((begun, TlsFacts { certificate: None, sni: Some(host), protocol: Protocol::Challenge }))
+    }
+}
+
+impl From<BeginError> for HandshakeError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Http(tcp) => Self::Http(tcp),
+            BeginError::Closed => Self::Closed,
+            BeginError::Io(error) => Self::Io(error),
+            BeginError::Tls(error) => Self::Tls(error),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod challenges;
 mod hello;
 mod upstream;
 
@@ -21,7 +22,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    Accepted, TlsServer,
+    Accepted, Protocol, TlsServer,
     fixture::{Issued, binding, certificate, client, snapshot},
     server::HandshakeError,
 };
@@ -106,7 +107,7 @@ async fn the_name_decides_which_certificate_is_presented() {
         assert_eq!(presented(&connected.unwrap()), expected.thumbprint, "{name}");
         assert_eq!(facts.certificate.unwrap().id, expected.id, "{name}");
         assert_eq!(facts.sni, sni.map(|sni| Host::parse(sni).unwrap()), "{name}");
-        assert!(facts.alpn_h2, "{name}");
+        assert_eq!(facts.protocol, Protocol::Http2, "{name}");
     }
     let (accepted, _client) = meet(&server, &snapshot, &binding, &config, "a.shop.test").await;
     assert!(accepted.is_ok());
@@ -154,7 +155,7 @@ async fn every_kind_of_key_serves_tls_1_3_and_1_2() {
             let (accepted, connected) = meet(&server, &Arc::default(), &binding, &Arc::new(config), "shop.test").await;
             let connected = connected.unwrap_or_else(|error| panic!("{kind} {version:?}: {error}"));
             assert_eq!(connected.get_ref().1.protocol_version(), Some(version.version), "{kind}");
-            assert!(!accepted.unwrap().tls.unwrap().alpn_h2, "{kind}");
+            assert_eq!(accepted.unwrap().tls.unwrap().protocol, Protocol::Http1, "{kind}");
         }
     }
 }

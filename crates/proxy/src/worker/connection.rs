@@ -13,7 +13,7 @@ use std::{
 
 use portward_core::Scheme;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     task::spawn_local,
     time::{Instant, timeout},
@@ -28,7 +28,7 @@ use crate::{
     served::{Client, Warning},
     snapshot::{ServedBinding, Snapshot},
     stream::Stream,
-    tls::{Accepted, HandshakeError},
+    tls::{Accepted, HandshakeError, Protocol, TlsFacts},
 };
 
 /// Is a connection as it comes from the accept loop.
@@ -120,9 +120,21 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
     let Some(Accepted { stream, tls }) = handshake else { return };
     match tls {
         // On the heap: HTTP/2 needs much more than an idle HTTP/1.1 connection.
-        Some(tls) if tls.alpn_h2 => Box::pin(serve_h2(stream, client, tls)).await,
+        Some(tls) if tls.protocol == Protocol::Http2 => Box::pin(serve_h2(stream, client, tls)).await,
+        Some(tls) if tls.protocol == Protocol::Challenge => Box::pin(answered(stream, &client, &tls)).await,
         tls => serve_h1(stream, client, tls).await,
     }
+}
+
+/// Ends a connection whose handshake has answered a challenge: nothing else is said on it (RFC 8737 section 3).
+async fn answered(stream: Stream, client: &Client, tls: &TlsFacts) {
+    tracing::debug!(
+        client.peer = %client.peer,
+        binding.id = %client.binding.id,
+        host = tls.sni.as_ref().map(tracing::field::display),
+        "a tls-alpn-01 challenge was answered"
+    );
+    tell(stream, b"").await;
 }
 
 /// Writes down why there is no TLS connection, and tells a client that does not know that this is TLS.
@@ -204,13 +216,13 @@ async fn refuse(tcp: TcpStream, worker: Rc<Worker>) {
 }
 
 /// Sends the last words of a connection and lets the client read them.
-async fn tell(mut tcp: TcpStream, words: &[u8]) {
+async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) {
     let tell = async {
-        tcp.write_all(words).await?;
-        tcp.shutdown().await?;
+        stream.write_all(words).await?;
+        stream.shutdown().await?;
         // Closing with bytes unread would reset the connection, and the answer could be lost with it.
         let mut unread = [0; 1024];
-        while tcp.read(&mut unread).await? > 0 {}
+        while stream.read(&mut unread).await? > 0 {}
         std::io::Result::Ok(())
     };
     // However it ends, the connection is closed.
@@ -241,7 +253,7 @@ mod tests {
     use tokio::task::{LocalSet, yield_now};
 
     use super::*;
-    use crate::worker::drain::Drain;
+    use crate::{snapshot::Serves, worker::drain::Drain};
 
     fn peer() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 1))
@@ -274,7 +286,7 @@ mod tests {
         let binding = |id: &str, scheme, port| {
             let address = SocketAddr::from(([127, 0, 0, 1], port));
             let id = BindingId::parse(id).unwrap();
-            Arc::new(ServedBinding { id, scheme, address, default_certificate: None })
+            Arc::new(ServedBinding { id, scheme, address, default_certificate: None, serves: Serves::Everything })
         };
         let own = binding("a", Scheme::Https, 1);
         for (bindings, expected) in [

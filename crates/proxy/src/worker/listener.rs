@@ -20,19 +20,19 @@ use crate::snapshot::ServedBinding;
 
 /// Is a socket of a worker on which connections are accepted.
 pub(super) struct Listener {
-    serves: Rc<RefCell<Serves>>,
+    current: Rc<RefCell<Current>>,
     stop: oneshot::Sender<Duration>,
     accepting: JoinHandle<()>,
 }
 
 /// Is a socket that takes its last connections.
 pub(super) struct Closing {
-    serves: Rc<RefCell<Serves>>,
+    current: Rc<RefCell<Current>>,
     accepting: JoinHandle<()>,
 }
 
 /// Is what connections of a socket belong to.
-struct Serves {
+struct Current {
     binding: Arc<ServedBinding>,
     drain: Drain,
 }
@@ -41,21 +41,21 @@ impl Listener {
     /// Begins to accept on a socket.
     pub(super) fn spawn(worker: Rc<Worker>, new: NewListener) -> io::Result<Self> {
         let socket = TcpListener::from_std(new.socket)?;
-        let serves = Rc::new(RefCell::new(Serves { binding: new.binding, drain: Drain::default() }));
+        let current = Rc::new(RefCell::new(Current { binding: new.binding, drain: Drain::default() }));
         let (stop, stopped) = oneshot::channel();
-        let loop_ = Accepting { worker, local: new.local, serves: Rc::clone(&serves) };
-        Ok(Self { serves, stop, accepting: spawn_local(loop_.run(socket, stopped)) })
+        let loop_ = Accepting { worker, local: new.local, current: Rc::clone(&current) };
+        Ok(Self { current, stop, accepting: spawn_local(loop_.run(socket, stopped)) })
     }
 
     /// Serves another binding from now on; gives the switch of the connections of the former one.
     pub(super) fn assign(&self, binding: Arc<ServedBinding>) -> Drain {
-        self.serves.replace(Serves { binding, drain: Drain::default() }).drain
+        self.current.replace(Current { binding, drain: Drain::default() }).drain
     }
 
     /// Begins to close: new connections are kept off, and those that have begun are taken for up to `limit`.
     pub(super) fn close(self, limit: Duration) -> Closing {
         let _ = self.stop.send(limit.min(BEGUN));
-        Closing { serves: self.serves, accepting: self.accepting }
+        Closing { current: self.current, accepting: self.accepting }
     }
 }
 
@@ -65,14 +65,14 @@ impl Closing {
         if let Err(error) = self.accepting.await {
             tracing::error!(%error, "an accept loop ended by a fault");
         }
-        self.serves.borrow().drain.clone()
+        self.current.borrow().drain.clone()
     }
 }
 
 struct Accepting {
     worker: Rc<Worker>,
     local: SocketAddr,
-    serves: Rc<RefCell<Serves>>,
+    current: Rc<RefCell<Current>>,
 }
 
 impl Accepting {
@@ -143,11 +143,11 @@ impl Accepting {
     }
 
     fn take(&self, tcp: TcpStream, peer: SocketAddr) {
-        let serves = self.serves.borrow();
+        let current = self.current.borrow();
         connection::spawn(Arrival {
             worker: Rc::clone(&self.worker),
-            binding: Arc::clone(&serves.binding),
-            drain: serves.drain.watch(),
+            binding: Arc::clone(&current.binding),
+            drain: current.drain.watch(),
             listener: self.local,
             tcp,
             peer,
@@ -206,14 +206,20 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::worker::ListenerKey;
+    use crate::{snapshot::Serves, worker::ListenerKey};
 
     fn new_listener() -> NewListener {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let local = socket.local_addr().unwrap();
         let id = BindingId::parse("a").unwrap();
-        let binding = ServedBinding { id, scheme: Scheme::Http, address: local, default_certificate: None };
+        let binding = ServedBinding {
+            id,
+            scheme: Scheme::Http,
+            address: local,
+            default_certificate: None,
+            serves: Serves::Everything,
+        };
         NewListener { key: ListenerKey(0), binding: Arc::new(binding), local, socket }
     }
 

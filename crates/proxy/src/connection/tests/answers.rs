@@ -3,7 +3,7 @@ use std::sync::Arc;
 use portward_core::{BindingId, ForceHttps, Host, HostPattern, Hsts, Scheme, Upstream};
 
 use super::harness::{Door, site, snapshot};
-use crate::{Limits, ServedBinding, Snapshot};
+use crate::{Limits, ServedBinding, Serves, Snapshot};
 
 #[tokio::test]
 async fn a_host_that_no_site_has_is_told_so_and_the_connection_goes_on() {
@@ -91,6 +91,7 @@ async fn force_https_sends_to_the_https_binding_that_is_really_there() {
                 scheme: Scheme::Https,
                 address: "127.0.0.1:0".parse().unwrap(),
                 default_certificate: None,
+                serves: Serves::Everything,
             }));
         }
         door.proxy.publish(snapshot).await.last().unwrap().result.as_ref().unwrap().port()

@@ -13,7 +13,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use crate::{Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Snapshot, tls::fixture};
+use crate::{
+    Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot, tls::fixture,
+};
 
 /// What a test waits for at most; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -130,6 +132,11 @@ impl Peer {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    /// The end of a connection that is made already.
+    pub(super) fn of(tcp: S) -> Self {
+        Self { tcp, seen: Vec::new() }
+    }
+
     pub(super) async fn write(&mut self, bytes: &[u8]) {
         timeout(PATIENCE, self.tcp.write_all(bytes)).await.expect("nobody reads").unwrap();
         timeout(PATIENCE, self.tcp.flush()).await.expect("nobody reads").unwrap();
@@ -210,6 +217,7 @@ pub(super) fn snapshot(site: ServedSite) -> Snapshot {
         scheme: Scheme::Http,
         address: "127.0.0.1:0".parse().unwrap(),
         default_certificate: None,
+        serves: Serves::Everything,
     };
     let mut snapshot = Snapshot { revision: Revision(1), bindings: vec![Arc::new(binding)], ..Snapshot::default() };
     snapshot.sites.insert(&HostPattern::parse("shop.test").unwrap(), Arc::new(site));

@@ -9,7 +9,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::harness::{Door, Peer, site, snapshot};
 use crate::{
-    ServedBinding, ServedCertificate, ServedSite,
+    ServedBinding, ServedCertificate, ServedSite, Serves,
     tls::fixture::{Issued, certificate},
 };
 
@@ -30,6 +30,7 @@ pub(super) async fn secure(
         scheme: Scheme::Https,
         address: "127.0.0.1:0".parse().unwrap(),
         default_certificate: None,
+        serves: Serves::Everything,
     }));
     if let Some(certificate) = certificate {
         snapshot.certificates.insert(&HostPattern::parse("shop.test").unwrap(), Arc::clone(certificate));

@@ -2,16 +2,18 @@
 
 use std::{io::Read, sync::Arc};
 
+use portward_core::{Host, HostPattern};
 use rustls::{ClientConnection, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::{HandshakeError, TlsServer, sockets};
+use super::{HandshakeError, Protocol, TlsServer, sockets};
 use crate::{
     limits::Limits,
-    tls::fixture::{binding, certificate, client},
+    snapshot::Snapshot,
+    tls::fixture::{binding, certificate, challenge, client},
 };
 
 /// What the client says first: one record.
@@ -25,6 +27,18 @@ fn hello(client: &mut ClientConnection) -> Vec<u8> {
 fn shop() -> ClientConnection {
     let name = ServerName::try_from("shop.test").unwrap();
     ClientConnection::new(Arc::new(client(&["h2"], |_| {})), name).unwrap()
+}
+
+/// Without challenges, and with one, when a hello is looked at before there is a session.
+fn snapshots() -> [Arc<Snapshot>; 2] {
+    let mut challenged = Snapshot::default();
+    challenged.tls_challenges.insert(Host::parse("new.test").unwrap(), challenge("new.test"));
+    [Arc::default(), Arc::new(challenged)]
+}
+
+/// The same message in records of one byte each.
+fn in_pieces(record: &[u8]) -> Vec<u8> {
+    record[5..].iter().flat_map(|byte| [record[0], record[1], record[2], 0, 1, *byte]).collect()
 }
 
 /// Carries the client's side on until it is through.
@@ -49,55 +63,77 @@ async fn drive(client: &mut ClientConnection, tcp: &mut TcpStream) {
 #[tokio::test]
 async fn a_client_hello_in_records_of_one_byte_gets_the_certificate_of_its_name() {
     let (shop_certificate, default) = (certificate("shop", &["shop.test"]), certificate("default", &["other.test"]));
-    let snapshot = crate::tls::fixture::snapshot(&[("shop.test", &shop_certificate)]);
-    let (tcp, mut peer) = sockets().await;
-    let local = tcp.local_addr().unwrap();
     let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&default)));
-    let (accepted, ()) =
-        tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
-            let mut client = shop();
-            let record = hello(&mut client);
-            let mut pieces = Vec::new();
-            for byte in &record[5..] {
-                pieces.extend_from_slice(&[record[0], record[1], record[2], 0, 1, *byte]);
-            }
-            peer.write_all(&pieces).await.unwrap();
-            drive(&mut client, &mut peer).await;
-        });
-    let facts = accepted.unwrap().tls.unwrap();
-    assert_eq!(facts.certificate.unwrap().id.as_str(), "shop");
-    assert!(facts.alpn_h2);
+    for mut snapshot in snapshots() {
+        let pattern = HostPattern::parse("shop.test").unwrap();
+        Arc::get_mut(&mut snapshot).unwrap().certificates.insert(&pattern, Arc::clone(&shop_certificate));
+        let (tcp, mut peer) = sockets().await;
+        let local = tcp.local_addr().unwrap();
+        let (accepted, ()) =
+            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+                let mut client = shop();
+                peer.write_all(&in_pieces(&hello(&mut client))).await.unwrap();
+                drive(&mut client, &mut peer).await;
+            });
+        let facts = accepted.unwrap().tls.unwrap();
+        assert_eq!(facts.certificate.unwrap().id.as_str(), "shop");
+        assert_eq!(facts.protocol, Protocol::Http2);
+    }
 }
 
 #[tokio::test]
-async fn a_client_hello_byte_by_byte_is_waited_for() {
+async fn a_client_hello_in_records_of_one_byte_gets_the_challenge_of_its_name() {
+    let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&certificate("only", &["shop.test"]))));
+    let [_, snapshot] = snapshots();
     let (tcp, mut peer) = sockets().await;
     peer.set_nodelay(true).unwrap();
     let local = tcp.local_addr().unwrap();
-    let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&certificate("only", &["shop.test"]))));
-    let snapshot = Arc::default();
+    let name = ServerName::try_from("new.test").unwrap();
+    let mut client = ClientConnection::new(Arc::new(client(&["acme-tls/1"], |_| {})), name).unwrap();
     let (accepted, ()) =
         tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
-            let mut client = shop();
-            for byte in hello(&mut client) {
-                peer.write_all(&[byte]).await.unwrap();
+            for part in in_pieces(&hello(&mut client)).chunks(7) {
+                peer.write_all(part).await.unwrap();
                 tokio::task::yield_now().await;
             }
             drive(&mut client, &mut peer).await;
         });
-    assert!(accepted.is_ok());
+    assert_eq!(accepted.unwrap().tls.unwrap().protocol, Protocol::Challenge);
+    let shown = &client.peer_certificates().unwrap()[0];
+    assert_eq!(*shown, snapshot.tls_challenges.values().next().unwrap().cert[0]);
+}
+
+#[tokio::test]
+async fn a_client_hello_byte_by_byte_is_waited_for() {
+    let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&certificate("only", &["shop.test"]))));
+    for snapshot in snapshots() {
+        let (tcp, mut peer) = sockets().await;
+        peer.set_nodelay(true).unwrap();
+        let local = tcp.local_addr().unwrap();
+        let (accepted, ()) =
+            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+                let mut client = shop();
+                for byte in hello(&mut client) {
+                    peer.write_all(&[byte]).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                drive(&mut client, &mut peer).await;
+            });
+        assert!(accepted.is_ok());
+    }
 }
 
 #[tokio::test]
 async fn every_part_of_a_client_hello_that_ends_is_a_closed_connection() {
     let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&certificate("only", &["shop.test"]))));
     let record = hello(&mut shop());
-    for end in 0..record.len() {
+    let ends = (0..record.len()).flat_map(|end| snapshots().map(|snapshot| (end, snapshot)));
+    for (end, snapshot) in ends {
         let (tcp, mut peer) = sockets().await;
         let local = tcp.local_addr().unwrap();
         peer.write_all(&record[..end]).await.unwrap();
         peer.shutdown().await.unwrap();
-        let accepted = server.accept(tcp, &Arc::default(), &binding, local, Limits::default().handshake).await;
+        let accepted = server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake).await;
         assert!(matches!(accepted, Err(HandshakeError::Closed)), "{end} bytes");
     }
 }
@@ -120,22 +156,26 @@ async fn a_spoilt_client_hello_gets_an_alert() {
         ("larger than any", &endless),
         ("ssh", &b"ssh-2.0-x\r\n".to_vec()),
     ] {
-        let (tcp, mut peer) = sockets().await;
-        let local = tcp.local_addr().unwrap();
-        let snapshot = Arc::default();
-        let (accepted, answer) =
-            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
-                peer.write_all(bytes).await.unwrap();
-                peer.shutdown().await.unwrap();
-                let mut answer = Vec::new();
-                // A reset is a way to be refused too.
-                let _ = peer.read_to_end(&mut answer).await;
-                answer
-            });
-        assert!(accepted.is_err(), "{what}");
-        if matches!(accepted, Err(HandshakeError::Tls(_))) {
-            assert!(answer.is_empty() || answer[0] == 21, "{what}: {answer:?}");
+        let mut errors = Vec::new();
+        for snapshot in snapshots() {
+            let (tcp, mut peer) = sockets().await;
+            let local = tcp.local_addr().unwrap();
+            let (accepted, answer) =
+                tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+                    peer.write_all(bytes).await.unwrap();
+                    peer.shutdown().await.unwrap();
+                    let mut answer = Vec::new();
+                    // A reset is a way to be refused too.
+                    let _ = peer.read_to_end(&mut answer).await;
+                    answer
+                });
+            let Err(error) = accepted else { panic!("{what}") };
+            if matches!(error, HandshakeError::Tls(_)) {
+                assert!(answer.is_empty() || answer[0] == 21, "{what}: {answer:?}");
+            }
+            errors.push(format!("{error:?}"));
         }
+        assert_eq!(errors[0], errors[1], "{what}");
     }
 }
 

@@ -10,7 +10,7 @@ use portward_core::{
     Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Scheme, Site,
     SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
 };
-use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Snapshot};
+use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 use portward_store::desired::{Desired, Stored, StoredCertificate};
 
 use super::library::Library;
@@ -49,7 +49,8 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
         .filter_map(|version| next_status_change(version.facts.validity, now, desired.settings.warning))
         .min();
     library.keep(desired);
-    let snapshot = Snapshot { revision: desired.revision, bindings, sites, certificates, challenges };
+    let tls_challenges = HashMap::new();
+    let snapshot = Snapshot { revision: desired.revision, bindings, sites, certificates, challenges, tls_challenges };
     Built { snapshot, problems: assembly.problems, changes_at }
 }
 
@@ -147,6 +148,7 @@ impl<'a> Assembly<'a> {
                 scheme: binding.scheme,
                 address: binding.address,
                 default_certificate,
+                serves: Serves::Everything,
             }));
         }
         served
