@@ -3,6 +3,7 @@
 
 mod answers;
 mod bodies;
+mod challenges;
 mod drain;
 mod forwarding;
 mod harness;

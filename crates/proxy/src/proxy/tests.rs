@@ -196,6 +196,42 @@ async fn a_binding_turns_from_https_to_http_on_the_same_sockets() {
 }
 
 #[tokio::test]
+async fn a_binding_for_challenges_becomes_one_for_everything_and_back_on_the_same_sockets() {
+    use Serves::{ChallengesOnly, Everything};
+    let proxy = spawn(2);
+    let serving = |name, scheme, address, serves| {
+        let mut snapshot = snapshot(&[(name, scheme, address)]);
+        Arc::make_mut(&mut snapshot.bindings[0]).serves = serves;
+        snapshot
+    };
+    let reports = proxy.publish(serving("a", Scheme::Http, any_port(), Everything)).await;
+    let address = reports[0].result.clone().unwrap();
+    let before = proxy.sockets.lock().await.held[0].inodes.clone();
+    // By its own change, and when another binding takes its place.
+    for (name, serves, expected) in [
+        ("a", ChallengesOnly, "challenges-only"),
+        ("a", Everything, "no-site"),
+        ("b", ChallengesOnly, "challenges-only"),
+        ("a", Everything, "no-site"),
+    ] {
+        let idle = connect_and_ask(address).await;
+        proxy.publish(serving(name, Scheme::Http, address, serves)).await;
+        assert_eq!(proxy.sockets.lock().await.held[0].inodes, before, "{name} {serves:?}");
+        ended(idle).await;
+        for _ in 0..10 {
+            let answer = ask(address).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains(expected), "{name} {serves:?}: {answer}");
+        }
+    }
+    for (serves, port) in
+        [(Everything, Some(address.port())), (ChallengesOnly, None), (Everything, Some(address.port()))]
+    {
+        proxy.publish(serving("a", Scheme::Https, address, serves)).await;
+        assert_eq!(proxy.served.https_port_for(address.ip()), port, "a redirect leads to sites");
+    }
+}
+
+#[tokio::test]
 async fn a_try_tells_addresses_of_our_own_and_of_others() {
     let proxy = spawn(1);
     let held = publish_http(&proxy, &["front"]).await[0];

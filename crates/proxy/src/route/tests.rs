@@ -140,6 +140,24 @@ fn a_challenge_is_answered_on_its_normalised_path_and_nothing_else_there_is_spec
 }
 
 #[test]
+fn a_binding_for_challenges_serves_no_site_and_redirects_nobody() {
+    for (scheme, authority, path, expected) in [
+        (Scheme::Http, "new.test", "/.well-known/acme-challenge/tok", "tok.key"),
+        (Scheme::Http, "forced.test:80", "/.well-known/acme-challenge/tok", "tok.key"),
+        (Scheme::Http, "forced.test", "/.well-known/acme-challenge/other", "ChallengesOnly"),
+        (Scheme::Http, "forced.test", "/", "ChallengesOnly"),
+        (Scheme::Http, "shop.test", "/", "ChallengesOnly"),
+        (Scheme::Http, "nobody.test", "/", "ChallengesOnly"),
+        (Scheme::Http, "a..test", "/", "Refused(InvalidHost)"),
+        (Scheme::Https, "shop.test", "/", "ChallengesOnly"),
+        (Scheme::Https, "new.test", "/.well-known/acme-challenge/tok", "ChallengesOnly"),
+    ] {
+        let question = Question { scheme, serves: Serves::ChallengesOnly, ..plain(authority, path) };
+        assert_eq!(decide(&question), expected, "{scheme:?} {authority} {path}");
+    }
+}
+
+#[test]
 fn plain_http_is_redirected_only_where_that_leads_somewhere() {
     let forced = plain("Forced.test:8080", "/a?b");
     assert_eq!(decide(&forced), "https://forced.test:8443/a?b");

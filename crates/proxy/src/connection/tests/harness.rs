@@ -132,6 +132,11 @@ impl Peer {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    /// The end of a connection that is made already.
+    pub(super) fn of(tcp: S) -> Self {
+        Self { tcp, seen: Vec::new() }
+    }
+
     pub(super) async fn write(&mut self, bytes: &[u8]) {
         timeout(PATIENCE, self.tcp.write_all(bytes)).await.expect("nobody reads").unwrap();
         timeout(PATIENCE, self.tcp.flush()).await.expect("nobody reads").unwrap();

@@ -2,17 +2,22 @@
 
 use std::{
     io,
-    sync::{Mutex, Once, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
 };
 
-use portward_core::{Thumbprint, Upstream, UpstreamTrust};
-use tokio::net::TcpStream;
+use portward_core::{Host, Thumbprint, Upstream, UpstreamTrust};
+use rustls::pki_types::ServerName;
+use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio_rustls::TlsConnector;
 
 use super::{
     harness::{Door, Peer, SHORT, short, site, snapshot},
     secure::secure,
 };
-use crate::{ServedSite, tls::fixture::certificate};
+use crate::{
+    ServedSite, Snapshot,
+    tls::fixture::{certificate, challenge, client},
+};
 
 /// What all tests of this process have logged; workers have threads of their own, so it is one for all.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -195,4 +200,27 @@ async fn plain_http_at_an_https_binding_is_told_so_with_a_request_id() {
         let line = line_of(&answer);
         assert!(line.starts_with("DEBUG ") && line.contains("answer.code=\"http-on-https\""), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_challenge_in_a_handshake_is_a_line_for_who_looks_closely() {
+    listen();
+    let door = Door::open().await;
+    let address = secure(&door, site(&[door.app.address]), None).await;
+    let mut with = Snapshot { bindings: door.proxy.snapshot().bindings.clone(), ..Snapshot::default() };
+    let host = Host::parse("logged-challenge.test").unwrap();
+    with.tls_challenges.insert(host, challenge("logged-challenge.test"));
+    door.proxy.publish(with).await;
+    for name in ["logged-challenge.test", "no-challenge.test"] {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let config = Arc::new(client(&["acme-tls/1"], |_| {}));
+        let connected = TlsConnector::from(config).connect(ServerName::try_from(name).unwrap(), tcp).await;
+        if let Ok(mut connected) = connected {
+            connected.read_to_end(&mut Vec::new()).await.unwrap();
+        }
+    }
+    let answered = lines("logged-challenge.test");
+    assert!(matches!(&answered[..], [line] if line.starts_with("DEBUG ")), "{answered:?}");
+    let refused = lines("no-challenge.test");
+    assert!(matches!(&refused[..], [line] if line.starts_with("DEBUG ")), "{refused:?}");
 }
