@@ -15,7 +15,10 @@ mod renewal;
 mod retry;
 mod stage;
 
-pub use advice::{Advice, Check, Verdict};
+pub use advice::{
+    Advice, AdviceFacts, CaaRecord, CaaSet, CaaVerdict, Check, Clocks, Dnssec, PortAnswer, PortBinding, Vantage,
+    Verdict, advise, caa_allows,
+};
 pub use attempt::{Attempt, Diagnosis, Event, Outcome};
 pub use budget::{Budget, Ledger, Limit, LimitKind, Limits, budget, registered_domain};
 pub use ca_error::{AcmeProblem, CaError, CaErrorKind, Subproblem};

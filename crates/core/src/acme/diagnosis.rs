@@ -185,7 +185,7 @@ impl<'a> Failure<'a> {
 }
 
 /// The name as it is typed into a shell.
-fn typed(name: &HostPattern) -> String {
+pub(super) fn typed(name: &HostPattern) -> String {
     match name {
         HostPattern::Wildcard(_) | HostPattern::Any => format!("'{name}'"),
         HostPattern::Exact(_) => name.to_string(),

@@ -42,7 +42,7 @@ pub(super) fn unexplained(failure: &Failure<'_>, name: &HostPattern, kind: Chall
 /// None if the problem is of another kind, or names nothing.
 pub(super) fn find_by_text(failure: &Failure<'_>, told: &AcmeProblem, name: Option<&HostPattern>) -> Option<Finding> {
     let name = name.cloned().or_else(|| HostPattern::parse(&name_in(&told.detail)?).ok())?;
-    let text = told.detail.to_ascii_lowercase();
+    let text = detail::words(&told.detail);
     let kind = if text.contains("txt") {
         ChallengeKind::Dns01
     } else if text.contains("alpn") {
@@ -55,7 +55,7 @@ pub(super) fn find_by_text(failure: &Failure<'_>, told: &AcmeProblem, name: Opti
 
 /// Finds causes that lie in the DNS of a name, which stop challenges and orders alike.
 pub(super) fn about_names(failure: &Failure<'_>, told: &AcmeProblem, name: Option<&HostPattern>) -> Option<Finding> {
-    let text = told.detail.to_ascii_lowercase();
+    let text = detail::words(&told.detail);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let found = name.cloned().or_else(|| HostPattern::parse(&name_in(&told.detail)?).ok());
     let what = found.as_ref().map_or_else(|| "a name of the order".to_owned(), ToString::to_string);
@@ -119,7 +119,7 @@ struct Look<'a> {
     name: &'a HostPattern,
     kind: ChallengeKind,
     detail: &'a str,
-    /// In lower case.
+    /// The words of it.
     text: String,
     /// Whether the CA saw something else from another place.
     secondary: bool,
@@ -129,7 +129,7 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn of(failure: &'a Failure<'a>, name: &'a HostPattern, kind: ChallengeKind, told: &'a AcmeProblem) -> Self {
-        let text = told.detail.to_ascii_lowercase();
+        let text = detail::words(&told.detail);
         let port = match kind {
             ChallengeKind::Http01 => failure.issuer.ports.http,
             ChallengeKind::TlsAlpn01 => failure.issuer.ports.tls,

@@ -2,7 +2,23 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::Timestamp;
+use crate::{HostPattern, Timestamp};
+
+/// The words of a text in lower case, to look for those that are known: without names, addresses and URLs, which can be
+/// spelled like any of them, and without the page that a server answered with.
+pub(super) fn words(text: &str) -> String {
+    let text = text.to_ascii_lowercase();
+    let without_page = match text.split_once("invalid response from") {
+        Some((_, rest)) => rest.find('"').map_or(text.as_str(), |page| &text[..text.len() - rest.len() + page]),
+        None => text.as_str(),
+    };
+    let is_word = |word: &&str| {
+        let bare = word.trim_matches(|c: char| c.is_ascii_punctuation() && c != '*');
+        let is_name = bare.contains(['.', ':']) && HostPattern::parse(bare).is_ok();
+        !(is_name || word.contains("://"))
+    };
+    without_page.split_whitespace().filter(is_word).collect::<Vec<_>>().join(" ")
+}
 
 /// The address of who was asked: `192.0.2.7: ...`, `... [192.0.2.7] ...` or `... from 192.0.2.7:443. ...`.
 pub(super) fn address(text: &str) -> Option<IpAddr> {
@@ -77,6 +93,19 @@ mod tests {
     }
 
     #[test]
+    fn words_are_not_those_of_names_or_pages() {
+        for (text, expected) in [
+            ("DNS problem: NXDOMAIN looking up A for dnssec.private.test", "dns problem: nxdomain looking up a for"),
+            ("2001:db8::1: Fetching http://timeout.test/x: Connection refused", "fetching connection refused"),
+            ("Invalid response from http://a.test/x: \"<p>timeout\"", "invalid response from"),
+            ("Cannot issue for \"*.firewall.test\": forbidden by policy.", "cannot issue for forbidden by policy."),
+            ("Cannot negotiate ALPN protocol \"acme-tls/1\"", "cannot negotiate alpn protocol \"acme-tls/1\""),
+        ] {
+            assert_eq!(words(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn urls_hosts_and_statuses_are_found() {
         let text = "203.0.113.7: Invalid response from https://Login.shop.test:443/a?b=c: 403";
         let found = url(text, &["http://", "https://"]).unwrap();
@@ -105,7 +134,8 @@ mod tests {
         let text = "During secondary validation: 2001:db8::1: Fetching https://[2001:db8::2]:443/ä?: retry after 2026-11-20 14:32:07 UTC: 404";
         for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
             let part = &text[..end];
-            let _ = (address(part), url(part, &["https://"]).and_then(host), status(part), retry_time(part));
+            let _ =
+                (words(part), address(part), url(part, &["https://"]).and_then(host), status(part), retry_time(part));
             assert!(beginning(part, 10).chars().count() <= 13);
         }
     }

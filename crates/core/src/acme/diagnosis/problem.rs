@@ -10,7 +10,7 @@ use crate::{
 
 /// Finds the cause of a problem of a call or an order.
 pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Option<Duration>) -> Finding {
-    let text = problem.detail.to_ascii_lowercase();
+    let text = detail::words(&problem.detail);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let id = &failure.issuer.id;
     let said = said(problem);
@@ -24,6 +24,7 @@ pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Op
         return finding;
     }
     match problem.word() {
+        _ if is_paused(&text) => too_often(failure, &problem.detail, retry_after, &text),
         "rateLimited" => too_often(failure, &problem.detail, retry_after, &text),
         "serverInternal" => call::down(failure, &format!("says: {said}")),
         "badNonce" => {
@@ -38,7 +39,7 @@ pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Op
         }
         "userActionRequired" => terms(failure, &said),
         "externalAccountRequired" => eab(failure, "makes accounts only for its customers", &said),
-        "unauthorized" | "malformed" if has(&["external account", "externalaccountbinding", "eab", "mac key"]) => {
+        "unauthorized" | "malformed" if has(&["external account", "externalaccountbinding", " eab", "mac key"]) => {
             eab(failure, "does not take the external account binding", &said)
         }
         "alreadyReplaced" => replaced(failure, "another order replaces this certificate already", &said),
@@ -123,7 +124,7 @@ pub(super) fn too_often(failure: &Failure<'_>, told: &str, retry_after: Option<D
     let id = &failure.issuer.id;
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let said = sentence(told);
-    if has(&["temporarily prevented", "paused", "unpause"]) {
+    if is_paused(text) {
         let page = detail::url(told, &["https://"])
             .map_or_else(|| "the page that the CA names".to_owned(), |url| format!("{url} in a browser"));
         return Finding::new(
@@ -167,6 +168,11 @@ pub(super) fn too_often(failure: &Failure<'_>, told: &str, retry_after: Option<D
     );
     Finding::new("rate-limited", format!("The CA {id} counts {cause}. It says: {said}"), format!("{on} {hint}"))
         .with(&[Check::Budget])
+}
+
+/// As Let's Encrypt says it, whatever the type is.
+fn is_paused(text: &str) -> bool {
+    text.contains("temporarily prevented from requesting")
 }
 
 fn by_name(failure: &Failure<'_>, problem: &AcmeProblem, first: &Subproblem) -> Finding {
@@ -264,7 +270,7 @@ fn profile(failure: &Failure<'_>, said: &str) -> Finding {
 fn refused(failure: &Failure<'_>, name: &str, said: &str) -> Finding {
     let found = challenge::name_in(said).filter(|_| name.is_empty());
     let what = found.as_deref().unwrap_or(if name.is_empty() { "a name of the order" } else { name });
-    let text = said.to_ascii_lowercase();
+    let text = detail::words(said);
     let remedy = if ["public suffix", "valid tld", "top-level", "iana", "not end with"]
         .iter()
         .any(|word| text.contains(word))

@@ -134,6 +134,31 @@ fn every_code_is_in_kebab_case_and_no_text_is_unfinished() {
 }
 
 #[test]
+fn a_name_that_is_spelled_like_a_cause_is_none() {
+    for host in ["dnssec.private.example", "timeout.example", "firewall.redirect-to.example", "servfail.txt.example"] {
+        let name = name(host);
+        for (word, detail, expected) in [
+            ("dns", format!("DNS problem: NXDOMAIN looking up A for {host}"), "dns-not-found"),
+            (
+                "connection",
+                format!("203.0.113.7: Fetching http://{host}/.well-known/acme-challenge/a: Connection refused"),
+                "challenge-refused",
+            ),
+            (
+                "unauthorized",
+                format!("203.0.113.7: Invalid response from http://{host}/x: \"<p>redirect to DNSSEC timeout\""),
+                "challenge-answered-by-another-server",
+            ),
+        ] {
+            let problem = problem(word, &detail);
+            let kind = ChallengeKind::Http01;
+            let told = told(FailureKind::Challenge { name: &name, kind, problem: Some(&problem) }, &[]);
+            assert_eq!(told.code, expected, "{detail}");
+        }
+    }
+}
+
+#[test]
 fn how_urgent_it_is_stands_behind_the_cause() {
     let issuer = issuer(Issuer::LETS_ENCRYPT);
     let now = Timestamp::parse(NOW).unwrap();

@@ -97,7 +97,7 @@ fn pain_14_the_dns_provider_does_not_do_it() {
         entry(&mut page, text, &told(FailureKind::Dns { name: &host, text, kind }, &[]));
     }
     let errors = [
-        NoChallengeError::WildcardWithoutDns(host.clone()),
+        NoChallengeError::WildcardWithoutDns(host),
         NoChallengeError::WildcardNeedsDns { name: name("*.shop.example"), wanted: ChallengeKind::Http01 },
         NoChallengeError::AddressOverDns(name("203.0.113.7")),
         NoChallengeError::NoneOffered { name: name("shop.example"), offered: vec![ChallengeKind::TlsAlpn01] },
