@@ -251,7 +251,7 @@ fn account(files: &Files, directory: &str, seen: &[String], collector: &mut Coll
     let server = directory.strip_prefix("ca/").unwrap_or_default();
     let url = directory::of_path(server, seen).unwrap_or_else(|| format!("https://{server}"));
     let mut contacts = match json.map(serde_json::from_slice::<Registration>) {
-        Some(Ok(registration)) => registration.contact,
+        Some(Ok(registration)) => registration.contact.unwrap_or_default(),
         Some(Err(_)) => {
             collector.look_at(directory, "account.json is damaged; contacts may be missing".to_owned());
             Vec::new()
@@ -273,8 +273,7 @@ fn account(files: &Files, directory: &str, seen: &[String], collector: &mut Coll
 
 #[derive(Deserialize)]
 struct Registration {
-    #[serde(default)]
-    contact: Vec<String>,
+    contact: Option<Vec<String>>,
 }
 
 const GENERAL: &str = "account.conf";

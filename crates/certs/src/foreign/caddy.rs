@@ -88,10 +88,8 @@ fn is_internal(chain: &Input<'_>) -> bool {
 
 fn account(files: &Files, directory: &str, seen: &BTreeMap<String, String>, collector: &mut Collector) {
     let issuer = directory.split('/').nth(1).unwrap_or_default();
-    let in_directory = |ending: &str| {
-        let is_in = |path: &&str| path.rsplit_once('/').is_some_and(|(parent, _)| parent == directory);
-        files.paths().filter(is_in).find(|path| path.ends_with(ending)).and_then(|path| files.bytes(path))
-    };
+    let in_directory =
+        |ending: &str| files.below(directory).find(|path| path.ends_with(ending)).and_then(|path| files.bytes(path));
     let registration = match in_directory(".json").map(serde_json::from_slice::<Registration>) {
         Some(Ok(registration)) => registration,
         Some(Err(_)) => {

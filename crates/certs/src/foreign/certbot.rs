@@ -88,8 +88,7 @@ fn lineage(files: &Files, name: &str, settings: &Settings) -> Lineage {
         let (directory, _) = below.split_once('/')?;
         Some(Lineage::usual(format!("live/{directory}")))
     });
-    let is_there = |lineage: &Lineage| files.paths().any(|path| path == lineage.privkey);
-    named.filter(is_there).unwrap_or(usual)
+    named.filter(|lineage| files.has(&lineage.privkey)).unwrap_or(usual)
 }
 
 fn take(files: &Files, path: &str, lineage: &Lineage, origin: Origin, collector: &mut Collector) {
@@ -169,12 +168,13 @@ fn challenge(settings: &Settings) -> (Option<ChallengeKind>, Option<String>) {
         }
         "manual" => {
             let hook = match settings.value("manual_auth_hook") {
-                Some(hook) => format!("the program {}", shown(hook)),
-                None => "hand".to_owned(),
+                // Not which: its arguments may be secrets.
+                Some(_) => "a program (manual_auth_hook)",
+                None => "hand",
             };
             let kind = preferred.unwrap_or(ChallengeKind::Http01);
             let advice = match kind {
-                ChallengeKind::Dns01 => "add a DNS provider with portward acme dns add, which can run such a program",
+                ChallengeKind::Dns01 => "add a DNS provider with portward acme dns add; exec runs a program of yours",
                 _ => "Portward answers it itself",
             };
             (Some(kind), format!("{kind} by {hook} through certbot's manual plug-in; {advice}"))
@@ -204,7 +204,7 @@ fn tell_of_settings(path: &str, settings: &Settings, collector: &mut Collector) 
             _ if is_empty => continue,
             "pre_hook" | "post_hook" | "renew_hook" | "deploy_hook" => {
                 format!(
-                    "certbot ran a program around renewals ({} = {value}); Portward does not, and needs no reload",
+                    "certbot ran a program around renewals ({}); Portward does not, and needs no reload",
                     setting.key
                 )
             }
@@ -244,20 +244,24 @@ fn account(files: &Files, directory: &str, collector: &mut Collector) {
     };
     let key = key.map_or(Err(AccountKeyRefusal::Missing), account_key::read_jwk);
     let url = format!("https://{server}");
-    collector.account(directory, &url, registration.uri.as_deref(), registration.body.contact, key);
+    collector.account(
+        directory,
+        &url,
+        registration.uri.as_deref(),
+        registration.body.and_then(|body| body.contact).unwrap_or_default(),
+        key,
+    );
 }
 
 #[derive(Default, Deserialize)]
 struct Registration {
     uri: Option<String>,
-    #[serde(default)]
-    body: Body,
+    body: Option<Body>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Body {
-    #[serde(default)]
-    contact: Vec<String>,
+    contact: Option<Vec<String>>,
 }
 
 /// Reads `30 days` and its like; a number alone is days.

@@ -1,6 +1,6 @@
 //! Gathers what was found, and what there is to say about it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use portward_core::{HostPattern, KeyType, Timestamp, acme::ChallengeKind};
 
@@ -14,6 +14,8 @@ use crate::{AccountKeyRefusal, Allow, Defect, Input, acme::AccountKey, check, re
 /// Gathers certificates, accounts and notes.
 pub(super) struct Collector {
     foreign: Foreign,
+    /// Certificates that can be read, each with what there is to say of it if it is taken.
+    readable: Vec<(ForeignCertificate, Vec<Note>)>,
     now: Timestamp,
 }
 
@@ -36,7 +38,7 @@ pub(super) enum Renewal {
 
 impl Collector {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { foreign: Foreign::default(), now }
+        Self { foreign: Foreign::default(), readable: Vec::new(), now }
     }
 
     pub(super) fn left_out(&mut self, path: &str, message: String) {
@@ -62,8 +64,12 @@ impl Collector {
             let message = "its certificate has no DNS names and no IP addresses, so that it is valid for nothing";
             return self.left_out(path, message.to_owned());
         }
+        let mut notes = Vec::new();
+        let mut note = |path: &str, message: String| {
+            notes.push(Note { path: path.to_owned(), weight: NoteWeight::LookAt, message });
+        };
         for left_over in &bundle.left_over {
-            self.look_at(&left_over.file, format!("not needed: {}", left_over.what));
+            note(&left_over.file, format!("not needed: {}", left_over.what));
         }
         for finding in check(&bundle, self.now, &[], Allow::default()) {
             let message = match finding.defect {
@@ -72,11 +78,11 @@ impl Collector {
                 }
                 defect => defect.to_string(),
             };
-            self.look_at(path, message);
+            note(path, message);
         }
         if origin.directory.as_deref().is_some_and(directory::is_staging) {
             let message = "it comes from a test environment, whose certificates no browser trusts";
-            self.look_at(path, message.to_owned());
+            note(path, message.to_owned());
         }
         let validity = bundle.facts.validity;
         let renew_before = match origin.renewal {
@@ -88,10 +94,10 @@ impl Collector {
         let renew_before = renew_before.filter(|span| !span.is_zero());
         if renew_before.is_some_and(|span| span >= lifetime) {
             let message = "it was to be renewed longer before its end than it is valid; that setting is not taken";
-            self.look_at(path, message.to_owned());
+            note(path, message.to_owned());
         }
         let has_wildcard = names.iter().any(|name| matches!(name, HostPattern::Wildcard(_)));
-        self.foreign.certificates.push(ForeignCertificate {
+        let certificate = ForeignCertificate {
             path: path.to_owned(),
             names,
             directory: origin.directory,
@@ -100,7 +106,8 @@ impl Collector {
             how: origin.how,
             renew_before: renew_before.filter(|span| *span < lifetime),
             bundle,
-        });
+        };
+        self.readable.push((certificate, notes));
     }
 
     /// Takes an account; the URLs are checked here.
@@ -131,35 +138,41 @@ impl Collector {
 
     /// Chooses between certificates for the same names, and ends.
     pub(super) fn finish(mut self) -> Foreign {
-        let all = std::mem::take(&mut self.foreign.certificates);
-        let mut taken: Vec<ForeignCertificate> = Vec::new();
-        let mut by_names = std::collections::BTreeMap::<(Vec<HostPattern>, bool), usize>::new();
-        for certificate in all {
-            let mut names = certificate.names.clone();
+        let mut taken: Vec<(ForeignCertificate, Vec<Note>)> = Vec::new();
+        let mut by_names = BTreeMap::<(Vec<HostPattern>, bool), usize>::new();
+        for candidate in std::mem::take(&mut self.readable) {
+            let mut names = candidate.0.names.clone();
             names.sort();
             names.dedup();
-            let is_rsa = matches!(certificate.bundle.facts.key_type, KeyType::Rsa(_));
+            let is_rsa = matches!(candidate.0.bundle.facts.key_type, KeyType::Rsa(_));
             if let Some(position) = by_names.get(&(names.clone(), is_rsa)).copied() {
-                let (kept, other) = if worth(&certificate) > worth(&taken[position]) {
-                    (certificate.path.clone(), std::mem::replace(&mut taken[position], certificate))
+                let (better, other) = if worth(&candidate.0) > worth(&taken[position].0) {
+                    (candidate.0.path.clone(), std::mem::replace(&mut taken[position], candidate).0)
                 } else {
-                    (taken[position].path.clone(), certificate)
+                    (taken[position].0.path.clone(), candidate.0)
                 };
-                let message = format!("{kept} has the same names and is the better one of both");
+                let end = other.bundle.facts.validity.not_after;
+                let message = format!("it is valid until {end}, and {better} with the same names is the better one");
                 self.left_out(&other.path, message);
                 continue;
             }
-            if let Some(position) = by_names.get(&(names.clone(), !is_rsa)) {
-                let message = format!(
-                    "{} has the same names and another kind of key; both are taken, and the site serves one of them",
-                    taken[*position].path
-                );
-                self.look_at(&certificate.path, message);
-            }
             by_names.insert((names, is_rsa), taken.len());
-            taken.push(certificate);
+            taken.push(candidate);
         }
-        self.foreign.certificates = taken;
+        for ((names, is_rsa), position) in &by_names {
+            if *is_rsa && let Some(other) = by_names.get(&(names.clone(), false)) {
+                let message = format!(
+                    "{} has the same names and a key that is not RSA; both are taken, and a site serves one of them",
+                    taken[*other].0.path
+                );
+                let path = taken[*position].0.path.clone();
+                self.look_at(&path, message);
+            }
+        }
+        for (certificate, notes) in taken {
+            self.foreign.certificates.push(certificate);
+            self.foreign.notes.extend(notes);
+        }
         self.foreign.notes.sort_by(|a, b| a.path.cmp(&b.path));
         self.foreign.notes.dedup();
         self.foreign

@@ -44,6 +44,17 @@ impl Files {
         self.bytes(path).map(pem::text::decode)
     }
 
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// Paths of the files in a directory and below it.
+    pub(super) fn below<'a>(&'a self, directory: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let beginning = format!("{directory}/");
+        let from = self.0.range(beginning.clone()..).map(|(path, _)| path.as_str());
+        from.take_while(move |path| path.starts_with(&beginning))
+    }
+
     /// Paths of files that nothing has asked for.
     pub(super) fn unused(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|(_, file)| !file.used.get()).map(|(path, _)| path.as_str())

@@ -32,8 +32,8 @@ pub(super) fn of_setting(key: &str) -> Option<&'static str> {
 pub(super) fn advice(provider: Option<&str>) -> String {
     match provider {
         Some(name) => format!("add the provider with portward acme dns add {name}"),
-        None => "no provider here is known to be the same; see portward acme dns add --help, where a program or a webhook can take its place".to_owned(),
-    }
+        None => "no provider here is known to be the same; portward acme dns kinds lists them, and exec runs a program of yours".to_owned(),
+}
 }
 
 macro_rules! providers {
@@ -44,38 +44,34 @@ macro_rules! providers {
 }
 
 providers! {
+    "acme-dns": ["acmedns"], ["acmedns"], ["ACMEDNS_"];
     "alidns": ["aliyun", "alidns"], ["ali"], ["Ali_"];
     "arvancloud": ["arvan", "arvancloud"], ["arvan"], ["Arvan_"];
     "autodns": ["autodns"], ["autodns"], ["AUTODNS_"];
-    "azuredns": ["azure"], ["azure"], ["AZUREDNS_"];
-    "baiducloud": [], ["baidu"], ["Baidu_"];
+    "azure": ["azure"], ["azure"], ["AZUREDNS_"];
     "bunny": ["bunny"], ["bunny"], ["BUNNY_"];
     "cloudflare": ["cloudflare"], ["cf"], ["CF_"];
     "cloudns": ["cloudns"], ["cloudns"], ["CLOUDNS_"];
     "constellix": ["constellix"], ["constellix"], ["CONSTELLIX_"];
     "cpanel": ["cpanel"], ["cpanel"], ["cPanel_"];
-    "ddnss": [], ["ddnss"], ["DDNSS_"];
     "desec": ["desec"], ["desec"], ["DEDYN_"];
     "digitalocean": ["digitalocean"], ["dgon"], ["DO_API_KEY"];
     "dnsimple": ["dnsimple"], ["dnsimple"], ["DNSimple_"];
     "dnsmadeeasy": ["dnsmadeeasy"], ["me"], ["ME_"];
     "domeneshop": ["domeneshop"], ["domeneshop"], ["DOMENESHOP_"];
     "dreamhost": ["dreamhost"], ["dreamhost"], ["DH_API_KEY"];
-    "duckdns": ["duckdns"], ["duckdns"], ["DuckDNS_"];
     "dynu": ["dynu"], ["dynu"], ["Dynu_"];
     "easydns": ["easydns"], ["easydns"], ["EASYDNS_"];
     "edgedns": ["edgedns"], ["edgedns"], ["AKAMAI_"];
     "exoscale": ["exoscale"], ["exoscale"], ["EXOSCALE_"];
-    "freemyip": [], ["freemyip"], ["FREEMYIP_"];
-    "gandiv5": ["gandi", "gandi-livedns"], ["gandi_livedns"], ["GANDI_LIVEDNS_"];
+    "gandi": ["gandi", "gandi-livedns"], ["gandi_livedns"], ["GANDI_LIVEDNS_"];
     "gcore": ["gcore"], ["gcore"], ["GCORE_"];
     "glesys": ["glesys"], [], [];
     "godaddy": ["godaddy"], ["gd"], ["GD_"];
-    "google_cloud_dns": ["google"], ["gcloud"], [];
+    "google-cloud": ["google"], ["gcloud"], [];
     "hetzner": ["hetzner", "hetzner-cloud"], ["hetznercloud", "hetzner"], ["HETZNER_"];
     "hostingde": ["hostingde"], ["hostingde"], ["HOSTINGDE_"];
     "huaweicloud": ["huaweicloud"], ["huaweicloud"], ["HUAWEICLOUD_"];
-    "hurricane": ["he"], ["he"], ["HE_"];
     "infoblox": ["infoblox"], ["infoblox"], ["Infoblox_"];
     "infomaniak": ["infomaniak"], ["infomaniak"], ["INFOMANIAK_"];
     "inwx": ["inwx"], ["inwx"], ["INWX_"];
@@ -85,23 +81,23 @@ providers! {
     "lightsail": ["lightsail"], [], [];
     "linode": ["linode"], ["linode_v4"], ["LINODE_V4_"];
     "luadns": ["luadns"], ["lua"], ["LUA_"];
-    "mythicbeasts": ["mythicbeasts"], ["mythic_beasts"], ["MB_"];
+    "mythic-beasts": ["mythicbeasts"], ["mythic_beasts"], ["MB_"];
     "namecheap": ["namecheap"], ["namecheap"], ["NAMECHEAP_"];
     "namedotcom": ["namecom"], ["namecom"], ["Namecom_"];
     "namesilo": ["namesilo"], ["namesilo"], ["Namesilo_"];
     "netcup": ["netcup"], ["netcup"], ["NC_"];
     "netlify": ["netlify"], ["netlify"], ["NETLIFY_"];
     "ns1": ["nsone"], ["nsone"], ["NS1_"];
-    "oraclecloud": ["oci"], ["oci"], ["OCI_CLI_"];
+    "oracle-cloud": ["oci"], ["oci"], ["OCI_CLI_"];
     "ovh": ["ovh"], ["ovh"], ["OVH_"];
-    "pdns": ["pdns", "powerdns"], ["pdns"], ["PDNS_"];
+    "powerdns": ["pdns", "powerdns"], ["pdns"], ["PDNS_"];
     "plesk": ["plesk"], ["pleskxml"], ["pleskxml_"];
     "porkbun": ["porkbun"], ["porkbun"], ["PORKBUN_"];
     "rfc2136": ["rfc2136"], ["nsupdate"], ["NSUPDATE_"];
     "route53": ["route53"], ["aws"], ["AWS_"];
     "scaleway": ["scaleway"], ["scaleway"], ["SCALEWAY_"];
     "selectel": ["selectel"], ["selectel"], ["SL_"];
-    "simplycom": ["simply"], ["simply"], ["SIMPLY_"];
+    "simply": ["simply"], ["simply"], ["SIMPLY_"];
     "spaceship": ["spaceship"], ["spaceship"], ["SPACESHIP_"];
     "tencentcloud": ["tencentcloud", "dnspod"], ["tencent"], ["Tencent_"];
     "transip": ["transip"], ["transip"], ["TRANSIP_"];
@@ -109,6 +105,28 @@ providers! {
     "vercel": ["vercel"], ["vercel"], ["VERCEL_"];
     "vultr": ["vultr"], ["vultr"], ["VULTR_"];
     "websupport": ["websupport"], ["websupport"], ["WS_Api"];
-    "yandexcloud": ["yandexcloud"], ["yc"], ["YC_"];
-    "zoneeu": ["zoneee"], ["zone"], ["ZONE_"];
+    "yandex-cloud": ["yandexcloud"], ["yc"], ["YC_"];
+    "zoneee": ["zoneee"], ["zone"], ["ZONE_"];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_stands_for_two_providers() {
+        for (position, provider) in PROVIDERS.iter().enumerate() {
+            for other in &PROVIDERS[position + 1..] {
+                assert_ne!(provider.name, other.name);
+                assert!(!provider.certbot.iter().any(|name| other.certbot.contains(name)), "{}", other.name);
+                assert!(!provider.acme_sh.iter().any(|name| other.acme_sh.contains(name)), "{}", other.name);
+                let overlap = |a: &str| other.settings.iter().any(|b| a.starts_with(b) || b.starts_with(a));
+                assert!(!provider.settings.iter().any(|a| overlap(a)), "{} and {}", provider.name, other.name);
+            }
+        }
+        assert_eq!(of_acme_sh("cf"), Some("cloudflare"));
+        assert_eq!(of_certbot("nsone"), Some("ns1"));
+        assert_eq!(of_setting("AWS_SECRET_ACCESS_KEY"), Some("route53"));
+        assert_eq!(of_setting("LOG_FILE"), None);
+    }
 }

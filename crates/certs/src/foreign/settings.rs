@@ -73,13 +73,14 @@ fn is_key(key: &str, section: &str) -> bool {
     !key.is_empty() && key.len() <= MAX_KEY && if section == "webroot_map" { all(&is_host) } else { all(&is_usual) }
 }
 
+/// What is between quotes; without them, a comment behind the value is taken off, as people add them.
 fn unquoted(value: &str) -> &str {
     for quote in ['\'', '"'] {
-        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+        if let Some((inner, _)) = value.strip_prefix(quote).and_then(|rest| rest.rsplit_once(quote)) {
             return inner;
         }
     }
-    value
+    value.split(" #").next().unwrap_or(value).trim_end()
 }
 
 /// A value as it may stand in a message: short, and made of what names and paths are made of.
@@ -113,6 +114,19 @@ mod tests {
         let complaint = settings.complaint().unwrap();
         assert!(complaint.starts_with("line 8 and 1 others"), "{complaint}");
         assert!(!complaint.contains("geheim") && !complaint.contains("hidden"), "{complaint}");
+    }
+
+    #[test]
+    fn quotes_and_comments_are_no_part_of_a_value() {
+        for (line, expected) in [
+            ("a='it is # here'", "it is # here"),
+            ("a = \"x, y\" # why", "x, y"),
+            ("a = 21 days # why", "21 days"),
+            ("a = https://ca.test/#dir", "https://ca.test/#dir"),
+            ("a = '", "'"),
+        ] {
+            assert_eq!(Settings::parse(line).value("a"), Some(expected), "{line}");
+        }
     }
 
     #[test]

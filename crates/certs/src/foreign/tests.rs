@@ -47,7 +47,7 @@ fn only_files_that_tell_something_are_wanted() {
         (Caddy, "pki/authorities/local/root.key", false),
         (Caddy, "ocsp/shop.test-0123", false),
         (Traefik, "acme.json", true),
-        (Traefik, "traefik.yml", false),
+        (Traefik, "acme", true),
         (Traefik, "logs/access.json", false),
         (Traefik, "", false),
     ] {

@@ -17,11 +17,13 @@ use super::{
 use crate::Input;
 
 pub(super) fn wanted(parts: &[&str]) -> bool {
-    matches!(parts, [file] if file.ends_with(".json"))
+    matches!(parts, [file] if !file.is_empty())
 }
 
 pub(super) fn read(files: &Files, collector: &mut Collector) -> Result<(), ReadForeignError> {
-    for path in files.paths() {
+    // The file may have any name; in a directory there are others beside it.
+    let is_alone = files.paths().count() == 1;
+    for path in files.paths().filter(|path| is_alone || path.ends_with(".json")) {
         let bytes = files.bytes(path).unwrap_or_default();
         if bytes.iter().all(u8::is_ascii_whitespace) {
             collector.look_at(path, "it is empty: Traefik has got no certificate yet".to_owned());

@@ -115,7 +115,7 @@ pub(super) fn certbot() -> Tree {
             "shop.test",
             "# renew_before_expiry = 30 days",
             &format!(
-                "authenticator = webroot\nwebroot_path = /srv/www,\n{server}pre_hook = None\nrenew_hook = systemctl reload nginx\n[[webroot_map]]\nshop.test = /srv/www\nwww.shop.test = /srv/www\n[acme_renewal_info]\nari_retry_after = 2026-11-25T03:00:00\n"
+                "authenticator = webroot\nwebroot_path = /srv/www,\n{server}pre_hook = None\nrenew_hook = /usr/local/bin/tell --token hook-token-that-nobody-may-see\n[[webroot_map]]\nshop.test = /srv/www\nwww.shop.test = /srv/www\n[acme_renewal_info]\nari_retry_after = 2026-11-25T03:00:00\n"
             ),
         ),
         conf(
@@ -141,7 +141,7 @@ pub(super) fn certbot() -> Tree {
     files.push(("renewal-hooks/deploy/reload.sh".to_owned(), "#!/bin/sh\nnginx -s reload\n".to_owned()));
     for server in ["acme-v01.api.letsencrypt.org", "acme-v02.api.letsencrypt.org"] {
         let directory = format!("accounts/{server}/directory/0123456789abcdef0123456789abcdef");
-        files.push((format!("{directory}/private_key.json"), JWK.replace("NNN", &"xcXF".repeat(85))));
+        files.push((format!("{directory}/private_key.json"), JWK.replace("NNN", &format!("{}xQ", "xcXF".repeat(85)))));
         files.push((
             format!("{directory}/regr.json"),
             r#"{"body": {}, "uri": "https://acme-v02.api.letsencrypt.org/acme/acct/123456789"}"#.to_owned(),
@@ -151,7 +151,8 @@ pub(super) fn certbot() -> Tree {
             r#"{"creation_dt": "2024-01-05T10:00:00Z", "creation_host": "shop", "register_to_eff": null}"#.to_owned(),
         ));
     }
-    let mut secrets = vec!["c2VjcmV0LWV4cG9uZW50LW9mLXRoZS1hY2NvdW50".to_owned()];
+    let mut secrets =
+        vec!["c2VjcmV0LWV4cG9uZW50LW9mLXRoZS1hY2NvdW50".to_owned(), "hook-token-that-nobody-may-see".to_owned()];
     secrets.extend([&shop, &old, &lost].map(|made| made.key_pkcs8()));
     Tree { files, secrets }
 }

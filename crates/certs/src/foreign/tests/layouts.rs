@@ -72,3 +72,28 @@ fn a_file_of_traefik_1_is_read() {
     assert_eq!(foreign.certificates.len(), 1);
     assert_eq!(foreign.certificates[0].names[0].to_string(), "shop.test");
 }
+
+#[test]
+fn of_certificates_for_the_same_names_the_best_is_taken_wherever_it_stands() {
+    let tree = |first: (&str, u8), second: (&str, u8)| {
+        let mut files = Vec::new();
+        for (name, (server, month)) in [("a", first), ("b", second)] {
+            let made = fixture::made(&["shop.test"], KeyAlgorithm::EcdsaP256, 2026, month);
+            let conf = format!("Le_Webroot='no'\nLe_API='https://{server}/directory'\n");
+            files.push(fixture::file(&format!("{name}/{name}.conf"), &conf));
+            files.push(fixture::file(&format!("{name}/fullchain.cer"), &made.chain()));
+            files.push(fixture::file(&format!("{name}/{name}.key"), &fixture::sec1(&made.key)));
+        }
+        let foreign = read_foreign(ForeignKind::AcmeSh, files, now()).unwrap();
+        assert_eq!(foreign.certificates.len(), 1);
+        // What is said of the one that was left out is why, and nothing else.
+        let of_other: Vec<_> = foreign.notes.iter().filter(|note| note.path != foreign.certificates[0].path).collect();
+        assert_eq!(of_other.len(), 1, "{of_other:?}");
+        foreign.certificates[0].path.clone()
+    };
+    let (real, staging) = ("acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org");
+    assert_eq!(tree((real, 10), (real, 11)), "b");
+    assert_eq!(tree((real, 11), (real, 10)), "a");
+    assert_eq!(tree((staging, 11), (real, 10)), "b");
+    assert_eq!(tree((real, 3), (staging, 11)), "a");
+}
