@@ -15,6 +15,7 @@ mod der;
 mod export;
 mod facts;
 mod finding;
+mod foreign;
 mod hash;
 mod kdf;
 mod oid;
@@ -34,6 +35,10 @@ pub use check::{Allow, check};
 pub use export::{ExportPfxError, export_pem, export_pfx};
 pub use facts::{FactsError, facts};
 pub use finding::{Defect, Finding, Weight};
+pub use foreign::{
+    AccountKeyRefusal, Foreign, ForeignAccount, ForeignCertificate, ForeignFile, ForeignKind, MAX_FOREIGN_BYTES,
+    MAX_FOREIGN_FILES, Note, NoteWeight, ReadForeignError, read_foreign, wanted,
+};
 pub use password::Password;
 pub use private_key::{PrivateKey, PrivateKeyError};
 pub use read::{Input, MAX_CERTIFICATES, MAX_PEM_BYTES, MAX_PFX_BYTES, read};
