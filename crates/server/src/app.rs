@@ -3,11 +3,16 @@
 //! **Invariant:** nothing changes what is served but a commit to the store, and each has its audit record in it.
 
 pub(crate) mod actor;
+mod attempts;
 mod backup;
 pub(crate) mod bindings;
 pub(crate) mod certificates;
+mod dns_providers;
 pub(crate) mod error;
 mod id;
+mod issuers;
+mod letsencrypt;
+mod renewals;
 pub(crate) mod sites;
 mod status;
 

@@ -259,13 +259,13 @@ impl App {
     }
 }
 
-fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
+pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
     let parsed = CertificateId::parse(id).map_err(|_| AppError::not_found("certificate", id))?;
     desired.certificate(&parsed).ok_or_else(|| AppError::not_found("certificate", id))
 }
 
 /// An id for a new certificate, out of its name.
-fn new_id(desired: &Desired, name: &str) -> Result<CertificateId, AppError> {
+pub(super) fn new_id(desired: &Desired, name: &str) -> Result<CertificateId, AppError> {
     let is_taken = |id: &str| CertificateId::parse(id).is_ok_and(|id| desired.certificate(&id).is_some());
     CertificateId::parse(&slug(name, "certificate", is_taken)).map_err(|error| AppError::invalid("name", &error))
 }
