@@ -3,7 +3,7 @@
 //! [`FaultCa`] is the CA. It is a [`CertificateAuthority`](portward_certs::acme::CertificateAuthority) itself, without
 //! HTTP and without waiting, so that years pass in seconds; every fault comes out as the error that the client would
 //! make of it. Everything that was asked is remembered, and [`FaultCa::retry_after_violations`] and its like say how a
-//! client behaved.
+//! client behaved. [`FaultCaServer`] is the same CA over HTTPS.
 
 mod authorizations;
 mod certificates;
@@ -11,6 +11,7 @@ mod config;
 mod dice;
 mod direct;
 mod fault;
+mod http;
 mod limits;
 mod orders;
 mod perform;
@@ -34,6 +35,7 @@ use portward_core::Timestamp;
 
 pub use config::{Ari, Config, Limits, Look, Validation, Verdict};
 pub use fault::{Endpoint, Fault};
+pub use http::FaultCaServer;
 pub use record::{Asked, Outcome};
 
 use state::State;

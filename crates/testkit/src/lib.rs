@@ -23,7 +23,9 @@ pub use browser::Browser;
 pub use child::{Child, free_port, run};
 pub use client::{Connection, Response, get, handshake, handshake_without_name, request};
 pub use eventually::eventually;
-pub use fault_ca::{Ari, Asked, Config, Endpoint, Fault, FaultCa, Limits, Look, Outcome, Validation, Verdict};
+pub use fault_ca::{
+    Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
+};
 pub use program::{Program, StartedProgram};
 pub use server::TestServer;
 pub use upstream::Upstream;

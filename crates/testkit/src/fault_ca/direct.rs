@@ -17,7 +17,7 @@ use portward_core::{
     HostPattern, Timestamp,
     acme::{CaError, CaErrorKind, ChallengeKind},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{
@@ -45,7 +45,8 @@ impl FaultCa {
         about: impl Fn() -> About,
         act: impl Fn(&mut State, u64, Timestamp) -> Result<Told<T>, Refusal>,
     ) -> Result<Done<T>, CaError> {
-        let thumbprint = call.account.map(|account| self.thumbprint_of(&account.key)).transpose();
+        let thumbprint =
+            call.account.map(|account| self.public(&account.key).map(|(thumbprint, _)| thumbprint)).transpose();
         let thumbprint = thumbprint.map_err(|why| call.error(CaErrorKind::Unsupported(why), None, None))?;
         let account = call.account.and_then(|account| last_number(&account.url));
         let mut tries = 0;
@@ -72,7 +73,8 @@ impl FaultCa {
         }
     }
 
-    fn thumbprint_of(&self, key: &AccountKey) -> Result<String, String> {
+    /// Thumbprint and JWK of a key.
+    fn public(&self, key: &AccountKey) -> Result<(String, Value), String> {
         let der = key.as_pkcs8_der();
         if let Some(known) = self.lock().thumbprints.get(der) {
             return Ok(known.clone());
@@ -80,7 +82,8 @@ impl FaultCa {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
             .map_err(|_| "the account key is not ECDSA on P-256".to_owned())?;
         let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-        let made = thumbprint(&base64url(x), &base64url(y));
+        let (x, y) = (base64url(x), base64url(y));
+        let made = (thumbprint(&x, &y), json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }));
         self.lock().thumbprints.insert(der.to_vec(), made.clone());
         Ok(made)
     }
@@ -131,8 +134,8 @@ impl CertificateAuthority for FaultCa {
 
     async fn register(&self, new: &NewAccount) -> Result<RegisteredAccount, CaError> {
         let call = Call { doing: "asking for an account", endpoint: Endpoint::NewAccount, url: BASE, account: None };
-        let thumbprint =
-            self.thumbprint_of(&new.key).map_err(|why| call.error(CaErrorKind::Unsupported(why), None, None))?;
+        let (thumbprint, jwk) =
+            self.public(&new.key).map_err(|why| call.error(CaErrorKind::Unsupported(why), None, None))?;
         let act = |state: &mut State, _, _| {
             if !state.by_thumbprint.contains_key(&thumbprint) {
                 if !new.terms_agreed {
@@ -149,7 +152,7 @@ impl CertificateAuthority for FaultCa {
                     }
                 }
             }
-            Ok(Told::at_once(state.register(&thumbprint, Value::Null, new.contacts.clone()).0))
+            Ok(Told::at_once(state.register(&thumbprint, jwk.clone(), new.contacts.clone()).0))
         };
         let done = self.call(call, || About::Nothing, act)?;
         Ok(RegisteredAccount { url: self.url("account", done.value), key: new.key.clone() })
@@ -160,8 +163,8 @@ impl CertificateAuthority for FaultCa {
         let call = Call { doing, endpoint: Endpoint::KeyChange, url: &account.url, account: Some(account) };
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let key = AccountKey::from_pkcs8_der(Zeroizing::new(made.as_ref().to_vec()));
-        let thumbprint = self.thumbprint_of(&key).unwrap();
-        let act = |state: &mut State, id, _| state.roll_over(id, &thumbprint, Value::Null).map(Told::at_once);
+        let (thumbprint, jwk) = self.public(&key).unwrap();
+        let act = |state: &mut State, id, _| state.roll_over(id, &thumbprint, jwk.clone()).map(Told::at_once);
         self.call(call, || About::Nothing, act)?;
         Ok(key)
     }

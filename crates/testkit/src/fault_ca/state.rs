@@ -36,13 +36,13 @@ pub(super) struct State {
     pub(super) certificates: HashMap<String, Certificate>,
     /// When was issued for a set of names, of the last seven days.
     pub(super) same_set: HashMap<Vec<HostPattern>, VecDeque<Timestamp>>,
-    /// Thumbprints of the private keys that came by the direct front.
-    pub(super) thumbprints: HashMap<Vec<u8>, String>,
+    /// Thumbprints and public keys of the private keys that came by the direct front.
+    pub(super) thumbprints: HashMap<Vec<u8>, (String, Value)>,
 }
 
 pub(super) struct Account {
     pub(super) thumbprint: String,
-    /// The public key as JWK; null where it came by the direct front.
+    /// The public key as JWK.
     pub(super) jwk: Value,
     pub(super) contacts: Vec<String>,
     pub(super) orders: Vec<u64>,

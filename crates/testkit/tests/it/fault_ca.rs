@@ -1,1 +1,3 @@
+//! The CA that does what goes wrong: by itself first, so that what tests with it find is about the client.
 
+mod direct;
