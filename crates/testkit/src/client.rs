@@ -175,8 +175,7 @@ pub async fn request(address: SocketAddr, method: &str, host: &str, path: &str, 
     Connection::plain(address).await.unwrap().request(method, host, path, headers).await.unwrap()
 }
 
-/// Takes any certificate, which the caller then looks at.
-pub(crate) fn config() -> ClientConfig {
+fn config() -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

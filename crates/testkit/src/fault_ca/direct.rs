@@ -39,6 +39,7 @@ struct Call<'a> {
 
 impl FaultCa {
     /// Takes a call, and again where a nonce was bad.
+    #[expect(clippy::result_large_err, reason = "it is the error of the trait")]
     fn call<T>(
         &self,
         call: Call<'_>,
@@ -87,29 +88,6 @@ impl FaultCa {
         self.lock().thumbprints.insert(der.to_vec(), made.clone());
         Ok(made)
     }
-
-    fn url(&self, path: &str, id: u64) -> String {
-        format!("{BASE}/{path}/{id}")
-    }
-
-    fn shown(&self, id: u64, wait: Option<Duration>, url: &str) -> Result<Order, CaError> {
-        let state = self.lock();
-        // Between doing and showing nobody deletes orders but a test.
-        let order = state.orders.get(&id).ok_or_else(|| CaError {
-            doing: "reading an order",
-            url: url.to_owned(),
-            kind: CaErrorKind::Unreachable("the order is gone".to_owned()),
-            status: None,
-            retry_after: None,
-        })?;
-        Ok(Order {
-            url: self.url("order", id),
-            status: order.status,
-            authorizations: order.authorizations.iter().map(|id| self.url("authz", *id)).collect(),
-            error: order.error.clone(),
-            retry_after: wait,
-        })
-    }
 }
 
 #[async_trait]
@@ -155,7 +133,7 @@ impl CertificateAuthority for FaultCa {
             Ok(Told::at_once(state.register(&thumbprint, jwk.clone(), new.contacts.clone()).0))
         };
         let done = self.call(call, || About::Nothing, act)?;
-        Ok(RegisteredAccount { url: self.url("account", done.value), key: new.key.clone() })
+        Ok(RegisteredAccount { url: url("account", done.value), key: new.key.clone() })
     }
 
     async fn roll_over(&self, account: &RegisteredAccount) -> Result<AccountKey, CaError> {
@@ -181,9 +159,11 @@ impl CertificateAuthority for FaultCa {
         };
         let wish = Wish { names: new.names.clone().into(), profile: new.profile.clone(), replaces };
         let about = || About::Names { names: wish.names.to_vec(), replaces: wish.replaces.clone() };
-        let act = |state: &mut State, id, now| state.new_order(id, &wish, now).map(Told::at_once);
-        let done = self.call(call, about, act)?;
-        self.shown(done.value, done.retry_after, BASE)
+        let act = |state: &mut State, account, now| {
+            let id = state.new_order(account, &wish, now)?;
+            shown(state, account, Told::at_once(id))
+        };
+        self.call(call, about, act).map(|done| done.value)
     }
 
     async fn find_order(&self, account: &RegisteredAccount, names: &[HostPattern]) -> Result<Option<Order>, CaError> {
@@ -193,15 +173,21 @@ impl CertificateAuthority for FaultCa {
         let doing = "reading the orders of the account";
         let call = Call { doing, endpoint: Endpoint::Orders, url: &account.url, account: Some(account) };
         let about = || About::Names { names: names.to_vec(), replaces: None };
-        let done = self.call(call, about, |state, id, now| state.find_order(id, names, now).map(Told::at_once))?;
-        done.value.map(|id| self.shown(id, None, &account.url)).transpose()
+        let act = |state: &mut State, account, now| match state.find_order(account, names, now)? {
+            Some(id) => shown(state, account, Told::at_once(id)).map(|told| Told::at_once(Some(told.value))),
+            None => Ok(Told::at_once(None)),
+        };
+        self.call(call, about, act).map(|done| done.value)
     }
 
     async fn order(&self, account: &RegisteredAccount, url: &str) -> Result<Order, CaError> {
         let call = Call { doing: "reading an order", endpoint: Endpoint::Order, url, account: Some(account) };
         let order = last_number(url).unwrap_or_default();
-        let done = self.call(call, || About::Order(order), |state, id, now| state.read_order(id, order, now))?;
-        self.shown(order, done.retry_after, url)
+        let act = |state: &mut State, account, now| {
+            let told = state.read_order(account, order, now)?;
+            shown(state, account, told)
+        };
+        self.call(call, || About::Order(order), act).map(|done| done.value)
     }
 
     async fn authorization(&self, account: &RegisteredAccount, url: &str) -> Result<Authorization, CaError> {
@@ -253,9 +239,11 @@ impl CertificateAuthority for FaultCa {
         let doing = "finalizing an order";
         let call = Call { doing, endpoint: Endpoint::Finalize, url: order, account: Some(account) };
         let id = last_number(order).unwrap_or_default();
-        let act = |state: &mut State, account, now| state.finalize(account, id, csr_der, now);
-        let done = self.call(call, || About::Order(id), act)?;
-        self.shown(id, done.retry_after, order)
+        let act = |state: &mut State, account, now| {
+            let told = state.finalize(account, id, csr_der, now)?;
+            shown(state, account, told)
+        };
+        self.call(call, || About::Order(id), act).map(|done| done.value)
     }
 
     async fn certificate(&self, account: &RegisteredAccount, order: &str) -> Result<Vec<IssuedChain>, CaError> {
@@ -318,6 +306,24 @@ impl Call<'_> {
     fn error(&self, kind: CaErrorKind, status: Option<u16>, retry_after: Option<Duration>) -> CaError {
         CaError { doing: self.doing, url: self.url.to_owned(), kind, status, retry_after }
     }
+}
+
+/// An order of the account, as the client sees it.
+fn shown(state: &mut State, account: u64, told: Told<u64>) -> Result<Told<Order>, Refusal> {
+    let Told { value: id, retry_after } = told;
+    let order = state.own_order(account, id)?;
+    let value = Order {
+        url: url("order", id),
+        status: order.status,
+        authorizations: order.authorizations.iter().map(|id| url("authz", *id)).collect(),
+        error: order.error.clone(),
+        retry_after,
+    };
+    Ok(Told { value, retry_after })
+}
+
+fn url(path: &str, id: u64) -> String {
+    format!("{BASE}/{path}/{id}")
 }
 
 /// The page of a load balancer.

@@ -73,7 +73,8 @@ impl State {
             certificate.replacement = Some(id);
         }
         self.settle(id, now);
-        if self.config.cheap_keys && id.is_multiple_of(PRUNE_EVERY) {
+        if self.config.cheap_keys && id >= self.pruned_at + PRUNE_EVERY {
+            self.pruned_at = id;
             self.prune(now);
         }
         Ok(id)

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) signer: Signer,
     pub(super) dice: Dice,
     pub(super) last_id: u64,
+    /// The last id when what was over was forgotten.
+    pub(super) pruned_at: u64,
     pub(super) accounts: BTreeMap<u64, Account>,
     pub(super) by_thumbprint: HashMap<String, u64>,
     pub(super) orders: BTreeMap<u64, Order>,
@@ -111,6 +113,7 @@ impl State {
             signer: Signer::new(),
             dice: Dice::default(),
             last_id: 0,
+            pruned_at: 0,
             accounts: BTreeMap::new(),
             by_thumbprint: HashMap::new(),
             orders: BTreeMap::new(),
@@ -140,12 +143,12 @@ impl State {
             }
             About::Order(id) => {
                 let names = self.orders.get(&id).map(|order| order.names.clone()).unwrap_or_default();
-                let subject = text(&names);
+                let subject = format!("{} (order {id})", text(&names));
                 (names, subject, None)
             }
             About::Authorization(id) => {
                 let names: Vec<_> = self.authorizations.get(&id).map(|one| one.name.clone()).into_iter().collect();
-                let subject = text(&names);
+                let subject = format!("{} (authorization {id})", text(&names));
                 (names, subject, None)
             }
             // Of two certificates for the same names one may be asked about right after the other.

@@ -11,13 +11,19 @@ use portward_core::{
     Host, HostPattern,
     acme::{AcmeProblem, ChallengeKind},
 };
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
+    version::TLS13,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{FaultCa, Look, Validation, Verdict, perform::problem};
-use crate::{Connection, client};
+use crate::Connection;
 
 impl FaultCa {
     /// Begins to look; the verdict comes later.
@@ -74,7 +80,10 @@ async fn tls_alpn_01(look: &Look, port: u16) -> Result<(), AcmeProblem> {
     let wrong = |why: &str| {
         problem("unauthorized", 403, format!("Incorrect validation certificate for tls-alpn-01 challenge. {why}"))
     };
-    let mut config = client::config();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&TLS13]);
+    let config = config.unwrap().dangerous().with_custom_certificate_verifier(Arc::new(AnyChallenge(provider)));
+    let mut config = config.with_no_client_auth();
     config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
     let stream = TcpStream::connect(loopback(port)).await.map_err(connection)?;
     let name = ServerName::try_from(sni(&look.name)).map_err(|_| wrong("The name cannot be asked for"))?;
@@ -105,6 +114,49 @@ async fn tls_alpn_01(look: &Look, port: u16) -> Result<(), AcmeProblem> {
         return Err(wrong("Its acmeIdentifier is not the SHA-256 of the key authorization"));
     }
     Ok(())
+}
+
+/// Takes any certificate, which is looked at later, but checks that the server has its key.
+///
+/// The checks of rustls refuse the critical acmeIdentifier, so that the key is taken out first; that goes for TLS 1.3.
+#[derive(Debug)]
+struct AnyChallenge(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyChallenge {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.2 is not spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
+        let key = SubjectPublicKeyInfoDer::from(leaf.public_key().raw);
+        verify_tls13_signature_with_raw_key(message, &key, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// What is asked for in the handshake: the name, or for an address its reverse name.

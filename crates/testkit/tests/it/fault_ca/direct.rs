@@ -16,7 +16,7 @@ use portward_core::{
     HostPattern, Timestamp,
     acme::{AcmeProblem, CaErrorKind, ChallengeKind, KeyAlgorithm},
 };
-use portward_testkit::{Endpoint, Fault, FaultCa, Limits, Outcome, Validation, Verdict};
+use portward_testkit::{Config, Endpoint, Fault, FaultCa, Limits, Outcome, Validation, Verdict};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 struct Bench {
@@ -337,6 +337,30 @@ async fn the_same_seed_has_the_same_faults() {
     assert!((8..32).contains(&failed), "{failed} of 64");
     assert_eq!(run(7).await, once);
     assert_ne!(run(8).await, once);
+}
+
+#[tokio::test]
+async fn what_is_over_is_forgotten_and_still_counted() {
+    let bench = Bench::new().await;
+    bench.ca.configure(|config| {
+        config.cheap_keys = true;
+        config.lifetime = 6 * DAY;
+        config.authorization_reuse = Duration::ZERO;
+    });
+    let begun = bench.order(&["shop.test"]).await.unwrap();
+    let rounds = Config::KEPT_ASKED / 8;
+    for _ in 0..rounds {
+        bench.pass(DAY);
+        bench.issue(&["shop.test"]).await;
+    }
+    assert_eq!(bench.ca.issued("shop.test").len(), rounds);
+    assert_eq!(bench.ca.orders_for("shop.test").len(), rounds + 1);
+    let error = bench.ca.order(&bench.account, &begun.url).await.unwrap_err();
+    assert_eq!(error.status, Some(404));
+    for _ in 0..Config::KEPT_ASKED {
+        bench.ca.directory().await.unwrap();
+    }
+    assert_eq!(bench.ca.asked().len(), Config::KEPT_ASKED);
 }
 
 fn wish(names: &[&str]) -> NewOrder {
