@@ -26,7 +26,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest;
@@ -56,6 +56,12 @@ impl FaultCa {
     /// Makes a CA whose clock is a number of seconds since 1970 that the test holds.
     pub fn with_clock(seconds: Arc<AtomicI64>) -> Self {
         Self::new(move || Timestamp::from_unix(seconds.load(Ordering::SeqCst)).unwrap())
+    }
+
+    /// Makes a CA whose clock begins there and goes on by itself, for clients that wait for real.
+    pub fn ticking_from(begin: Timestamp) -> Self {
+        let begun = Instant::now();
+        Self::new(move || begin.plus(begun.elapsed()))
     }
 
     /// What the CA's clock says.

@@ -31,6 +31,8 @@ pub struct Config {
     pub issuance_polls: u32,
     /// `Retry-After` of what is not ready yet.
     pub poll_after: Option<Duration>,
+    /// Whether `Retry-After` is a date and not a number of seconds, over HTTPS (RFC 9110 section 10.2.3).
+    pub retry_after_dates: bool,
     /// When the CA says to renew; none if it has no renewalInfo.
     pub ari: Option<Ari>,
     /// Whether accounts need an external account binding: key identifier and MAC key.
@@ -68,7 +70,7 @@ pub enum Validation {
     },
     /// Names with their verdicts; those of other names are good.
     Scripted(BTreeMap<String, Verdict>),
-    /// A function of the test looks.
+    /// A function of the test looks. It must not call the CA, which waits for it.
     By(Arc<dyn Fn(&Look) -> Verdict + Send + Sync>),
 }
 
@@ -137,6 +139,7 @@ impl Default for Config {
             validation_polls: 0,
             issuance_polls: 0,
             poll_after: Some(Duration::from_secs(3)),
+            retry_after_dates: false,
             ari: Some(Ari::default()),
             eab: None,
             orders_list: false,

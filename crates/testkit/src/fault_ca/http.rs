@@ -9,6 +9,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -173,10 +174,13 @@ impl Web {
         let text = |text: &str| HeaderValue::from_str(text).unwrap();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=0, no-cache"));
-        let now = time::OffsetDateTime::from_unix_timestamp(self.ca.now().unix()).unwrap().format(&Rfc2822).unwrap();
-        headers.insert(header::DATE, text(&now.replace("+0000", "GMT")));
+        let now = self.ca.now();
+        headers.insert(header::DATE, text(&date(now)));
         headers.append(header::LINK, text(&format!("<{}/directory>;rel=\"index\"", self.base)));
+        let has_dates = self.ca.lock().config.retry_after_dates;
         for (name, value) in reply.headers {
+            let wait = value.parse().ok().filter(|_| has_dates && name == header::RETRY_AFTER);
+            let value = wait.map_or(value, |seconds| date(now.plus(Duration::from_secs(seconds))));
             headers.append(name, text(&value));
         }
         if reply.nonce == Nonce::Fresh {
@@ -202,4 +206,10 @@ impl Reply {
         self.headers.push((name, value.into()));
         self
     }
+}
+
+/// A date as in headers of HTTP (RFC 9110 section 5.6.7).
+fn date(at: Timestamp) -> String {
+    let date = time::OffsetDateTime::from_unix_timestamp(at.unix()).unwrap();
+    date.format(&Rfc2822).unwrap().replace("+0000", "GMT")
 }

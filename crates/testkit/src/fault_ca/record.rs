@@ -134,7 +134,7 @@ impl FaultCa {
     }
 
     /// Requests that came before a `Retry-After` was over that had been given out: for the same thing and names, or,
-    /// where the status was 503, for anything.
+    /// where the status was 503, for anything. Early is what the CA's own clock says is early.
     pub fn retry_after_violations(&self) -> Vec<String> {
         self.lock().ledger.violations.clone()
     }

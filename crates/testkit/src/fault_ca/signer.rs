@@ -39,6 +39,12 @@ impl Signer {
         Self { root, other_root, intermediate, cross_signed }
     }
 
+    /// A number that is another one for each CA.
+    pub(super) fn seed(&self) -> u64 {
+        let end = self.root.key().public_key_raw().last_chunk().copied();
+        u64::from_be_bytes(end.unwrap_or_default())
+    }
+
     pub(super) fn root_pem(&self) -> String {
         self.root.pem()
     }

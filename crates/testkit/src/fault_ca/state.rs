@@ -106,12 +106,14 @@ impl Challenge {
 
 impl State {
     pub(super) fn new() -> Self {
+        let signer = Signer::new();
         Self {
+            // No token or nonce of one CA is one of another.
+            dice: Dice::new(signer.seed()),
             config: Config::default(),
             faults: Faults::default(),
             ledger: Ledger::default(),
-            signer: Signer::new(),
-            dice: Dice::default(),
+            signer,
             last_id: 0,
             pruned_at: 0,
             accounts: BTreeMap::new(),

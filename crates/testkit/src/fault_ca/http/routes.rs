@@ -1,5 +1,7 @@
 //! What stands at which URL.
 
+use std::convert::Infallible;
+
 use http::{Method, header};
 use portward_core::{Timestamp, acme::ChallengeKind};
 use serde_json::{Value, json};
@@ -66,23 +68,27 @@ impl Web {
 
     /// Checks a signed request; one that is refused is remembered like all others.
     fn signed(&self, asked: &Asked, endpoint: Endpoint) -> Result<Signed, Failure> {
-        self.verify(asked).or_else(|refusal| {
-            let refused = self.ca.perform(endpoint, None, About::Nothing, |_, _| Err::<Told<Signed>, _>(refusal));
-            refused.map(|done| done.value)
-        })
+        self.verify(asked).map_err(|refusal| self.refused(endpoint, refusal))
+    }
+
+    fn refused(&self, endpoint: Endpoint, refusal: Refusal) -> Failure {
+        let again = refusal.clone();
+        let refused = self.ca.perform(endpoint, None, About::Nothing, |_, _| Err::<Told<Infallible>, _>(refusal));
+        refused.map(|done| match done.value {}).err().unwrap_or(Failure::Refused(again))
     }
 
     fn by_account(&self, asked: &Asked, endpoint: Endpoint) -> Result<(u64, Value), Failure> {
         let signed = self.signed(asked, endpoint)?;
         match signed.signer {
             SignedBy::Account(id) => Ok((id, signed.payload)),
-            SignedBy::Key(_) => Err(malformed("No Key ID in JWS header").into()),
+            SignedBy::Key(_) => Err(self.refused(endpoint, malformed("No Key ID in JWS header"))),
         }
     }
 
     fn new_account(&self, asked: &Asked) -> Answer {
         let Signed { signer: SignedBy::Key(key), payload } = self.signed(asked, Endpoint::NewAccount)? else {
-            return Err(malformed("a new account is asked for with jwk, not kid").into());
+            let refusal = malformed("a new account is asked for with jwk, not kid");
+            return Err(self.refused(Endpoint::NewAccount, refusal));
         };
         let act = |state: &mut State| {
             let contacts = texts(&payload["contact"]);

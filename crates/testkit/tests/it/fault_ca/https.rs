@@ -7,9 +7,16 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use portward_certs::acme::new_private_key;
-use portward_core::{Timestamp, acme::KeyAlgorithm};
+use portward_certs::{
+    PrivateKey,
+    acme::{AccountKey, CertificateAuthority, NewAccount, NewOrder, csr, new_private_key},
+};
+use portward_core::{
+    HostPattern, Timestamp,
+    acme::{ChallengeKind, KeyAlgorithm},
+};
 use portward_testkit::{Connection, Endpoint, Fault, FaultCa, FaultCaServer, Response};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 
 /// Signs requests as it is told, be they right or wrong.
@@ -123,6 +130,9 @@ async fn faults_look_as_they_do_on_the_wire() {
     fail(Fault::status(503, Some(Duration::ZERO)));
     let busy = read().await.unwrap();
     assert_eq!((busy.status, busy.header("retry-after")), (503, Some("0")));
+    client.ca.configure(|config| config.retry_after_dates = true);
+    fail(Fault::status(429, Some(Duration::from_secs(90))));
+    assert_eq!(read().await.unwrap().header("retry-after"), Some("Fri, 20 Nov 2026 12:01:30 GMT"));
     fail(Fault::Html(502));
     let page = read().await.unwrap();
     assert_eq!((page.status, page.header("content-type")), (502, Some("text/html")));
@@ -143,6 +153,41 @@ async fn faults_look_as_they_do_on_the_wire() {
         answer = &mut hanging => panic!("{answer:?}"),
         answer = read() => assert_eq!(answer.unwrap().status, 200),
     }
+}
+
+#[tokio::test]
+async fn who_has_the_key_of_a_certificate_can_revoke_it() {
+    let client = Client::new().await;
+    let key = new_private_key(KeyAlgorithm::EcdsaP256).unwrap();
+    let leaf = issue(&client.ca, &key).await;
+    let request = json!({ "certificate": URL_SAFE_NO_PAD.encode(&leaf), "reason": 1 });
+    assert_eq!(word(&client.post("/revoke-cert", Some(&request)).await), "unauthorized", "another account's");
+    let stranger = Client { kid: None, ..client };
+    assert_eq!(word(&stranger.post("/revoke-cert", Some(&request)).await), "unauthorized", "another key");
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.as_pkcs8_der()).unwrap();
+    let owner = Client { key, ..stranger };
+    assert_eq!(
+        word(&owner.post("/revoke-cert", Some(&json!({ "certificate": "", "reason": 7 }))).await),
+        "badRevocationReason"
+    );
+    let revoked = owner.post("/revoke-cert", Some(&request)).await;
+    assert_eq!((revoked.status, revoked.body.len()), (200, 0), "{}", revoked.text());
+    assert_eq!(word(&owner.post("/revoke-cert", Some(&request)).await), "alreadyRevoked");
+}
+
+/// Gets a certificate without HTTP: both ways lead to the same CA.
+async fn issue(ca: &FaultCa, key: &PrivateKey) -> Vec<u8> {
+    let account_key =
+        AccountKey::from_pkcs8_der(new_private_key(KeyAlgorithm::EcdsaP256).unwrap().as_pkcs8_der().to_vec().into());
+    let new = NewAccount { key: account_key, contacts: Vec::new(), terms_agreed: true, eab: None };
+    let account = ca.register(&new).await.unwrap();
+    let names = vec![HostPattern::parse("shop.test").unwrap()];
+    let wish = NewOrder { names: names.clone(), profile: None, replaces: None };
+    let order = ca.new_order(&account, &wish).await.unwrap();
+    ca.answer(&account, &order.authorizations[0], ChallengeKind::Http01).await.unwrap();
+    ca.finalize(&account, &order.url, &csr(&names, key).unwrap()).await.unwrap();
+    let chains = ca.certificate(&account, &order.url).await.unwrap();
+    CertificateDer::from_pem_slice(chains[0].pem.as_bytes()).unwrap().to_vec()
 }
 
 #[tokio::test]
