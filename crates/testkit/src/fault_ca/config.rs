@@ -13,7 +13,7 @@ use portward_core::{
 };
 
 /// Is the behaviour of a [`FaultCa`](super::FaultCa); all of it can be changed while it runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// Lifetime of certificates without a profile.
     pub lifetime: Duration,
