@@ -11,8 +11,9 @@ mod directory;
 mod http;
 
 pub use ca::{
-    AccountKey, AccountKeyError, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, ChallengeStatus, DirectoryFacts,
-    EabKey, IssuedChain, NewAccount, NewOrder, Order, OrderStatus, RegisteredAccount, RenewalAnswer, RevocationReason,
+    AccountKey, AccountKeyError, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, ChallengeStatus,
+    DirectoryFacts, EabKey, IssuedChain, NewAccount, NewOrder, Order, OrderStatus, RegisteredAccount, RenewalAnswer,
+    RevocationReason,
 };
 pub use challenge_certificate::{ChallengeCertificate, ChallengeCertificateError, challenge_certificate};
 pub use csr::{CsrError, csr, new_private_key};

@@ -27,8 +27,7 @@ impl Directory {
             payload["externalAccountBinding"] =
                 bound.map_err(|error| call.unsupported(&urls.new_account, error.to_string()))?;
         }
-        let answer =
-            call.post(&signer, Known::Key, &urls.new_account, payload.to_string().as_bytes()).await?;
+        let answer = call.post(&signer, Known::Key, &urls.new_account, payload.to_string().as_bytes()).await?;
         Ok(RegisteredAccount { url: located(&call, &answer)?, key: new.key.clone() })
     }
 

@@ -49,7 +49,12 @@ struct Exchange {
 struct Recorder(Arc<Call>);
 
 impl Call {
-    pub(super) fn new(doing: &'static str, https: &Arc<HttpsClient>, nonces: &Arc<Nonces>, new_nonce: &str) -> Arc<Self> {
+    pub(super) fn new(
+        doing: &'static str,
+        https: &Arc<HttpsClient>,
+        nonces: &Arc<Nonces>,
+        new_nonce: &str,
+    ) -> Arc<Self> {
         Arc::new(Self {
             doing,
             https: Arc::clone(https),
@@ -126,12 +131,15 @@ impl Call {
             (_, Some(E::KeyRejected | E::Crypto)) => {
                 failed::unsupported(self.doing, "", "the account key cannot be used: it is not an ECDSA key on P-256")
             }
-            (None, library) => failed::unsupported(self.doing, "", library.map_or_else(String::new, ToString::to_string)),
+            (None, library) => {
+                failed::unsupported(self.doing, "", library.map_or_else(String::new, ToString::to_string))
+            }
             (Some(Exchange { url, outcome: Err(failure) }), _) => failed::unanswered(self.doing, url, failure),
             (Some(Exchange { outcome: Ok(answer), .. }), library) => {
-                let why = answer.status.is_success().then(|| {
-                    library.map_or_else(|| "it has no Replay-Nonce".to_owned(), ToString::to_string)
-                });
+                let why = answer
+                    .status
+                    .is_success()
+                    .then(|| library.map_or_else(|| "it has no Replay-Nonce".to_owned(), ToString::to_string));
                 failed::answered(self.doing, answer, why)
             }
         }

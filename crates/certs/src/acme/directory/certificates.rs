@@ -16,11 +16,7 @@ use crate::{
 };
 
 impl Directory {
-    pub(super) async fn download(
-        &self,
-        account: &RegisteredAccount,
-        url: &str,
-    ) -> Result<Vec<IssuedChain>, CaError> {
+    pub(super) async fn download(&self, account: &RegisteredAccount, url: &str) -> Result<Vec<IssuedChain>, CaError> {
         let urls = self.urls().await?;
         let call = self.call("downloading the certificate", &urls);
         let library = Self::library_account(&call, &urls, account).await?;

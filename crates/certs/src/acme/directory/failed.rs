@@ -43,13 +43,7 @@ pub(super) fn unanswered(doing: &'static str, url: &str, failure: &Failure) -> C
 
 /// Tells what cannot be asked.
 pub(super) fn unsupported(doing: &'static str, url: &str, why: impl Into<String>) -> CaError {
-    CaError {
-        doing,
-        url: url.to_owned(),
-        kind: CaErrorKind::Unsupported(why.into()),
-        status: None,
-        retry_after: None,
-    }
+    CaError { doing, url: url.to_owned(), kind: CaErrorKind::Unsupported(why.into()), status: None, retry_after: None }
 }
 
 /// The problem document in an answer that is no success.
@@ -141,7 +135,8 @@ mod tests {
             let error = answered("asking", &answer(429, Some("7"), &body), None);
             assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
         }
-        let body = json!({ "type": "urn:ietf:params:acme:error:malformed", "detail": "retry after 2026-11-20 12:34:56" });
+        let body =
+            json!({ "type": "urn:ietf:params:acme:error:malformed", "detail": "retry after 2026-11-20 12:34:56" });
         assert_eq!(answered("asking", &answer(400, None, &body.to_string()), None).retry_after, None);
     }
 

@@ -31,9 +31,7 @@ pub(super) enum Known<'a> {
 
 impl Signer {
     pub(super) fn new(key: &AccountKey) -> Result<Self, SignError> {
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.as_pkcs8_der())
-            .map(Self)
-            .map_err(|_| SignError)
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.as_pkcs8_der()).map(Self).map_err(|_| SignError)
     }
 
     /// Signs a payload for a URL; an empty payload makes a POST-as-GET. The inner part of a roll-over has no nonce.

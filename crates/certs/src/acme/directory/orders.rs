@@ -22,7 +22,8 @@ impl Directory {
     pub(super) async fn ask_for_order(&self, account: &RegisteredAccount, new: &NewOrder) -> Result<Order, CaError> {
         let urls = self.urls().await?;
         let call = self.call("asking for a new order", &urls);
-        let identifiers: Vec<Identifier> = new.names.iter().map(|name| identifier(&call, name)).collect::<Result<_, _>>()?;
+        let identifiers: Vec<Identifier> =
+            new.names.iter().map(|name| identifier(&call, name)).collect::<Result<_, _>>()?;
         // To a CA that says nothing about renewal the word would mean nothing (RFC 9773 section 5).
         let replaced = new.replaces.as_deref().filter(|_| urls.renewal_info.is_some()).and_then(renewal_id);
         let library = Self::library_account(&call, &urls, account).await?;
@@ -39,13 +40,14 @@ impl Directory {
                 library.new_order(&order).await
             })
             .await;
-        match asked {
-            Ok(order) => Ok(read(&call, order)),
+        let location = call.last_success().and_then(|answer| answer.location());
+        match (asked, location) {
+            // The library leaves a relative URL as it is.
+            (Ok(order), Some(url)) => Ok(Order { url, ..read(&call, order) }),
+            (Ok(order), None) => Ok(read(&call, order)),
             // The order is there, but the library refuses it, as for `replaces` that is not echoed.
-            Err(error) => match call.last_success().and_then(|answer| answer.location()) {
-                Some(url) => self.read_order("reading the new order", account, &url).await,
-                None => Err(call.error(Some(&error))),
-            },
+            (Err(_), Some(url)) => self.read_order("reading the new order", account, &url).await,
+            (Err(error), None) => Err(call.error(Some(&error))),
         }
     }
 

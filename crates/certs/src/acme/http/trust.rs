@@ -99,7 +99,10 @@ impl Refused {
                 self.issuer
             ),
             E::Expired | E::ExpiredContext { .. } => {
-                format!("the certificate of {place} ({}) has expired, or the clock of this machine is wrong", self.subject)
+                format!(
+                    "the certificate of {place} ({}) has expired, or the clock of this machine is wrong",
+                    self.subject
+                )
             }
             E::NotValidYet | E::NotValidYetContext { .. } => format!(
                 "the certificate of {place} ({}) is not valid yet, or the clock of this machine is wrong",
