@@ -8,7 +8,7 @@ use portward_certs::acme::{
     NewAccount, NewOrder, Order, OrderStatus, RegisteredAccount, RevocationReason, csr, new_private_key,
 };
 use portward_core::{
-    HostPattern,
+    HostPattern, Thumbprint,
     acme::{CaError, CaErrorKind, ChallengeKind, DirectoryTrust, KeyAlgorithm},
 };
 use portward_testkit::{Pebble, eventually};
@@ -52,6 +52,11 @@ fn new_order(given: &[&str]) -> NewOrder {
 
 fn word(error: &CaError) -> &str {
     error.problem().unwrap_or_else(|| panic!("{error:?}")).word()
+}
+
+/// What a TXT record holds (RFC 8555 section 8.4).
+fn dns_value(key_authorization: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(Thumbprint::of(key_authorization.as_bytes()).as_bytes())
 }
 
 /// Answers the http-01 challenges of an order and waits until it can be finalized.
@@ -165,13 +170,54 @@ async fn a_wrong_answer_is_told_in_the_words_of_the_ca() {
     assert_eq!(challenge.status, ChallengeStatus::Invalid);
     let error = challenge.error.as_ref().unwrap();
     assert_eq!(error.word(), "unauthorized");
-    assert!(error.detail.contains("wrong.test"), "{error:?}");
+    assert_eq!(error.detail, "Correct value not found for DNS challenge");
     assert_eq!(ca.order(&account, &order.url).await.unwrap().status, OrderStatus::Invalid);
     // An answer to what has been decided is nothing.
     ca.answer(&account, url, ChallengeKind::Dns01).await.unwrap();
     let key = new_private_key(KeyAlgorithm::EcdsaP256).unwrap();
     let finalized = ca.finalize(&account, &order.url, &csr(&names(&["wrong.test"]), &key).unwrap()).await.unwrap();
     assert_eq!(finalized.status, OrderStatus::Invalid);
+}
+
+#[tokio::test]
+async fn a_txt_record_may_stand_behind_an_alias() {
+    let pebble = shared().await;
+    let ca = directory(&pebble);
+    let account = ca.register(&new_account()).await.unwrap();
+    let order = ca.new_order(&account, &new_order(&["*.alias.test"])).await.unwrap();
+    let url = &order.authorizations[0];
+    let authorization = ca.authorization(&account, url).await.unwrap();
+    let proof = dns_value(&authorization.challenges[0].key_authorization);
+    pebble.set_cname("_acme-challenge.alias.test", "challenges.test").await;
+    pebble.set_txt("challenges.test", "old").await;
+    pebble.clear_txt("challenges.test").await;
+    pebble.set_txt("challenges.test", &proof).await;
+    ca.answer(&account, url, ChallengeKind::Dns01).await.unwrap();
+    wait_for(&ca, &account, &order, OrderStatus::Ready).await;
+}
+
+#[tokio::test]
+async fn a_name_server_that_fails_is_told() {
+    let pebble = shared().await;
+    let ca = directory(&pebble);
+    let account = ca.register(&new_account()).await.unwrap();
+    // An address where nothing listens, and a name server that fails.
+    pebble.add_a("away.test", &["127.0.0.2"]).await;
+    pebble.set_servfail("_acme-challenge.broken.test").await;
+    for (name, kind, expected) in
+        [("away.test", ChallengeKind::Http01, "connection"), ("broken.test", ChallengeKind::Dns01, "unauthorized")]
+    {
+        let order = ca.new_order(&account, &new_order(&[name])).await.unwrap();
+        let url = &order.authorizations[0];
+        ca.answer(&account, url, kind).await.unwrap();
+        let authorization = eventually("the CA has looked", async || {
+            let authorization = ca.authorization(&account, url).await.unwrap();
+            (authorization.status == AuthorizationStatus::Invalid).then_some(authorization)
+        })
+        .await;
+        let challenge = authorization.challenges.iter().find(|it| it.kind == kind).unwrap();
+        assert_eq!(challenge.error.as_ref().unwrap().word(), expected, "{challenge:?}");
+    }
 }
 
 #[tokio::test]
@@ -213,7 +259,10 @@ async fn after_a_roll_over_the_old_key_is_refused() {
     ca.roll_over(&old, &key).await.unwrap();
     // A key that another account has is not taken.
     let other = ca.register(&new_account()).await.unwrap();
-    assert_eq!(ca.roll_over(&new, &other.key).await.unwrap_err().status, Some(409));
+    let error = ca.roll_over(&new, &other.key).await.unwrap_err();
+    // RFC 8555 wants 409 here; Pebble says 500, and why.
+    assert!(error.to_string().contains("already in use"), "{error:?}");
+    ca.new_order(&new, &new_order(&["rolled.test"])).await.unwrap();
 }
 
 #[tokio::test]

@@ -9,18 +9,17 @@ use crate::acme::http::test_server::{Reply, TestServer};
 
 async fn start() -> (TestServer, Directory, RegisteredAccount) {
     let server = TestServer::start().await;
-    let options = DirectoryOptions {
-        timeouts: HttpTimeouts { connect: Duration::from_secs(5), request: Duration::from_millis(900) },
-        ..DirectoryOptions::new(server.url("/dir"), server.trust())
-    };
+    let ca = Directory::new(DirectoryOptions::new(server.url("/dir"), server.trust())).unwrap();
     let account = RegisteredAccount { url: server.url("/account/1"), key: AccountKey::generate().unwrap() };
-    (server, Directory::new(options).unwrap(), account)
+    (server, ca, account)
 }
 
 /// The directory, and the answers after it.
 fn after_directory(server: &TestServer, replies: impl IntoIterator<Item = Reply>) {
     let directory = json!({
-        "newNonce": server.url("/nonce"), "newAccount": server.url("/new-account"), "newOrder": server.url("/new-order"),
+        "newNonce": server.url("/nonce"),
+        "newAccount": server.url("/new-account"),
+        "newOrder": server.url("/new-order"),
         "revokeCert": server.url("/revoke"), "keyChange": server.url("/key"), "renewalInfo": server.url("/renewal/"),
         "meta": { "profiles": { "short": "six days", "odd": 7 }, "caaIdentities": ["ca.test"] },
     });
@@ -110,11 +109,15 @@ async fn a_server_in_trouble_is_told_with_status_and_retry_after() {
     let error = ca.new_order(&account, &order()).await.unwrap_err();
     assert!(malformed(&error).0.contains("no order URL"), "{error:?}");
 
-    server.next([Reply::hang()]);
-    assert_eq!(ca.order(&account, &server.url("/order/1")).await.unwrap_err().kind, CaErrorKind::TimedOut);
     server.next([Reply::raw("")]);
     let error = ca.order(&account, &server.url("/order/1")).await.unwrap_err();
     assert!(matches!(error.kind, CaErrorKind::Unreachable(_)), "{error:?}");
+
+    let timeouts = HttpTimeouts { request: Duration::from_secs(2), ..HttpTimeouts::default() };
+    let options = DirectoryOptions::new(server.url("/dir"), server.trust());
+    let ca = Directory::new(DirectoryOptions { timeouts, ..options }).unwrap();
+    after_directory(&server, [Reply::hang()]);
+    assert_eq!(ca.order(&account, &server.url("/order/1")).await.unwrap_err().kind, CaErrorKind::TimedOut);
 }
 
 #[tokio::test]
@@ -220,6 +223,48 @@ async fn a_broken_alternate_chain_does_not_hold_back_the_certificate() {
     let failed = order_body(&server, "invalid").replacen('{', &format!("{{\"error\":{},", problem("unauthorized")), 1);
     server.next([Reply::json(200, &failed)]);
     assert_eq!(ca.certificate(&account, &url).await.unwrap_err().problem().unwrap().word(), "unauthorized");
+}
+
+#[tokio::test]
+async fn challenges_that_are_not_known_are_left_out() {
+    let (server, ca, account) = start().await;
+    let (url, http) = (server.url("/authz/1"), server.url("/challenge/1"));
+    let authorization = |wildcard: bool, token: &str, error: serde_json::Value| {
+        let body = json!({
+            "identifier": { "type": "dns", "value": "shop.test" }, "status": "pending", "wildcard": wildcard,
+            "challenges": [
+                { "type": "dns-persist-01", "issuer-domain-names": ["ca.test"], "accounturi": 7 },
+                { "type": "http-01", "url": http, "status": "pending", "token": token, "error": error },
+            ],
+        });
+        Reply::json(200, &body.to_string()).header("Retry-After", "4")
+    };
+    let told = json!({ "type": "urn:ietf:params:acme:error:dns", "detail": "no such name" });
+    after_directory(&server, [authorization(true, "tok-_1", told)]);
+    let read = ca.authorization(&account, &url).await.unwrap();
+    assert_eq!((read.name.to_string(), read.retry_after), ("*.shop.test".to_owned(), Some(Duration::from_secs(4))));
+    let [challenge] = read.challenges.as_slice() else { panic!("{read:?}") };
+    let thumbprint = Signer::new(&account.key).unwrap().thumbprint();
+    assert_eq!(challenge.key_authorization, format!("tok-_1.{thumbprint}"));
+    assert_eq!(challenge.error.as_ref().unwrap().detail, "no such name");
+    for token in ["../secret", "", "a b"] {
+        server.next([authorization(false, token, json!(null))]);
+        assert!(malformed(&ca.authorization(&account, &url).await.unwrap_err()).0.contains("token"));
+    }
+    server.next([authorization(false, "t", json!(null)), Reply::json(200, "{}")]);
+    ca.answer(&account, &url, ChallengeKind::Http01).await.unwrap();
+    assert!(server.seen().last().unwrap().starts_with("POST /challenge/1 "));
+    server.next([authorization(false, "t", json!(null))]);
+    let error = ca.answer(&account, &url, ChallengeKind::TlsAlpn01).await.unwrap_err();
+    assert!(error.to_string().contains("does not offer tls-alpn-01"), "{error}");
+}
+
+#[tokio::test]
+async fn an_account_without_a_url_is_malformed() {
+    let (server, ca, account) = start().await;
+    after_directory(&server, [Reply::json(201, "{\"status\": \"valid\"}")]);
+    let new = NewAccount { key: account.key, contacts: Vec::new(), terms_agreed: true, eab: None };
+    assert!(malformed(&ca.register(&new).await.unwrap_err()).0.contains("Location"));
 }
 
 #[tokio::test]

@@ -6,10 +6,8 @@ use super::{
     *,
 };
 
-const SHORT: HttpTimeouts = HttpTimeouts { connect: Duration::from_millis(300), request: Duration::from_millis(600) };
-
 fn client(trust: &DirectoryTrust) -> HttpsClient {
-    HttpsClient::new(trust, SHORT).unwrap()
+    HttpsClient::new(trust, HttpTimeouts::default()).unwrap()
 }
 
 async fn get(client: &HttpsClient, url: &str) -> Result<Answer, Failure> {
@@ -91,7 +89,10 @@ async fn a_certificate_for_another_name_is_told() {
 async fn a_refused_connection_and_a_name_without_address_are_told() {
     let server = TestServer::start().await;
     let client = client(&server.trust());
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Bound, so that nobody else listens there, and not listening.
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = bound.local_addr().unwrap().port();
     let why = told(get(&client, &format!("https://127.0.0.1:{port}/")).await);
     assert_eq!(why, format!("127.0.0.1:{port} refuses the connection"));
     // No label is that long (RFC 1035 section 2.3.4), so that no name server has to be asked.
@@ -119,10 +120,16 @@ async fn a_port_that_speaks_no_tls_is_told() {
 async fn silence_ends_by_the_time_outs() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let server = TestServer::start().await;
-    let client = client(&server.trust());
+    let impatient = |connect, request| {
+        let timeouts =
+            HttpTimeouts { connect: Duration::from_millis(connect), request: Duration::from_millis(request) };
+        HttpsClient::new(&server.trust(), timeouts).unwrap()
+    };
+    let client = impatient(300, 60_000);
     let port = silent.local_addr().unwrap().port();
     let why = told(get(&client, &format!("https://127.0.0.1:{port}/")).await);
     assert_eq!(why, format!("nobody answers at 127.0.0.1:{port} within 300ms"));
+    let client = impatient(60_000, 600);
     server.always(Reply::hang());
     assert_eq!(get(&client, &server.url("/")).await.unwrap_err(), Failure::TimedOut);
     server.always(Reply::json(200, "{}").broken_after(1).hanging());
@@ -152,7 +159,10 @@ async fn bodies_that_break_off_or_never_end_are_told() {
 #[test]
 fn trust_in_nobody_is_refused() {
     let none = DirectoryTrust::Authorities(Vec::new());
-    assert!(matches!(HttpsClient::new(&none, SHORT), Err(TrustError::NoAuthorities)));
+    assert!(matches!(HttpsClient::new(&none, HttpTimeouts::default()), Err(TrustError::NoAuthorities)));
     let broken = DirectoryTrust::Authorities(vec![[0x30, 0].into()]);
-    assert!(matches!(HttpsClient::new(&broken, SHORT), Err(TrustError::BadAuthority { number: 1, .. })));
+    assert!(matches!(
+        HttpsClient::new(&broken, HttpTimeouts::default()),
+        Err(TrustError::BadAuthority { number: 1, .. })
+    ));
 }
