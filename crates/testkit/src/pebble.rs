@@ -4,8 +4,8 @@
 
 use std::{
     fs,
-    net::SocketAddr,
-    path::Path,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -139,7 +139,11 @@ impl PebbleOptions {
             authority.issue_between(&["localhost", "127.0.0.1"], Timestamp::EPOCH, Timestamp::EPOCH.plus(CENTURY));
         fs::write(directory.path().join("server.pem"), issued.chain_pem).unwrap();
         fs::write(directory.path().join("server.key"), issued.key_pem).unwrap();
-        let [listen, management, dns, dns_management] = [(); 4].map(|()| free_port());
+        // Held until all are there, so that no two are the same.
+        let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [listen, management, dns, dns_management] =
+            held.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        drop(held);
         let at = |port: u16| format!("127.0.0.1:{port}");
         let http = if self.answers_http { at(self.http_port) } else { String::new() };
         let dns_server = Child::start(
@@ -295,6 +299,7 @@ impl Pebble {
         if options.strict {
             command.arg("-strict");
         }
+        let _ = fs::remove_file(self.file("pebble.log"));
         *self.pebble.lock().unwrap_or_else(PoisonError::into_inner) = Some(Child::start(&mut command));
         eventually("Pebble listens", async || {
             let log = self.log();
@@ -336,7 +341,7 @@ impl Pebble {
         local(self.dns_management)
     }
 
-    fn file(&self, name: &str) -> std::path::PathBuf {
+    fn file(&self, name: &str) -> PathBuf {
         Path::new(self.directory.path()).join(name)
     }
 }

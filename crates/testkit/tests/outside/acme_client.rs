@@ -22,7 +22,8 @@ async fn shared() -> Arc<Pebble> {
     if let Some(pebble) = running.upgrade() {
         return pebble;
     }
-    let options = Pebble::options().answering_http().blocklist("blocked.test").alternate_roots(2).chain_length(2);
+    let options =
+        Pebble::options().strict().answering_http().blocklist("blocked.test").alternate_roots(2).chain_length(2);
     let pebble = Arc::new(options.start().await);
     *running = Arc::downgrade(&pebble);
     pebble
