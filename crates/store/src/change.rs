@@ -23,7 +23,7 @@ use crate::{
     random,
     records::{
         AuditRecord, AuditedRecord, BindingRecord, ChallengeRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord,
-        LetsEncryptRecord,        Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
+        LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
     },
     sealing::{Sealer, Secret},
 };

@@ -17,7 +17,7 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, new_key_id, right, slug};
-pub(super) use view::view;
+pub(super) use view::{of_bundle as view_of_bundle, view};
 
 /// Is a file with a certificate and its private key.
 pub(crate) struct ExportedFile {

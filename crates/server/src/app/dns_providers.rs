@@ -76,8 +76,7 @@ impl App {
             plain.into_iter().map(|(name, value)| (name, value.as_str().to_owned())).collect();
         let deciding = self.decide().await;
         let desired = self.desired().await?;
-        let is_taken =
-            |id: &str| DnsProviderId::parse(id).is_ok_and(|id| desired.dns_provider(&id).is_some());
+        let is_taken = |id: &str| DnsProviderId::parse(id).is_ok_and(|id| desired.dns_provider(&id).is_some());
         let id = match &input.id {
             Some(id) if is_taken(id) => {
                 let message = format!(

@@ -59,8 +59,9 @@ impl App {
             Some(id) => {
                 let id = IssuerId::parse(id).map_err(|error| AppError::invalid("id", &error))?;
                 if desired.issuer(&id).is_some() {
-                    let message =
-                        format!("there is an issuer \"{id}\" already; choose another id, or remove it first: portward acme issuer remove {id}");
+                    let message = format!(
+                        "there is an issuer \"{id}\" already; choose another id, or remove it first: portward acme issuer remove {id}"
+                    );
                     return Err(AppError::conflict("already-there", message));
                 }
                 id
@@ -142,8 +143,7 @@ impl App {
 
     pub(super) async fn issuer_view(&self, issuer: &Issuer, desired: &Desired) -> Result<IssuerView, AppError> {
         let account = StoredAccount::read_url(&*self.parts.store, &issuer.id).await;
-        let account =
-            account.map_err(|error| AppError::internal("the account of the issuer cannot be read", error))?;
+        let account = account.map_err(|error| AppError::internal("the account of the issuer cannot be read", error))?;
         Ok(IssuerView {
             id: issuer.id.to_string(),
             directory: issuer.directory.clone(),
@@ -195,7 +195,9 @@ pub(super) fn directory(text: &str) -> Result<String, AppError> {
         url if url.starts_with("https://") => Ok(url.to_owned()),
         other => Err(AppError::refused(
             "invalid-value",
-            format!("directory: \"{other}\" is not letsencrypt, letsencrypt-staging, or a URL that begins with https://"),
+            format!(
+                "directory: \"{other}\" is not letsencrypt, letsencrypt-staging, or a URL that begins with https://"
+            ),
         )),
     }
 }
@@ -203,9 +205,7 @@ pub(super) fn directory(text: &str) -> Result<String, AppError> {
 /// The authorities that vouch for a directory, out of PEM.
 pub(super) fn trust(pem: Option<&str>) -> Result<DirectoryTrust, AppError> {
     let Some(pem) = pem else { return Ok(DirectoryTrust::System) };
-    let authorities = portward_certs::acme::authorities(pem.as_bytes());
-    let authorities = authorities.map_err(|text| AppError::refused("invalid-value", format!("directory_ca: {text}")))?;
-    Ok(DirectoryTrust::Authorities(authorities))
+    Ok(DirectoryTrust::Authorities(super::sites::input::authorities("directory_ca", pem)?))
 }
 
 /// Contact URLs, where an e-mail address is enough.
@@ -234,7 +234,8 @@ fn parse(input: &IssuerCreate) -> Result<(Issuer, Option<Secret>), AppError> {
     let eab = match &input.eab {
         None => None,
         Some(eab) => {
-            let text = Zeroizing::new(eab.mac_key.expose().trim().trim_end_matches('=').replace('+', "-").replace('/', "_"));
+            let text =
+                Zeroizing::new(eab.mac_key.expose().trim().trim_end_matches('=').replace('+', "-").replace('/', "_"));
             let mac_key = BASE64_URL_SAFE_NO_PAD.decode(text.as_bytes()).map_err(|_| {
                 AppError::refused("invalid-value", "eab.mac_key: it is not base64url, as the CA gives it")
             })?;

@@ -18,8 +18,8 @@ use crate::{
     place::{Place, SettingName, is_sha256},
     records::{
         BindingRecord, ChallengeRecord, ClusterRecord, CurrentRecord, DnsProviderRecord, ForceHttpsRecord,
-        IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord, RecordError, SchemaRecord, SiteRecord, SpecRecord,
-        TlsChallengeRecord, VersionRecord, WarningRecord, decode,
+        IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord, RecordError, SchemaRecord, SiteRecord,
+        SpecRecord, TlsChallengeRecord, VersionRecord, WarningRecord, decode,
     },
     sealing::Sealed,
 };
