@@ -142,7 +142,9 @@ impl Walk<'_> {
 fn content(path: &Path, budget: &mut u64) -> Result<Option<SecretBytes>, Failure> {
     let cannot = || format!("cannot read {}", path.display());
     let file = File::open(path).with_context(cannot)?;
-    let mut bytes = Zeroizing::new(Vec::new());
+    // With room for all of it, no copy of a key is left behind where it grew.
+    let expected = file.metadata().with_context(cannot)?.len().min(*budget);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1));
     file.take(*budget + 1).read_to_end(&mut bytes).with_context(cannot)?;
     let left = budget.checked_sub(bytes.len() as u64);
     Ok(left.map(|left| {

@@ -69,7 +69,7 @@ impl LetsEncryptRequest {
                 let before = renewal_before(client, waiting).await?;
                 let status = client.configure_lets_encrypt(&configure, effect).await?;
                 if waiting == Waiting::Yes {
-                    return wait_for(status, before, Asked::Now, client, terminal).await;
+                    return wait_for(status, before, Asked::ToBeThere, client, terminal).await;
                 }
                 terminal.result(&status, |colour| show::lets_encrypt(&status, colour))?;
                 match (effect, &status.renewal) {

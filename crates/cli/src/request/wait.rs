@@ -33,16 +33,18 @@ pub(super) struct Wait {
 /// Says how the certificate was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// In any case.
-    Now,
-    /// If it is due.
+    /// It is to be there; one that is there already will do.
+    ToBeThere,
+    /// It is to be renewed if it is due.
     IfDue,
+    /// It is to be renewed in any case.
+    InAnyCase,
 }
 
 impl Asked {
     /// A renewal that goes on with a challenge by hand is under way, so that it is no question whether it is due.
     pub(super) fn by(renew: &CertificateRenew) -> Self {
-        if renew.force || renew.placed { Self::Now } else { Self::IfDue }
+        if renew.force || renew.placed { Self::InAnyCase } else { Self::IfDue }
     }
 }
 
@@ -143,12 +145,16 @@ impl Waited {
             }
             Self::NotNow(renewal) => {
                 terminal.result(view, |colour| show::renewal(renewal, colour))?;
+                if renewal.failures > 0 {
+                    return Err(Failure::failed(anyhow!("{}", why_failed(renewal))));
+                }
                 let at = renewal.next_renewal.as_deref().unwrap_or("a later time");
                 let text = format!("certificate {} is not renewed before {at}: {}", certificate.id, renewal.why);
-                if asked == Asked::Now {
-                    return Err(Failure::failed(anyhow!("the {text}")));
+                match asked {
+                    Asked::ToBeThere if renewal.last_renewed.is_some() => terminal.tell(&format!("The {text}.")),
+                    Asked::IfDue => terminal.tell(&format!("The {text}. To renew it now: --force")),
+                    Asked::ToBeThere | Asked::InAnyCase => return Err(Failure::failed(anyhow!("the {text}"))),
                 }
-                terminal.tell(&format!("The {text}. To renew it now: --force"));
                 Ok(Exit::Done)
             }
         }
@@ -157,10 +163,8 @@ impl Waited {
 
 /// Whether nothing is under way, and nothing will be for a while.
 fn is_idle(renewal: &RenewalView, now: Timestamp) -> bool {
-    // A certificate that was never issued is always to be asked for, unless a retry is waited for.
-    let is_due_later = renewal.last_renewed.is_some() || renewal.failures > 0;
     let next = renewal.next_renewal.as_deref().and_then(|next| Timestamp::parse(next).ok());
-    renewal.stage.is_none() && is_due_later && next.is_some_and(|next| next > now)
+    renewal.stage.is_none() && next.is_some_and(|next| next > now.plus(SOON))
 }
 
 /// Cause and remedy, the CA's own words, and where all of it is to be seen.
@@ -244,3 +248,5 @@ fn what_to_place(renewal: &RenewalView) -> String {
 const PERIOD: Duration = Duration::from_millis(300);
 /// How long the server may take to begin.
 const GRACE: Duration = Duration::from_secs(3);
+/// What will be begun within that time is waited for.
+const SOON: Duration = Duration::from_secs(60);

@@ -106,18 +106,41 @@ fn what_is_to_be_placed_by_hand_is_told_once_and_waited_for() {
 }
 
 #[test]
-fn a_renewal_that_is_not_due_is_told_and_not_waited_for() {
+fn what_is_not_begun_for_a_while_is_told_and_not_waited_for() {
     let mut idle = renewal("shop", Some(served("a1")));
     idle["last_renewed"] = json!("2026-11-01T00:00:00Z");
-    let words = ["certificate", "renew", "shop", "--wait"];
-    for (flags, code) in [(&[][..], 0), (&["--force"][..], 1)] {
-        let fake =
-            Fake::routed(vec![("certificates/shop/renew", idle.clone()), ("certificates/shop", certificate("shop"))]);
-        let ran = run(fake.directory(), &[&words[..], flags].concat());
-        assert_eq!(ran.code, code, "{ran:?}");
-        assert!(ran.stderr.contains("is not renewed before 2099-01-01T00:00:00Z: the CA suggests it"), "{ran:?}");
-        assert_eq!(ran.stderr.contains("To renew it now: --force"), code == 0, "{ran:?}");
-    }
+    let mut failing = renewal("shop", Some(failed("a1")));
+    failing["failures"] = json!(1);
+    let told = "certificate shop is not renewed before 2099-01-01T00:00:00Z: the CA suggests it";
+    let (renew, request) = ("certificate renew shop --wait", "certificate request shop.test --replace shop --wait");
+    let cases = [
+        (renew, &idle, 0, format!("The {told}. To renew it now: --force\n")),
+        ("certificate renew shop --wait --force", &idle, 1, format!("portward: the {told}\n")),
+        (request, &idle, 0, format!("The {told}.\n")),
+        (request, &renewal("shop", None), 1, format!("portward: the {told}\n")),
+        (
+            renew,
+            &failing,
+            1,
+            "portward: the certificate shop was not issued\n  Cause    Port 80 is closed.\n".to_owned(),
+        ),
+    ];
+    // Each waits for a while, so all do it at once.
+    std::thread::scope(|scope| {
+        for (words, view, code, message) in &cases {
+            scope.spawn(move || {
+                let requested = json!({ "certificate": certificate("shop"), "renewal": view });
+                let fake = Fake::routed(vec![
+                    ("certificates/shop/renew", (*view).clone()),
+                    ("certificates/shop", certificate("shop")),
+                    ("certificates/request", requested),
+                ]);
+                let ran = run(fake.directory(), &words.split(' ').collect::<Vec<_>>());
+                assert_eq!(ran.code, *code, "{words}: {ran:?}");
+                assert!(ran.stderr.starts_with(message), "{words}: {ran:?}");
+            });
+        }
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{CHALLENGE, CHALLENGES, OutputArgs, ServerArgs};
 pub(crate) enum IssuerCommand {
     /// Add a CA that certificates can be asked of
     #[command(after_help = ADD_EXAMPLES)]
-    Add(IssuerAddArgs),
+    Add(Box<IssuerAddArgs>),
     /// List the issuers
     #[command(after_help = LIST_EXAMPLES)]
     List(IssuerListArgs),

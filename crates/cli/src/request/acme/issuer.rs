@@ -29,7 +29,7 @@ pub(crate) enum IssuerRequest {
     /// One of them.
     Show(IssuerId),
     /// A new one.
-    Add(IssuerAdd),
+    Add(Box<IssuerAdd>),
     /// One less.
     Remove(IssuerId),
 }
@@ -53,7 +53,7 @@ impl IssuerRequest {
             IssuerCommand::Remove(args) => (Self::Remove(id(&args.id)?), args.server, args.output),
             IssuerCommand::Add(args) => {
                 let (server, output) = (args.server.clone(), args.output);
-                (Self::Add(IssuerAdd::parse(args)?), server, output)
+                (Self::Add(Box::new(IssuerAdd::parse(*args)?)), server, output)
             }
         })
     }

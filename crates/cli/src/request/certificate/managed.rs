@@ -85,7 +85,7 @@ impl ManagedRequest {
                     return Ok(Exit::Done);
                 }
                 let id = id_of(&requested.certificate.id)?;
-                let asked = Asked::Now;
+                let asked = Asked::ToBeThere;
                 let waited = Wait { certificate: id.clone(), ended_before }.run(client, terminal).await?;
                 let certificate = client.show_certificate(&id).await?;
                 let view = Requested { certificate: certificate.clone(), renewal: waited.renewal().clone() };
