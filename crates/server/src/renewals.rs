@@ -20,7 +20,7 @@ mod surroundings;
 mod turn;
 
 pub use engine::{Engine, EngineParts};
-pub(crate) use outlook::{Outlook, outlook};
+pub(crate) use outlook::outlook;
 pub(crate) use outside::Outside;
 pub use surroundings::{Shown, Surroundings, TxtPlace};
 pub(crate) use turn::Asked;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::{
-    rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use portward_certs::acme::{
@@ -18,7 +17,6 @@ use portward_core::{
     acme::{CaError, CaErrorKind, ChallengeKind},
 };
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::{
     Endpoint, FaultCa, base64url,
@@ -136,15 +134,13 @@ impl CertificateAuthority for FaultCa {
         Ok(RegisteredAccount { url: url("account", done.value), key: new.key.clone() })
     }
 
-    async fn roll_over(&self, account: &RegisteredAccount) -> Result<AccountKey, CaError> {
+    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), CaError> {
         let doing = "giving the account a new key";
         let call = Call { doing, endpoint: Endpoint::KeyChange, url: &account.url, account: Some(account) };
-        let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
-        let key = AccountKey::from_pkcs8_der(Zeroizing::new(made.as_ref().to_vec()));
-        let (thumbprint, jwk) = self.public(&key).unwrap();
+        let (thumbprint, jwk) = self.public(new).unwrap();
         let act = |state: &mut State, id, _| state.roll_over(id, &thumbprint, jwk.clone()).map(Told::at_once);
         self.call(call, || About::Nothing, act)?;
-        Ok(key)
+        Ok(())
     }
 
     async fn new_order(&self, account: &RegisteredAccount, new: &NewOrder) -> Result<Order, CaError> {

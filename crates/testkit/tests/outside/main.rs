@@ -4,6 +4,7 @@
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod acme;
 mod acme_client;
 mod application;
 mod bindings;

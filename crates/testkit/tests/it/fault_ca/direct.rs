@@ -183,7 +183,8 @@ async fn an_account_that_is_gone_stays_gone_until_it_is_made_again() {
 #[tokio::test]
 async fn a_new_key_takes_the_place_of_the_old_one() {
     let bench = Bench::new().await;
-    let key = bench.ca.roll_over(&bench.account).await.unwrap();
+    let key = AccountKey::generate().unwrap();
+    bench.ca.roll_over(&bench.account, &key).await.unwrap();
     assert_eq!(bench.order(&["shop.test"]).await.unwrap_err().problem().unwrap().word(), "accountDoesNotExist");
     let account = RegisteredAccount { url: bench.account.url.clone(), key };
     bench.ca.new_order(&account, &wish(&["shop.test"])).await.unwrap();
