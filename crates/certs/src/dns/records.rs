@@ -148,7 +148,8 @@ impl DnsRecords {
             let (_, answer) = self.resolve(path.end(), kind, Asking::Resolver).await?;
             let begin = path.hops();
             loop {
-                let found: Vec<Record> = answer.answers.iter().filter(|record| is(record, path.end(), kind)).cloned().collect();
+                let found: Vec<Record> =
+                    answer.answers.iter().filter(|record| is(record, path.end(), kind)).cloned().collect();
                 if !found.is_empty() {
                     return Ok(found);
                 }
@@ -169,12 +170,7 @@ impl DnsRecords {
     }
 
     /// The answer of the first resolver that has one, with its address: `NOERROR` or `NXDOMAIN`.
-    async fn resolve(
-        &self,
-        name: &Name,
-        kind: RecordType,
-        how: Asking,
-    ) -> Result<(SocketAddr, Answer), LookupFailure> {
+    async fn resolve(&self, name: &Name, kind: RecordType, how: Asking) -> Result<(SocketAddr, Answer), LookupFailure> {
         let resolvers = self.resolvers()?;
         let mut first = None;
         for resolver in resolvers.iter() {
@@ -286,11 +282,11 @@ fn as_caa(data: &RData) -> Option<CaaRecord> {
 }
 
 fn parse(name: &str) -> Result<Name, LookupFailure> {
-    let parsed = Name::from_ascii(name).map_err(|error| LookupFailure::NotAName(error.to_string()))?;
+    let parsed = Name::from_ascii(name).map(rooted).map_err(|error| LookupFailure::NotAName(error.to_string()))?;
     if parsed.is_root() {
         return Err(LookupFailure::NotAName("it is empty".to_owned()));
     }
-    Ok(rooted(parsed).to_lowercase())
+    Ok(parsed.to_lowercase())
 }
 
 fn rooted(mut name: Name) -> Name {

@@ -6,6 +6,7 @@
 mod application;
 mod bindings;
 mod bodies;
+mod dns;
 mod git;
 mod imports;
 mod secrets;

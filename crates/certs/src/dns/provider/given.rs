@@ -48,7 +48,10 @@ impl Given {
         });
         match uri {
             Some(_) => Ok(text.trim_end_matches('/')),
-            None => Err(NotOpened::Setting { name, expected: "a URL like https://dns.example/path, without user and query" }),
+            None => Err(NotOpened::Setting {
+                name,
+                expected: "a URL like https://dns.example/path, without user and query",
+            }),
         }
     }
 }

@@ -118,7 +118,13 @@ const fn kind_of_one_value(
     settings: &'static [ProviderSetting],
     updater: fn(&Given) -> Result<DnsUpdater, NotOpened>,
 ) -> ProviderKind {
-    ProviderKind { word, name, sentence, settings, make: Make::Hosted(Hosted { ttl: 60, values: Values::One, updater }) }
+    ProviderKind {
+        word,
+        name,
+        sentence,
+        settings,
+        make: Make::Hosted(Hosted { ttl: 60, values: Values::One, updater }),
+    }
 }
 
 /// In the order of their words.

@@ -71,7 +71,7 @@ pub(super) fn txt_error(provider: &str, error: &Error, record: &TxtRecord, secre
     match error {
         Error::Unauthorized => TxtError::Unauthorized { provider, why },
         Error::NotFound => TxtError::NoZone { provider, zone: record.zone.clone(), why },
-        Error::Api(_) if lower.starts_with("failed to send request") || lower.starts_with("request failed") => {
+        Error::Api(_) if has(&["failed to send request", "error sending request"]) => {
             TxtError::Unreachable { provider, why }
         }
         Error::Client(_) => TxtError::Unreachable { provider, why },
@@ -104,7 +104,9 @@ fn without_queries(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(begin) = rest.find("://") {
-        let end = rest[begin..].find(|c: char| c.is_whitespace() || "()<>\"'".contains(c)).map_or(rest.len(), |end| begin + end);
+        let end = rest[begin..]
+            .find(|c: char| c.is_whitespace() || "()<>\"'".contains(c))
+            .map_or(rest.len(), |end| begin + end);
         let url = &rest[..end];
         match url[begin..].find('?') {
             Some(query) => {
@@ -164,7 +166,8 @@ mod tests {
 
     #[test]
     fn no_secret_and_no_query_is_in_what_is_shown() {
-        let secrets = secrets(&["s3cr/t+key and more", "tok", "-----BEGIN KEY-----\nMIIabcdefghijkl\n-----END KEY-----"]);
+        let secrets =
+            secrets(&["s3cr/t+key and more", "tok", "-----BEGIN KEY-----\nMIIabcdefghijkl\n-----END KEY-----"]);
         for (text, expected) in [
             ("HTTP 400: bad key s3cr/t+key and more", "HTTP 400: bad key (hidden)"),
             ("at s3cr%2Ft%2Bkey+and+more.", "at (hidden)."),
@@ -183,8 +186,11 @@ mod tests {
 
     #[test]
     fn the_failures_of_providers_are_told_apart() {
-        let record =
-            TxtRecord { zone: "shop.test".to_owned(), name: "_acme-challenge.shop.test".to_owned(), value: "v".to_owned() };
+        let record = TxtRecord {
+            zone: "shop.test".to_owned(),
+            name: "_acme-challenge.shop.test".to_owned(),
+            value: "v".to_owned(),
+        };
         let of = |error: Error| txt_error("Shop DNS", &error, &record, &secrets(&[])).to_string();
         for (error, expected) in [
             (Error::Unauthorized, "Shop DNS refuses the credentials: it answers with status 401"),

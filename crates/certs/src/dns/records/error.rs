@@ -31,7 +31,9 @@ pub enum LookupFailure {
     #[error("the name is in DNS, but has none")]
     NoData,
     /// `SERVFAIL`.
-    #[error("{server} could not find out (SERVFAIL){explanation}; the zone's servers do not answer it, or its DNSSEC is broken")]
+    #[error(
+        "{server} could not find out (SERVFAIL){explanation}; the zone's servers do not answer it, or its DNSSEC is broken"
+    )]
     ServFail {
         /// Who said so.
         server: String,

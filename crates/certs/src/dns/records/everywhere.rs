@@ -8,7 +8,9 @@ use hickory_proto::{
 };
 use tokio::task::JoinSet;
 
-use super::{Answer, Asking, DnsRecords, LookupFailure, Patience, Silence, Zone, ZoneSource, alias, ask, is, parse, shown};
+use super::{
+    Answer, Asking, DnsRecords, LookupFailure, Patience, Silence, Zone, ZoneSource, alias, ask, is, parse, shown,
+};
 
 /// Says who shows a TXT record, and who does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +66,11 @@ impl DnsRecords {
         // Where the zone is assumed, the resolvers are its servers.
         if let (ZoneSource::Records, Ok(resolvers)) = (zone.source, self.resolvers()) {
             for address in resolvers.iter() {
-                spawn(Place { number, shown: format!("resolver {address}"), counts: false }, *address, Asking::Resolver);
+                spawn(
+                    Place { number, shown: format!("resolver {address}"), counts: false },
+                    *address,
+                    Asking::Resolver,
+                );
                 number += 1;
             }
         }
@@ -105,7 +111,9 @@ async fn look(server: SocketAddr, name: &Name, value: &str, how: Asking, patienc
         Ok(answer) => look_at(&answer, server, name, value),
         Err(Silence::NoRoute(why)) => Look::NoRoute(format!("this machine has no way to it: {why}")),
         Err(Silence::Failed(why)) => Look::Missing(format!("cannot be reached: {why}")),
-        Err(Silence::TimedOut(within)) => Look::Missing(format!("did not answer within {} seconds", within.as_secs_f32())),
+        Err(Silence::TimedOut(within)) => {
+            Look::Missing(format!("did not answer within {} seconds", within.as_secs_f32()))
+        }
     }
 }
 
@@ -116,8 +124,12 @@ fn look_at(answer: &Answer, server: SocketAddr, name: &Name, value: &str) -> Loo
             why => why.to_string(),
         });
     }
-    let values: Vec<String> =
-        answer.answers.iter().filter(|record| is(record, name, RecordType::TXT)).filter_map(|record| text(&record.data)).collect();
+    let values: Vec<String> = answer
+        .answers
+        .iter()
+        .filter(|record| is(record, name, RecordType::TXT))
+        .filter_map(|record| text(&record.data))
+        .collect();
     if values.iter().any(|shown| shown == value) {
         return Look::Seen;
     }

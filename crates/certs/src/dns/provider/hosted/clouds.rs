@@ -19,7 +19,8 @@ use super::{
 };
 
 const ACCESS_KEY_ID: ProviderSetting = ProviderSetting::plain("access_key_id", "The id of the access key.");
-const SECRET_ACCESS_KEY: ProviderSetting = ProviderSetting::secret("secret_access_key", "The secret of the access key.");
+const SECRET_ACCESS_KEY: ProviderSetting =
+    ProviderSetting::secret("secret_access_key", "The secret of the access key.");
 const SESSION_TOKEN: ProviderSetting =
     ProviderSetting::optional_secret("session_token", "The session token of temporary credentials.");
 
@@ -98,7 +99,10 @@ pub(super) const KINDS: [ProviderKind; 11] = [
         "Google Cloud DNS, as a service account that has the role DNS Administrator.",
         &[
             ProviderSetting::plain("project_id", "The project that the zone is in."),
-            ProviderSetting::secret("service_account_json", "The key of the service account: the content of the JSON file."),
+            ProviderSetting::secret(
+                "service_account_json",
+                "The key of the service account: the content of the JSON file.",
+            ),
             ProviderSetting::optional("managed_zone", "The name of the managed zone; looked for if it is not given."),
         ],
         120,
@@ -117,7 +121,11 @@ pub(super) const KINDS: [ProviderKind; 11] = [
         "huaweicloud",
         "Huawei Cloud",
         "Huawei Cloud DNS.",
-        &[ACCESS_KEY_ID, SECRET_ACCESS_KEY, ProviderSetting::plain("region", "The region of the API, as in cn-north-4.")],
+        &[
+            ACCESS_KEY_ID,
+            SECRET_ACCESS_KEY,
+            ProviderSetting::plain("region", "The region of the API, as in cn-north-4."),
+        ],
         300,
         |given| {
             let (key, secret) = (given.text("access_key_id"), given.text("secret_access_key"));
@@ -234,7 +242,10 @@ pub(super) const KINDS: [ProviderKind; 11] = [
         "Yandex Cloud DNS, as a service account.",
         &[
             ProviderSetting::plain("folder_id", "The folder that the zone is in."),
-            ProviderSetting::secret("service_account_key", "The authorized key of the service account: its JSON in base64."),
+            ProviderSetting::secret(
+                "service_account_key",
+                "The authorized key of the service account: its JSON in base64.",
+            ),
         ],
         60,
         |given| {

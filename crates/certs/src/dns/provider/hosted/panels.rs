@@ -189,7 +189,8 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         ],
         120,
         |given| {
-            let (customer, key, password) = (given.text("customer_number"), given.text("api_key"), given.text("api_password"));
+            let (customer, key, password) =
+                (given.text("customer_number"), given.text("api_key"), given.text("api_password"));
             Ok(DnsUpdater::new_netcup(customer, key, password, TIMEOUT)?)
         },
     ),
@@ -276,14 +277,9 @@ pub(super) const KINDS: [ProviderKind; 21] = [
             Ok(DnsUpdater::new_ultradns(given.text("username"), given.text("password"), endpoint, TIMEOUT)?)
         },
     ),
-    kind(
-        "ibmcloud",
-        "IBM Cloud",
-        "Classic DNS of IBM Cloud (SoftLayer).",
-        &[USERNAME, API_KEY],
-        900,
-        |given| Ok(DnsUpdater::new_ibmcloud(given.text("username"), given.text("api_key"), TIMEOUT)?),
-    ),
+    kind("ibmcloud", "IBM Cloud", "Classic DNS of IBM Cloud (SoftLayer).", &[USERNAME, API_KEY], 900, |given| {
+        Ok(DnsUpdater::new_ibmcloud(given.text("username"), given.text("api_key"), TIMEOUT)?)
+    }),
     kind("zoneee", "Zone.ee", "Zone.ee and Zone.eu.", &[USERNAME, API_KEY], 300, |given| {
         Ok(DnsUpdater::new_zoneeu(given.text("username"), given.text("api_key"), TIMEOUT)?)
     }),

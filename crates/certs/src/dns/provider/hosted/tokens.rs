@@ -4,7 +4,8 @@ use dns_update::DnsUpdater;
 
 use super::{super::ProviderSetting, ProviderKind, TIMEOUT, kind, kind_of_one_value};
 
-const API_TOKEN: ProviderSetting = ProviderSetting::secret("api_token", "An API token that may change the zone's records.");
+const API_TOKEN: ProviderSetting =
+    ProviderSetting::secret("api_token", "An API token that may change the zone's records.");
 const API_KEY: ProviderSetting = ProviderSetting::secret("api_key", "The API key.");
 const API_SECRET: ProviderSetting = ProviderSetting::secret("api_secret", "The secret of the API key.");
 
@@ -53,14 +54,15 @@ pub(super) const KINDS: [ProviderKind; 34] = [
         &[ProviderSetting::secret("token", "The token that the page of the account shows.")],
         |given| Ok(DnsUpdater::new_duckdns(given.text("token"), TIMEOUT)?),
     ),
-    kind("dynu", "Dynu", "Dynu.", &[API_KEY], 300, |given| {
-        Ok(DnsUpdater::new_dynu(given.text("api_key"), TIMEOUT)?)
-    }),
+    kind("dynu", "Dynu", "Dynu.", &[API_KEY], 300, |given| Ok(DnsUpdater::new_dynu(given.text("api_key"), TIMEOUT)?)),
     kind(
         "easydns",
         "easyDNS",
         "easyDNS.",
-        &[ProviderSetting::plain("token", "The API token, which names the key."), ProviderSetting::secret("key", "The API key.")],
+        &[
+            ProviderSetting::plain("token", "The API token, which names the key."),
+            ProviderSetting::secret("key", "The API key."),
+        ],
         120,
         |given| Ok(DnsUpdater::new_easydns(given.text("token"), given.text("key"), TIMEOUT)?),
     ),
@@ -76,9 +78,14 @@ pub(super) const KINDS: [ProviderKind; 34] = [
     kind("godaddy", "GoDaddy", "GoDaddy, with a production key.", &[API_KEY, API_SECRET], 600, |given| {
         Ok(DnsUpdater::new_godaddy(given.text("api_key"), given.text("api_secret"), TIMEOUT)?)
     }),
-    kind("hetzner", "Hetzner", "Hetzner, with a token of the Cloud console that may read and write.", &[API_TOKEN], 120, |given| {
-        Ok(DnsUpdater::new_hetzner(given.text("api_token"), TIMEOUT)?)
-    }),
+    kind(
+        "hetzner",
+        "Hetzner",
+        "Hetzner, with a token of the Cloud console that may read and write.",
+        &[API_TOKEN],
+        120,
+        |given| Ok(DnsUpdater::new_hetzner(given.text("api_token"), TIMEOUT)?),
+    ),
     kind("hostingde", "hosting.de", "hosting.de.", &[API_KEY], 60, |given| {
         Ok(DnsUpdater::new_hostingde(given.text("api_key"), TIMEOUT)?)
     }),
@@ -99,18 +106,21 @@ pub(super) const KINDS: [ProviderKind; 34] = [
     kind("ipv64", "IPv64.net", "IPv64.net, with the API key of the account.", &[API_KEY], 60, |given| {
         Ok(DnsUpdater::new_ipv64(given.text("api_key"), TIMEOUT)?)
     }),
-    kind("linode", "Linode", "Linode (Akamai), with a personal access token for domains.", &[API_TOKEN], 300, |given| {
-        Ok(DnsUpdater::new_linode(given.text("api_token"), TIMEOUT)?)
-    }),
+    kind(
+        "linode",
+        "Linode",
+        "Linode (Akamai), with a personal access token for domains.",
+        &[API_TOKEN],
+        300,
+        |given| Ok(DnsUpdater::new_linode(given.text("api_token"), TIMEOUT)?),
+    ),
     kind("netlify", "Netlify", "Netlify, with a personal access token.", &[API_TOKEN], 300, |given| {
         Ok(DnsUpdater::new_netlify(given.text("api_token"), TIMEOUT)?)
     }),
     kind("namesilo", "NameSilo", "NameSilo; a record lives for an hour at least.", &[API_KEY], 3600, |given| {
         Ok(DnsUpdater::new_namesilo(given.text("api_key"), TIMEOUT)?)
     }),
-    kind("ns1", "NS1", "NS1 (IBM).", &[API_KEY], 60, |given| {
-        Ok(DnsUpdater::new_ns1(given.text("api_key"), TIMEOUT)?)
-    }),
+    kind("ns1", "NS1", "NS1 (IBM).", &[API_KEY], 60, |given| Ok(DnsUpdater::new_ns1(given.text("api_key"), TIMEOUT)?)),
     kind(
         "porkbun",
         "Porkbun",

@@ -1,0 +1,70 @@
+//! The kinds that ask a web server of the operator's.
+
+use serde_json::{Value, json};
+
+use super::{add_fails, opened, record, stub::Stub};
+
+#[tokio::test]
+async fn httpreq_sends_what_lego_sends() {
+    let server = Stub::start(|_| (200, String::new())).await;
+    let endpoint = format!("{}/hook/", server.url());
+    let writer = opened(
+        "httpreq",
+        &[("endpoint", endpoint.as_str()), ("username", "portward"), ("password", "canary-password")],
+    );
+    writer.add(&record("value-1")).await.unwrap();
+    writer.remove(&record("value-1")).await.unwrap();
+    let asked = server.asked();
+    let lines: Vec<&str> = asked.iter().map(|asked| asked.line.as_str()).collect();
+    assert_eq!(lines, ["POST /hook/present", "POST /hook/cleanup"]);
+    for asked in &asked {
+        let body: Value = serde_json::from_str(&asked.body).unwrap();
+        assert_eq!(body, json!({ "fqdn": "_acme-challenge.www.shop.test.", "value": "value-1" }));
+        assert_eq!(asked.header("content-type"), "application/json");
+        // "portward:canary-password"
+        assert_eq!(asked.header("authorization"), "Basic cG9ydHdhcmQ6Y2FuYXJ5LXBhc3N3b3Jk");
+    }
+    let plain = opened("httpreq", &[("endpoint", &server.url())]);
+    plain.add(&record("value-2")).await.unwrap();
+    assert_eq!(server.asked()[2].line, "POST /present");
+    assert_eq!(server.asked()[2].header("authorization"), "");
+}
+
+#[tokio::test]
+async fn failures_of_a_web_hook_are_told_without_its_secrets() {
+    let server = Stub::start(|asked| match asked.line.as_str() {
+        "POST /401/present" => (401, String::new()),
+        "POST /403/present" => (403, "not you".to_owned()),
+        // It repeats what it was sent.
+        _ => (500, format!("oops: {} canary-password", asked.header("authorization"))),
+    })
+    .await;
+    let url = server.url();
+    for (path, expected) in [
+        ("/401", "/401 refuses the credentials: it answers with status 401"),
+        ("/403", "/403 refuses the credentials: HTTP 403: not you"),
+        ("/500", "/500 failed: HTTP 500: oops: Basic (hidden) (hidden)"),
+    ] {
+        let endpoint = format!("{url}{path}");
+        let writer = opened("httpreq", &[("endpoint", &endpoint), ("username", "u"), ("password", "canary-password")]);
+        assert_eq!(add_fails(&*writer).await.to_string(), format!("{url}{expected}"));
+    }
+    drop(server);
+    let writer = opened("httpreq", &[("endpoint", &url)]);
+    let error = add_fails(&*writer).await.to_string();
+    assert!(error.starts_with(&format!("{url} cannot be reached: ")), "{error}");
+}
+
+#[tokio::test]
+async fn acme_dns_is_given_its_own_name_and_the_value() {
+    let server = Stub::start(|_| (200, r#"{"txt":"value-1"}"#.to_owned())).await;
+    let settings = [("username", "user"), ("password", "canary"), ("subdomain", "sub"), ("endpoint", &server.url())];
+    let writer = opened("acme-dns", &settings);
+    writer.add(&record("value-1")).await.unwrap();
+    writer.remove(&record("value-1")).await.unwrap();
+    let asked = server.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].line, "POST /update");
+    assert_eq!((asked[0].header("x-api-user"), asked[0].header("x-api-key")), ("user", "canary"));
+    assert_eq!(serde_json::from_str::<Value>(&asked[0].body).unwrap(), json!({ "subdomain": "sub", "txt": "value-1" }));
+}
