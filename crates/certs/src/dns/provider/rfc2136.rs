@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{
     Given, Make, NotOpened, ProviderKind, ProviderSetting,
     hosted::WITHIN,
-    said::{one_line, timed_out, words},
+    said::{one_line, outside, timed_out, words},
 };
 use crate::dns::{TxtError, TxtRecord, TxtWriter};
 
@@ -102,6 +102,10 @@ impl TxtWriter for Update {
 
 impl Update {
     async fn send(&self, record: &TxtRecord, action: Action) -> Result<(), TxtError> {
+        // hickory-dns takes it for granted.
+        if !record.is_inside_zone() {
+            return Err(outside(&self.server, record));
+        }
         match timeout(WITHIN, self.send_to_one(record, action)).await {
             Ok(result) => result,
             Err(_) => Err(timed_out(&self.server, WITHIN)),
@@ -157,9 +161,7 @@ impl Update {
                 zone,
                 why: "it is not the primary server of the zone (NOTAUTH)".to_owned(),
             },
-            Error::Response(_) if has(&["not in zone"]) => {
-                TxtError::NoZone { provider, zone, why: format!("{} is not inside it (NOTZONE)", record.name) }
-            }
+            Error::Response(_) if has(&["not in zone"]) => outside(&self.server, record),
             Error::Response(_) => {
                 TxtError::Failed { provider, why: format!("the server answers the update with: {text}") }
             }

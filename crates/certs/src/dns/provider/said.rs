@@ -81,6 +81,12 @@ pub(super) fn txt_error(provider: &str, error: &Error, record: &TxtRecord, secre
     }
 }
 
+/// Says that a name is not one of the zone.
+pub(super) fn outside(provider: &str, record: &TxtRecord) -> TxtError {
+    let (zone, why) = (record.zone.clone(), format!("{} is not inside it", record.name));
+    TxtError::NoZone { provider: provider.to_owned(), zone, why }
+}
+
 /// Says that nothing came in time.
 pub(super) fn timed_out(provider: &str, within: Duration) -> TxtError {
     TxtError::Unreachable {

@@ -216,8 +216,10 @@ async fn a_zone_is_found_with_all_addresses_of_its_servers() {
 
 #[tokio::test]
 async fn resolvers_without_any_zone_are_taken_for_its_servers() {
+    // As pebble-challtestsrv does it.
     let server = Fake::start(|asked| match asked.kind {
         RecordType::TXT => Says::Records(vec![txt(&asked.name, &["value"])]),
+        RecordType::SOA | RecordType::NS => Says::Code(ResponseCode::NotImp),
         _ => Says::Records(Vec::new()),
     })
     .await;
@@ -333,6 +335,10 @@ async fn broken_dnssec_is_an_answer_that_comes_only_without_checks() {
         server.address
     );
     assert_eq!(records.dnssec("broken.test").await, DnssecState::Broken(broken));
+    // One that checks nothing does not make up for it.
+    let careless = Fake::with(vec![a("broken.test", "192.0.2.1")]).await;
+    let both = asking(&[&server, &careless]);
+    assert!(matches!(both.dnssec("broken.test").await, DnssecState::Broken(_)));
     for name in ["signed.test", "dead.test", "silent.test"] {
         assert!(matches!(records.dnssec(name).await, DnssecState::Unknown(_)), "{name}");
     }

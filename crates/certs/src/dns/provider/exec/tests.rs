@@ -40,7 +40,7 @@ async fn a_program_is_told_by_arguments_and_environment() {
     let log = directory.path().join("log");
     let path = script(
         directory.path(),
-        &format!("{{ printf '<%s>' \"$@\"; echo; env | sort; read x && echo input; }} >> {}", log.display()),
+        &format!("{{ printf '<%s>' \"$@\"; echo; env | sort; if read x; then echo input; fi; }} >> {}", log.display()),
     );
     let writer = writer(&path, "60");
     writer.add(&record()).await.unwrap();

@@ -50,9 +50,14 @@ async fn powerdns_keeps_other_values() {
     let error = add_fails(&*wrong).await.to_string();
     assert_eq!(error, "PowerDNS refuses the credentials: it answers with status 401");
     let mut other = record("one");
-    other.zone = "other.test".to_owned();
+    other.zone = "www.shop.test".to_owned();
     let error = writer.add(&other).await.unwrap_err().to_string();
-    assert_eq!(error, "PowerDNS has no zone other.test: it answers with status 404");
+    assert_eq!(error, "PowerDNS has no zone www.shop.test: it answers with status 404");
+    for zone in ["other.test", "op.test", ""] {
+        other.zone = zone.to_owned();
+        let error = writer.add(&other).await.unwrap_err().to_string();
+        assert_eq!(error, format!("PowerDNS has no zone {zone}: _acme-challenge.www.shop.test is not inside it"));
+    }
 }
 
 #[tokio::test]
