@@ -1,6 +1,11 @@
 //! The kinds that ask a web server of the operator's.
 
+use std::sync::Arc;
+
+use portward_core::{HostPattern, Timestamp};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_rustls::{TlsAcceptor, rustls};
 
 use super::{add_fails, opened, record, stub::Stub};
 
@@ -67,4 +72,24 @@ async fn acme_dns_is_given_its_own_name_and_the_value() {
     assert_eq!(asked[0].line, "POST /update");
     assert_eq!((asked[0].header("x-api-user"), asked[0].header("x-api-key")), ("user", "canary"));
     assert_eq!(serde_json::from_str::<Value>(&asked[0].body).unwrap(), json!({ "subdomain": "sub", "txt": "value-1" }));
+}
+
+#[tokio::test]
+async fn a_web_hook_whose_certificate_nobody_vouches_for_gets_nothing() {
+    let validity = crate::self_signed_validity(Timestamp::from_unix(1_700_000_000).unwrap(), 36_500);
+    let made = crate::self_signed(&[HostPattern::parse("localhost").unwrap()], validity).unwrap();
+    let chain = vec![made.chain.leaf.to_vec().into()];
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(chain, made.key.to_pki_types()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handshake = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        TlsAcceptor::from(Arc::new(config)).accept(stream).await.is_ok()
+    });
+    let endpoint = format!("https://localhost:{port}");
+    let error = add_fails(&*opened("httpreq", &[("endpoint", &endpoint)])).await.to_string();
+    assert!(error.starts_with(&format!("{endpoint} cannot be reached: ")), "{error}");
+    assert!(!handshake.await.unwrap(), "the client accepted the certificate");
 }

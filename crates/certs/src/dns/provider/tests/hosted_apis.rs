@@ -94,7 +94,8 @@ async fn plesk_takes_away_the_one_record() {
         let mut records = kept.lock().unwrap();
         assert_eq!(asked.header("x-api-key"), "canary-key");
         if let Some(id) = asked.line.strip_prefix("DELETE /api/v2/dns/records/") {
-            records.retain(|record| record["id"].to_string() != id);
+            let id: u64 = id.parse().unwrap();
+            records.retain(|record| record["id"] != id);
             return (200, json!({ "status": "success" }).to_string());
         }
         assert!(asked.line.ends_with(" /api/v2/dns/records?domain=shop.test"), "{}", asked.line);
