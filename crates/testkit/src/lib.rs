@@ -14,6 +14,7 @@ mod child;
 mod client;
 mod eventually;
 mod fault_ca;
+mod named;
 mod pebble;
 mod program;
 mod server;
@@ -27,6 +28,7 @@ pub use eventually::eventually;
 pub use fault_ca::{
     Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
 };
+pub use named::Named;
 pub use pebble::{Pebble, PebbleOptions};
 pub use program::{Program, StartedProgram};
 pub use server::TestServer;

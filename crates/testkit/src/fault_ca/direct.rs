@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::{
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use portward_certs::acme::{
     AccountKey, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, DirectoryFacts, IssuedChain,
     NewAccount, NewOrder, Order, RegisteredAccount, RenewalAnswer, RevocationReason,

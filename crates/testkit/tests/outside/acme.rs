@@ -6,7 +6,9 @@ use portward_testkit::{Pebble, Program, StartedProgram, Upstream, free_port, get
 use serde_json::Value;
 
 /// Starts a server beside a Pebble that looks for answers at its bindings.
-async fn beside_pebble(options: impl FnOnce(portward_testkit::PebbleOptions) -> portward_testkit::PebbleOptions) -> (StartedProgram, Pebble) {
+async fn beside_pebble(
+    options: impl FnOnce(portward_testkit::PebbleOptions) -> portward_testkit::PebbleOptions,
+) -> (StartedProgram, Pebble) {
     let (http, https) = (free_port(), free_port());
     let pebble = options(Pebble::options().http_port(http).tls_port(https)).start().await;
     let server = Program::new_on(http, https).with_log("info,portward=debug").start();
@@ -31,10 +33,23 @@ async fn one_command_has_a_name_served_by_a_ca_while_requests_go_on() {
     server.portward(&["site", "add", "shop.test", "--upstream", &upstream.url()]);
     let before = issuer_shown(&server, "shop.test").await;
     let directory = pebble.directory_url();
-    let said = server.command(&[
-        "letsencrypt", "configure", "--dns-name", "shop.test", "--email", "ops@shop.test", "--accept-terms",
-        "--directory", &directory, "--directory-ca", "ca.pem", "--wait",
-    ]).output().unwrap();
+    let said = server
+        .command(&[
+            "letsencrypt",
+            "configure",
+            "--dns-name",
+            "shop.test",
+            "--email",
+            "ops@shop.test",
+            "--accept-terms",
+            "--directory",
+            &directory,
+            "--directory-ca",
+            "ca.pem",
+            "--wait",
+        ])
+        .output()
+        .unwrap();
     eprintln!("{}\n{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     let attempts = server.portward(&["acme", "attempts", "shop-test"]);
     eprintln!("{attempts}");

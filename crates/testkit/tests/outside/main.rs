@@ -9,6 +9,7 @@ mod acme_client;
 mod application;
 mod bindings;
 mod bodies;
+mod dns;
 mod git;
 mod imports;
 mod secrets;
