@@ -59,4 +59,6 @@ async fn one_command_has_a_name_served_by_a_ca_while_requests_go_on() {
     let status = json(&server.portward(&["letsencrypt", "status", "-o", "json"]));
     eprintln!("{status:#}");
     let _ = (get(server.http, "shop.test", "/", "").await, Command::new("true"), Duration::ZERO);
+    let (_, log) = server.stop();
+    eprintln!("{log}");
 }
