@@ -46,9 +46,6 @@ pub(crate) struct Fixture {
     /// What an operator was told of.
     pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
     pub(crate) board: Arc<RenewalBoard>,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) proxy: Arc<Proxy>,
-    pub(crate) clock: Clock,
     set: Arc<AtomicI64>,
     master: MasterKey,
     _shutdown: ShutdownTrigger,
@@ -105,30 +102,16 @@ impl Fixture {
         let publish = Publish {
             store: Arc::new(store.clone()),
             master: master.clone(),
-            proxy: Arc::clone(&proxy),
+            proxy,
             served: Arc::clone(&served),
-            clock: clock.clone(),
+            clock,
             shutdown,
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self {
-            app,
-            store,
-            served,
-            directory,
-            notices,
-            board,
-            engine,
-            proxy,
-            clock,
-            set,
-            master,
-            _shutdown: trigger,
-            _tasks: tasks,
-        }
+        Self { app, store, served, directory, notices, board, set, master, _shutdown: trigger, _tasks: tasks }
     }
 
     /// Sets the time that everything is told.

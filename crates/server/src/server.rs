@@ -156,12 +156,13 @@ impl Server {
             served: Arc::clone(&served),
             clock: clock.clone(),
             data_dir,
-            engine,
+            engine: Arc::clone(&engine),
         }));
         let api = rest::router(app);
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
-        let shown = Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), clock };
+        let shown =
+            Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine), clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));

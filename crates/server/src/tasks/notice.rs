@@ -23,8 +23,8 @@ use portward_store::{
     work::{self, ReadWorkError},
 };
 
-pub(crate) use known::RenewalBoard;
 use known::{Known, KnownRenewals};
+pub(crate) use known::{RenewalBoard, Standing};
 
 use super::Shutdown;
 use crate::{
