@@ -8,6 +8,7 @@ pub(crate) mod bindings;
 pub(crate) mod certificates;
 pub(crate) mod error;
 mod id;
+mod simulate;
 pub(crate) mod sites;
 mod status;
 
