@@ -13,6 +13,7 @@ mod id;
 mod issuers;
 mod letsencrypt;
 mod renewals;
+mod simulate;
 pub(crate) mod sites;
 mod status;
 
