@@ -6,6 +6,7 @@ pub(crate) mod actor;
 mod backup;
 pub(crate) mod bindings;
 pub(crate) mod certificates;
+mod check;
 pub(crate) mod error;
 mod id;
 pub(crate) mod sites;

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     app::{Actor, Allowed, App, AppParts, Permission, Right},
-    renewals::{Engine, EngineParts, Outside},
+    renewals::{Engine, EngineParts, Outside, Probe},
     rest,
     served::Served,
     tasks::{self, ShutdownTrigger, publish::Publish, supervise},
@@ -29,6 +29,7 @@ pub(crate) struct Fixture {
     pub(crate) app: Arc<App>,
     pub(crate) store: MemoryStore,
     pub(crate) served: Arc<Served>,
+    pub(crate) probe: Probe,
     pub(crate) directory: tempfile::TempDir,
     clock: Arc<AtomicI64>,
     _shutdown: ShutdownTrigger,
@@ -48,6 +49,12 @@ impl Fixture {
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
         let directory = tempfile::tempdir().unwrap();
+        let probe = Probe {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            proxy: Arc::clone(&proxy),
+            clock: clock.clone(),
+        };
         let parts = AppParts {
             store: Arc::new(store.clone()),
             master: master.clone(),
@@ -59,7 +66,7 @@ impl Fixture {
                 store: Arc::new(store.clone()),
                 sealer: opened.sealer,
                 cluster: opened.cluster.id,
-                surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+                surroundings: Arc::new(Outside::new(probe.clone())),
                 side_by_side: NonZeroUsize::MIN,
             })),
         };
@@ -68,7 +75,7 @@ impl Fixture {
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self { app, store, served, directory, clock: set, _shutdown: trigger, _tasks: tasks }
+        Self { app, store, served, probe, directory, clock: set, _shutdown: trigger, _tasks: tasks }
     }
 
     /// Sets the time that everything is told.

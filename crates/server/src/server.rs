@@ -28,7 +28,7 @@ use crate::{
     app::{App, AppParts},
     first_start::{self, Flags},
     master_key, process,
-    renewals::{Engine, EngineParts, Outside},
+    renewals::{Engine, EngineParts, Outside, Probe},
     rest,
     served::Served,
     start_error::StartError,
@@ -128,7 +128,12 @@ impl Server {
             store: Arc::clone(&store),
             sealer,
             cluster: cluster.id,
-            surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+            surroundings: Arc::new(Outside::new(Probe {
+                store: Arc::clone(&store),
+                served: Arc::clone(&served),
+                proxy: Arc::clone(&proxy),
+                clock: clock.clone(),
+            })),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
