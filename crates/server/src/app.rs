@@ -8,6 +8,7 @@ pub(crate) mod bindings;
 pub(crate) mod certificates;
 mod check;
 pub(crate) mod error;
+mod foreign;
 mod id;
 pub(crate) mod sites;
 mod status;
