@@ -2,7 +2,7 @@
 
 mod fake;
 
-use portward_core::acme::PortAnswer;
+use portward_core::acme::{Check, PortAnswer, Verdict};
 use portward_store::{
     HttpChallenge,
     change::{Change, commit},
@@ -13,8 +13,9 @@ use super::*;
 use crate::{
     app::Apply,
     fixture::{Fixture, binding, by, now, site},
+    renewals::{Outside, Surroundings},
 };
-use fake::{CAA, Says, free_port, resolver, router, server};
+use fake::{CAA, OnlyDirectory, Says, free_port, resolver, router, server};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -200,4 +201,39 @@ async fn what_is_counted_and_known_of_the_ca_is_told() {
         let issuer = Issuer { directory: directory.to_owned(), trust, ..issuer.clone() };
         assert_eq!(vantage(Some(&issuer)).await, expected, "{directory}");
     }
+}
+
+#[tokio::test]
+async fn the_directory_tells_the_clock_and_the_name_of_the_ca() {
+    let fixture = Fixture::start().await;
+    let date = Some(now().plus(Duration::from_secs(90)));
+    let caa_identities = vec!["ca.test".to_owned()];
+    let ca = OnlyDirectory(DirectoryFacts { date, caa_identities, ..DirectoryFacts::default() });
+    let name = HostPattern::parse("127.0.0.1").unwrap();
+    let challenge = ChallengeKind::Http01;
+    let question = Question { name: &name, challenge, issuer: None, ca: Some(Ok(Arc::new(ca))), answer: None };
+    let facts = fixture.probe.gather(question).await;
+    assert_eq!(facts.directory, Some(Ok(())));
+    assert_eq!(facts.clocks, Some(Clocks { ours: now(), of_ca: now().plus(Duration::from_secs(90)) }));
+    assert_eq!(facts.caa_identities, ["ca.test"]);
+}
+
+#[tokio::test]
+async fn the_engine_is_advised_by_what_is_real() {
+    let fixture = Fixture::start().await;
+    let mut tasks = JoinSet::new();
+    let port = free_port();
+    let other = "HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n";
+    server(&mut tasks, SocketAddr::new(ip("127.0.0.1"), port), other).await;
+    let resolver = resolver(&mut tasks, |_, _| Says::Addresses(vec![ip("127.0.0.1")])).await;
+    let issuer = Issuer { directory: format!("https://127.0.0.1:{}/dir", free_port()), ..issuer(port, vec![resolver]) };
+    let name = HostPattern::parse("shop.test").unwrap();
+    let answer = Some(("token", "token.thumbprint"));
+    let advice = Outside::new(fixture.probe.clone()).advise(&issuer, &name, ChallengeKind::Http01, answer).await;
+    let verdict = |check| advice.iter().find(|advice| advice.check == check).map(|advice| advice.verdict);
+    assert_eq!(verdict(Check::Directory), Some(Verdict::Warning), "{advice:?}");
+    assert_eq!(verdict(Check::Binding), Some(Verdict::Warning), "{advice:?}");
+    assert_eq!(verdict(Check::Addresses), Some(Verdict::Good), "{advice:?}");
+    let port = advice.iter().find(|advice| advice.check == Check::Port).unwrap();
+    assert!(port.verdict == Verdict::Warning && port.message.contains("nginx"), "{port:?}");
 }

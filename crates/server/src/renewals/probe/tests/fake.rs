@@ -1,7 +1,16 @@
-//! Others on the way: a resolver that says what a test wants, and servers that are not ours.
+//! Others on the way: a resolver that says what a test wants, servers that are not ours, and a CA.
 
 use std::net::{IpAddr, SocketAddr};
 
+use async_trait::async_trait;
+use portward_certs::acme::{
+    AccountKey, Authorization, CertificateAuthority, DirectoryFacts, IssuedChain, NewAccount, NewOrder, Order,
+    RegisteredAccount, RenewalAnswer, RevocationReason,
+};
+use portward_core::{
+    HostPattern,
+    acme::{CaError, ChallengeKind},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -102,3 +111,57 @@ pub(super) fn free_port() -> u16 {
 pub(super) const A: u16 = 1;
 pub(super) const AAAA: u16 = 28;
 pub(super) const CAA: u16 = 257;
+
+/// Is a CA that has a directory and nothing else.
+pub(super) struct OnlyDirectory(pub(super) DirectoryFacts);
+
+#[async_trait]
+impl CertificateAuthority for OnlyDirectory {
+    async fn directory(&self) -> Result<DirectoryFacts, CaError> {
+        Ok(self.0.clone())
+    }
+
+    async fn register(&self, _: &NewAccount) -> Result<RegisteredAccount, CaError> {
+        unreachable!()
+    }
+
+    async fn roll_over(&self, _: &RegisteredAccount, _: &AccountKey) -> Result<(), CaError> {
+        unreachable!()
+    }
+
+    async fn new_order(&self, _: &RegisteredAccount, _: &NewOrder) -> Result<Order, CaError> {
+        unreachable!()
+    }
+
+    async fn find_order(&self, _: &RegisteredAccount, _: &[HostPattern]) -> Result<Option<Order>, CaError> {
+        unreachable!()
+    }
+
+    async fn order(&self, _: &RegisteredAccount, _: &str) -> Result<Order, CaError> {
+        unreachable!()
+    }
+
+    async fn authorization(&self, _: &RegisteredAccount, _: &str) -> Result<Authorization, CaError> {
+        unreachable!()
+    }
+
+    async fn answer(&self, _: &RegisteredAccount, _: &str, _: ChallengeKind) -> Result<(), CaError> {
+        unreachable!()
+    }
+
+    async fn finalize(&self, _: &RegisteredAccount, _: &str, _: &[u8]) -> Result<Order, CaError> {
+        unreachable!()
+    }
+
+    async fn certificate(&self, _: &RegisteredAccount, _: &str) -> Result<Vec<IssuedChain>, CaError> {
+        unreachable!()
+    }
+
+    async fn revoke(&self, _: &RegisteredAccount, _: &[u8], _: RevocationReason) -> Result<(), CaError> {
+        unreachable!()
+    }
+
+    async fn renewal_info(&self, _: &[u8]) -> Result<RenewalAnswer, CaError> {
+        unreachable!()
+    }
+}
