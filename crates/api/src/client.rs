@@ -15,6 +15,7 @@ use crate::{
 };
 use portward_core::{BindingId, CertificateId, SiteId};
 
+mod acme;
 mod connect;
 mod endpoint;
 mod error;

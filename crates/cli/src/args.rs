@@ -6,14 +6,20 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+mod acme;
 mod binding;
 mod certificate;
+mod import;
+mod letsencrypt;
 mod serve;
 mod site;
 mod store;
 
+pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
 pub(crate) use binding::BindingCommand;
-pub(crate) use certificate::{CertificateCommand, ExportFormat, PasswordArgs};
+pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
+pub(crate) use import::{ForeignKind, ImportArgs};
+pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use serve::ServeArgs;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
 pub(crate) use store::StoreCommand;
@@ -48,9 +54,18 @@ pub(crate) enum Command {
     /// Choose what is served for which host names
     #[command(subcommand, arg_required_else_help = true)]
     Site(SiteCommand),
-    /// Import, make, export and replace certificates
+    /// Get, import, make, export and replace certificates
     #[command(subcommand, arg_required_else_help = true)]
     Certificate(CertificateCommand),
+    /// Get a certificate for this server's own name from Let's Encrypt
+    #[command(name = "letsencrypt", alias = "lets-encrypt", subcommand, arg_required_else_help = true)]
+    LetsEncrypt(LetsEncryptCommand),
+    /// Choose the CAs, and see what they are asked and what they answer
+    #[command(subcommand, arg_required_else_help = true)]
+    Acme(AcmeCommand),
+    /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
+    #[command(after_help = import::EXAMPLES)]
+    Import(ImportArgs),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
@@ -108,6 +123,7 @@ Examples:
   portward status
   portward certificate import shop.pfx --password-stdin < password
   portward site add shop.example --upstream http://127.0.0.1:3000
+  portward letsencrypt configure --dns-name shop.example --accept-terms --wait
 
 Exit codes:
   0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,

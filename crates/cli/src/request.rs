@@ -2,7 +2,9 @@
 //!
 //! Each noun has a file with a `parse`, which makes a request of what was typed, and a `run`, which does it.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use portward_api::Effect;
+use portward_core::HostPattern;
 
 use crate::{
     args::{Command, Format, ServeArgs, ServerArgs},
@@ -12,14 +14,22 @@ use crate::{
     terminal::Terminal,
 };
 
+mod acme;
+mod authorities;
 mod binding;
 mod certificate;
+mod import;
+mod letsencrypt;
 mod site;
 mod status;
 mod store;
+mod wait;
 
+use acme::AcmeRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;
+use import::ImportRequest;
+use letsencrypt::LetsEncryptRequest;
 use site::SiteRequest;
 use store::StoreRequest;
 
@@ -43,6 +53,12 @@ pub(crate) enum Request {
     Site(SiteRequest),
     /// Something about certificates.
     Certificate(CertificateRequest),
+    /// Something about the certificate for the server's own name.
+    LetsEncrypt(LetsEncryptRequest),
+    /// Something about CAs, and what they are asked.
+    Acme(AcmeRequest),
+    /// What another program has.
+    Import(ImportRequest),
     /// Something about the store.
     Store(StoreRequest),
 }
@@ -64,6 +80,18 @@ impl Task {
             Command::Certificate(command) => {
                 let (request, server, output) = CertificateRequest::parse(command)?;
                 (Request::Certificate(request), server, output)
+            }
+            Command::LetsEncrypt(command) => {
+                let (request, server, output) = LetsEncryptRequest::parse(command)?;
+                (Request::LetsEncrypt(request), server, output)
+            }
+            Command::Acme(command) => {
+                let (request, server, output) = AcmeRequest::parse(command)?;
+                (Request::Acme(request), server, output)
+            }
+            Command::Import(args) => {
+                let (request, server, output) = ImportRequest::parse(args);
+                (Request::Import(request), server, output)
             }
             Command::Store(command) => {
                 let (request, server, output) = StoreRequest::parse(command);
@@ -87,6 +115,9 @@ impl Request {
                 Self::Binding(request) => request.run(&client, terminal).await,
                 Self::Site(request) => request.run(&client, terminal).await,
                 Self::Certificate(request) => request.run(&client, terminal).await,
+                Self::LetsEncrypt(request) => request.run(&client, terminal).await,
+                Self::Acme(request) => request.run(&client, terminal).await,
+                Self::Import(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
             }
         });
@@ -94,6 +125,23 @@ impl Request {
         runtime.shutdown_background();
         ended
     }
+}
+
+/// Whether a command changes anything.
+fn effect(dry_run: bool) -> Effect {
+    if dry_run { Effect::DryRun } else { Effect::Apply }
+}
+
+/// Reads names that a certificate can be for.
+fn certificate_names(names: &[String]) -> Result<Vec<HostPattern>, Failure> {
+    let names: Vec<HostPattern> =
+        names.iter().map(|name| HostPattern::parse(name)).collect::<Result<_, _>>().map_err(Failure::usage)?;
+    if names.contains(&HostPattern::Any) {
+        return Err(Failure::usage(anyhow!(
+            "no certificate is for every name; give host names, *.NAME or IP addresses"
+        )));
+    }
+    Ok(names)
 }
 
 /// Makes a failure of usage that names the words it comes from.

@@ -1,14 +1,26 @@
 //! The API's views as text for people.
 
+mod attempt;
 mod binding;
 mod certificate;
+mod foreign;
+mod issuer;
+mod outlook;
+mod renewal;
 mod site;
 mod status;
 
 use portward_api::Removed;
 
+pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
 pub(crate) use binding::bindings;
 pub(crate) use certificate::{certificate, certificates, taken};
+pub(crate) use foreign::{import_ended, imported};
+pub(crate) use issuer::{added, dns_kinds, dns_provider, dns_providers, issuer, issuers};
+pub(crate) use outlook::{check, simulated};
+pub(crate) use renewal::{
+    being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
+};
 pub(crate) use site::{site, sites};
 pub(crate) use status::status;
 
@@ -30,6 +42,11 @@ fn shortened(names: &[String]) -> String {
         }
         names => names.join(", "),
     }
+}
+
+/// Names all, or says that there is none.
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Numbers a thing: `no site`, `1 site`, `2 sites`.

@@ -6,6 +6,10 @@ use serde::Serialize;
 
 use crate::{args::Format, exit::Exit, failure::Failure, table::Colour};
 
+mod live;
+
+pub(crate) use live::Live;
+
 /// Writes results to stdout and messages to stderr.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
@@ -17,9 +21,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Writes in that format, with colour if a terminal takes it and nobody asked for none.
     pub(crate) fn new(format: Format) -> Self {
-        let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let colour = if io::stdout().is_terminal() && !colourless { Colour::Ansi } else { Colour::None };
+        let colour = if io::stdout().is_terminal() && !is_colourless() { Colour::Ansi } else { Colour::None };
         Self { format, colour }
     }
 
@@ -64,6 +66,16 @@ impl Terminal {
         // Nobody is left to be told if stderr cannot be written.
         let _ = writeln!(io::stderr().lock(), "{}", printable(message));
     }
+}
+
+/// Whether somebody asked for no colour, or the terminal has none.
+fn is_colourless() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb()
+}
+
+/// Whether the terminal says that it knows no escape sequences.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Tells why a command was not done.

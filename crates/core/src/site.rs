@@ -38,10 +38,12 @@ pub struct Settings {
     pub force_https: ForceHttps,
     /// When a certificate's end is warned of.
     pub warning: WarningPolicy,
+    /// The certificate for the server's own name, as `portward letsencrypt configure` made it.
+    pub letsencrypt: Option<CertificateId>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { force_https: ForceHttps::Off, warning: WarningPolicy::DEFAULT }
+        Self { force_https: ForceHttps::Off, warning: WarningPolicy::DEFAULT, letsencrypt: None }
     }
 }

@@ -3,13 +3,18 @@
 //! **Invariant:** nothing changes what is served but a commit to the store, and each has its audit record in it.
 
 pub(crate) mod actor;
+mod attempts;
 mod backup;
 pub(crate) mod bindings;
 pub(crate) mod certificates;
 mod check;
+mod dns_providers;
 pub(crate) mod error;
 mod foreign;
 mod id;
+mod issuers;
+mod letsencrypt;
+mod renewals;
 pub(crate) mod sites;
 mod status;
 

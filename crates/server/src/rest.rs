@@ -3,6 +3,7 @@
 //! A handler takes a [`call::Call`] of its right, and the use cases take the proof in it:
 //! a route without a right, or with the wrong one, does not compile.
 
+mod acme;
 mod answer;
 mod bindings;
 mod body;
@@ -49,6 +50,29 @@ fn table(app: Arc<App>) -> Table {
         .route(M::GET, "/api/v1/certificates/{id}/versions", certificates::list_versions)
         .route(M::POST, "/api/v1/certificates/{id}/export", certificates::export)
         .route(M::POST, "/api/v1/certificates/{id}/rollback", certificates::roll_back)
+        .route(M::POST, "/api/v1/certificates/request", acme::request)
+        .route(M::GET, "/api/v1/certificates/{id}/renewal", acme::show_renewal)
+        .route(M::GET, "/api/v1/certificates/{id}/attempts", acme::list_certificate_attempts)
+        .route(M::POST, "/api/v1/certificates/{id}/renew", acme::renew)
+        .route(M::POST, "/api/v1/certificates/{id}/revoke", acme::revoke)
+        .route(M::POST, "/api/v1/certificates/{id}/unmanage", acme::unmanage)
+        .route(M::GET, "/api/v1/acme/issuers", acme::list_issuers)
+        .route(M::POST, "/api/v1/acme/issuers", acme::add_issuer)
+        .route(M::GET, "/api/v1/acme/issuers/{id}", acme::show_issuer)
+        .route(M::DELETE, "/api/v1/acme/issuers/{id}", acme::remove_issuer)
+        .route(M::POST, "/api/v1/acme/issuers/{id}/rollover", acme::roll_over_account)
+        .route(M::GET, "/api/v1/acme/dns-kinds", acme::list_dns_kinds)
+        .route(M::GET, "/api/v1/acme/dns-providers", acme::list_dns_providers)
+        .route(M::POST, "/api/v1/acme/dns-providers", acme::add_dns_provider)
+        .route(M::GET, "/api/v1/acme/dns-providers/{id}", acme::show_dns_provider)
+        .route(M::DELETE, "/api/v1/acme/dns-providers/{id}", acme::remove_dns_provider)
+        .route(M::GET, "/api/v1/acme/attempts", acme::list_attempts)
+        .route(M::GET, "/api/v1/acme/attempts/{id}", acme::show_attempt)
+        .route(M::GET, "/api/v1/acme/renewals", acme::list_renewals)
+        .route(M::GET, "/api/v1/acme/letsencrypt", acme::show_letsencrypt)
+        .route(M::POST, "/api/v1/acme/letsencrypt", acme::configure)
+        .route(M::POST, "/api/v1/acme/letsencrypt/renew", acme::renew_letsencrypt)
+        .route(M::DELETE, "/api/v1/acme/letsencrypt", acme::disable_letsencrypt)
         .route(M::POST, "/api/v1/store/backup", store::backup)
         .route(M::POST, "/api/v1/store/restore", store::restore)
 }

@@ -23,7 +23,7 @@ use crate::{
     random,
     records::{
         AuditRecord, AuditedRecord, BindingRecord, ChallengeRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord,
-        Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
+        LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
     },
     sealing::{Sealer, Secret},
 };
@@ -118,6 +118,15 @@ impl Change {
         let force_https = ForceHttpsRecord::from(settings.force_https);
         self.put(&Place::Setting(SettingName::ForceHttps), &force_https, Expected::Any);
         self.put(&Place::Setting(SettingName::Warning), &WarningRecord::from(settings.warning), Expected::Any);
+    }
+
+    /// Writes which certificate is for the server's own name, or that none is.
+    pub fn put_letsencrypt(&mut self, certificate: Option<&CertificateId>) {
+        let place = Place::Setting(SettingName::LetsEncrypt);
+        match certificate {
+            Some(id) => self.put(&place, &LetsEncryptRecord::new(id.clone()), Expected::Any),
+            None => self.delete(&place, Expected::Any),
+        }
     }
 
     /// Writes an issuer; the MAC key of its external account binding is sealed.

@@ -48,6 +48,8 @@ pub(crate) enum SettingName {
     ForceHttps,
     /// When a certificate's end is warned of.
     Warning,
+    /// The certificate for the server's own name.
+    LetsEncrypt,
 }
 
 impl Place {
@@ -119,11 +121,12 @@ impl SettingName {
         match self {
             Self::ForceHttps => "force-https",
             Self::Warning => "warning",
+            Self::LetsEncrypt => "letsencrypt",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::ForceHttps, Self::Warning].into_iter().find(|name| name.as_str() == text)
+        [Self::ForceHttps, Self::Warning, Self::LetsEncrypt].into_iter().find(|name| name.as_str() == text)
     }
 }
 
@@ -159,6 +162,7 @@ mod tests {
             (Place::SealCheck, "meta/seal-check"),
             (Place::Setting(SettingName::ForceHttps), "settings/force-https"),
             (Place::Setting(SettingName::Warning), "settings/warning"),
+            (Place::Setting(SettingName::LetsEncrypt), "settings/letsencrypt"),
             (Place::Binding(BindingId::parse("b1").unwrap()), "bindings/b1"),
             (Place::Site(SiteId::parse("s1").unwrap()), "sites/s1"),
             (Place::CertificateSpec(id.clone()), "certs/01k9/spec"),

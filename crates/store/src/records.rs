@@ -25,7 +25,7 @@ pub(crate) use challenge::{ChallengeRecord, TlsChallengeRecord};
 pub(crate) use issuer::{DnsProviderRecord, IssuerRecord};
 pub(crate) use managed::ManagedRecord;
 pub(crate) use meta::{ClusterRecord, SchemaRecord};
-pub(crate) use setting::{ForceHttpsRecord, WarningRecord};
+pub(crate) use setting::{ForceHttpsRecord, LetsEncryptRecord, WarningRecord};
 pub(crate) use site::SiteRecord;
 
 use crate::{Cause, sealing::Sealed};

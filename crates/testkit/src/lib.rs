@@ -1,4 +1,4 @@
-//! Parts for tests of whole Portward: a server in-process, the program, authorities, upstreams, clients, a browser.
+//! Parts for tests of whole Portward: a server in-process, the program, authorities, a CA with faults, upstreams, clients, a browser.
 //!
 //! Everything listens on loopback, on a port that the system chooses, and ends with the value that holds it.
 #![allow(
@@ -13,6 +13,9 @@ mod browser;
 mod child;
 mod client;
 mod eventually;
+mod fault_ca;
+mod named;
+mod pebble;
 mod program;
 mod server;
 mod upstream;
@@ -22,6 +25,11 @@ pub use browser::Browser;
 pub use child::{Child, free_port, run};
 pub use client::{Connection, Response, get, handshake, handshake_without_name, request};
 pub use eventually::eventually;
+pub use fault_ca::{
+    Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
+};
+pub use named::Named;
+pub use pebble::{Pebble, PebbleOptions};
 pub use program::{Program, StartedProgram};
 pub use server::TestServer;
 pub use upstream::Upstream;

@@ -46,6 +46,13 @@ impl Program {
         Self { directory: tempfile::tempdir().unwrap(), arguments, log_filter: "info".to_owned(), user: User::Same }
     }
 
+    /// The same at ports that somebody else is told of beforehand.
+    pub fn new_on(http: u16, https: u16) -> Self {
+        let (http, https) = (format!("127.0.0.1:{http}"), format!("127.0.0.1:{https}"));
+        let arguments = ["--http", &http, "--https", &https, "--admin", "127.0.0.1:0"].map(str::to_owned).to_vec();
+        Self { arguments, ..Self::new() }
+    }
+
     /// Runs it without any privilege: as nobody if the test runs as root, else as the test's user.
     #[must_use]
     pub fn as_nobody(mut self) -> Self {

@@ -105,6 +105,8 @@ macro_rules! asked {
     }};
 }
 
+mod acme;
+
 #[tokio::test]
 async fn every_operation_asks_at_its_route() {
     let (binding, site_id) = (BindingId::parse("b1").unwrap(), SiteId::parse("s1").unwrap());

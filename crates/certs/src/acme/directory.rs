@@ -2,6 +2,10 @@
 //!
 //! instant-acme makes the requests that it has: new orders, reading and finalizing them, downloads, revocation. For the
 //! others there are [`jws`] and [`objects`]. All of them go through a [`call::Call`], which sees every answer.
+#![allow(
+    clippy::result_large_err,
+    reason = "it is the error of the trait, made at most once in a call of milliseconds"
+)]
 
 mod account;
 mod authorizations;

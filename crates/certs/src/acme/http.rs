@@ -203,4 +203,6 @@ const KEEP: Duration = Duration::from_secs(20);
 const MAX_IDLE: usize = 8;
 
 #[cfg(test)]
+pub(super) mod test_server;
+#[cfg(test)]
 mod tests;

@@ -146,7 +146,7 @@ pub fn open(
         return Err(OpenProviderError::UnknownKind { kind: kind.to_owned(), known });
     };
     let given = given::check(kind, settings)?;
-    if kind.needs_authorities(&given) && rustls_native_certs::load_native_certs().certs.is_empty() {
+    if kind.needs_authorities() && rustls_native_certs::load_native_certs().certs.is_empty() {
         return Err(OpenProviderError::NoAuthorities { kind: kind.word });
     }
     let made = match kind.make {
@@ -170,7 +170,7 @@ impl ProviderKind {
     }
 
     /// The HTTP client of dns-update reads the machine's authorities when it is made, and cannot be made without.
-    fn needs_authorities(&self, _: &Given) -> bool {
+    fn needs_authorities(&self) -> bool {
         !matches!(self.word, "rfc2136" | "exec")
     }
 }

@@ -282,11 +282,11 @@ fn as_caa(data: &RData) -> Option<CaaRecord> {
 }
 
 fn parse(name: &str) -> Result<Name, LookupFailure> {
-    let parsed = Name::from_ascii(name).map_err(|error| LookupFailure::NotAName(error.to_string()))?;
+    let parsed = Name::from_ascii(name).map(rooted).map_err(|error| LookupFailure::NotAName(error.to_string()))?;
     if parsed.is_root() {
         return Err(LookupFailure::NotAName("it is empty".to_owned()));
     }
-    Ok(rooted(parsed).to_lowercase())
+    Ok(parsed.to_lowercase())
 }
 
 fn rooted(mut name: Name) -> Name {

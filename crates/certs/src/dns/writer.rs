@@ -25,6 +25,14 @@ pub struct TxtRecord {
     pub value: String,
 }
 
+impl TxtRecord {
+    /// Whether the name is that of the zone, or below it.
+    pub fn is_inside_zone(&self) -> bool {
+        let (name, zone) = (self.name.to_ascii_lowercase(), self.zone.to_ascii_lowercase());
+        name.strip_suffix(&zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) && !zone.is_empty()
+    }
+}
+
 /// Says why a TXT record could not be written or taken away.
 ///
 /// The texts are of the provider or the program, with what we know about it; no secret is in them.

@@ -6,6 +6,12 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use super::{OutputArgs, ServerArgs};
 
+mod managed;
+
+pub(crate) use managed::{
+    CertificateRenewArgs, CertificateRequestArgs, CertificateRevokeArgs, CertificateUnmanageArgs,
+};
+
 /// Lists the commands about certificates.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertificateCommand {
@@ -21,6 +27,18 @@ pub(crate) enum CertificateCommand {
     /// Make a self-signed certificate
     #[command(after_help = SELF_SIGNED_EXAMPLES)]
     NewSelfSigned(CertificateSelfSignedArgs),
+    /// Get a certificate from a CA, and keep it renewed
+    #[command(after_help = managed::REQUEST_EXAMPLES)]
+    Request(CertificateRequestArgs),
+    /// Renew a managed certificate if it is due
+    #[command(after_help = managed::RENEW_EXAMPLES)]
+    Renew(CertificateRenewArgs),
+    /// Have the version that is served revoked by its CA
+    #[command(after_help = managed::REVOKE_EXAMPLES)]
+    Revoke(CertificateRevokeArgs),
+    /// Renew a certificate no more
+    #[command(after_help = managed::UNMANAGE_EXAMPLES)]
+    Unmanage(CertificateUnmanageArgs),
     /// Write a certificate with its private key to a file
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(CertificateExportArgs),

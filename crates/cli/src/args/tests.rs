@@ -1,6 +1,6 @@
 //! The command line as scripts and people see it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use clap::{CommandFactory, error::ErrorKind};
 
@@ -50,9 +50,13 @@ fn every_command_that_does_something_has_examples() {
 #[test]
 fn no_flag_takes_a_secret_from_the_command_line() {
     fn check(command: &clap::Command) {
-        for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
-            let takes_secret = ["password", "token", "secret"].contains(&flag);
-            assert!(!takes_secret, "--{flag} of {} would show a secret to every user", command.get_name());
+        for argument in command.get_arguments() {
+            let Some(flag) = argument.get_long() else { continue };
+            let is_secret = ["password", "token", "secret", "mac-key"].contains(&flag);
+            // A file with a secret in it may be named.
+            let is_file =
+                argument.get_value_names().is_some_and(|names| names.iter().any(|name| name.ends_with("FILE")));
+            assert!(!is_secret || is_file, "--{flag} of {} would show a secret to every user", command.get_name());
         }
         command.get_subcommands().for_each(check);
     }
@@ -80,6 +84,28 @@ fn words_that_make_no_sense_are_refused() {
         ("certificate new-self-signed a.test --days 0", ErrorKind::ValueValidation),
         ("certificate export id --format pem", ErrorKind::MissingRequiredArgument),
         ("certificate export id --format der --out f", ErrorKind::InvalidValue),
+        ("certificate request", ErrorKind::MissingRequiredArgument),
+        ("certificate request a.test --challenge http", ErrorKind::InvalidValue),
+        ("certificate request a.test --key rsa", ErrorKind::InvalidValue),
+        ("certificate request a.test --renew-days-before 0", ErrorKind::ValueValidation),
+        ("certificate request a.test --wait --dry-run", ErrorKind::ArgumentConflict),
+        ("certificate revoke id --reason bored", ErrorKind::InvalidValue),
+        ("letsencrypt configure --email a@b.test", ErrorKind::MissingRequiredArgument),
+        ("letsencrypt configure --dns-name a.test --staging --directory https://b.test", ErrorKind::ArgumentConflict),
+        ("letsencrypt configure --dns-name a.test --directory-ca f", ErrorKind::MissingRequiredArgument),
+        ("letsencrypt configure --dns-name a.test --https-port 0", ErrorKind::ValueValidation),
+        ("letsencrypt configure --dns-name a.test --wait --dry-run", ErrorKind::ArgumentConflict),
+        ("acme", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+        ("acme issuer add", ErrorKind::MissingRequiredArgument),
+        ("acme issuer add letsencrypt --eab-key-id k", ErrorKind::MissingRequiredArgument),
+        ("acme issuer add letsencrypt --eab-mac-key-file f", ErrorKind::MissingRequiredArgument),
+        ("acme issuer add letsencrypt --eab-mac-key hunter2", ErrorKind::UnknownArgument),
+        ("acme issuer add letsencrypt --http-port 65536", ErrorKind::ValueValidation),
+        ("acme account rollover", ErrorKind::MissingRequiredArgument),
+        ("acme dns add", ErrorKind::MissingRequiredArgument),
+        ("acme simulate", ErrorKind::MissingRequiredArgument),
+        ("import apache /etc", ErrorKind::InvalidValue),
+        ("import certbot", ErrorKind::MissingRequiredArgument),
         ("store backup", ErrorKind::MissingRequiredArgument),
         ("store restore", ErrorKind::MissingRequiredArgument),
         ("serve --workers 0", ErrorKind::ValueValidation),
@@ -88,5 +114,17 @@ fn words_that_make_no_sense_are_refused() {
         let error = Args::try_parse_from(std::iter::once("portward").chain(words.split(' '))).unwrap_err();
         assert_eq!(error.kind(), expected, "{words}");
         assert_eq!(error.exit_code(), 2, "{words}");
+    }
+}
+
+#[test]
+fn the_spelling_of_octopus_is_an_alias() {
+    for noun in ["letsencrypt", "lets-encrypt"] {
+        let words = ["portward", noun, "configure", "--dns-name", "shop.test", "--accept-terms"];
+        let Command::LetsEncrypt(LetsEncryptCommand::Configure(args)) = Args::try_parse_from(words).unwrap().command
+        else {
+            panic!("{noun} is something else")
+        };
+        assert_eq!((args.dns_name.as_str(), args.accept_terms), ("shop.test", true));
     }
 }

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use portward_api::{CertificateRollback, CertificateTaken, Client, Effect, SelfSignedCreate};
+use portward_api::{
+    CertificateRollback, CertificateTaken, Client, Effect, SelfSignedCreate,
+    acme::{CertificateRenew, CertificateRevoke},
+};
 use portward_core::{CertificateId, HostPattern};
 
-use super::bad;
+use super::{bad, certificate_names, effect, wait};
 use crate::{
     args::{CertificateCommand, ExportFormat, OutputArgs, PasswordArgs, ServerArgs},
     exit::Exit,
@@ -17,6 +20,9 @@ use crate::{
 
 mod export;
 mod import;
+mod managed;
+
+pub(super) use managed::{ManagedRequest, Waiting};
 
 /// Is what is asked for about certificates.
 #[derive(Debug, PartialEq)]
@@ -34,6 +40,8 @@ pub(crate) enum CertificateRequest {
         /// How long it is valid.
         days: Option<u32>,
     },
+    /// Something about managed ones.
+    Managed(ManagedRequest),
     /// One with its key in a file.
     Export(Export),
     /// The version before.
@@ -92,23 +100,29 @@ impl CertificateRequest {
                     replace,
                     password: args.password,
                     allow_expired: args.allow_expired,
-                    effect: if args.dry_run { Effect::DryRun } else { Effect::Apply },
+                    effect: effect(args.dry_run),
                 };
                 (Self::Import(import), args.server, args.output)
             }
             CertificateCommand::NewSelfSigned(args) => {
-                let names: Vec<HostPattern> = args
-                    .names
-                    .iter()
-                    .map(|name| HostPattern::parse(name))
-                    .collect::<Result<_, _>>()
-                    .map_err(Failure::usage)?;
-                if names.contains(&HostPattern::Any) {
-                    return Err(Failure::usage(anyhow!(
-                        "no certificate is for every name; give host names, *.NAME or IP addresses"
-                    )));
-                }
+                let names = certificate_names(&args.names)?;
                 (Self::NewSelfSigned { names, days: args.days.map(u32::from) }, args.server, args.output)
+            }
+            CertificateCommand::Request(args) => {
+                let (server, output) = (args.server.clone(), args.output);
+                (Self::Managed(ManagedRequest::parse(args)?), server, output)
+            }
+            CertificateCommand::Renew(args) => {
+                let renew = CertificateRenew { force: args.force, placed: args.placed };
+                let request = ManagedRequest::Renew(id(&args.id)?, renew, Waiting::of(args.wait));
+                (Self::Managed(request), args.server, args.output)
+            }
+            CertificateCommand::Revoke(args) => {
+                let revoke = CertificateRevoke { reason: args.reason };
+                (Self::Managed(ManagedRequest::Revoke(id(&args.id)?, revoke)), args.server, args.output)
+            }
+            CertificateCommand::Unmanage(args) => {
+                (Self::Managed(ManagedRequest::Unmanage(id(&args.id)?)), args.server, args.output)
             }
             CertificateCommand::Export(args) => {
                 let out = if args.out == Path::new("-") { Destination::Stdout } else { Destination::File(args.out) };
@@ -150,6 +164,7 @@ impl CertificateRequest {
                 let taken = client.new_self_signed_certificate(&create).await?;
                 tell_taken(&taken, Effect::Apply, terminal)
             }
+            Self::Managed(request) => request.run(client, terminal).await,
             Self::Export(export) => export.run(client, terminal).await,
             Self::Rollback { id, allow_expired } => {
                 let taken = client.rollback_certificate(&id, &CertificateRollback { allow_expired }).await?;

@@ -1,14 +1,14 @@
 //! `portward site`.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use portward_api::{Client, SiteCreate, SiteUpdate, UpstreamTrustInput};
 use portward_core::{
     CertificateId, ForceHttps, HostError, HostPattern, Hsts, SiteCertificate, SiteId, Thumbprint, Upstream,
 };
 
-use super::bad;
+use super::{authorities, bad};
 use crate::{
     args::{ForceHttpsWord, OutputArgs, ServerArgs, SiteCommand, SiteSettingArgs},
     exit::Exit,
@@ -157,18 +157,7 @@ impl Trust {
     fn input(&self) -> Result<UpstreamTrustInput, Failure> {
         Ok(match self {
             Self::System => UpstreamTrustInput::System,
-            Self::AuthoritiesIn(file) => {
-                let pem = fs::read_to_string(file);
-                let pem = pem.with_context(|| format!("cannot read the authorities from {}", file.display()))?;
-                // The file goes to the server as it is, and a key in it would go along.
-                if pem.contains("PRIVATE KEY-----") {
-                    return Err(Failure::failed(anyhow!(
-                        "{} has a private key in it; --upstream-ca takes the certificates of authorities alone",
-                        file.display()
-                    )));
-                }
-                UpstreamTrustInput::Authorities(pem)
-            }
+            Self::AuthoritiesIn(file) => UpstreamTrustInput::Authorities(authorities::read(file, "--upstream-ca")?),
             Self::Pin(thumbprint) => UpstreamTrustInput::Pin(thumbprint.to_string()),
             Self::DangerInsecure => UpstreamTrustInput::DangerInsecure,
         })

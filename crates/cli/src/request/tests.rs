@@ -4,10 +4,16 @@
 
 use clap::Parser;
 use portward_api::Effect;
-use portward_core::{BindingId, CertificateId, HostPattern, Scheme, SiteId};
+use portward_core::{AttemptId, BindingId, CertificateId, DnsProviderId, HostPattern, IssuerId, Scheme, SiteId};
 
-use super::*;
+use super::{
+    acme::{DnsRequest, IssuerRequest},
+    certificate::ManagedRequest,
+    *,
+};
 use crate::args::Args;
+
+mod acme;
 
 fn parse(words: &str) -> Result<Task, Failure> {
     Task::parse(Args::try_parse_from(std::iter::once("portward").chain(words.split(' '))).unwrap().command)
@@ -23,6 +29,7 @@ fn request(words: &str) -> Request {
 #[test]
 fn words_become_requests() {
     let id = |id| CertificateId::parse(id).unwrap();
+    let (issuer, dns) = (|id| IssuerId::parse(id).unwrap(), |id| DnsProviderId::parse(id).unwrap());
     let names = |names: &[&str]| names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
     for (words, expected) in [
         ("status", Request::Status),
@@ -53,6 +60,25 @@ fn words_become_requests() {
             Request::Certificate(CertificateRequest::Rollback { id: id("c1"), allow_expired: false }),
         ),
         ("certificate remove c1", Request::Certificate(CertificateRequest::Remove(id("c1")))),
+        (
+            "certificate unmanage c1",
+            Request::Certificate(CertificateRequest::Managed(ManagedRequest::Unmanage(id("c1")))),
+        ),
+        ("letsencrypt status", Request::LetsEncrypt(LetsEncryptRequest::Status)),
+        ("lets-encrypt disable", Request::LetsEncrypt(LetsEncryptRequest::Disable)),
+        ("acme issuer list", Request::Acme(AcmeRequest::Issuer(IssuerRequest::List))),
+        ("acme issuer show i1", Request::Acme(AcmeRequest::Issuer(IssuerRequest::Show(issuer("i1"))))),
+        ("acme issuer remove i1", Request::Acme(AcmeRequest::Issuer(IssuerRequest::Remove(issuer("i1"))))),
+        ("acme account rollover i1", Request::Acme(AcmeRequest::Rollover(issuer("i1")))),
+        ("acme dns kinds", Request::Acme(AcmeRequest::Dns(DnsRequest::Kinds))),
+        ("acme dns list", Request::Acme(AcmeRequest::Dns(DnsRequest::List))),
+        ("acme dns show d1", Request::Acme(AcmeRequest::Dns(DnsRequest::Show(dns("d1"))))),
+        ("acme dns remove d1", Request::Acme(AcmeRequest::Dns(DnsRequest::Remove(dns("d1"))))),
+        ("acme renewals", Request::Acme(AcmeRequest::Renewals)),
+        ("acme renewals c1", Request::Acme(AcmeRequest::Renewal(id("c1")))),
+        ("acme attempts", Request::Acme(AcmeRequest::Attempts)),
+        ("acme attempts c1", Request::Acme(AcmeRequest::AttemptsOf(id("c1")))),
+        ("acme attempt a1", Request::Acme(AcmeRequest::Attempt(AttemptId::parse("a1").unwrap()))),
         ("store backup --out f", Request::Store(StoreRequest::Backup("f".into()))),
         ("store restore f", Request::Store(StoreRequest::Restore("f".into()))),
     ] {
@@ -152,6 +178,31 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         ("site edit s1 --certificate Auto", "--certificate: \"Auto\" is not an id"),
         ("certificate import a.pfx --replace A", "--replace: \"A\" is not an id"),
         ("certificate new-self-signed *", "no certificate is for every name"),
+        ("certificate request *", "no certificate is for every name"),
+        ("certificate request https://a.test", "\"https://a.test\" is a URL"),
+        ("certificate request a.test --issuer I", "--issuer: \"I\" is not an id"),
+        ("certificate request a.test --dns D", "--dns: \"D\" is not an id"),
+        ("certificate request a.test --replace C", "--replace: \"C\" is not an id"),
+        (
+            "letsencrypt configure --dns-name https://a.test",
+            "--dns-name: \"https://a.test\" is a URL; give the host name alone, without http:// or https://",
+        ),
+        ("letsencrypt configure --dns-name http://a.test", "--dns-name: \"http://a.test\" is a URL"),
+        ("letsencrypt configure --dns-name *.a.test", "--dns-name: *.a.test is a wildcard, and a server has one name"),
+        ("letsencrypt configure --dns-name a.test --ip-address b", "--ip-address: invalid IP address syntax"),
+        ("acme issuer add ca.test", "\"ca.test\" is neither letsencrypt nor letsencrypt-staging nor a URL"),
+        ("acme issuer add http://ca.test", "\"http://ca.test\" is neither letsencrypt"),
+        ("acme issuer add letsencrypt --id L", "--id: \"L\" is not an id"),
+        ("acme issuer add letsencrypt --resolver ns1", "--resolver: \"ns1\" is no IP address"),
+        ("acme dns add exec --set command", "--set takes NAME=VALUE"),
+        ("acme dns add exec --secret hunter2", "--secret takes NAME=FILE, or NAME=- for stdin"),
+        ("acme dns add exec --set a=1 --set a=2", "the setting a is given twice"),
+        ("acme dns add exec --set a=1 --secret a=f", "the setting a is given twice"),
+        ("acme dns add exec --secret a=- --secret b=-", "--secret: only one setting can come from stdin"),
+        ("acme attempts C1", "\"C1\" is not an id"),
+        ("acme check https://a.test", "\"https://a.test\" is a URL"),
+        ("acme check a.test --issuer I", "--issuer: \"I\" is not an id"),
+        ("acme simulate --until tomorrow", "--until: \"tomorrow\" is neither a date, as in 2027-03-31"),
         ("certificate export c1 --format pfx --out -", "a PFX is no text for stdout"),
         ("certificate export c1 --format pem --out f --password-stdin", "PEM is written without a password"),
     ] {

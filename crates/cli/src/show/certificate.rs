@@ -10,7 +10,7 @@ pub(crate) fn certificates(certificates: &[CertificateView], colour: Colour) -> 
     if certificates.is_empty() {
         return EMPTY.to_owned();
     }
-    let mut table = Table::new(&["ID", "NAME", "NAMES", "STATUS", "NOT AFTER", "SOURCE", "VERSION"]);
+    let mut table = Table::new(&["ID", "NAME", "NAMES", "STATUS", "NOT AFTER", "SOURCE", "MANAGED", "VERSION"]);
     for certificate in certificates {
         table.row([
             (&certificate.id).into(),
@@ -19,6 +19,7 @@ pub(crate) fn certificates(certificates: &[CertificateView], colour: Colour) -> 
             status(&certificate.status),
             date(&certificate.not_after).into(),
             (&certificate.source).into(),
+            managed(certificate).into(),
             certificate.version.to_string().into(),
         ]);
     }
@@ -42,7 +43,7 @@ pub(crate) fn certificate(certificate: &CertificateView, colour: Colour) -> Stri
     table.row(["SHA-1".into(), (&certificate.sha1).into()]);
     table.row(["version".into(), certificate.version.to_string().into()]);
     table.row(["source".into(), (&certificate.source).into()]);
-    table.row(["managed".into(), if certificate.managed { "yes" } else { "no" }.into()]);
+    table.row(["managed".into(), managed(certificate).into()]);
     for (index, link) in certificate.chain.iter().enumerate() {
         let name = if index == 0 { "chain" } else { "" };
         let until = link.not_after.as_deref().map(|end| format!(" (until {})", date(end))).unwrap_or_default();
@@ -78,6 +79,10 @@ pub(crate) fn taken(taken: &CertificateTaken, effect: Effect) -> String {
         text.push_str(&format!("\n{weight}: {}", finding.message));
     }
     text
+}
+
+fn managed(certificate: &CertificateView) -> &'static str {
+    if certificate.managed { "yes" } else { "no" }
 }
 
 pub(super) fn status(word: &str) -> Cell {

@@ -10,6 +10,9 @@ use portward_api::{
 use super::*;
 use crate::table::Colour;
 
+mod acme;
+mod outlook;
+
 fn binding(id: &str, url: &str, problem: Option<&str>) -> BindingView {
     BindingView {
         id: id.to_owned(),
@@ -115,8 +118,8 @@ fn sites_are_a_line_each_and_one_site_is_a_line_for_each_setting() {
 #[test]
 fn certificates_are_a_line_each_and_one_certificate_shows_all_it_says() {
     insta::assert_snapshot!(certificates(&[shop()], Colour::None), @r"
-    ID    NAME  NAMES                                                      STATUS        NOT AFTER   SOURCE    VERSION
-    shop  Shop  shop.example, www.shop.example, a.shop.example and 1 more  expires-soon  2026-12-01  imported  2
+    ID    NAME  NAMES                                                      STATUS        NOT AFTER   SOURCE    MANAGED  VERSION
+    shop  Shop  shop.example, www.shop.example, a.shop.example and 1 more  expires-soon  2026-12-01  imported  no       2
     ");
     insta::assert_snapshot!(certificate(&shop(), Colour::None), @r"
     id          shop

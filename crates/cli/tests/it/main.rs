@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod acme;
 mod asking;
 mod fake;
 mod files;
@@ -9,3 +10,4 @@ mod program;
 mod remote;
 mod serving;
 mod terminal;
+mod waiting;

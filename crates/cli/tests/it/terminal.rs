@@ -9,13 +9,15 @@ use std::{
 use crate::fake::{Fake, taken};
 
 /// Runs the program on a terminal, answers each prompt in turn, and gives all that the terminal showed.
-fn on_terminal(fake: &Fake, words: &str, answers: &[(&str, &str)]) -> (i32, String) {
+pub(crate) fn on_terminal(fake: &Fake, words: &str, answers: &[(&str, &str)]) -> (i32, String) {
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--command"])
         .arg(format!("{} {words}", env!("CARGO_BIN_EXE_portward")))
         .arg("/dev/null")
         .env("PORTWARD_DATA_DIR", fake.directory())
         .env("NO_COLOR", "1")
+        .env("LC_ALL", "C")
+        .env("TERM", "xterm")
         .current_dir(fake.directory())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -66,6 +66,8 @@ permissions! {
     SiteEdit => "change sites",
     /// To add, replace and remove certificates, and to go back to an older version.
     CertificateEdit => "change certificates",
+    /// To add and remove issuers and DNS providers.
+    AcmeEdit => "change issuers and DNS providers",
     /// To take a certificate's private key out of the store.
     CertificateExportPrivateKey => "export private keys",
     /// To take a backup of the store.

@@ -17,7 +17,7 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, new_key_id, right, slug};
-pub(super) use view::view;
+pub(super) use view::{of_bundle as view_of_bundle, view};
 
 /// Is a file with a certificate and its private key.
 pub(crate) struct ExportedFile {
@@ -259,13 +259,13 @@ impl App {
     }
 }
 
-fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
+pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
     let parsed = CertificateId::parse(id).map_err(|_| AppError::not_found("certificate", id))?;
     desired.certificate(&parsed).ok_or_else(|| AppError::not_found("certificate", id))
 }
 
 /// An id for a new certificate, out of its name.
-fn new_id(desired: &Desired, name: &str) -> Result<CertificateId, AppError> {
+pub(super) fn new_id(desired: &Desired, name: &str) -> Result<CertificateId, AppError> {
     let is_taken = |id: &str| CertificateId::parse(id).is_ok_and(|id| desired.certificate(&id).is_some());
     CertificateId::parse(&slug(name, "certificate", is_taken)).map_err(|error| AppError::invalid("name", &error))
 }

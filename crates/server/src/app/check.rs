@@ -10,7 +10,7 @@ use portward_core::{
 };
 use portward_store::desired::Desired;
 
-use super::{Allowed, App, AppError, right};
+use super::{Allowed, App, AppError, issuers::find, right};
 use crate::renewals::{Probe, Question};
 
 impl App {
@@ -102,8 +102,7 @@ fn issuer<'a>(
 ) -> Result<Option<&'a Issuer>, AppError> {
     let of_id = |id: &IssuerId| desired.issuer(id).map(|stored| &stored.value.issuer);
     if let Some(text) = named {
-        let found = IssuerId::parse(text).ok().and_then(|id| of_id(&id));
-        return found.map(Some).ok_or_else(|| no_issuer(text));
+        return Ok(Some(&find(desired, text)?.value.issuer));
     }
     if let Some(issuer) = managed.and_then(|managed| managed.issuers.first()).and_then(of_id) {
         return Ok(Some(issuer));
@@ -112,11 +111,6 @@ fn issuer<'a>(
         [only] => Some(&only.value.issuer),
         _ => None,
     })
-}
-
-fn no_issuer(text: &str) -> AppError {
-    let message = format!("there is no issuer \"{text}\"; portward acme issuer list shows those there are");
-    AppError::new(http::StatusCode::NOT_FOUND, "not-found", message)
 }
 
 fn no_challenge(error: &NoChallengeError) -> AdviceView {

@@ -1,6 +1,6 @@
 //! Use cases of sites.
 
-mod input;
+pub(super) mod input;
 
 use portward_api::{Removed, SiteCreate, SiteUpdate, SiteView};
 use portward_core::{HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, UpstreamTrust};

@@ -1,5 +1,7 @@
 //! Accounts with CAs: made once, used for years, made anew when a CA forgot them.
 
+use std::fmt;
+
 use portward_certs::acme::{AccountKey, EabKey, NewAccount, RegisteredAccount};
 use portward_core::{IssuerId, acme::CaError};
 use portward_store::{
@@ -24,6 +26,17 @@ pub(super) enum NoAccount {
     Ca(CaError),
     /// Something of ours.
     Internal(String),
+}
+
+impl fmt::Display for NoAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Terms(Some(url)) => write!(f, "the terms of service at {url} were not agreed to"),
+            Self::Terms(None) => f.write_str("the terms of service were not agreed to"),
+            Self::Ca(error) => error.fmt(f),
+            Self::Internal(text) => f.write_str(text),
+        }
+    }
 }
 
 impl Engine {

@@ -101,7 +101,7 @@ impl Turn<'_> {
         let mut change = Change::of_work();
         change.put_renewal(self.id(), &self.renewal);
         commit(&*self.engine.store, change).await?;
-        Ok(Next::Step)
+        Ok(Next::Over)
     }
 
     /// The CA says that it was asked too often: for this certificate, or by this account.
@@ -166,7 +166,7 @@ impl Turn<'_> {
             change.put_failures(name, ledger.entries());
         }
         self.end(change, "failed", &issuer.id).await?;
-        Ok(Next::Step)
+        Ok(Next::Over)
     }
 
     /// Ends the attempt: the certificate is served.
@@ -180,7 +180,7 @@ impl Turn<'_> {
         }
         tracing::info!(certificate.id = %self.id(), issuer.id = %issuer, "a certificate was issued, and is served");
         self.end(Change::of_work(), "served", issuer).await?;
-        Ok(Next::Step)
+        Ok(Next::Over)
     }
 
     /// Ends the attempt: the certificate is stored, but handshakes do not show it. Nothing is ordered anew for that.
@@ -192,7 +192,7 @@ impl Turn<'_> {
             attempt.outcome = Some(Outcome::Failed { at: now, diagnosis });
         }
         self.end(Change::of_work(), "failed", &issuer.id).await?;
-        Ok(Next::Step)
+        Ok(Next::Over)
     }
 
     /// Forgets the order, keeps the attempt, and clears away old attempts.
@@ -215,11 +215,6 @@ impl Turn<'_> {
         }
         commit(&*self.engine.store, change).await?;
         self.engine.count_ended(issuer, outcome);
-        self.order = None;
-        self.attempt = None;
-        self.is_fresh = false;
-        self.made_account = false;
-        self.advice.clear();
         Ok(())
     }
 

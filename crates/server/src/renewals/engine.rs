@@ -11,15 +11,20 @@ use std::{
     time::Duration,
 };
 
-use portward_certs::acme::RegisteredAccount;
-use portward_core::{CertificateId, IssuerId, Timestamp};
+use portward_certs::acme::{CertificateAuthority, RegisteredAccount};
+use portward_core::{CertificateId, IssuerId, Timestamp, acme::Issuer};
 use portward_store::{Store, StoreError, desired, sealing::Sealer};
 use tokio::{
     sync::{Mutex, Notify},
     task::JoinSet,
 };
 
-use super::{park::Parks, queue::Queue, surroundings::Surroundings, turn::Turn};
+use super::{
+    park::Parks,
+    queue::Queue,
+    surroundings::Surroundings,
+    turn::{Asked, Turn},
+};
 
 /// Gets certificates and keeps them.
 pub struct Engine {
@@ -119,6 +124,25 @@ impl Engine {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// Who answers for an issuer.
+    pub(crate) fn authority(&self, issuer: &Issuer) -> Result<Arc<dyn CertificateAuthority>, String> {
+        self.surroundings.authority(issuer)
+    }
+
+    /// The account with an issuer; made if there is none.
+    pub(crate) async fn account_of(&self, asked: &Asked) -> Result<RegisteredAccount, String> {
+        match self.account(asked).await {
+            Ok(Ok(account)) => Ok(account),
+            Ok(Err(why)) => Err(why.to_string()),
+            Err(error) => Err(crate::app::chain_text(&error)),
+        }
+    }
+
+    /// The cluster's id.
+    pub(crate) fn cluster(&self) -> &str {
+        &self.cluster
     }
 
     /// How many attempts ended since the start: for each issuer, `served` and `failed`.

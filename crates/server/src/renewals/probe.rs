@@ -31,7 +31,6 @@ use portward_store::{
 };
 use tokio::time::timeout;
 
-use super::Engine;
 use crate::{served::Served, tasks::publish::challenge_port};
 
 /// Gathers facts about names, and changes nothing.
@@ -179,17 +178,6 @@ impl Probe {
 
     async fn account_url(&self, issuer: Option<&Issuer>) -> Option<String> {
         StoredAccount::read_url(&*self.store, &issuer?.id).await.ok().flatten()
-    }
-}
-
-impl Engine {
-    /// Who answers for an issuer.
-    ///
-    /// # Errors
-    ///
-    /// Says why nobody can be asked.
-    pub(crate) fn authority(&self, issuer: &Issuer) -> Result<Arc<dyn CertificateAuthority>, String> {
-        self.surroundings.authority(issuer)
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) enum Next {
     Step,
     /// Nothing before a time.
     Wait(Timestamp),
+    /// Another turn: the attempt has ended, and what was read before it is not true any more.
+    Over,
 }
 
 /// Is who is asked, and what is known of them.
@@ -112,6 +114,7 @@ impl<'e> Turn<'e> {
             match turn.step().await? {
                 Next::Step => {}
                 Next::Wait(until) => return Ok(Some(until)),
+                Next::Over => return Ok(Some(turn.now())),
             }
         }
         // Never seen, but a circle of steps must not keep a place for good.

@@ -18,8 +18,8 @@ use crate::{
     place::{Place, SettingName, is_sha256},
     records::{
         BindingRecord, ChallengeRecord, ClusterRecord, CurrentRecord, DnsProviderRecord, ForceHttpsRecord,
-        IssuerRecord, Issuers, IssuersRecord, ManagedRecord, RecordError, SchemaRecord, SiteRecord, SpecRecord,
-        TlsChallengeRecord, VersionRecord, WarningRecord, decode,
+        IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord, RecordError, SchemaRecord, SiteRecord,
+        SpecRecord, TlsChallengeRecord, VersionRecord, WarningRecord, decode,
     },
     sealing::Sealed,
 };
@@ -218,6 +218,7 @@ fn take_setting(settings: &mut Settings, name: SettingName, value: &[u8]) -> Res
     match name {
         SettingName::ForceHttps => settings.force_https = decode::<ForceHttpsRecord>(value)?.try_into()?,
         SettingName::Warning => settings.warning = decode::<WarningRecord>(value)?.into(),
+        SettingName::LetsEncrypt => settings.letsencrypt = Some(decode::<LetsEncryptRecord>(value)?.certificate),
     }
     Ok(())
 }

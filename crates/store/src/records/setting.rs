@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use portward_core::{ForceHttps, WarningPolicy};
+use portward_core::{CertificateId, ForceHttps, WarningPolicy};
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError};
+use super::{Record, RecordError, text};
 
 /// Is `settings/force-https`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -13,6 +13,15 @@ use super::{Record, RecordError};
 pub(crate) struct ForceHttpsRecord {
     v: u32,
     mode: String,
+}
+
+/// Is `settings/letsencrypt`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LetsEncryptRecord {
+    v: u32,
+    #[serde(with = "text")]
+    pub(crate) certificate: CertificateId,
 }
 
 /// Is `settings/warning`.
@@ -25,6 +34,17 @@ pub(crate) struct WarningRecord {
 
 impl Record for ForceHttpsRecord {
     const VERSION: u32 = 1;
+}
+
+impl Record for LetsEncryptRecord {
+    const VERSION: u32 = 1;
+}
+
+impl LetsEncryptRecord {
+    /// Makes the record.
+    pub(crate) fn new(certificate: CertificateId) -> Self {
+        Self { v: Self::VERSION, certificate }
+    }
 }
 
 impl Record for WarningRecord {

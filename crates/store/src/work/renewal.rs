@@ -31,6 +31,12 @@ pub struct Renewal {
     /// The version of which a CA does not take that it is replaced.
     #[serde(with = "text::option")]
     pub irreplaceable: Option<Thumbprint>,
+    /// The version whose private key somebody else may have; it is never kept.
+    #[serde(with = "text::option")]
+    pub compromised: Option<Thumbprint>,
+    /// Who may have an order of ours although no answer came.
+    #[serde(with = "text::option")]
+    pub unsure: Option<IssuerId>,
     /// Which of the issuers is asked next, counted from 0 and taken modulo their number.
     pub turn: u32,
     /// The word for what went wrong last; none after a success.

@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const WALLS: &[(&str, &[&str])] = &[
     ("rusqlite", &["portward-store"]),
     ("axum", &["portward-server"]),
-    ("hyper", &["portward-api", "portward-server"]),
+    ("hyper", &["portward-api", "portward-certs", "portward-server", "portward-testkit"]),
     ("h2", &["portward-proxy", "portward-testkit"]),
     ("httparse", &["portward-proxy"]),
     ("clap", &["portward-cli"]),

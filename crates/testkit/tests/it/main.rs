@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod changes;
+mod fault_ca;
 mod force_https;
 mod framing;
 mod house;

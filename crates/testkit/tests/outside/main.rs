@@ -1,11 +1,15 @@
-//! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium.
+//! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium,
+//! Pebble.
 //!
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod acme;
+mod acme_client;
 mod application;
 mod bindings;
 mod bodies;
+mod dns;
 mod git;
 mod imports;
 mod secrets;

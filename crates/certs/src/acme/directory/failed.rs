@@ -147,7 +147,7 @@ mod tests {
             "detail": "Some of the identifiers requested were rejected",
             "status": 400,
             "subproblems": [
-                { "type": "urn:ietf:params:acme:error:malformed", "detail": "no", "identifier": { "type": "x", "value": "_a" } },
+                { "type": "x:y", "detail": "no", "identifier": { "type": "x", "value": "_a" } },
                 { "detail": "never" },
             ],
         });

@@ -40,13 +40,14 @@ impl Directory {
                 library.new_order(&order).await
             })
             .await;
-        match asked {
-            Ok(order) => Ok(read(&call, order)),
+        let location = call.last_success().and_then(|answer| answer.location());
+        match (asked, location) {
+            // The library leaves a relative URL as it is.
+            (Ok(order), Some(url)) => Ok(Order { url, ..read(&call, order) }),
+            (Ok(order), None) => Ok(read(&call, order)),
             // The order is there, but the library refuses it, as for `replaces` that is not echoed.
-            Err(error) => match call.last_success().and_then(|answer| answer.location()) {
-                Some(url) => self.read_order("reading the new order", account, &url).await,
-                None => Err(call.error(Some(&error))),
-            },
+            (Err(_), Some(url)) => self.read_order("reading the new order", account, &url).await,
+            (Err(error), None) => Err(call.error(Some(&error))),
         }
     }
 

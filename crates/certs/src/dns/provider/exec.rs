@@ -1,6 +1,6 @@
 //! A program of the operator's that writes the records.
 
-use std::{ffi::OsString, path::PathBuf, process::Stdio, time::Duration};
+use std::{ffi::OsString, future::pending, path::PathBuf, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
 use tokio::{
@@ -69,22 +69,27 @@ impl Program {
             .kill_on_drop(true)
             .spawn();
         let mut child = child.map_err(|error| self.failed(format!("it cannot be started: {error}")))?;
-        let stderr = child.stderr.take();
-        let reading = tokio::spawn(last_lines(stderr));
-        let Ok(ended) = timeout(self.within, child.wait()).await else {
+        let mut said = Said { pipe: child.stderr.take(), kept: Vec::new() };
+        let ended = timeout(self.within, async {
+            tokio::select! {
+                ended = child.wait() => ended,
+                // A program that closes its standard error may go on.
+                ended = async { said.read().await; pending().await } => ended,
+            }
+        });
+        let Ok(ended) = ended.await else {
             let _ = child.kill().await;
             return Err(self.failed(format!("it did not end within {} seconds, and was killed", self.within.as_secs())));
         };
         let status = ended.map_err(|error| self.failed(format!("its end cannot be waited for: {error}")))?;
         if status.success() {
-            reading.abort();
             return Ok(());
         }
         // A process that it left behind may keep the pipe open.
-        let said = timeout(GRACE, reading).await.ok().and_then(Result::ok).unwrap_or_default();
-        Err(self.failed(match said.as_str() {
+        let _ = timeout(GRACE, said.read()).await;
+        Err(self.failed(match said.last_lines().as_str() {
             "" => format!("it ended with {status}, and wrote nothing to standard error"),
-            said => format!("it ended with {status}: {said}"),
+            lines => format!("it ended with {status}: {lines}"),
         }))
     }
 
@@ -93,19 +98,33 @@ impl Program {
     }
 }
 
-/// The last lines of what is written, in one.
-async fn last_lines(stderr: Option<ChildStderr>) -> String {
-    let Some(mut stderr) = stderr else { return String::new() };
-    let mut kept = Vec::new();
-    let mut buffer = [0; KEPT];
-    while let Ok(length @ 1..) = stderr.read(&mut buffer).await {
-        kept.extend_from_slice(&buffer[..length]);
-        let surplus = kept.len().saturating_sub(KEPT);
-        kept.drain(..surplus);
+/// Is the end of what a program wrote to its standard error.
+struct Said {
+    pipe: Option<ChildStderr>,
+    kept: Vec<u8>,
+}
+
+impl Said {
+    /// Reads until nobody writes any more; can be left off and gone on with.
+    async fn read(&mut self) {
+        let mut buffer = [0; KEPT];
+        while let Some(pipe) = &mut self.pipe {
+            match pipe.read(&mut buffer).await {
+                Ok(length @ 1..) => {
+                    self.kept.extend_from_slice(&buffer[..length]);
+                    let surplus = self.kept.len().saturating_sub(KEPT);
+                    self.kept.drain(..surplus);
+                }
+                _ => self.pipe = None,
+            }
+        }
     }
-    let text = String::from_utf8_lossy(&kept);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    one_line(&lines[lines.len().saturating_sub(LINES)..].join(" / "))
+
+    fn last_lines(&self) -> String {
+        let text = String::from_utf8_lossy(&self.kept);
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        one_line(&lines[lines.len().saturating_sub(LINES)..].join(" / "))
+    }
 }
 
 const MAX_SECONDS: u64 = 3600;

@@ -11,7 +11,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     Given, Make, NotOpened, ProviderKind, ProviderSetting,
-    said::{Secrets, timed_out, txt_error},
+    said::{Secrets, outside, timed_out, txt_error},
 };
 use crate::dns::{TxtError, TxtRecord, TxtWriter};
 
@@ -90,6 +90,9 @@ impl Writer {
         record: &TxtRecord,
         write: impl Future<Output = dns_update::Result<()>>,
     ) -> Result<(), TxtError> {
+        if !record.is_inside_zone() {
+            return Err(outside(self.provider, record));
+        }
         let _turn = self.turn.lock().await;
         match timeout(WITHIN, write).await {
             Ok(result) => result.map_err(|error| txt_error(self.provider, &error, record, &self.secrets)),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{
     Given, Make, NotOpened, ProviderKind, ProviderSetting,
     hosted::WITHIN,
-    said::{one_line, timed_out, words},
+    said::{one_line, outside, timed_out, words},
 };
 use crate::dns::{TxtError, TxtRecord, TxtWriter};
 
@@ -102,6 +102,10 @@ impl TxtWriter for Update {
 
 impl Update {
     async fn send(&self, record: &TxtRecord, action: Action) -> Result<(), TxtError> {
+        // hickory-dns takes it for granted.
+        if !record.is_inside_zone() {
+            return Err(outside(&self.server, record));
+        }
         match timeout(WITHIN, self.send_to_one(record, action)).await {
             Ok(result) => result,
             Err(_) => Err(timed_out(&self.server, WITHIN)),
@@ -139,16 +143,51 @@ impl Update {
         DnsUpdater::new_rfc2136_tsig(address, &self.key_name, self.secret.to_vec(), algorithm)
     }
 
-    /// The words are those of hickory-dns and of RFC 2136 section 2.2; neither has ever seen the key.
+    /// Reads the words of hickory-dns, which has neither types for these nor ever the key in them.
+    ///
+    /// An update whose signature the server does not accept is answered without one (RFC 8945 section 5.2); hickory-dns
+    /// takes that for a signature that is too short.
     fn txt_error(&self, error: &Error, record: &TxtRecord) -> TxtError {
-        let (provider, why) = (self.server.clone(), one_line(&words(error)));
-        eprintln!("{error:?}");
-        TxtError::Failed { provider, why }
+        let (provider, zone, text) = (self.server.clone(), record.zone.clone(), one_line(&words(error)));
+        let lower = text.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        match error {
+            Error::Response(_) if has(&["query refused"]) => TxtError::Unauthorized {
+                provider,
+                why: format!("the key {} may not change {} (REFUSED)", self.key_name, record.name),
+            },
+            Error::Response(_) if has(&["not authorized"]) => TxtError::NoZone {
+                provider,
+                zone,
+                why: "it is not the primary server of the zone (NOTAUTH)".to_owned(),
+            },
+            Error::Response(_) if has(&["not in zone"]) => outside(&self.server, record),
+            Error::Response(_) => {
+                TxtError::Failed { provider, why: format!("the server answers the update with: {text}") }
+            }
+            _ if has(&["truncated hmac", "wrong key", "hmac"]) => TxtError::Unauthorized {
+                provider,
+                why: "key_name, secret and algorithm are not those of a key of the server, or the clocks differ"
+                    .to_owned(),
+            },
+            _ if has(&["signature record not found"]) => TxtError::Failed {
+                provider,
+                why: "its answer is not signed, as if it took no signed updates".to_owned(),
+            },
+            _ if has(&["outdated response"]) => TxtError::Failed {
+                provider,
+                why: "its clock and that of this machine differ by more than a minute".to_owned(),
+            },
+            _ if has(&["io error", "timed out", "timeout", "connection", "closed"]) => {
+                TxtError::Unreachable { provider, why: text }
+            }
+            _ => TxtError::Failed { provider, why: format!("the update was not answered as it should be: {text}") },
+        }
     }
 }
 
 /// The server with its port.
-fn with_port(server: &str) -> Option<String> {
+pub(super) fn with_port(server: &str) -> Option<String> {
     let is_host = |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
     if let Ok(address) = server.parse::<std::net::Ipv6Addr>() {
         return Some(format!("[{address}]:{DNS_PORT}"));

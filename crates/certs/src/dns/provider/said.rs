@@ -71,7 +71,7 @@ pub(super) fn txt_error(provider: &str, error: &Error, record: &TxtRecord, secre
     match error {
         Error::Unauthorized => TxtError::Unauthorized { provider, why },
         Error::NotFound => TxtError::NoZone { provider, zone: record.zone.clone(), why },
-        Error::Api(_) if lower.starts_with("failed to send request") || lower.starts_with("request failed") => {
+        Error::Api(_) if has(&["failed to send request", "error sending request"]) => {
             TxtError::Unreachable { provider, why }
         }
         Error::Client(_) => TxtError::Unreachable { provider, why },
@@ -79,6 +79,12 @@ pub(super) fn txt_error(provider: &str, error: &Error, record: &TxtRecord, secre
         Error::Api(_) if has(&NO_ZONES) => TxtError::NoZone { provider, zone: record.zone.clone(), why },
         _ => TxtError::Failed { provider, why },
     }
+}
+
+/// Says that a name is not one of the zone.
+pub(super) fn outside(provider: &str, record: &TxtRecord) -> TxtError {
+    let (zone, why) = (record.zone.clone(), format!("{} is not inside it", record.name));
+    TxtError::NoZone { provider: provider.to_owned(), zone, why }
 }
 
 /// Says that nothing came in time.

@@ -1,8 +1,10 @@
 //! Whether DNSSEC stands in the way.
 
+use std::net::SocketAddr;
+
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 
-use super::{Asking, DnsRecords, LookupFailure, error::explanation, parse};
+use super::{Answer, Asking, DnsRecords, LookupFailure, ask, error::explanation, parse};
 
 /// Says what a resolver makes of a name's DNSSEC; nothing is validated here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,38 +31,49 @@ impl DnsRecords {
         }
     }
 
+    /// The first resolver that says anything about the name decides: another one may not check signatures.
     async fn ask_about_dnssec(&self, name: &str) -> Result<DnssecState, LookupFailure> {
         let name = parse(name)?;
-        match self.resolve(&name, RecordType::A, Asking::ResolverWithSignatures).await {
-            Ok((_, answer)) if answer.metadata.authentic_data => Ok(DnssecState::Valid),
-            Ok((server, answer)) => {
-                let is_signed = answer.all_sections().any(|record| record.record_type() == RecordType::RRSIG);
-                Ok(if is_signed {
-                    DnssecState::Unknown(format!("there are signatures, and {server} does not validate them"))
-                } else {
-                    DnssecState::Unsigned
-                })
-            }
-            Err(why @ LookupFailure::ServFail { .. }) => {
-                match self.resolve(&name, RecordType::A, Asking::ResolverUnchecked).await {
-                    Ok((server, answer)) => Ok(DnssecState::Broken(broken(&why, &server.to_string(), &answer))),
-                    Err(_) => Err(why),
-                }
-            }
-            Err(why) => Err(why),
+        let mut first = None;
+        for server in self.resolvers()?.iter().copied() {
+            let asked = |how| ask(server, &name, RecordType::A, how, self.patience);
+            let why = match asked(Asking::ResolverWithSignatures).await {
+                Ok(answer) => match LookupFailure::of_answer(server, &answer) {
+                    None => return Ok(validated(server, &answer)),
+                    Some(why @ LookupFailure::ServFail { .. }) => {
+                        return match asked(Asking::ResolverUnchecked).await {
+                            Ok(unchecked) if LookupFailure::of_answer(server, &unchecked).is_none() => {
+                                Ok(DnssecState::Broken(broken(server, &answer, &unchecked)))
+                            }
+                            _ => Err(why),
+                        };
+                    }
+                    Some(why) => why,
+                },
+                Err(silence) => LookupFailure::of_silence(server, silence),
+            };
+            first.get_or_insert(why);
         }
+        Err(first.unwrap_or_else(|| LookupFailure::NoResolver("there is none".to_owned())))
     }
 }
 
-fn broken(why: &LookupFailure, server: &str, unchecked: &super::Answer) -> String {
-    let said = match why {
-        LookupFailure::ServFail { explanation, .. } if !explanation.is_empty() => Some(explanation.trim().to_owned()),
-        _ => explanation(unchecked).map(|text| format!("({text})")),
-    };
+fn validated(server: SocketAddr, answer: &Answer) -> DnssecState {
+    if answer.metadata.authentic_data {
+        DnssecState::Valid
+    } else if answer.all_sections().any(|record| record.record_type() == RecordType::RRSIG) {
+        DnssecState::Unknown(format!("there are signatures, and {server} does not check them"))
+    } else {
+        DnssecState::Unsigned
+    }
+}
+
+fn broken(server: SocketAddr, checked: &Answer, unchecked: &Answer) -> String {
+    let said = explanation(checked).or_else(|| explanation(unchecked));
+    let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
     let answer = match unchecked.metadata.response_code {
         ResponseCode::NXDomain => "that there is no such name",
         _ => "an answer",
     };
-    let said = said.map(|said| format!(" {said}")).unwrap_or_default();
     format!("{server} gives SERVFAIL{said} where it checks signatures, and {answer} where it does not")
 }

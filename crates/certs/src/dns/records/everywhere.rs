@@ -1,6 +1,6 @@
 //! Whether a TXT record can be seen, wherever a CA may look.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use hickory_proto::{
     op::ResponseCode,
@@ -47,7 +47,10 @@ impl DnsRecords {
         let mut asked = JoinSet::new();
         let mut spawn = |place: Place, address: SocketAddr, how| {
             let (name, value, patience) = (name.clone(), value.to_owned(), self.patience);
-            asked.spawn(async move { (place, look(address, &name, &value, how, patience).await) });
+            asked.spawn(async move {
+                let looked = tokio::time::timeout(patience.total, look(address, &name, &value, how, patience)).await;
+                (place, looked.unwrap_or_else(|_| Look::Missing(late(patience.total))))
+            });
         };
         let mut number = 0;
         for (server, addresses) in &zone.servers {
@@ -111,10 +114,12 @@ async fn look(server: SocketAddr, name: &Name, value: &str, how: Asking, patienc
         Ok(answer) => look_at(&answer, server, name, value),
         Err(Silence::NoRoute(why)) => Look::NoRoute(format!("this machine has no way to it: {why}")),
         Err(Silence::Failed(why)) => Look::Missing(format!("cannot be reached: {why}")),
-        Err(Silence::TimedOut(within)) => {
-            Look::Missing(format!("did not answer within {} seconds", within.as_secs_f32()))
-        }
+        Err(Silence::TimedOut(within)) => Look::Missing(late(within)),
     }
+}
+
+fn late(within: Duration) -> String {
+    format!("did not answer within {} seconds", within.as_secs_f32())
 }
 
 fn look_at(answer: &Answer, server: SocketAddr, name: &Name, value: &str) -> Look {

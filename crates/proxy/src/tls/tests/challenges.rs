@@ -26,18 +26,9 @@ fn answer(snapshot: &Snapshot, host: &str) -> Thumbprint {
 
 /// A client that speaks one version alone.
 fn client_of(version: &'static rustls::SupportedProtocolVersion, alpn: &[&str]) -> Arc<ClientConfig> {
-<<<<<<< HEAD
-    let everything = client(alpn, |_| {});
-    // There is no way to ask it back.
-    let mut config = client(alpn, |provider| {
-        provider.cipher_suites.retain(|suite| suite.version().version == version.version);
-    });
-    config.alpn_protocols = everything.alpn_protocols;
-=======
     let config = client(alpn, |provider| {
         provider.cipher_suites.retain(|suite| suite.version().version == version.version);
     });
->>>>>>> proxy
     Arc::new(config)
 }
 
@@ -87,10 +78,6 @@ async fn without_a_challenge_for_the_name_the_protocol_is_not_known() {
             // A mixed list without anything else that is known is refused as ever.
             for alpn in [ONLY_ACME, &["acme-tls/1", "spdy/3"]] {
                 // An address is not sent as SNI.
-<<<<<<< HEAD
-                for name in ["shop.test", "nobody.test", "127.0.0.1", "2.2.0.192.in-addr.arpa", "2.0.192.in-addr.arpa"]
-                {
-=======
                 for (name, host) in [
                     ("shop.test", Some("shop.test")),
                     ("nobody.test", Some("nobody.test")),
@@ -98,19 +85,13 @@ async fn without_a_challenge_for_the_name_the_protocol_is_not_known() {
                     ("2.2.0.192.in-addr.arpa", Some("192.0.2.2")),
                     ("2.0.192.in-addr.arpa", Some("2.0.192.in-addr.arpa")),
                 ] {
->>>>>>> proxy
                     let (accepted, connected) =
                         meet(&server, &snapshot, &binding, &client_of(version, alpn), name).await;
                     let told = connected.unwrap_err().to_string();
                     assert!(told.contains("NoApplicationProtocol"), "{alpn:?} {name}: {told}");
                     let is_expected = match accepted {
-<<<<<<< HEAD
-                        Err(HandshakeError::NoChallenge { host }) => {
-                            assert_eq!(host, Host::parse(name).ok().filter(|_| name != "127.0.0.1"));
-=======
                         Err(HandshakeError::NoChallenge { host: asked }) => {
                             assert_eq!(asked, host.map(|host| Host::parse(host).unwrap()));
->>>>>>> proxy
                             !snapshot.tls_challenges.is_empty() && alpn == ONLY_ACME
                         }
                         Err(HandshakeError::Tls(rustls::Error::NoApplicationProtocol)) => true,
@@ -141,20 +122,12 @@ async fn sessions_of_sites_resume_while_challenges_are_answered_and_those_of_cha
     let (server, binding) = (TlsServer::new().unwrap(), binding(None));
     let without = challenged(&shop, &[]);
     let with = challenged(&shop, &["shop.test"]);
-<<<<<<< HEAD
-    for version in [&TLS13, &TLS12] {
-        // One cache for both kinds, as a client might have that is both.
-        let (for_site, for_challenge) = (client_of(version, &["http/1.1"]), client_of(version, ONLY_ACME));
-        let mut for_challenge = ClientConfig::clone(&for_challenge);
-        for_challenge.resumption = for_site.resumption.clone();
-=======
     for (version, one_cache) in [(&TLS13, false), (&TLS12, false), (&TLS13, true), (&TLS12, true)] {
         let (for_site, for_challenge) = (client_of(version, &["http/1.1"]), client_of(version, ONLY_ACME));
         let mut for_challenge = ClientConfig::clone(&for_challenge);
         if one_cache {
             for_challenge.resumption = for_site.resumption.clone();
         }
->>>>>>> proxy
         let for_challenge = Arc::new(for_challenge);
         let mut kinds = Vec::new();
         for (snapshot, config) in [
@@ -179,15 +152,9 @@ async fn sessions_of_sites_resume_while_challenges_are_answered_and_those_of_cha
                 assert_eq!(presented(&connected), answer(snapshot, "shop.test"), "{version:?}");
             }
         }
-<<<<<<< HEAD
-        // A TLS 1.3 ticket is used once, and the client offered the last one of the site in vain for a challenge.
-        let last = if version.version == ProtocolVersion::TLSv1_3 { Full } else { kinds[4] };
-        assert_eq!(kinds, [Full, Resumed, Full, Full, last, Resumed], "{version:?}");
-=======
         // A client that offers the ticket of a site for a challenge does so in vain, and has it no more.
         let after = if one_cache { kinds[4] } else { Resumed };
         assert_eq!(kinds, [Full, Resumed, Full, Full, after, Resumed], "{version:?}");
->>>>>>> proxy
     }
 }
 
@@ -198,14 +165,6 @@ async fn openssl_is_shown_a_challenge_for_a_name_with_a_final_dot() {
     let (server, binding) = (TlsServer::new().unwrap(), binding(Some(&shop)));
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let at = listener.local_addr().unwrap();
-<<<<<<< HEAD
-    for (name, host) in [
-        ("Shop.Test.".to_owned(), "shop.test"),
-        ("1.2.0.192.in-addr.arpa.".to_owned(), "192.0.2.1"),
-        (format!("{V6}."), "2001:db8::1"),
-    ] {
-        let arguments = ["s_client", "-connect", &at.to_string(), "-servername", &name, "-alpn", "acme-tls/1"];
-=======
     for (flag, name, host) in [
         ("-tls1_3", "Shop.Test.".to_owned(), "shop.test"),
         ("-tls1_2", "Shop.Test.".to_owned(), "shop.test"),
@@ -213,7 +172,6 @@ async fn openssl_is_shown_a_challenge_for_a_name_with_a_final_dot() {
         ("-tls1_3", format!("{V6}."), "2001:db8::1"),
     ] {
         let arguments = ["s_client", "-connect", &at.to_string(), "-servername", &name, "-alpn", "acme-tls/1", flag];
->>>>>>> proxy
         let arguments = arguments.map(ToOwned::to_owned);
         let openssl = tokio::task::spawn_blocking(move || {
             std::process::Command::new("openssl").args(arguments).stdin(std::process::Stdio::null()).output().unwrap()

@@ -25,7 +25,7 @@ pub(in crate::app) fn view(stored: &StoredCertificate, desired: &Desired, now: T
 }
 
 /// The view of a certificate that is about to be stored.
-pub(super) fn of_bundle(
+pub(in crate::app) fn of_bundle(
     id: &CertificateId,
     name: &str,
     version: VersionNumber,

@@ -86,15 +86,12 @@ fn issuer(directory: &str, accounts: &[ForeignAccount], is_taken: impl Fn(&str) 
     })
 }
 
-/// What people call a CA; else the host of its directory.
+/// What an issuer is called that an operator adds without an id.
 fn word(directory: &str) -> &str {
     match directory {
         Issuer::LETS_ENCRYPT => "letsencrypt",
         Issuer::LETS_ENCRYPT_STAGING => "letsencrypt-staging",
-        other => {
-            let host = other.strip_prefix("https://").unwrap_or(other).split(['/', ':']).next().unwrap_or_default();
-            WORDS.iter().find(|(known, _)| *known == host).map_or(host, |(_, word)| word)
-        }
+        other => other.strip_prefix("https://").unwrap_or(other).split(['/', ':']).next().unwrap_or_default(),
     }
 }
 
@@ -144,13 +141,3 @@ impl Moving {
         }
     }
 }
-
-const WORDS: &[(&str, &str)] = &[
-    ("acme.zerossl.com", "zerossl"),
-    ("dv.acme-v02.api.pki.goog", "google"),
-    ("dv.acme-v02.test-api.pki.goog", "google-staging"),
-    ("acme.ssl.com", "sslcom"),
-    ("acme-api.actalis.com", "actalis"),
-    ("api.buypass.com", "buypass"),
-    ("api.test4.buypass.no", "buypass-staging"),
-];

@@ -61,7 +61,9 @@ pub(super) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertifica
 pub(super) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppError> {
     match input {
         UpstreamTrustInput::System => Ok(UpstreamTrust::System),
-        UpstreamTrustInput::Authorities(pem) => authorities(pem),
+        UpstreamTrustInput::Authorities(pem) => {
+            Ok(UpstreamTrust::Authorities(authorities("upstream_trust.authorities", pem)?.into()))
+        }
         UpstreamTrustInput::Pin(text) => {
             let pin = Thumbprint::parse(text).map_err(|error| AppError::invalid("upstream_trust.pin", &error))?;
             Ok(UpstreamTrust::Pin(pin))
@@ -71,20 +73,19 @@ pub(super) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppErro
 }
 
 /// Certificates of authorities in PEM, each usable as a root.
-fn authorities(pem: &str) -> Result<UpstreamTrust, AppError> {
-    const FIELD: &str = "upstream_trust.authorities";
+pub(in crate::app) fn authorities(field: &str, pem: &str) -> Result<Vec<Arc<[u8]>>, AppError> {
     let mut authorities: Vec<Arc<[u8]>> = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let der =
-            der.map_err(|_| AppError::refused("invalid-value", format!("{FIELD}: it is not PEM, or it is damaged")))?;
-        RootCertStore::empty().add(der.clone()).map_err(|error| AppError::invalid(FIELD, &error))?;
+            der.map_err(|_| AppError::refused("invalid-value", format!("{field}: it is not PEM, or it is damaged")))?;
+        RootCertStore::empty().add(der.clone()).map_err(|error| AppError::invalid(field, &error))?;
         authorities.push(der.as_ref().into());
     }
     if authorities.is_empty() {
         let message = format!(
-            "{FIELD}: there is no certificate in it; give the authority's certificate in PEM (-----BEGIN CERTIFICATE-----)"
+            "{field}: there is no certificate in it; give the authority's certificate in PEM (-----BEGIN CERTIFICATE-----)"
         );
         return Err(AppError::refused("invalid-value", message));
     }
-    Ok(UpstreamTrust::Authorities(authorities.into()))
+    Ok(authorities)
 }

@@ -117,6 +117,9 @@ impl Turn<'_> {
             return Ok(None);
         }
         let Some(version) = crate::renewals::outlook::issued(&self.certificate, &self.renewal) else { return Ok(None) };
+        if self.renewal.compromised == Some(version.facts.thumbprint) {
+            return Ok(None);
+        }
         let opened = desired::read_private_key(&*self.engine.store, &self.engine.sealer, &version.key).await;
         let secret = opened.map_err(|error| TurnError::Other(crate::app::chain_text(&error)))?;
         Ok(secret.and_then(|secret| PrivateKey::from_pkcs8_der(secret.expose()).ok()))

@@ -33,9 +33,14 @@ impl Turn<'_> {
                 Ok(order) => order,
                 Err(error) if self.account_is_gone(&asked, &error).await? => return Ok(Next::Step),
                 Err(error) if self.is_about_replacing(&error)? => return self.without_replaces(&error).await,
-                Err(error) => return self.call_failed(&asked.issuer, &error).await,
+                Err(error) => {
+                    // The CA may have it, and only the answer got lost.
+                    self.renewal.unsure = error.is_outage().then(|| asked.issuer.id.clone());
+                    return self.call_failed(&asked.issuer, &error).await;
+                }
             },
         };
+        self.renewal.unsure = None;
         self.engine.parks.works(&asked.issuer.id, self.now());
         self.tell(format!("the CA has the order {}", order.url));
         if let Some(attempt) = &mut self.attempt {
@@ -47,7 +52,9 @@ impl Turn<'_> {
 
     async fn find(&self, asked: &Asked, account: &RegisteredAccount) -> Result<Option<Order>, CaError> {
         match &self.order {
-            Some(order) if !self.is_fresh => asked.ca.find_order(account, &order.names).await,
+            Some(order) if !self.is_fresh || self.renewal.unsure.as_ref() == Some(&order.issuer) => {
+                asked.ca.find_order(account, &order.names).await
+            }
             _ => Ok(None),
         }
     }

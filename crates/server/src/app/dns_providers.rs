@@ -1,0 +1,166 @@
+//! Use cases of DNS providers.
+
+use std::collections::BTreeMap;
+
+use portward_api::{
+    Removed,
+    acme::{DnsProviderCreate, DnsProviderKindView, DnsProviderView, DnsSettingView},
+};
+use portward_certs::dns::{self, Need};
+use portward_core::DnsProviderId;
+use portward_store::{
+    change::Expected,
+    desired::{Desired, Stored, StoredDnsProvider},
+};
+use zeroize::Zeroizing;
+
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+
+impl App {
+    /// Lists the kinds of DNS providers there are.
+    pub(crate) fn list_dns_kinds(&self, _by: &Allowed<right::View>) -> Vec<DnsProviderKindView> {
+        let setting = |setting: &dns::ProviderSetting| DnsSettingView {
+            name: setting.name.to_owned(),
+            about: match setting.need {
+                Need::Default(value) => format!("{} Without it: {value}.", setting.sentence),
+                Need::Required | Need::Optional => setting.sentence.to_owned(),
+            },
+            required: setting.need == Need::Required,
+            secret: setting.secret,
+        };
+        let kind = |kind: &dns::ProviderKind| DnsProviderKindView {
+            kind: kind.word.to_owned(),
+            about: format!("{}. {}", kind.name, kind.sentence),
+            settings: kind.settings.iter().map(setting).collect(),
+        };
+        dns::kinds().iter().map(kind).collect()
+    }
+
+    /// Lists the DNS providers.
+    pub(crate) fn list_dns_providers(&self, _by: &Allowed<right::View>) -> Vec<DnsProviderView> {
+        let desired = &self.served().desired;
+        desired.dns_providers.iter().map(|stored| view(&stored.value, desired)).collect()
+    }
+
+    /// Shows one DNS provider.
+    pub(crate) fn show_dns_provider(
+        &self,
+        _by: &Allowed<right::View>,
+        id: &str,
+    ) -> Result<Revised<DnsProviderView>, AppError> {
+        let desired = &self.served().desired;
+        let stored = find(desired, id)?;
+        Ok(Revised { view: view(&stored.value, desired), revision: Some(stored.revision) })
+    }
+
+    /// Adds a DNS provider. Nothing is asked of it yet.
+    pub(crate) async fn add_dns_provider(
+        &self,
+        by: &Allowed<right::AcmeEdit>,
+        input: &DnsProviderCreate,
+        apply: Apply,
+    ) -> Result<Revised<DnsProviderView>, AppError> {
+        let settings: BTreeMap<String, Zeroizing<String>> = input
+            .settings
+            .iter()
+            .map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())))
+            .collect();
+        dns::open(&input.kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
+        let is_secret = |name: &str| {
+            let kind = dns::kinds().iter().find(|kind| kind.word == input.kind);
+            kind.is_none_or(|kind| kind.settings.iter().any(|setting| setting.name == name && setting.secret))
+        };
+        let (secrets, plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            settings.into_iter().partition(|(name, _)| is_secret(name));
+        let plain: BTreeMap<String, String> =
+            plain.into_iter().map(|(name, value)| (name, value.as_str().to_owned())).collect();
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let is_taken = |id: &str| DnsProviderId::parse(id).is_ok_and(|id| desired.dns_provider(&id).is_some());
+        let id = match &input.id {
+            Some(id) if is_taken(id) => {
+                let message = format!(
+                    "there is a DNS provider \"{id}\" already; choose another id, or remove it first: portward acme dns remove {id}"
+                );
+                return Err(AppError::conflict("already-there", message));
+            }
+            Some(id) => id.clone(),
+            None => slug(&input.kind, "dns", is_taken),
+        };
+        let id = DnsProviderId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
+        let stored = StoredDnsProvider {
+            id: id.clone(),
+            kind: input.kind.clone(),
+            settings: plain.clone(),
+            secret_names: secrets.keys().cloned().collect(),
+            secrets: None,
+        };
+        let shown = view(&stored, &desired);
+        if apply == Apply::DryRun {
+            return Ok(Revised { view: shown, revision: None });
+        }
+        let mut change = self.change(by, format!("add DNS provider {id} ({})", input.kind));
+        change.put_dns_provider(&id, &input.kind, plain, &secrets, &self.sealer(&desired)?, Expected::Absent);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view: shown, revision: Some(revision) })
+    }
+
+    /// Removes a DNS provider that no certificate needs.
+    pub(crate) async fn remove_dns_provider(
+        &self,
+        by: &Allowed<right::AcmeEdit>,
+        id: &str,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Removed, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let stored = find(&desired, id)?;
+        precondition.check("DNS provider", id, stored.revision)?;
+        let users = users(&desired, &stored.value.id);
+        if !users.is_empty() {
+            let message = format!(
+                "the DNS provider \"{id}\" writes TXT records for {}; give them another one first: portward certificate request NAME... --replace ID --dns PROVIDER",
+                users.join(", ")
+            );
+            return Err(AppError::conflict("dns-provider-in-use", message));
+        }
+        if apply == Apply::Now {
+            let mut change = self.change(by, format!("remove DNS provider {id}"));
+            change.remove_dns_provider(&stored.value.id, Expected::At(stored.revision));
+            let revision = self.commit(change).await?;
+            drop(deciding);
+            self.in_effect(revision).await?;
+        }
+        Ok(Removed { id: id.to_owned(), warnings: Vec::new() })
+    }
+}
+
+/// The DNS provider of that id.
+pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<StoredDnsProvider>, AppError> {
+    let found = DnsProviderId::parse(id).ok().and_then(|id| desired.dns_provider(&id));
+    found.ok_or_else(|| {
+        let message = format!("there is no DNS provider \"{id}\"; portward acme dns list shows those there are");
+        AppError::new(http::StatusCode::NOT_FOUND, "not-found", message)
+    })
+}
+
+fn view(stored: &StoredDnsProvider, desired: &Desired) -> DnsProviderView {
+    let plain = stored.settings.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+    let secret = stored.secret_names.iter().map(|name| (name.clone(), None));
+    DnsProviderView {
+        id: stored.id.to_string(),
+        kind: stored.kind.clone(),
+        settings: plain.chain(secret).collect(),
+        certificates: users(desired, &stored.id),
+    }
+}
+
+fn users(desired: &Desired, id: &DnsProviderId) -> Vec<String> {
+    let uses = |stored: &&portward_store::desired::StoredCertificate| {
+        stored.value.management.managed().is_some_and(|managed| managed.dns.as_ref() == Some(id))
+    };
+    desired.certificates.iter().filter(uses).map(|stored| stored.value.id.to_string()).collect()
+}

@@ -1,0 +1,297 @@
+//! Let's Encrypt as Octopus has it: one name, one command.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, LetsEncryptStatus};
+use portward_core::{
+    Binding, BindingId, CertificateId, Host, HostPattern, IssuerId, Management, Scheme,
+    acme::{Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
+    addresses_overlap,
+};
+use portward_store::{
+    change::{Change, Expected},
+    desired::{Desired, Stored},
+};
+
+use super::{
+    Allowed, App, AppError, Apply, Revised,
+    certificates::new_id,
+    issuers::{self, HTTPS},
+    renewals::{renew_before, usual_profile},
+    right, slug,
+};
+use crate::tasks::publish::bind_code;
+
+impl App {
+    /// Has the server's own name kept by a CA: issuer, certificate and binding in one change.
+    pub(crate) async fn configure_letsencrypt(
+        &self,
+        by: &Allowed<right::CertificateEdit>,
+        input: &LetsEncryptConfigure,
+        apply: Apply,
+    ) -> Result<Revised<LetsEncryptStatus>, AppError> {
+        let host = Host::parse(&input.dns_name).map_err(|error| AppError::invalid("dns_name", &error))?;
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let mut change = self.change(by, format!("configure Let's Encrypt for {host}"));
+        let issuer = self.letsencrypt_issuer(input, &desired, &mut change).await?;
+        let names = vec![HostPattern::Exact(host)];
+        let managed = Arc::new(Managed {
+            profile: usual_profile(&names, &issuer),
+            names,
+            issuers: vec![issuer.id.clone()],
+            challenge: None,
+            dns: None,
+            key: KeyAlgorithm::default(),
+            reuse: KeyReuse::New,
+            renew_before: input.renew_days_before.map(renew_before).transpose()?,
+        });
+        let id = self.letsencrypt_certificate(&managed, &desired, &mut change)?;
+        self.letsencrypt_bindings(input, &id, &desired, &mut change)?;
+        change.put_letsencrypt(Some(&id));
+        if apply == Apply::DryRun {
+            let status = LetsEncryptStatus {
+                enabled: false,
+                dns_name: managed.names.first().map(ToString::to_string),
+                issuer: Some(issuer.id.to_string()),
+                thumbprint: None,
+                renewal: None,
+            };
+            return Ok(Revised { view: status, revision: None });
+        }
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        let served = self.in_effect(revision).await?;
+        Ok(Revised { view: self.letsencrypt(&served.desired).await?, revision: Some(revision) })
+    }
+
+    /// Shows what is configured.
+    pub(crate) async fn show_letsencrypt(&self, _by: &Allowed<right::View>) -> Result<LetsEncryptStatus, AppError> {
+        let desired = Arc::clone(&self.served().desired);
+        self.letsencrypt(&desired).await
+    }
+
+    /// Has the certificate renewed now.
+    pub(crate) async fn renew_letsencrypt(
+        &self,
+        by: &Allowed<right::CertificateEdit>,
+        input: &CertificateRenew,
+    ) -> Result<LetsEncryptStatus, AppError> {
+        let desired = self.desired().await?;
+        let id = configured(&desired)?;
+        self.renew_certificate(by, id.as_str(), input).await?;
+        self.letsencrypt(&desired).await
+    }
+
+    /// Stops renewing; what is served stays until it expires.
+    pub(crate) async fn disable_letsencrypt(
+        &self,
+        by: &Allowed<right::CertificateEdit>,
+    ) -> Result<LetsEncryptStatus, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let id = configured(&desired)?;
+        let mut change = self.change(by, "disable Let's Encrypt");
+        change.put_letsencrypt(None);
+        if let Some(stored) = desired.certificate(id).filter(|stored| stored.value.management.managed().is_some()) {
+            change.edit_certificate(stored, &stored.value.name, &Management::Unmanaged);
+        }
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        let served = self.in_effect(revision).await?;
+        self.letsencrypt(&served.desired).await
+    }
+
+    async fn letsencrypt(&self, desired: &Desired) -> Result<LetsEncryptStatus, AppError> {
+        let stored = desired.settings.letsencrypt.as_ref().and_then(|id| desired.certificate(id));
+        let managed = stored.and_then(|stored| Some((stored, stored.value.management.managed()?)));
+        let Some((stored, managed)) = managed else {
+            return Ok(LetsEncryptStatus {
+                enabled: false,
+                dns_name: None,
+                issuer: None,
+                thumbprint: None,
+                renewal: None,
+            });
+        };
+        Ok(LetsEncryptStatus {
+            enabled: true,
+            dns_name: managed.names.first().map(ToString::to_string),
+            issuer: managed.issuers.first().map(ToString::to_string),
+            thumbprint: stored.value.current_version().map(|version| version.facts.thumbprint.to_string()),
+            renewal: Some(self.renewal_view(stored, managed).await?),
+        })
+    }
+
+    /// The issuer that is asked: one that is there already, else a new one.
+    async fn letsencrypt_issuer(
+        &self,
+        input: &LetsEncryptConfigure,
+        desired: &Desired,
+        change: &mut Change,
+    ) -> Result<Issuer, AppError> {
+        let directory = match (&input.directory, input.staging) {
+            (Some(_), true) => {
+                let message = "directory: give either a directory or staging, not both";
+                return Err(AppError::refused("invalid-value", message));
+            }
+            (Some(url), false) => issuers::directory(url)?,
+            (None, true) => Issuer::LETS_ENCRYPT_STAGING.to_owned(),
+            (None, false) => Issuer::LETS_ENCRYPT.to_owned(),
+        };
+        let trust = issuers::trust(input.directory_ca.as_deref())?;
+        let contacts = issuers::contacts(input.email.as_slice())?;
+        let known = desired.issuers.iter().find(|stored| {
+            let issuer = &stored.value.issuer;
+            issuer.directory == directory && (input.directory_ca.is_none() || issuer.trust == trust)
+        });
+        if let Some(Stored { value, revision }) = known {
+            let mut issuer = value.issuer.clone();
+            if !issuer.terms_agreed {
+                self.demand_terms(&issuer, input.accept_terms).await?;
+                issuer.terms_agreed = true;
+                // Its external account binding, if it has one, is sealed in it and cannot be written again without it.
+                let eab = self.open_eab(value, desired)?;
+                change.put_issuer(&issuer, eab.as_ref(), &self.sealer(desired)?, Expected::At(*revision));
+            }
+            return Ok(issuer);
+        }
+        let issuer = Issuer {
+            id: issuers::new_id(desired, &directory)?,
+            directory,
+            trust,
+            contacts,
+            terms_agreed: input.accept_terms,
+            eab_key_id: None,
+            profile: None,
+            challenge: None,
+            preferred_chain: None,
+            ports: IssuerPorts::default(),
+            resolvers: Vec::new(),
+        };
+        self.check_trust(&issuer)?;
+        self.demand_terms(&issuer, input.accept_terms).await?;
+        change.put_issuer(&issuer, None, &self.sealer(desired)?, Expected::Absent);
+        Ok(issuer)
+    }
+
+    /// Refuses without agreement to the terms; says where they are, if the CA can be asked.
+    async fn demand_terms(&self, issuer: &Issuer, accepted: bool) -> Result<(), AppError> {
+        if accepted {
+            return Ok(());
+        }
+        let facts = match self.parts.engine.authority(issuer) {
+            Ok(ca) => ca.directory().await.ok(),
+            Err(_) => None,
+        };
+        let terms = match facts {
+            Some(facts) if facts.terms_of_service.is_none() => return Ok(()),
+            Some(facts) => facts.terms_of_service.unwrap_or_default(),
+            None => format!("see {}", issuer.directory),
+        };
+        let message = format!(
+            "an account needs your agreement to the CA's terms of service ({terms}); read them, and add --accept-terms"
+        );
+        Err(AppError::refused("terms-not-agreed", message))
+    }
+
+    fn letsencrypt_certificate(
+        &self,
+        managed: &Arc<Managed>,
+        desired: &Desired,
+        change: &mut Change,
+    ) -> Result<CertificateId, AppError> {
+        let before = desired.settings.letsencrypt.as_ref().and_then(|id| desired.certificate(id));
+        let same = before
+            .filter(|stored| stored.value.management.managed().is_some_and(|before| before.names == managed.names));
+        if let Some(stored) = same {
+            let management = Management::Managed(Arc::clone(managed));
+            change.edit_certificate(stored, &stored.value.name, &management);
+            return Ok(stored.value.id.clone());
+        }
+        let name = managed.names.first().map(ToString::to_string).unwrap_or_default();
+        let id = new_id(desired, &name)?;
+        self.add_bridge(change, &id, &name, managed, desired)?;
+        Ok(id)
+    }
+
+    /// The https bindings that serve it: the one that was named, else those there are, else one on 443.
+    fn letsencrypt_bindings(
+        &self,
+        input: &LetsEncryptConfigure,
+        id: &CertificateId,
+        desired: &Desired,
+        change: &mut Change,
+    ) -> Result<(), AppError> {
+        let address = match &input.ip_address {
+            None => None,
+            Some(text) => Some(text.trim_matches(['[', ']']).parse().map_err(|_| {
+                let message = format!(
+                    "ip_address: \"{text}\" is not an IP address of this machine; 0.0.0.0 or [::] is all of them"
+                );
+                AppError::refused("invalid-value", message)
+            })?),
+        };
+        let is_wanted = |binding: &Binding| {
+            binding.scheme == HTTPS
+                && input.https_port.is_none_or(|port| port == binding.address.port())
+                && address.is_none_or(|ip| addresses_overlap(ip, binding.address.ip()))
+        };
+        let wanted: Vec<&Stored<Binding>> = desired.bindings.iter().filter(|stored| is_wanted(&stored.value)).collect();
+        if wanted.is_empty() {
+            let everywhere = if portward_proxy::has_ipv6() { "::" } else { "0.0.0.0" };
+            let ip = match address {
+                Some(ip) => ip,
+                None => everywhere.parse().map_err(|error| AppError::invalid("ip_address", &error))?,
+            };
+            let address = SocketAddr::new(ip, input.https_port.unwrap_or(Scheme::Https.default_port()));
+            let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
+            let binding_id = slug(&format!("https-{}", address.port()), "https", is_taken);
+            let binding = Binding {
+                id: BindingId::parse(&binding_id).map_err(|error| AppError::invalid("id", &error))?,
+                scheme: HTTPS,
+                address,
+                default_certificate: Some(id.clone()),
+            };
+            self.parts.proxy.try_bind(HTTPS, address).map_err(|error| {
+                let message = format!(
+                    "the binding {} could not be added: {error} Nothing was saved. Another port: --https-port N",
+                    binding.url()
+                );
+                AppError::refused(bind_code(&error), message)
+            })?;
+            change.put_binding(&binding, Expected::Absent);
+            return Ok(());
+        }
+        for Stored { value: binding, revision } in wanted {
+            let own = binding.default_certificate.as_ref().and_then(|id| desired.certificate(id));
+            let own = own.and_then(|stored| stored.value.current_version());
+            // A certificate that somebody chose stays; one that we made ourselves gives way.
+            if own.is_none_or(|version| version.facts.self_signed) && binding.default_certificate.as_ref() != Some(id) {
+                let binding = Binding { default_certificate: Some(id.clone()), ..binding.clone() };
+                change.put_binding(&binding, Expected::At(*revision));
+            }
+        }
+        Ok(())
+    }
+
+    fn open_eab(
+        &self,
+        stored: &portward_store::desired::StoredIssuer,
+        desired: &Desired,
+    ) -> Result<Option<portward_store::sealing::Secret>, AppError> {
+        let id: &IssuerId = &stored.issuer.id;
+        let Some(sealed) = &stored.eab_mac_key else { return Ok(None) };
+        let opened = portward_store::desired::open_eab_key(&self.sealer(desired)?, id, sealed);
+        opened.map(Some).map_err(|error| AppError::internal("the external account binding does not open", error))
+    }
+}
+
+fn configured(desired: &Desired) -> Result<&CertificateId, AppError> {
+    let id = desired.settings.letsencrypt.as_ref().filter(|id| desired.certificate(id).is_some());
+    id.ok_or_else(|| {
+        let message =
+            "Let's Encrypt is not configured; portward letsencrypt configure --dns-name HOST --email ADDR --accept-terms";
+        AppError::conflict("not-configured", message)
+    })
+}
