@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use crate::{
     app::{Actor, Allowed, App, AppParts, Permission, Right},
     notice::Notice,
-    renewals::{Engine, EngineParts, Outside},
+    renewals::{Engine, EngineParts, Outside, Probe},
     rest,
     served::Served,
     tasks::{
@@ -42,6 +42,7 @@ pub(crate) struct Fixture {
     pub(crate) app: Arc<App>,
     pub(crate) store: MemoryStore,
     pub(crate) served: Arc<Served>,
+    pub(crate) probe: Probe,
     pub(crate) directory: tempfile::TempDir,
     /// What an operator was told of.
     pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
@@ -73,11 +74,17 @@ impl Fixture {
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
         let directory = tempfile::tempdir().unwrap();
+        let probe = Probe {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            proxy: Arc::clone(&proxy),
+            clock: clock.clone(),
+        };
         let engine = Arc::new(Engine::new(EngineParts {
             store: Arc::new(store.clone()),
             sealer: opened.sealer,
             cluster: opened.cluster.id,
-            surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+            surroundings: Arc::new(Outside::new(probe.clone())),
             side_by_side: NonZeroUsize::MIN,
         }));
         let parts = AppParts {
@@ -111,7 +118,7 @@ impl Fixture {
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self { app, store, served, directory, notices, board, set, master, _shutdown: trigger, _tasks: tasks }
+        Self { app, store, served, probe, directory, notices, board, set, master, _shutdown: trigger, _tasks: tasks }
     }
 
     /// Sets the time that everything is told.

@@ -30,7 +30,7 @@ use crate::{
     master_key,
     notice::Notice,
     process,
-    renewals::{Engine, EngineParts, Outside},
+    renewals::{Engine, EngineParts, Outside, Probe},
     rest,
     served::Served,
     start_error::StartError,
@@ -136,7 +136,12 @@ impl Server {
             store: Arc::clone(&store),
             sealer,
             cluster: cluster.id,
-            surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+            surroundings: Arc::new(Outside::new(Probe {
+                store: Arc::clone(&store),
+                served: Arc::clone(&served),
+                proxy: Arc::clone(&proxy),
+                clock: clock.clone(),
+            })),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
         let board = Arc::new(RenewalBoard::default());
