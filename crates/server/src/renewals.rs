@@ -21,7 +21,7 @@ mod surroundings;
 mod turn;
 
 pub use engine::{Engine, EngineParts};
-pub(crate) use outlook::outlook;
+pub(crate) use outlook::{Outlook, outlook};
 pub(crate) use outside::Outside;
 pub(crate) use probe::{Probe, Question};
 pub use surroundings::{Shown, Surroundings, TxtPlace};
