@@ -49,8 +49,12 @@ impl Turn<'_> {
 
     /// Waits for the renewal, or until the CA is to be asked about it.
     fn wait(&self, at: Timestamp) -> Next {
-        let window_due = self.renewal.window_due.filter(|_| self.renewal.issued_by.is_some());
-        Next::Wait(window_due.map_or(at, |window_due| at.min(window_due)))
+        let Some(by) = &self.renewal.issued_by else { return Next::Wait(at) };
+        // It is due already while the CA is not asked, as it is in trouble.
+        let now = self.now();
+        let parked = self.engine.parks.parked(by, now).unwrap_or_else(|| now.plus(ASK_AGAIN));
+        let ask_at = self.renewal.window_due.map(|due| if due > now { due } else { parked });
+        Next::Wait(ask_at.map_or(at, |ask_at| at.min(ask_at)))
     }
 
     async fn plan_with_somebody(&mut self, due: Outlook, is_forced: bool) -> Result<Next, TurnError> {
@@ -188,6 +192,9 @@ impl Turn<'_> {
                 // The window that was known stays, and without one the lifetime decides.
                 tracing::debug!(certificate.id = %self.id(), error = %error, "the CA does not say when to renew");
                 let after = error.retry_after.unwrap_or(ASK_AGAIN).max(ASK_AGAIN);
+                if let Some(told) = error.retry_after.filter(|_| error.is_outage()) {
+                    self.engine.parks.hold(&by, now.plus(told).plus(Duration::from_secs(1)));
+                }
                 let due = next_suggestion_check(now, None, validity);
                 self.renewal.window_due = Some(due.max(now.plus(after)));
             }

@@ -113,7 +113,8 @@ impl<'e> Turn<'e> {
         for _ in 0..MOST_STEPS {
             match turn.step().await? {
                 Next::Step => {}
-                Next::Wait(until) => return Ok(Some(until)),
+                // Whatever is waited for, nobody has two turns in the same second.
+                Next::Wait(until) => return Ok(Some(until.max(turn.now().plus(Duration::from_secs(1))))),
                 Next::Over => return Ok(Some(turn.now())),
             }
         }
@@ -123,6 +124,12 @@ impl<'e> Turn<'e> {
 
     async fn step(&mut self) -> Result<Next, TurnError> {
         let Some(order) = &self.order else { return self.plan().await };
+        // Another certificate may have found the CA in trouble meanwhile.
+        if order.stage < Stage::Issued
+            && let Some(until) = self.engine.parks.parked(&order.issuer, self.now())
+        {
+            return Ok(Next::Wait(until.plus(self.jitter("parked").within(Duration::from_secs(60)))));
+        }
         match order.stage {
             Stage::Planned => self.place_order().await,
             Stage::Ordered => self.answer_challenges().await,

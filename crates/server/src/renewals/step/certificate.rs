@@ -33,10 +33,15 @@ impl Turn<'_> {
             Ok(account) => account,
             Err(why) => return self.no_account(&asked.issuer, why).await,
         };
+        let had_key = self.order()?.has_key();
         let key = match self.private_key().await? {
             Ok(key) => key,
             Err(text) => return self.fail(&asked.issuer, FailureKind::Internal(&text)).await,
         };
+        if !had_key {
+            // Making it took its time, in which others may have found the CA in trouble.
+            return Ok(Next::Step);
+        }
         let url = self.order()?.url.clone().unwrap_or_default();
         let mut order = match asked.ca.order(&account, &url).await {
             Ok(order) => order,
