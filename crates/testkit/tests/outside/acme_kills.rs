@@ -1,0 +1,205 @@
+//! `kill -9` at each stage of an order, and in the moments around each request to the CA: there is one order, and the
+//! certificate is served in the end.
+
+mod gate;
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use gate::{Gate, Moment};
+use portward_api::{
+    Client,
+    acme::{CertificateRenew, OutcomeView, RenewalView},
+};
+use portward_core::{CertificateId, Timestamp, acme::Stage};
+use portward_store::{sqlite::SqliteStore, work::OrderProgress};
+use portward_testkit::{Pebble, Program, StartedProgram, eventually, free_port, handshake};
+use tokio::runtime::Runtime;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What the log says right before something is stored or asked; beyond these the requests to the CA are the moments.
+const LINES: [&str; 10] = [
+    "asking pebble for",
+    "the CA has the order",
+    "control of",
+    "the answers are served",
+    "the CA is told to look",
+    "the CA has seen",
+    "issued: version",
+    "a handshake for",
+    "the certificate is served",
+    "a certificate was issued",
+];
+
+/// How many servers are killed side by side.
+const LANES: usize = 4;
+/// How many requests to the CA there are in a renewal, and a few more.
+const REQUESTS: usize = 12;
+/// How often a server is killed in one renewal.
+const KILLS: usize = 3;
+
+#[test]
+fn however_often_it_is_killed_there_is_one_order_and_the_certificate_is_served() {
+    let run = |number| std::thread::spawn(move || Runtime::new().unwrap().block_on(Lane::run(number)));
+    let mut killed = Killed::new();
+    for lane in (0..LANES).map(run).collect::<Vec<_>>() {
+        for (stage, count) in lane.join().unwrap() {
+            *killed.entry(stage).or_default() += count;
+        }
+    }
+    let all: usize = killed.values().sum();
+    println!("killed {all} times: {killed:?}");
+    assert!(all >= 100, "killed {all} times only: {killed:?}");
+    for stage in [Stage::Planned, Stage::Ordered, Stage::Challenged, Stage::Ready, Stage::Finalizing, Stage::Issued] {
+        assert!(killed.get(&Some(stage)).is_some_and(|count| *count >= 3), "{stage} is missing: {killed:?}");
+    }
+}
+
+/// Counts kills by the stage of the order that was stored then; none if there was none yet, or none any more.
+type Killed = BTreeMap<Option<Stage>, usize>;
+
+/// Is one server beside one Pebble, with one certificate that is renewed and renewed.
+struct Lane {
+    number: usize,
+    pebble: Pebble,
+    gate: Gate,
+    /// Taken only between a kill and the next start.
+    server: Option<StartedProgram>,
+    id: CertificateId,
+    killed: Killed,
+}
+
+/// Says where a lane kills first in a renewal.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Around that request to the CA, from when the renewal is asked for.
+    Request(usize, Moment),
+    /// When the log has that.
+    Line(&'static str),
+}
+
+impl Lane {
+    async fn run(number: usize) -> Killed {
+        let mut lane = Self::start(number).await;
+        for (renewal, place) in places(number).into_iter().enumerate() {
+            lane.renew(renewal, place).await;
+        }
+        lane.killed
+    }
+
+    async fn start(number: usize) -> Self {
+        let (http, https) = (free_port(), free_port());
+        let pebble = Pebble::options().http_port(http).tls_port(https).always_valid().start().await;
+        let gate = Gate::start(pebble.address()).await;
+        let server = Program::new_on(http, https).with_log("info,portward_server=debug").start();
+        fs::write(server.files().join("ca.pem"), pebble.root_pem()).unwrap();
+        let directory = format!("https://localhost:{}/dir", gate.port());
+        let (http, https) = (http.to_string(), https.to_string());
+        let words =
+            ["acme", "issuer", "add", &directory, "--id", "pebble", "--directory-ca", "ca.pem", "--accept-terms"];
+        server.portward(&[words.as_slice(), &["--http-port", &http, "--tls-port", &https]].concat());
+        let challenge = if number % 2 == 0 { "http-01" } else { "tls-alpn-01" };
+        server.portward(&["certificate", "request", "shop.test", "--challenge", challenge, "--wait"]);
+        let id = CertificateId::parse("shop-test").unwrap();
+        Self { number, pebble, gate, server: Some(server), id, killed: Killed::new() }
+    }
+
+    /// Renews once, with a kill at a place and more of them around the first requests after each start.
+    async fn renew(&mut self, renewal: usize, place: Place) {
+        let context = format!("lane {}, renewal {renewal}, {place:?}", self.number);
+        let before = self.shown().await;
+        let orders = self.pebble.orders();
+        match place {
+            Place::Request(number, moment) => self.gate.kill_at(number, moment, self.server().killer()),
+            Place::Line(line) => self.server().kill_at_log(line),
+        }
+        let renew = CertificateRenew { force: true, placed: false };
+        // It may be killed while it answers.
+        let _ = Client::local(self.server().data_directory()).renew_certificate(&self.id, &renew).await;
+        let mut kills = 0;
+        loop {
+            let mut ended = false;
+            eventually(&context, async || {
+                ended = self.server().has_ended();
+                (ended || self.is_done(orders).await).then_some(())
+            })
+            .await;
+            self.gate.let_pass();
+            if !ended {
+                break;
+            }
+            kills += 1;
+            *self.killed.entry(self.stored_stage().await).or_default() += 1;
+            if kills < KILLS {
+                let number = 2 + kills + (self.number + renewal) % 4;
+                self.gate.kill_when_told(number, Moment::ALL[(kills + renewal) % 3]);
+            }
+            self.server = self.server.take().map(StartedProgram::start_again);
+            self.gate.tell(self.server().killer());
+        }
+        assert_eq!(self.pebble.orders(), orders + 1, "{context}: {}", self.pebble.log());
+        let leaf = self.shown().await;
+        assert_ne!(leaf, before, "{context}");
+        assert_eq!(serial(&leaf), self.newest_serial(), "{context}");
+        let renewal = Client::local(self.server().data_directory()).show_renewal(&self.id).await.unwrap();
+        assert!(matches!(renewal.attempt.unwrap().outcome, Some(OutcomeView::Served { .. })), "{context}");
+    }
+}
+
+impl Lane {
+    fn server(&self) -> &StartedProgram {
+        self.server.as_ref().unwrap()
+    }
+
+    /// Whether the renewal has ended.
+    async fn is_done(&self, orders: usize) -> bool {
+        let Ok(renewal) = Client::local(self.server().data_directory()).show_renewal(&self.id).await else {
+            return false;
+        };
+        let RenewalView { attempt: Some(attempt), stage: None, .. } = renewal else { return false };
+        // Before the renewal has begun, the newest attempt is the one before.
+        attempt.outcome.is_some() && self.pebble.orders() > orders
+    }
+
+    /// The stage of the order in what is stored; none if there is no order. The process has been killed.
+    async fn stored_stage(&self) -> Option<Stage> {
+        // A copy, so that the next start finds the files as the kill left them.
+        let copy = tempfile::tempdir().unwrap();
+        for file in ["store.db", "store.db-wal"] {
+            let _ = fs::copy(self.server().data_directory().join(file), copy.path().join(file));
+        }
+        let store = open(copy.path());
+        OrderProgress::read(&store, &self.id).await.unwrap().map(|order| order.stage)
+    }
+
+    async fn shown(&self) -> Vec<u8> {
+        handshake(self.server().https, "shop.test").await
+    }
+
+    /// The serial number of what the CA issued last.
+    fn newest_serial(&self) -> String {
+        let log = self.pebble.log();
+        let issued = log.lines().filter_map(|line| line.split_once("Issued certificate serial "));
+        issued.last().unwrap().1.split(' ').next().unwrap().trim_start_matches('0').to_owned()
+    }
+}
+
+/// Where a lane kills first, one place for each renewal. All lanes together have each request with each moment.
+fn places(lane: usize) -> Vec<Place> {
+    let requests = (1..=REQUESTS).flat_map(|number| Moment::ALL.map(|moment| Place::Request(number, moment)));
+    let all = requests.chain(LINES.map(Place::Line));
+    all.enumerate().filter(|(index, _)| index % LANES == lane).map(|(_, place)| place).collect()
+}
+
+fn open(directory: &Path) -> SqliteStore {
+    SqliteStore::open(directory, Arc::new(|| Timestamp::EPOCH)).unwrap()
+}
+
+fn serial(leaf: &[u8]) -> String {
+    X509Certificate::from_der(leaf)
+        .unwrap()
+        .1
+        .raw_serial_as_string()
+        .replace(':', "")
+        .trim_start_matches('0')
+        .to_owned()
+}
