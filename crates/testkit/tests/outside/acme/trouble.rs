@@ -61,6 +61,18 @@ async fn a_name_that_the_ca_will_not_have_is_told_with_cause_and_remedy_and_its_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_with_the_id_of_one_that_was_removed_has_no_past() {
+    let bench = Bench::start(|options| options.blocklist("blocked.test")).await;
+    bench.is_not_issued("www.blocked.test", &[]);
+    bench.server.portward(&["certificate", "remove", "refused"]);
+    assert_eq!(bench.server.portward(&["acme", "attempts", "-o", "json"]).trim(), "[]");
+    // It waits for an attempt of its own, and for no retry of the other one.
+    assert_eq!(bench.issue(&["shop.test"], &["--name", "refused"]), "refused");
+    bench.is_trusted("refused", "shop.test").await;
+    assert_eq!(bench.renewal("refused")["failures"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_chain_that_is_preferred_is_served() {
     let bench = Bench::without_issuer(|options| options.always_valid().alternate_roots(2).chain_length(2)).await;
     let root = bench.file("alternate.pem", &bench.pebble.issuing_root_pem(1).await);
