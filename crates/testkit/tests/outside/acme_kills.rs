@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use gate::{Gate, Moment};
 use portward_api::{
-    Client,
-    acme::{CertificateRenew, OutcomeView, RenewalView},
+    Client, Effect,
+    acme::{CertificateRenew, CertificateRequestCreate, OutcomeView, RenewalView},
 };
 use portward_core::{CertificateId, Timestamp, acme::Stage};
 use portward_store::{sqlite::SqliteStore, work::OrderProgress};
@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// What the log says right before something is stored or asked; beyond these the requests to the CA are the moments.
-const LINES: [&str; 10] = [
+const LINES: [&str; 7] = [
     "asking pebble for",
     "the CA has the order",
     "control of",
@@ -25,10 +25,9 @@ const LINES: [&str; 10] = [
     "the CA is told to look",
     "the CA has seen",
     "issued: version",
-    "a handshake for",
-    "the certificate is served",
-    "a certificate was issued",
 ];
+/// The same after the last request.
+const LAST: [&str; 3] = ["a handshake for", "the certificate is served", "a certificate was issued"];
 
 /// How many servers are killed side by side.
 const LANES: usize = 4;
@@ -83,6 +82,9 @@ impl Lane {
         for (renewal, place) in places(number).into_iter().enumerate() {
             lane.renew(renewal, place).await;
         }
+        let log = lane.pebble.log();
+        assert!(log.contains("There are now 1 accounts") && !log.contains("There are now 2 accounts"), "{log}");
+        assert_eq!(log.matches("Issued certificate serial ").count(), lane.pebble.orders(), "{log}");
         lane.killed
     }
 
@@ -97,13 +99,11 @@ impl Lane {
         let words =
             ["acme", "issuer", "add", &directory, "--id", "pebble", "--directory-ca", "ca.pem", "--accept-terms"];
         server.portward(&[words.as_slice(), &["--http-port", &http, "--tls-port", &https]].concat());
-        let challenge = if number % 2 == 0 { "http-01" } else { "tls-alpn-01" };
-        server.portward(&["certificate", "request", "shop.test", "--challenge", challenge, "--wait"]);
         let id = CertificateId::parse("shop-test").unwrap();
         Self { number, pebble, gate, server: Some(server), id, killed: Killed::new() }
     }
 
-    /// Renews once, with a kill at a place and more of them around the first requests after each start.
+    /// Renews once, and for the first time that is to have it issued, with a kill at a place and more of them around the first requests after each start.
     async fn renew(&mut self, renewal: usize, place: Place) {
         let context = format!("lane {}, renewal {renewal}, {place:?}", self.number);
         let before = self.shown().await;
@@ -112,9 +112,15 @@ impl Lane {
             Place::Request(number, moment) => self.gate.kill_at(number, moment, self.server().killer()),
             Place::Line(line) => self.server().kill_at_log(line),
         }
-        let renew = CertificateRenew { force: true, placed: false };
+        let client = Client::local(self.server().data_directory());
         // It may be killed while it answers.
-        let _ = Client::local(self.server().data_directory()).renew_certificate(&self.id, &renew).await;
+        if renewal == 0 {
+            let challenge = if self.number.is_multiple_of(2) { "http-01" } else { "tls-alpn-01" };
+            let _ = client.request_certificate(&request("shop.test", challenge), Effect::Apply).await;
+        } else {
+            let renew = CertificateRenew { force: true, placed: false };
+            let _ = client.renew_certificate(&self.id, &renew).await;
+        }
         let mut kills = 0;
         loop {
             let mut ended = false;
@@ -178,16 +184,26 @@ impl Lane {
     /// The serial number of what the CA issued last.
     fn newest_serial(&self) -> String {
         let log = self.pebble.log();
-        let issued = log.lines().filter_map(|line| line.split_once("Issued certificate serial "));
-        issued.last().unwrap().1.split(' ').next().unwrap().trim_start_matches('0').to_owned()
+        let mut issued = log.lines().filter_map(|line| line.split_once("Issued certificate serial "));
+        issued.next_back().unwrap().1.split(' ').next().unwrap().trim_start_matches('0').to_owned()
     }
 }
 
-/// Where a lane kills first, one place for each renewal. All lanes together have each request with each moment.
+/// Where a lane kills first, one place for each time. All lanes together have each request with each moment.
 fn places(lane: usize) -> Vec<Place> {
     let requests = (1..=REQUESTS).flat_map(|number| Moment::ALL.map(|moment| Place::Request(number, moment)));
-    let all = requests.chain(LINES.map(Place::Line));
-    all.enumerate().filter(|(index, _)| index % LANES == lane).map(|(_, place)| place).collect()
+    let own = requests.chain(LINES.map(Place::Line)).enumerate().filter(|(index, _)| index % LANES == lane);
+    // The first time there is an account to be made, which is one of the first requests.
+    let first = Place::Request(lane + 2, Moment::ALL[lane % 3]);
+    [first].into_iter().chain(own.map(|(_, place)| place)).chain(LAST.map(Place::Line)).collect()
+}
+
+fn request(name: &str, challenge: &str) -> CertificateRequestCreate {
+    CertificateRequestCreate {
+        names: vec![name.to_owned()],
+        challenge: Some(challenge.to_owned()),
+        ..CertificateRequestCreate::default()
+    }
 }
 
 fn open(directory: &Path) -> SqliteStore {
