@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, LetsEncryptStatus};
 use portward_core::{
-    Binding, BindingId, CertificateId, Host, HostPattern, IssuerId, Management, Scheme,
+    Binding, BindingId, CertificateId, Host, HostPattern, IssuerId, Management,
     acme::{Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
     addresses_overlap,
 };
