@@ -48,7 +48,7 @@ pub struct ForeignCertificateView {
     pub names: Vec<String>,
     /// Last second of validity.
     pub not_after: String,
-    /// `created`, `new-version` or `unchanged`.
+    /// `created`, `new-version`, `unchanged` or `left-out`.
     pub outcome: String,
     /// Issuer that will renew it; none if it stays unmanaged.
     pub issuer: Option<String>,

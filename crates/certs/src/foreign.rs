@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::{Bundle, acme::AccountKey};
 pub use account_key::AccountKeyRefusal;
 use collect::Collector;
+pub use directory::is_known as is_known_directory;
 use files::Files;
 
 /// Names a program whose files are read.

@@ -37,7 +37,7 @@ pub use facts::{FactsError, facts};
 pub use finding::{Defect, Finding, Weight};
 pub use foreign::{
     AccountKeyRefusal, Foreign, ForeignAccount, ForeignCertificate, ForeignFile, ForeignKind, MAX_FOREIGN_BYTES,
-    MAX_FOREIGN_FILES, Note, NoteWeight, ReadForeignError, read_foreign, wanted,
+    MAX_FOREIGN_FILES, Note, NoteWeight, ReadForeignError, is_known_directory, read_foreign, wanted,
 };
 pub use password::Password;
 pub use private_key::{PrivateKey, PrivateKeyError};

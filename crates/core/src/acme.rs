@@ -10,6 +10,7 @@ mod ca_error;
 mod challenge;
 mod diagnosis;
 mod issuer;
+mod lifetimes;
 mod managed;
 mod renewal;
 mod retry;
@@ -25,6 +26,7 @@ pub use ca_error::{AcmeProblem, CaError, CaErrorKind, Subproblem};
 pub use challenge::{ChallengeKind, ChallengeOptions, NoChallengeError, choose_challenge};
 pub use diagnosis::{DnsFailure, Failure, FailureKind, diagnose};
 pub use issuer::{DirectoryTrust, Issuer, IssuerPorts};
+pub use lifetimes::{AnnouncedLifetime, announced_lifetime, announced_lifetimes};
 pub use managed::{KeyAlgorithm, KeyReuse, Managed};
 pub use renewal::{
     Jitter, RenewalFacts, RenewalReason, RenewalTime, SHORT_LIFETIME, SuggestedWindow, next_suggestion_check,

@@ -19,6 +19,7 @@ use portward_core::addresses_overlap;
 use socket2::{Domain, Protocol, Socket, Type};
 
 pub use error::{BindError, Holder};
+pub use machine::addresses;
 
 /// Is a set of sockets that listen on one address.
 #[derive(Debug)]

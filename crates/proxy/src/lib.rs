@@ -24,7 +24,7 @@ mod upgrade;
 mod upstream;
 mod worker;
 
-pub use bind::{BindError, Holder, has_ipv6};
+pub use bind::{BindError, Holder, addresses, has_ipv6};
 pub use clock::Clock;
 pub use count::CountsView;
 pub use limits::Limits;

@@ -4,6 +4,7 @@
 //! The loopback listener, which every user and every browser of the machine reaches, shows status and nothing else.
 
 pub(crate) mod loopback;
+mod metrics;
 mod page;
 pub(crate) mod socket;
 mod user;

@@ -7,12 +7,15 @@ mod attempts;
 mod backup;
 pub(crate) mod bindings;
 pub(crate) mod certificates;
+mod check;
 mod dns_providers;
 pub(crate) mod error;
+mod foreign;
 mod id;
 mod issuers;
 mod letsencrypt;
 mod renewals;
+mod simulate;
 pub(crate) mod sites;
 mod status;
 

@@ -3,7 +3,7 @@
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -13,15 +13,28 @@ use portward_api::{BindingCreate, CertificateFile, CertificateImport, SecretByte
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
 use portward_core::{HostPattern, Timestamp};
 use portward_proxy::{Clock, Proxy, ProxyOptions, limits::Limits};
-use portward_store::{Store, cluster::Cluster, desired, desired::Desired, memory::MemoryStore, sealing::MasterKey};
+use portward_store::{
+    Store,
+    cluster::Cluster,
+    desired,
+    desired::Desired,
+    memory::MemoryStore,
+    sealing::{MasterKey, Sealer},
+};
 use tokio::task::JoinSet;
 
 use crate::{
     app::{Actor, Allowed, App, AppParts, Permission, Right},
-    renewals::{Engine, EngineParts, Outside},
+    notice::Notice,
+    renewals::{Engine, EngineParts, Outside, Probe},
     rest,
     served::Served,
-    tasks::{self, ShutdownTrigger, publish::Publish, supervise},
+    tasks::{
+        self, ShutdownTrigger,
+        notice::{GiveNotice, RenewalBoard},
+        publish::Publish,
+        supervise,
+    },
 };
 
 /// Is an application that serves.
@@ -29,18 +42,31 @@ pub(crate) struct Fixture {
     pub(crate) app: Arc<App>,
     pub(crate) store: MemoryStore,
     pub(crate) served: Arc<Served>,
+    pub(crate) probe: Probe,
     pub(crate) directory: tempfile::TempDir,
-    clock: Arc<AtomicI64>,
+    /// What an operator was told of.
+    pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
+    pub(crate) board: Arc<RenewalBoard>,
+    set: Arc<AtomicI64>,
+    master: MasterKey,
     _shutdown: ShutdownTrigger,
     _tasks: JoinSet<()>,
 }
 
 impl Fixture {
     pub(crate) async fn start() -> Self {
-        let store = MemoryStore::new();
-        let master = MasterKey::generate();
-        let opened = Cluster::open(&store, master.clone()).await.unwrap();
         let set = Arc::new(AtomicI64::new(now().unix()));
+        Self::over(MemoryStore::new(), MasterKey::generate(), set).await
+    }
+
+    /// Ends it, and starts another one over the same store, at the same time.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { store, master, set, .. } = self;
+        Self::over(store, master, set).await
+    }
+
+    async fn over(store: MemoryStore, master: MasterKey, set: Arc<AtomicI64>) -> Self {
+        let opened = Cluster::open(&store, master.clone()).await.unwrap();
         let told = Arc::clone(&set);
         let clock = Clock::new(move || Timestamp::from_unix(told.load(Ordering::SeqCst)).unwrap());
         let options = ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock: clock.clone() };
@@ -48,6 +74,19 @@ impl Fixture {
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
         let directory = tempfile::tempdir().unwrap();
+        let probe = Probe {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            proxy: Arc::clone(&proxy),
+            clock: clock.clone(),
+        };
+        let engine = Arc::new(Engine::new(EngineParts {
+            store: Arc::new(store.clone()),
+            sealer: opened.sealer,
+            cluster: opened.cluster.id,
+            surroundings: Arc::new(Outside::new(probe.clone())),
+            side_by_side: NonZeroUsize::MIN,
+        }));
         let parts = AppParts {
             store: Arc::new(store.clone()),
             master: master.clone(),
@@ -55,25 +94,41 @@ impl Fixture {
             served: Arc::clone(&served),
             clock: clock.clone(),
             data_dir: directory.path().to_owned(),
-            engine: Arc::new(Engine::new(EngineParts {
-                store: Arc::new(store.clone()),
-                sealer: opened.sealer,
-                cluster: opened.cluster.id,
-                surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
-                side_by_side: NonZeroUsize::MIN,
-            })),
+            engine: Arc::clone(&engine),
         };
-        let publish =
-            Publish { store: Arc::new(store.clone()), master, proxy, served: Arc::clone(&served), clock, shutdown };
+        let (notices, board) = (Arc::new(Mutex::new(Vec::new())), Arc::new(RenewalBoard::default()));
+        let heard = Arc::clone(&notices);
+        let notice = GiveNotice {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            board: Arc::clone(&board),
+            clock: clock.clone(),
+            tell: Arc::new(move |notice: &Notice| heard.lock().unwrap().push(notice.clone())),
+            shutdown: shutdown.clone(),
+        };
+        let publish = Publish {
+            store: Arc::new(store.clone()),
+            master: master.clone(),
+            proxy,
+            served: Arc::clone(&served),
+            clock,
+            shutdown,
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("notice", move || notice.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self { app, store, served, directory, clock: set, _shutdown: trigger, _tasks: tasks }
+        Self { app, store, served, probe, directory, notices, board, set, master, _shutdown: trigger, _tasks: tasks }
     }
 
     /// Sets the time that everything is told.
     pub(crate) fn set_now(&self, now: Timestamp) {
-        self.clock.store(now.unix(), Ordering::SeqCst);
+        self.set.store(now.unix(), Ordering::SeqCst);
+    }
+
+    /// What seals what tests store themselves.
+    pub(crate) async fn sealer(&self) -> Sealer {
+        Cluster::open(&self.store, self.master.clone()).await.unwrap().sealer
     }
 
     /// The API, asked by somebody who may everything.

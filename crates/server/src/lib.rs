@@ -11,6 +11,7 @@ mod first_start;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod fixture;
 mod master_key;
+mod notice;
 mod problem;
 mod process;
 pub mod renewals;

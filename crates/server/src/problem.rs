@@ -21,6 +21,9 @@ pub(crate) struct Problem {
     pub(crate) remedy: String,
 }
 
+/// The code of a managed certificate whose renewal fails.
+pub(crate) const RENEWAL_FAILING: &str = "renewal-failing";
+
 /// Names what a problem is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {

@@ -14,13 +14,15 @@ mod outlook;
 mod outside;
 mod park;
 mod plan;
+mod probe;
 mod queue;
 mod step;
 mod surroundings;
 mod turn;
 
 pub use engine::{Engine, EngineParts};
-pub(crate) use outlook::outlook;
+pub(crate) use outlook::{Outlook, outlook};
 pub(crate) use outside::Outside;
+pub(crate) use probe::{Probe, Question};
 pub use surroundings::{Shown, Surroundings, TxtPlace};
 pub(crate) use turn::Asked;

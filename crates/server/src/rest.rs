@@ -73,6 +73,9 @@ fn table(app: Arc<App>) -> Table {
         .route(M::POST, "/api/v1/acme/letsencrypt", acme::configure)
         .route(M::POST, "/api/v1/acme/letsencrypt/renew", acme::renew_letsencrypt)
         .route(M::DELETE, "/api/v1/acme/letsencrypt", acme::disable_letsencrypt)
+        .route(M::POST, "/api/v1/acme/check", acme::check)
+        .route(M::POST, "/api/v1/acme/simulate", acme::simulate)
+        .route(M::POST, "/api/v1/import", acme::import_foreign)
         .route(M::POST, "/api/v1/store/backup", store::backup)
         .route(M::POST, "/api/v1/store/restore", store::restore)
 }

@@ -8,7 +8,7 @@ use portward_store::desired::Desired;
 use tokio::sync::watch;
 
 use crate::{
-    problem::{Problem, Subject},
+    problem::{Problem, RENEWAL_FAILING, Subject},
     tasks::publish::challenge_port,
 };
 
@@ -51,9 +51,46 @@ impl Served {
         Arc::clone(&self.newest.borrow())
     }
 
-    /// Tells everybody who waits.
-    pub(crate) fn publish(&self, state: ServedState) {
-        self.newest.send_replace(Arc::new(state));
+    /// Follows what is served.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<ServedState>> {
+        self.newest.subscribe()
+    }
+
+    /// Tells everybody who waits. What is known of renewals that fail stays.
+    pub(crate) fn publish(&self, mut state: ServedState) {
+        self.newest.send_modify(|now| {
+            let is_managed = |problem: &Problem| match &problem.subject {
+                Subject::Certificate(id) => {
+                    let stored = state.desired.certificate(id);
+                    stored.is_some_and(|stored| stored.value.management.managed().is_some())
+                }
+                _ => false,
+            };
+            let failing = now.problems.iter().filter(|problem| is_failing_renewal(problem) && is_managed(problem));
+            let failing: Vec<Problem> = failing.cloned().collect();
+            state.set_failing_renewals(failing);
+            *now = Arc::new(state);
+        });
+    }
+
+    /// Has what is served tell of the renewals that fail, and of no others; it stays as it is.
+    pub(crate) fn set_failing_renewals(&self, failing: Vec<Problem>) {
+        self.newest.send_if_modified(|now| {
+            let is_same = now.problems.iter().filter(|problem| is_failing_renewal(problem)).count() == failing.len()
+                && failing.iter().all(|problem| now.problems.contains(problem));
+            if is_same {
+                return false;
+            }
+            let mut state = ServedState {
+                desired: Arc::clone(&now.desired),
+                bindings: now.bindings.clone(),
+                problems: now.problems.clone(),
+                is_published: now.is_published,
+            };
+            state.set_failing_renewals(failing);
+            *now = Arc::new(state);
+            true
+        });
     }
 
     /// Adds a problem to what is served, which stays as it is.
@@ -92,7 +129,17 @@ impl Served {
     }
 }
 
+fn is_failing_renewal(problem: &Problem) -> bool {
+    problem.code == RENEWAL_FAILING
+}
+
 impl ServedState {
+    fn set_failing_renewals(&mut self, failing: Vec<Problem>) {
+        self.problems.retain(|problem| !is_failing_renewal(problem));
+        self.problems.extend(failing);
+        self.problems.sort_by_key(|problem| problem.severity);
+    }
+
     /// What became of a binding; none if it is not part of what is served.
     pub(crate) fn binding(&self, id: &BindingId) -> Option<&BindingReport> {
         self.bindings.iter().find(|report| report.id == *id)

@@ -27,12 +27,20 @@ use crate::{
     },
     app::{App, AppParts},
     first_start::{self, Flags},
-    master_key, process,
-    renewals::{Engine, EngineParts, Outside},
+    master_key,
+    notice::Notice,
+    process,
+    renewals::{Engine, EngineParts, Outside, Probe},
     rest,
     served::Served,
     start_error::StartError,
-    tasks::{self, ShutdownTrigger, publish::Publish, renew::Renew, supervise},
+    tasks::{
+        self, ShutdownTrigger,
+        notice::{GiveNotice, RenewalBoard},
+        publish::Publish,
+        renew::Renew,
+        supervise,
+    },
 };
 
 /// Says how a [`Server`] is started.
@@ -128,9 +136,23 @@ impl Server {
             store: Arc::clone(&store),
             sealer,
             cluster: cluster.id,
-            surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+            surroundings: Arc::new(Outside::new(Probe {
+                store: Arc::clone(&store),
+                served: Arc::clone(&served),
+                proxy: Arc::clone(&proxy),
+                clock: clock.clone(),
+            })),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
+        let board = Arc::new(RenewalBoard::default());
+        let notice = GiveNotice {
+            store: Arc::clone(&store),
+            served: Arc::clone(&served),
+            board: Arc::clone(&board),
+            clock: clock.clone(),
+            tell: Arc::new(Notice::log),
+            shutdown: shutdown.clone(),
+        };
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
         let app = Arc::new(App::new(AppParts {
             store: Arc::clone(&store),
@@ -139,14 +161,16 @@ impl Server {
             served: Arc::clone(&served),
             clock: clock.clone(),
             data_dir,
-            engine,
+            engine: Arc::clone(&engine),
         }));
         let api = rest::router(app);
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
-        let shown = Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), clock };
+        let shown =
+            Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine), clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
         tasks.spawn(supervise("admin-socket", {
             let shutdown = shutdown.clone();

@@ -19,6 +19,7 @@ mod network;
 mod pebble;
 mod program;
 mod server;
+mod simulation;
 mod upstream;
 
 pub use authority::{Authority, Issued};
@@ -34,4 +35,5 @@ pub use network::in_network_of_its_own;
 pub use pebble::{Pebble, PebbleOptions};
 pub use program::{Program, StartedProgram};
 pub use server::TestServer;
+pub use simulation::{Kept, Simulation};
 pub use upstream::Upstream;

@@ -69,6 +69,11 @@ pub(super) fn of_resource(url: &str) -> Option<String> {
     }
 }
 
+/// Whether the URL is that of a well-known directory, whose own certificate every machine trusts.
+pub fn is_known(directory: &str) -> bool {
+    KNOWN.contains(&directory)
+}
+
 /// Whether nobody trusts the certificates of that directory.
 pub(super) fn is_staging(directory: &str) -> bool {
     directory == Issuer::LETS_ENCRYPT_STAGING

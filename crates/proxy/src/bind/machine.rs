@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The addresses of this machine that can be bound, IPv4 first; without IPv6 link-local ones, which need an interface.
-pub(super) fn addresses() -> Vec<IpAddr> {
+pub fn addresses() -> Vec<IpAddr> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let mut addresses = parse_fib_trie(&read("/proc/net/fib_trie"));
     addresses.extend(parse_if_inet6(&read("/proc/net/if_inet6")));

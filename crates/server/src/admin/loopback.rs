@@ -1,4 +1,4 @@
-//! The loopback listener: health, readiness and a status page, for tools and browsers on the same machine.
+//! The loopback listener: health, readiness, metrics and a status page, for tools and browsers on the same machine.
 //!
 //! It changes nothing and shows no secret. A name that a page elsewhere made point at this machine is refused,
 //! so that the page cannot read what is here (DNS rebinding).
@@ -16,8 +16,12 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{ACCEPT_PAUSE, CONNECTIONS, page, serve_connection};
-use crate::{served::Served, tasks::Shutdown};
+use super::{ACCEPT_PAUSE, CONNECTIONS, metrics, page, serve_connection};
+use crate::{
+    renewals::Engine,
+    served::Served,
+    tasks::{Shutdown, notice::RenewalBoard},
+};
 
 /// Is the bound listener.
 #[derive(Debug)]
@@ -52,6 +56,10 @@ pub(crate) struct Shown {
     pub(crate) served: Arc<Served>,
     /// Whether it goes on being served.
     pub(crate) proxy: Arc<Proxy>,
+    /// How renewals stand.
+    pub(crate) board: Arc<RenewalBoard>,
+    /// What renewals there were.
+    pub(crate) engine: Arc<Engine>,
     /// The time.
     pub(crate) clock: Clock,
 }
@@ -124,6 +132,7 @@ fn router(shown: Shown) -> Router {
     Router::new()
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
+        .route("/metrics", get(measure))
         .route("/", get(status))
         .with_state(shown)
 }
@@ -144,6 +153,17 @@ async fn readiness(State(shown): State<Shown>) -> Response {
     }
     let text = format!("not ready\n{}\n", reasons.join("\n"));
     response(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", text)
+}
+
+async fn measure(State(shown): State<Shown>) -> Response {
+    let text = metrics::text(&metrics::Measured {
+        served: &shown.served.now(),
+        counts: shown.proxy.counts(),
+        standings: shown.board.all(),
+        attempts: shown.engine.attempts_ended(),
+        turns: shown.engine.turns(),
+    });
+    response(StatusCode::OK, metrics::MEDIA_TYPE, text)
 }
 
 async fn status(State(shown): State<Shown>) -> Response {

@@ -17,7 +17,7 @@ pub(crate) struct Outlook {
 
 /// Says when a certificate is due, whatever keeps it from being asked for then.
 pub(crate) fn outlook(certificate: &StoredCertificate, managed: &Managed, renewal: &Renewal, cluster: &str) -> Outlook {
-    let Some(version) = issued(certificate) else {
+    let Some(version) = issued(certificate, renewal) else {
         return Outlook { at: Timestamp::EPOCH, why: "no CA has issued it yet".to_owned() };
     };
     let has_all = managed.names.iter().all(|name| version.facts.names.contains(name));
@@ -44,7 +44,16 @@ pub(crate) fn outlook(certificate: &StoredCertificate, managed: &Managed, renewa
     Outlook { at: time.at, why: time.reason.to_string() }
 }
 
-/// The version that is served, if a CA issued it.
-pub(super) fn issued(certificate: &StoredCertificate) -> Option<&CertificateVersion> {
-    certificate.value.current_version().map(|version| &**version).filter(|version| version.source == Source::Acme)
+/// The version that is served, if a CA issued it that is asked again.
+///
+/// One that was imported counts where it is known who issued it, as after moving in from another program: it is renewed
+/// when it is due. Any other is to be replaced as soon as somebody asks a CA for it.
+pub(super) fn issued<'a>(certificate: &'a StoredCertificate, renewal: &Renewal) -> Option<&'a CertificateVersion> {
+    let version = certificate.value.current_version()?;
+    let is_issued = match version.source {
+        Source::Acme => true,
+        Source::Imported => !version.facts.self_signed && renewal.issued_by.is_some(),
+        Source::SelfSigned => false,
+    };
+    is_issued.then_some(&**version)
 }

@@ -14,13 +14,14 @@ use portward_certs::{
 };
 use portward_core::{
     Host, HostName, HostPattern, IssuerId, Revision, Scheme, Thumbprint, Timestamp,
-    acme::{Advice, ChallengeKind, DirectoryTrust, Issuer},
+    acme::{Advice, ChallengeKind, DirectoryTrust, Issuer, advise},
 };
 use portward_proxy::Clock;
 use zeroize::Zeroizing;
 
 use super::{
     handshake::presented,
+    probe::{Probe, Question},
     surroundings::{Shown, Surroundings, TxtPlace},
 };
 use crate::{app::chain_text, served::Served, tasks::publish::challenge_port};
@@ -29,6 +30,8 @@ use crate::{app::chain_text, served::Served, tasks::publish::challenge_port};
 pub(crate) struct Outside {
     served: Arc<Served>,
     clock: Clock,
+    /// Looks at what may keep a CA from seeing an answer.
+    probe: Probe,
     /// Connections and nonces are kept from one turn to the next.
     directories: Mutex<HashMap<IssuerId, Known>>,
 }
@@ -41,8 +44,9 @@ struct Known {
 
 impl Outside {
     /// Makes the outside of a server.
-    pub(crate) fn new(served: Arc<Served>, clock: Clock) -> Self {
-        Self { served, clock, directories: Mutex::default() }
+    pub(crate) fn new(probe: Probe) -> Self {
+        let Probe { served, clock, .. } = probe.clone();
+        Self { served, clock, probe, directories: Mutex::default() }
     }
 
     /// The https bindings that listen, as addresses that can be connected to.
@@ -153,12 +157,14 @@ impl Surroundings for Outside {
 
     async fn advise(
         &self,
-        _issuer: &Issuer,
-        _name: &HostPattern,
-        _kind: ChallengeKind,
-        _answer: Option<(&str, &str)>,
+        issuer: &Issuer,
+        name: &HostPattern,
+        kind: ChallengeKind,
+        answer: Option<(&str, &str)>,
     ) -> Vec<Advice> {
-        Vec::new()
+        let ca = Some(self.authority(issuer));
+        let question = Question { name, challenge: kind, issuer: Some(issuer), ca, answer };
+        advise(&self.probe.gather(question).await)
     }
 }
 
@@ -178,7 +184,7 @@ impl Outside {
 }
 
 /// Where a socket on all addresses can be reached.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),

@@ -122,7 +122,7 @@ impl Turn<'_> {
         let mut order = OrderProgress::plan(attempt_id.clone(), issuer.id.clone(), self.managed.names.clone(), now);
         order.profile = self.managed.profile.clone().or_else(|| issuer.profile.clone());
         // Said only to the CA that issued it (RFC 9773 section 5).
-        let replaced = issued(&self.certificate).map(|version| version.facts.thumbprint);
+        let replaced = issued(&self.certificate, &self.renewal).map(|version| version.facts.thumbprint);
         order.replaces = replaced
             .filter(|_| self.renewal.issued_by.as_ref() == Some(&issuer.id))
             .filter(|thumbprint| self.renewal.irreplaceable != Some(*thumbprint));
@@ -159,7 +159,7 @@ impl Turn<'_> {
     /// Asks the CA when it would renew (RFC 9773), if that is due.
     async fn ask_when_to_renew(&mut self) -> Result<(), TurnError> {
         let now = self.now();
-        let Some(version) = issued(&self.certificate) else { return Ok(()) };
+        let Some(version) = issued(&self.certificate, &self.renewal) else { return Ok(()) };
         let (leaf, thumbprint, validity) =
             (version.chain.leaf.clone(), version.facts.thumbprint, version.facts.validity);
         let Some(by) = self.renewal.issued_by.clone() else { return Ok(()) };

@@ -169,8 +169,8 @@ impl<'e> Turn<'e> {
 
     /// End of the certificate of a CA that is served; none if there is none.
     pub(super) fn expires(&self) -> Option<Timestamp> {
-        let version = self.certificate.value.current_version()?;
-        (version.source == portward_core::Source::Acme).then_some(version.facts.validity.not_after)
+        let version = super::outlook::issued(&self.certificate, &self.renewal)?;
+        Some(version.facts.validity.not_after)
     }
 
     /// The order under way.

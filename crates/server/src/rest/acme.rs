@@ -1,10 +1,14 @@
 //! `/api/v1/acme`, and what of `/api/v1/certificates` is about managed ones.
 
 use axum::response::Response;
-use portward_api::acme::{
-    CertificateRenew, CertificateRequestCreate, CertificateRevoke, DnsProviderCreate, IssuerCreate,
-    LetsEncryptConfigure,
+use portward_api::{
+    ForeignImport,
+    acme::{
+        AcmeCheck, CertificateRenew, CertificateRequestCreate, CertificateRevoke, DnsProviderCreate, IssuerCreate,
+        LetsEncryptConfigure, SimulateRequest,
+    },
 };
+use portward_certs::MAX_FOREIGN_BYTES;
 
 use super::{answer, body::SMALL, call::Call};
 use crate::app::{AppError, right};
@@ -125,5 +129,24 @@ pub(super) async fn disable_letsencrypt(mut call: Call<right::CertificateEdit>) 
     answer::json(&call.app.disable_letsencrypt(&call.by).await?)
 }
 
+pub(super) async fn check(mut call: Call<right::View>) -> Result<Response, AppError> {
+    call.no_dry_run()?;
+    let input: AcmeCheck = call.json(SMALL).await?;
+    answer::json(&call.app.check_name(&call.by, &input).await?)
+}
+
+pub(super) async fn simulate(mut call: Call<right::View>) -> Result<Response, AppError> {
+    call.no_dry_run()?;
+    let input: SimulateRequest = call.json(SMALL).await?;
+    answer::json(&call.app.simulate(&call.by, &input).await?)
+}
+
+pub(super) async fn import_foreign(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+    let input: ForeignImport = call.json(FOREIGN).await?;
+    answer::json(&call.app.import_foreign(&call.by, input, call.apply).await?)
+}
+
+/// All files of another program, in base64.
+const FOREIGN: usize = 2 * MAX_FOREIGN_BYTES;
 /// A bundle of all public authorities has 250 KB.
 const WITH_AUTHORITIES: usize = 1024 * 1024;

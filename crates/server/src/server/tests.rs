@@ -75,6 +75,8 @@ async fn the_admin_listener_shows_status_and_nothing_else() {
         ("GET", "/healthz", "localhost", "200 OK"),
         ("GET", "/readyz", "127.0.0.1:8442", "200 OK"),
         ("GET", "/", "localhost", "200 OK"),
+        ("GET", "/metrics", "localhost", "200 OK"),
+        ("GET", "/metrics", "evil.example", "421 Misdirected Request"),
         ("GET", "/", "evil.example", "421 Misdirected Request"),
         ("POST", "/healthz", "localhost", "405 Method Not Allowed"),
         ("GET", "/api/v1/status", "localhost", "404 Not Found"),
@@ -84,6 +86,10 @@ async fn the_admin_listener_shows_status_and_nothing_else() {
     }
     let page = asked(admin, "GET", "/", "localhost").await;
     assert!(page.contains("content-security-policy: default-src 'none'; style-src 'sha256-"), "{page}");
+
+    let metrics = asked(admin, "GET", "/metrics", "localhost").await;
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{metrics}");
+    assert!(metrics.contains("\nportward_problems{severity=\"error\"} 0\n"), "{metrics}");
 
     // A binding whose port somebody took while the server was away.
     server.drain().await;

@@ -18,7 +18,7 @@ pub(crate) use assembly::{list, uncovered};
 pub(crate) use challenges::challenge_port;
 use library::Library;
 
-use super::Shutdown;
+use super::{Shutdown, notice::is_event};
 use crate::{
     app::chain_text,
     problem::{Problem, Subject},
@@ -104,10 +104,10 @@ impl Publish {
         changes_at
     }
 
-    /// Logs each problem once, when it comes up.
+    /// Logs each problem once, when it comes up; but not what is an event, and told of as such.
     fn log_news(&self, problems: &[Problem]) {
         let before = self.served.now();
-        for problem in problems.iter().filter(|problem| !before.problems.contains(problem)) {
+        for problem in problems.iter().filter(|problem| !is_event(problem.code) && !before.problems.contains(problem)) {
             tracing::warn!(
                 problem.code = problem.code,
                 problem.what = %problem.subject,

@@ -113,13 +113,20 @@ impl State {
         // What later revisions found when they came: the first of them for a key tells what was there.
         let mut earlier: BTreeMap<&Key, Option<&Kv>> = BTreeMap::new();
         for entry in self.log.range((Bound::Excluded(asked), Bound::Unbounded)).flat_map(|(_, entries)| entries) {
-            earlier.entry(&entry.key).or_insert(entry.before.as_ref());
+            if prefix.contains(&entry.key) {
+                earlier.entry(&entry.key).or_insert(entry.before.as_ref());
+            }
         }
-        let keys: BTreeSet<&Key> = self.kvs.keys().chain(earlier.keys().copied()).collect();
+        let is_asked = |key: &&Key| page.after.as_ref().is_none_or(|after| *key > after);
+        let from = page.after.as_ref().map_or("", Key::as_str).max(prefix.as_str());
+        let mut now = self.kvs.range::<str, _>((Bound::Included(from), Bound::Unbounded)).map(|(key, _)| key);
         let limit = page.limit.max(1);
+        let mut keys: BTreeSet<&Key> = earlier.keys().copied().filter(is_asked).collect();
+        // A later revision may have taken some of these away again, so that many more than the limit may be needed.
+        let most = limit.saturating_add(1).saturating_add(keys.len());
+        keys.extend(now.by_ref().take_while(|key| prefix.contains(key)).filter(is_asked).take(most));
         let mut kvs: Vec<Kv> = keys
             .into_iter()
-            .filter(|key| prefix.contains(key) && page.after.as_ref().is_none_or(|after| *key > after))
             .filter_map(|key| earlier.get(key).copied().unwrap_or_else(|| self.kvs.get(key)))
             .take(limit.saturating_add(1))
             .cloned()

@@ -4,7 +4,7 @@ use portward_core::{CertificateId, IssuerId, Thumbprint, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{REQUESTS, ReadWorkError, WorkPlace, certificate_of, read, read_all};
-use crate::{Store, change::Change, records::text};
+use crate::{Key, Store, change::Change, records::text};
 
 /// Is what is remembered of the renewal of one certificate between attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,13 @@ impl Renewal {
         read(store, &WorkPlace::Renewal(certificate)).await
     }
 
+    /// Reads what is remembered of all certificates.
+    pub async fn read_all(store: &dyn Store) -> Result<Vec<(CertificateId, Self)>, ReadWorkError> {
+        let all = read_all(store, RENEWALS).await?;
+        let id = |key: &Key| key.segments().nth(2).and_then(|id| CertificateId::parse(id).ok());
+        Ok(all.into_iter().filter_map(|(key, renewal)| Some((id(&key)?, renewal))).collect())
+    }
+
     /// Until when a CA said not to be asked for this certificate; none if it did not, or that time is over.
     pub fn held(&self, issuer: &IssuerId, now: Timestamp) -> Option<Timestamp> {
         self.holds.iter().filter(|hold| hold.issuer == *issuer && hold.until > now).map(|hold| hold.until).max()
@@ -130,3 +137,6 @@ impl Change {
         self.delete_work(&WorkPlace::Request(certificate));
     }
 }
+
+/// Below this is what is remembered of renewals.
+const RENEWALS: &str = "work/renewal/";

@@ -92,7 +92,8 @@ async fn what_is_remembered_is_read_again() {
     change.put_failures(&HostPattern::parse("*.shop.test").unwrap(), &[at(3)]);
     commit(&store, change).await.unwrap();
 
-    assert_eq!(Renewal::read(&store, &certificate()).await.unwrap(), Some(renewal));
+    assert_eq!(Renewal::read(&store, &certificate()).await.unwrap(), Some(renewal.clone()));
+    assert_eq!(Renewal::read_all(&store).await.unwrap(), [(certificate(), renewal)]);
     let read = OrderProgress::read(&store, &certificate()).await.unwrap().unwrap();
     assert_eq!(read, order);
     assert_eq!(read.open_key(&certificate(), &sealer).unwrap().unwrap().expose(), b"marker");

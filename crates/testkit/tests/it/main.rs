@@ -8,3 +8,4 @@ mod framing;
 mod house;
 mod redaction;
 mod sni;
+mod years;

@@ -116,7 +116,7 @@ impl Turn<'_> {
         if self.managed.reuse == KeyReuse::New {
             return Ok(None);
         }
-        let Some(version) = crate::renewals::outlook::issued(&self.certificate) else { return Ok(None) };
+        let Some(version) = crate::renewals::outlook::issued(&self.certificate, &self.renewal) else { return Ok(None) };
         if self.renewal.compromised == Some(version.facts.thumbprint) {
             return Ok(None);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portward_certs::acme::{AuthorizationStatus, OrderStatus};
 use portward_core::{
     Timestamp,
-    acme::{ChallengeKind, FailureKind, Stage, Verdict},
+    acme::{ChallengeKind, Check, FailureKind, Stage, Verdict},
 };
 
 use crate::renewals::{
@@ -85,11 +85,14 @@ impl Turn<'_> {
             };
             let surroundings = &self.engine.surroundings;
             advice.extend(surroundings.advise(&asked.issuer, &challenge.name, challenge.kind, answer).await);
+            let is_told =
+                advice.iter().any(|advice| advice.check == Check::Binding && advice.verdict == Verdict::Warning);
             if challenge.kind == ChallengeKind::Http01
+                && !is_told
                 && let Some(why) = surroundings.challenge_port_trouble(asked.issuer.ports.http)
             {
                 advice.push(portward_core::acme::Advice {
-                    check: portward_core::acme::Check::Binding,
+                    check: Check::Binding,
                     verdict: Verdict::Warning,
                     message: format!("no binding has port {}, and none could be made: {why}", asked.issuer.ports.http),
                     remedy: None,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use portward_core::{
-    Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Scheme, Site,
+    Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management, Scheme, Site,
     SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
 };
 use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
@@ -17,6 +17,7 @@ use super::library::Library;
 use crate::{
     app::chain_text,
     problem::{Problem, Subject},
+    tasks::notice::{EXPIRED, EXPIRES_SOON},
 };
 
 /// Is what was built.
@@ -311,10 +312,9 @@ impl<'a> Assembly<'a> {
             let Validity { not_before, not_after } = facts.validity;
             let (code, message) = match served.status {
                 CertificateStatus::Valid => continue,
-                CertificateStatus::ExpiresSoon => (
-                    "certificate-expires-soon",
-                    format!("the certificate \"{}\" expires on {not_after}", certificate.name),
-                ),
+                CertificateStatus::ExpiresSoon => {
+                    (EXPIRES_SOON, format!("the certificate \"{}\" expires on {not_after}", certificate.name))
+                }
                 CertificateStatus::NotYetValid => (
                     "certificate-not-yet-valid",
                     format!(
@@ -323,11 +323,18 @@ impl<'a> Assembly<'a> {
                     ),
                 ),
                 CertificateStatus::Expired => {
-                    ("certificate-expired", format!("the certificate \"{}\" expired on {not_after}", certificate.name))
+                    (EXPIRED, format!("the certificate \"{}\" expired on {not_after}", certificate.name))
                 }
             };
             let subject = Subject::Certificate(certificate.id.clone());
-            let remedy = format!("import its successor: portward certificate import FILE --replace {}", certificate.id);
+            let remedy = match certificate.management {
+                Management::Managed(_) => {
+                    format!("see how its renewal stands: portward acme renewals {}", certificate.id)
+                }
+                Management::Unmanaged => {
+                    format!("import its successor: portward certificate import FILE --replace {}", certificate.id)
+                }
+            };
             // What nobody is shown does no harm yet.
             let harmless = served.status.is_in_force() || !self.used.contains(&certificate.id);
             self.problems.push(if harmless {

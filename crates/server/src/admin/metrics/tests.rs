@@ -1,0 +1,153 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use portward_core::Timestamp;
+
+use super::*;
+use crate::{
+    app::{Apply, Precondition},
+    fixture::{Fixture, binding, bundle, by, import, site},
+};
+
+/// Is a sample that was read: name and labels, and the value.
+type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
+
+/// Is a sample that is expected.
+type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
+/// Reads the format strictly: HELP, TYPE, then the samples of that name.
+fn parse(text: &str) -> Samples {
+    assert!(text.ends_with('\n'));
+    let is_name = |name: &str| {
+        name.chars().next().is_some_and(|first| first.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let mut samples = Samples::new();
+    let mut families = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let (name, help) = line.strip_prefix("# HELP ").unwrap().split_once(' ').unwrap();
+        assert!(is_name(name) && name.starts_with("portward_") && help.ends_with('.'), "{line}");
+        assert!(!families.contains(&name), "{name} comes twice");
+        families.push(name);
+        let (again, kind) = lines.next().unwrap().strip_prefix("# TYPE ").unwrap().split_once(' ').unwrap();
+        assert_eq!(again, name);
+        assert_eq!(kind, if name.ends_with("_total") { "counter" } else { "gauge" }, "{name}");
+        while let Some(line) = lines.next_if(|line| !line.starts_with('#')) {
+            let rest = line.strip_prefix(name).unwrap();
+            let (labels, value) = match rest.strip_prefix('{') {
+                Some(rest) => labels(rest),
+                None => (BTreeMap::new(), rest),
+            };
+            assert!(labels.keys().all(|label| is_name(label)), "{line}");
+            let value = value.strip_prefix(' ').unwrap().parse().unwrap();
+            assert_eq!(samples.insert((name.to_owned(), labels), value), None, "{line} comes twice");
+        }
+    }
+    samples
+}
+
+/// Reads labels to their end, and gives what follows.
+fn labels(mut text: &str) -> (BTreeMap<String, String>, &str) {
+    let mut labels = BTreeMap::new();
+    loop {
+        let (label, rest) = text.split_once("=\"").unwrap();
+        let mut value = String::new();
+        let mut chars = rest.char_indices();
+        let end = loop {
+            match chars.next().unwrap() {
+                (at, '"') => break at,
+                (_, '\\') => value.push(match chars.next().unwrap().1 {
+                    'n' => '\n',
+                    c @ ('\\' | '"') => c,
+                    other => unreachable!("\\{other}"),
+                }),
+                (_, c) => value.push(c),
+            }
+        };
+        labels.insert(label.to_owned(), value);
+        match rest[end + 1..].split_at(1) {
+            (",", rest) => text = rest,
+            (last, rest) => {
+                assert_eq!(last, "}");
+                return (labels, rest);
+            }
+        }
+    }
+}
+
+fn value(samples: &Samples, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect();
+    samples.get(&(name.to_owned(), labels)).copied()
+}
+
+#[tokio::test]
+async fn the_text_can_be_read_and_says_what_is_so() {
+    let fixture = Fixture::start().await;
+    let shop = bundle(&["shop.test"], 90);
+    let validity = shop.facts.validity;
+    fixture.app.import_certificate(&by(), import(&shop, None), Precondition::None, Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    // No certificate has its name, which is a warning.
+    fixture.app.add_site(&by(), &site(&["other.test"]), Apply::Now).await.unwrap();
+    let served = fixture.served.now();
+    let due = Timestamp::parse("2027-01-01T00:00:00Z").unwrap();
+    let certificate = |text| CertificateId::parse(text).unwrap();
+    let issuer = IssuerId::parse("letsencrypt").unwrap();
+    let measured = || Measured {
+        served: &served,
+        counts: CountsView { open: 1, accepted: 2, refused: 3, handshakes_failed: 4, requests: 5, panics: 6 },
+        standings: BTreeMap::from([
+            (certificate("shop-test"), Standing { due: Some(due), failures: 2 }),
+            (certificate("new"), Standing { due: None, failures: 0 }),
+        ]),
+        attempts: vec![(issuer.clone(), "failed", 7), (issuer.clone(), "served", 8)],
+        turns: 9,
+    };
+    let text = text(&measured());
+    assert_eq!(text, super::text(&measured()), "it is always the same");
+    let samples = parse(&text);
+    let seconds = |at: Timestamp| f64::from(u32::try_from(at.unix()).unwrap());
+    let url = format!("https://127.0.0.1:{}", served.desired.bindings[0].value.address.port());
+    let id = served.desired.bindings[0].value.id.to_string();
+    let revision = f64::from(u32::try_from(served.desired.revision.0).unwrap());
+    let shop = [("certificate", "shop-test"), ("managed", "false")];
+    let expected: &[Expected<'_>] = &[
+        ("portward_certificate_not_after_timestamp_seconds", &shop, seconds(validity.not_after)),
+        ("portward_certificate_not_before_timestamp_seconds", &shop, seconds(validity.not_before)),
+        ("portward_certificate_renewal_timestamp_seconds", &shop[..1], seconds(due)),
+        ("portward_acme_attempts_total", &[("issuer", "letsencrypt"), ("outcome", "failed")], 7.0),
+        ("portward_acme_attempts_total", &[("issuer", "letsencrypt"), ("outcome", "served")], 8.0),
+        ("portward_acme_turns_total", &[], 9.0),
+        ("portward_acme_failures_in_a_row", &shop[..1], 2.0),
+        ("portward_acme_failures_in_a_row", &[("certificate", "new")], 0.0),
+        ("portward_problems", &[("severity", "error")], 0.0),
+        ("portward_problems", &[("severity", "warning")], 1.0),
+        ("portward_binding_bound", &[("binding", &id), ("url", &url)], 1.0),
+        ("portward_revision", &[], revision),
+        ("portward_connections_open", &[], 1.0),
+        ("portward_connections_accepted_total", &[], 2.0),
+        ("portward_connections_refused_total", &[], 3.0),
+        ("portward_connections_panicked_total", &[], 6.0),
+        ("portward_tls_handshakes_failed_total", &[], 4.0),
+        ("portward_requests_total", &[], 5.0),
+    ];
+    for (name, labels, expected) in expected {
+        assert_eq!(value(&samples, name, labels), Some(*expected), "{name} {labels:?}\n{text}");
+    }
+    assert_eq!(samples.len(), expected.len(), "{text}");
+    let documented = include_str!("../../../../../docs/metrics.md");
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, _) = line.split_once(' ').unwrap();
+        assert!(documented.contains(&format!("| `{name}` |")), "docs/metrics.md lacks {name}");
+    }
+}
+
+#[test]
+fn values_of_labels_are_escaped() {
+    let ugly = "a\"b\\c\nd,e=\"f}";
+    let mut page = Page::default();
+    page.family("portward_x", Kind::Gauge, "A test.", [(vec![("a", ugly.to_owned()), ("b", String::new())], 1)]);
+    let samples = parse(&page.0);
+    assert_eq!(value(&samples, "portward_x", &[("a", ugly), ("b", "")]), Some(1.0), "{}", page.0);
+    assert_eq!(page.0.lines().count(), 3);
+}

@@ -1,0 +1,264 @@
+//! Tells of certificates that expire, or that cannot be renewed: each event once for a version, also across restarts.
+//!
+//! It follows what is served and what the engine remembers of renewals. Of each managed certificate it knows when time
+//! alone makes something of it, so that nothing is looked through again while nothing happens.
+//! An event is told first and stored after that: a crash in between tells it twice rather than never.
+
+mod known;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use portward_core::{CertificateId, Timestamp, VersionNumber};
+use portward_proxy::Clock;
+use portward_store::{
+    Prefix, Store, StoreError, WatchEvent, WatchStream,
+    change::{Change, CommitError, commit},
+    work::{self, ReadWorkError},
+};
+
+use known::{Known, KnownRenewals};
+pub(crate) use known::{RenewalBoard, Standing};
+
+use super::Shutdown;
+use crate::{
+    app::chain_text,
+    notice::{Notice, NoticeKind},
+    problem::Subject,
+    served::{Served, ServedState},
+};
+
+/// Is what the task works with.
+#[derive(Clone)]
+pub(crate) struct GiveNotice {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) served: Arc<Served>,
+    /// Where others look up how renewals stand.
+    pub(crate) board: Arc<RenewalBoard>,
+    pub(crate) clock: Clock,
+    /// Who is told.
+    pub(crate) tell: Arc<dyn Fn(&Notice) + Send + Sync>,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Says why not everything could be looked at; it is tried again soon.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    #[error("the store fails")]
+    Store(#[from] StoreError),
+    #[error("what is remembered of renewals cannot be read")]
+    Read(#[from] ReadWorkError),
+    #[error("it could not be stored that somebody was told")]
+    Commit(#[from] CommitError),
+}
+
+/// Names an event: there is one for each version and kind.
+type EventKey = (CertificateId, VersionNumber, NoticeKind);
+
+/// Is what the task knows between two looks.
+#[derive(Default)]
+struct Memory {
+    /// What was served at the last look.
+    last: Option<Arc<ServedState>>,
+    renewals: KnownRenewals,
+    /// Managed certificates to look at.
+    dirty: BTreeSet<CertificateId>,
+    /// Events that were told, and whether that is stored.
+    told: HashMap<EventKey, IsStored>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IsStored {
+    Yes,
+    NotYet,
+}
+
+impl GiveNotice {
+    /// Tells until shutdown.
+    pub(crate) async fn run(self) {
+        let mut memory = Memory::default();
+        let mut newest = self.served.subscribe();
+        let mut watch: Option<WatchStream> = None;
+        loop {
+            if watch.is_none() {
+                watch = self.watch().await;
+                memory.dirty.extend(memory.renewals.ids());
+            }
+            let state = Arc::clone(&newest.borrow_and_update());
+            let pause = match self.look(&mut memory, &state).await {
+                Ok(()) if watch.is_some() => self.pause(&memory),
+                Ok(()) => RETRY,
+                Err(error) => {
+                    memory.last = None;
+                    tracing::warn!(
+                        error = chain_text(&error),
+                        "cannot look how renewals stand; it is tried again soon"
+                    );
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = self.shutdown.pulled() => return,
+                changed = newest.changed() => if changed.is_err() { return },
+                touched = touched(&mut watch) => match touched {
+                    Some(ids) => memory.dirty.extend(ids),
+                    None => watch = None,
+                },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn watch(&self) -> Option<WatchStream> {
+        let watched = async {
+            let after = self.store.revision().await?;
+            let prefixes: Vec<Prefix> = Prefix::parse(RENEWALS).into_iter().collect();
+            self.store.watch(&prefixes, after).await
+        };
+        match watched.await {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                tracing::warn!(error = chain_text(&error), "renewals cannot be watched; it is tried again soon");
+                None
+            }
+        }
+    }
+
+    /// Looks at whatever may have changed since the last look, and tells of it.
+    async fn look(&self, memory: &mut Memory, state: &Arc<ServedState>) -> Result<(), LookError> {
+        if !state.is_published {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let is_news = memory
+            .last
+            .as_ref()
+            .is_none_or(|last| last.desired.revision != state.desired.revision || last.problems != state.problems);
+        let Memory { renewals, dirty, .. } = memory;
+        if is_news {
+            dirty.extend(renewals.follow(&state.desired, &self.board));
+        }
+        dirty.extend(renewals.ripe(now));
+        let looked_at = !dirty.is_empty();
+        while let Some(id) = dirty.first().cloned() {
+            renewals.look_at(&*self.store, &state.desired, &id, now, &self.board).await?;
+            dirty.remove(&id);
+        }
+        if looked_at || is_news {
+            self.served.set_failing_renewals(renewals.problems());
+            self.tell_news(memory, state, now).await?;
+            memory.last = Some(Arc::clone(state));
+        }
+        self.store_told(memory).await
+    }
+
+    /// Tells of what nobody was told of yet.
+    async fn tell_news(&self, memory: &mut Memory, state: &ServedState, now: Timestamp) -> Result<(), LookError> {
+        for (id, kind) in events(&memory.renewals, state) {
+            let Some(stored) = state.desired.certificate(&id) else { continue };
+            let Some(version) = stored.value.current_version() else { continue };
+            let key = (id.clone(), version.number, kind);
+            if memory.told.contains_key(&key) {
+                continue;
+            }
+            if work::is_noticed(&*self.store, &id, version.number, kind.as_str()).await? {
+                memory.told.insert(key, IsStored::Yes);
+                continue;
+            }
+            let known: Option<&Known> = memory.renewals.of(&id);
+            let failure = match known {
+                Some(known) => known.failure(&*self.store, &id).await?,
+                None => None,
+            };
+            let notice = words::notice(kind, stored, version, known, failure.as_ref(), now);
+            (self.tell)(&notice);
+            memory.told.insert(key, IsStored::NotYet);
+        }
+        let desired = &state.desired;
+        memory.told.retain(|(id, version, _), _| {
+            desired.certificate(id).is_some_and(|stored| stored.value.version(*version).is_some())
+        });
+        Ok(())
+    }
+
+    /// Remembers in the store what was told.
+    async fn store_told(&self, memory: &mut Memory) -> Result<(), LookError> {
+        let unstored = memory.told.iter().filter(|(_, stored)| **stored == IsStored::NotYet);
+        let mut unstored: Vec<EventKey> = unstored.map(|(key, _)| key.clone()).collect();
+        unstored.sort();
+        for keys in unstored.chunks(AT_ONCE) {
+            let mut change = Change::of_work();
+            for (id, version, kind) in keys {
+                change.put_notice(id, *version, kind.as_str());
+            }
+            commit(&*self.store, change).await?;
+            for key in keys {
+                memory.told.insert(key.clone(), IsStored::Yes);
+            }
+        }
+        Ok(())
+    }
+
+    fn pause(&self, memory: &Memory) -> Duration {
+        let next = memory.renewals.next_change();
+        next.map_or(LONGEST, |at| at.since(self.clock.now()).clamp(Duration::from_secs(1), LONGEST))
+    }
+}
+
+/// All events that there are now, told or not, in the order of the certificates' ids.
+fn events(renewals: &KnownRenewals, state: &ServedState) -> BTreeSet<(CertificateId, NoticeKind)> {
+    let dated = state.problems.iter().filter_map(|problem| {
+        let Subject::Certificate(id) = &problem.subject else { return None };
+        let kind = match problem.code {
+            EXPIRES_SOON => NoticeKind::ExpiresSoon,
+            EXPIRED => NoticeKind::Expired,
+            _ => return None,
+        };
+        Some((id.clone(), kind))
+    });
+    dated.chain(renewals.failing().map(|id| (id.clone(), NoticeKind::RenewalFailing))).collect()
+}
+
+/// Waits until something is remembered of renewals; none if the watch broke.
+async fn touched(watch: &mut Option<WatchStream>) -> Option<Vec<CertificateId>> {
+    let Some(stream) = watch else {
+        // Somebody else ends the wait, after which the watch is tried again.
+        return std::future::pending().await;
+    };
+    loop {
+        match stream.next().await {
+            Some(WatchEvent::Batch { puts, deletes, .. }) => {
+                let keys = puts.into_iter().map(|kv| kv.key).chain(deletes);
+                let id = |key: portward_store::Key| key.segments().nth(2).and_then(|id| CertificateId::parse(id).ok());
+                return Some(keys.filter_map(id).collect());
+            }
+            Some(WatchEvent::Alive) => {}
+            Some(WatchEvent::Compacted { .. } | WatchEvent::Lost(_)) | None => return None,
+        }
+    }
+}
+
+/// Whether it is an event, which this task tells of, and not whoever finds it.
+pub(crate) fn is_event(code: &str) -> bool {
+    [EXPIRES_SOON, EXPIRED].contains(&code)
+}
+
+/// The problem of a certificate whose end is near.
+pub(crate) const EXPIRES_SOON: &str = "certificate-expires-soon";
+/// The problem of a certificate whose end is over.
+pub(crate) const EXPIRED: &str = "certificate-expired";
+
+/// Below this is what the engine remembers of each certificate.
+const RENEWALS: &str = "work/renewal/";
+/// Fits into one transaction.
+const AT_ONCE: usize = 50;
+/// After the store could not be read or watched.
+const RETRY: Duration = Duration::from_secs(5);
+/// The clock may be set; what is served is told of every minute anyway.
+const LONGEST: Duration = Duration::from_secs(3600);

@@ -1,0 +1,283 @@
+//! Years of renewals in seconds: the real engine over a store in memory, with a clock that jumps from one thing that is
+//! due to the next, and the fault CA.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use portward_certs::{acme::CertificateAuthority, dns::TxtWriter, self_signed, self_signed_validity};
+use portward_core::{
+    CertificateId, HostPattern, IssuerId, KeyId, Management, Revision, Scheme, Source, Thumbprint, Timestamp,
+    acme::{Advice, ChallengeKind, DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed, Outcome},
+};
+use portward_server::renewals::{Engine, EngineParts, Shown, Surroundings, TxtPlace};
+use portward_store::{
+    Store,
+    change::{Change, Expected, NewVersion, commit},
+    cluster::{Cluster, OpenedCluster},
+    desired,
+    memory::MemoryStore,
+    sealing::{MasterKey, Sealer, Secret},
+    work,
+};
+use zeroize::Zeroizing;
+
+use crate::FaultCa;
+
+/// Is an engine that keeps certificates in simulated time.
+pub struct Simulation {
+    /// Who issues.
+    pub ca: FaultCa,
+    /// A second CA, for those that may ask two.
+    pub other: FaultCa,
+    clock: Arc<AtomicI64>,
+    store: MemoryStore,
+    master: MasterKey,
+    cluster: String,
+    engine: Arc<Engine>,
+    names: Vec<String>,
+}
+
+/// Says which certificates there are.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// How many, one name each.
+    pub count: usize,
+    /// Whether the second CA may be asked where the first one fails.
+    pub two_issuers: bool,
+    /// How long before the end they are renewed; none for the usual rules.
+    pub renew_before: Option<Duration>,
+}
+
+struct Simulated {
+    clock: Arc<AtomicI64>,
+    cas: BTreeMap<String, FaultCa>,
+}
+
+impl Simulation {
+    /// Begins at noon of some day, with nothing issued.
+    pub async fn begin(kept: Kept) -> Self {
+        let clock = Arc::new(AtomicI64::new(Timestamp::parse("2026-11-20T12:00:00Z").unwrap().unix()));
+        let (ca, other) = (FaultCa::with_clock(Arc::clone(&clock)), FaultCa::with_clock(Arc::clone(&clock)));
+        for ca in [&ca, &other] {
+            ca.configure(|config| config.cheap_keys = true);
+        }
+        let (store, master) = (MemoryStore::new(), MasterKey::generate());
+        let OpenedCluster { cluster, sealer, .. } = Cluster::open(&store, master.clone()).await.unwrap();
+        let now = Timestamp::from_unix(clock.load(Ordering::SeqCst)).unwrap();
+        let names: Vec<String> = (0..kept.count).map(|number| format!("n{number}.shop.test")).collect();
+        seed(&store, &sealer, &names, &kept, now).await;
+        let outside = outside(&clock, &ca, &other);
+        let engine = engine(&store, &master, &cluster.id, outside).await;
+        Self { ca, other, clock, store, master, cluster: cluster.id, engine, names }
+    }
+
+    /// Ends the engine as a kill would, and starts another one on the same store.
+    pub async fn restart(&mut self) {
+        let outside = outside(&self.clock, &self.ca, &self.other);
+        self.engine = engine(&self.store, &self.master, &self.cluster, outside).await;
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.clock.load(Ordering::SeqCst)).unwrap()
+    }
+
+    /// The names that are kept.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many turns certificates have had since the last start.
+    pub fn turns(&self) -> u64 {
+        self.engine.turns()
+    }
+
+    /// Lets time go by.
+    pub async fn run(&self, span: Duration) {
+        let end = self.now().plus(span);
+        loop {
+            let next = self.engine.run_due().await;
+            // Nobody is woken within the same second again and again.
+            let next = next.map_or(end, |next| next.max(self.now().plus(Duration::from_secs(1))));
+            // Nobody watches from before.
+            self.store.compact(self.store.revision().await.unwrap());
+            if next >= end {
+                self.clock.store(end.unix(), Ordering::SeqCst);
+                return;
+            }
+            self.clock.store(next.unix(), Ordering::SeqCst);
+        }
+    }
+
+    /// Last second of validity of what is served for a name; none before a CA has issued.
+    pub async fn served_until(&self, number: usize) -> Option<Timestamp> {
+        let stored = desired::read_certificate(&self.store, &id(number)).await.unwrap().unwrap();
+        let version = stored.value.current_version().unwrap();
+        (version.source == Source::Acme).then_some(version.facts.validity.not_after)
+    }
+
+    /// What is remembered of a renewal: attempts that failed in a row, and the word for what went wrong last.
+    pub async fn trouble(&self, number: usize) -> (u32, Option<String>) {
+        let renewal = work::Renewal::read(&self.store, &id(number)).await.unwrap().unwrap_or_default();
+        (renewal.failures, renewal.trouble)
+    }
+
+    /// The newest attempts for a name: whether each succeeded, or why not.
+    pub async fn attempts(&self, number: usize) -> Vec<Result<(), String>> {
+        let attempts = work::newest_attempts(&self.store, Some(&id(number)), usize::MAX).await.unwrap();
+        let outcome = |outcome: &Outcome| match outcome {
+            Outcome::Served { .. } => Ok(()),
+            Outcome::Failed { diagnosis, .. } => Err(diagnosis.code.clone()),
+        };
+        attempts.iter().filter_map(|attempt| attempt.outcome.as_ref().map(outcome)).collect()
+    }
+
+    /// Gaps in which a name had no certificate that was valid, after the first one was issued.
+    pub fn expiries(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        for name in &self.names {
+            let mut issued = self.ca.issued(name);
+            issued.extend(self.other.issued(name));
+            issued.sort_unstable();
+            for (index, (_, until)) in issued.iter().enumerate() {
+                let next = issued.get(index + 1).map_or(self.now(), |(at, _)| *at);
+                if next > *until {
+                    gaps.push(format!("{name} from {until} to {next}"));
+                }
+            }
+            if issued.is_empty() {
+                gaps.push(format!("{name} was never issued"));
+            }
+        }
+        gaps
+    }
+}
+
+fn outside(clock: &Arc<AtomicI64>, ca: &FaultCa, other: &FaultCa) -> Arc<Simulated> {
+    let cas = [("first".to_owned(), ca.clone()), ("second".to_owned(), other.clone())].into();
+    Arc::new(Simulated { clock: Arc::clone(clock), cas })
+}
+
+async fn engine(store: &MemoryStore, master: &MasterKey, cluster: &str, outside: Arc<Simulated>) -> Arc<Engine> {
+    let engine = Arc::new(Engine::new(EngineParts {
+        store: Arc::new(store.clone()),
+        sealer: Sealer::new(cluster.to_owned(), master.clone()),
+        cluster: cluster.to_owned(),
+        surroundings: outside,
+        side_by_side: NonZeroUsize::new(16).unwrap(),
+    }));
+    engine.load().await.unwrap();
+    engine
+}
+
+async fn seed(store: &dyn Store, sealer: &Sealer, names: &[String], kept: &Kept, now: Timestamp) {
+    let issuer = |id: &str| Issuer {
+        id: IssuerId::parse(id).unwrap(),
+        directory: format!("https://{id}.ca.test/directory"),
+        trust: DirectoryTrust::System,
+        contacts: Vec::new(),
+        terms_agreed: true,
+        eab_key_id: None,
+        profile: None,
+        challenge: None,
+        preferred_chain: None,
+        ports: IssuerPorts::default(),
+        resolvers: Vec::new(),
+    };
+    let mut change = Change::new("simulation", "issuers", now);
+    change.put_issuer(&issuer("first"), None, sealer, Expected::Absent);
+    change.put_issuer(&issuer("second"), None, sealer, Expected::Absent);
+    commit(store, change).await.unwrap();
+    let ids: &[&str] = if kept.two_issuers { &["first", "second"] } else { &["first"] };
+    let bridge = self_signed(&[HostPattern::parse("bridge.test").unwrap()], self_signed_validity(now, 90)).unwrap();
+    let (secret, facts) = (Secret::copy_of(bridge.key.as_pkcs8_der()), Arc::new(bridge.facts));
+    for (number, name) in names.iter().enumerate() {
+        let managed = Managed {
+            names: vec![HostPattern::parse(name).unwrap()],
+            issuers: ids.iter().map(|id| IssuerId::parse(id).unwrap()).collect(),
+            challenge: None,
+            profile: None,
+            dns: None,
+            key: KeyAlgorithm::EcdsaP256,
+            reuse: KeyReuse::New,
+            renew_before: kept.renew_before,
+        };
+        let version = NewVersion {
+            source: Source::SelfSigned,
+            added: now,
+            chain: bridge.chain.clone(),
+            facts: Arc::clone(&facts),
+            key: KeyId::parse(&format!("bridge-{number}")).unwrap(),
+            private_key: &secret,
+        };
+        let mut change = Change::new("simulation", "certificate", now);
+        change.add_certificate(&id(number), name, Management::Managed(Arc::new(managed)), version, sealer);
+        commit(store, change).await.unwrap();
+    }
+}
+
+fn id(number: usize) -> CertificateId {
+    CertificateId::parse(&format!("n{number}")).unwrap()
+}
+
+#[async_trait]
+impl Surroundings for Simulated {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.clock.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn authority(&self, issuer: &Issuer) -> Result<Arc<dyn CertificateAuthority>, String> {
+        Ok(Arc::new(self.cas[issuer.id.as_str()].clone()))
+    }
+
+    fn listens(&self, _scheme: Scheme, _port: u16) -> bool {
+        true
+    }
+
+    fn challenge_port_trouble(&self, _port: u16) -> Option<String> {
+        None
+    }
+
+    async fn served(&self, _revision: Revision) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn shown(&self, _name: &HostPattern, _thumbprint: &Thumbprint) -> Shown {
+        Shown::It
+    }
+
+    fn writer(&self, kind: &str, _settings: BTreeMap<String, Zeroizing<String>>) -> Result<Box<dyn TxtWriter>, String> {
+        Err(format!("no {kind} here"))
+    }
+
+    async fn txt_place(&self, _issuer: &Issuer, _name: &str) -> Result<TxtPlace, String> {
+        Err("no DNS here".to_owned())
+    }
+
+    async fn txt_missing(
+        &self,
+        _issuer: &Issuer,
+        _place: &TxtPlace,
+        _value: &str,
+    ) -> Result<Vec<(String, String)>, String> {
+        Err("no DNS here".to_owned())
+    }
+
+    async fn advise(
+        &self,
+        _issuer: &Issuer,
+        _name: &HostPattern,
+        _kind: ChallengeKind,
+        _answer: Option<(&str, &str)>,
+    ) -> Vec<Advice> {
+        Vec::new()
+    }
+}
