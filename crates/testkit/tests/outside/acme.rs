@@ -6,4 +6,5 @@ mod challenges;
 mod dns;
 mod letsencrypt;
 mod names;
+mod ports;
 mod trouble;

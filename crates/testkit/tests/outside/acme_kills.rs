@@ -107,7 +107,7 @@ impl Lane {
     async fn renew(&mut self, renewal: usize, place: Place) {
         let context = format!("lane {}, renewal {renewal}, {place:?}", self.number);
         let before = self.shown().await;
-        let orders = self.pebble.orders();
+        let (orders, attempt) = (self.pebble.orders(), self.newest_attempt().await);
         match place {
             Place::Request(number, moment) => self.gate.kill_at(number, moment, self.server().killer()),
             Place::Line(line) => self.server().kill_at_log(line),
@@ -126,7 +126,7 @@ impl Lane {
             let mut ended = false;
             eventually(&context, async || {
                 ended = self.server().has_ended();
-                (ended || self.is_done(orders).await).then_some(())
+                (ended || self.is_done(attempt.as_deref()).await).then_some(())
             })
             .await;
             self.gate.let_pass();
@@ -156,14 +156,19 @@ impl Lane {
         self.server.as_ref().unwrap()
     }
 
-    /// Whether the renewal has ended.
-    async fn is_done(&self, orders: usize) -> bool {
+    /// Whether the newest attempt has ended, and is another one than that.
+    async fn is_done(&self, before: Option<&str>) -> bool {
         let Ok(renewal) = Client::local(self.server().data_directory()).show_renewal(&self.id).await else {
             return false;
         };
         let RenewalView { attempt: Some(attempt), stage: None, .. } = renewal else { return false };
-        // Before the renewal has begun, the newest attempt is the one before.
-        attempt.outcome.is_some() && self.pebble.orders() > orders
+        attempt.outcome.is_some() && Some(attempt.id.as_str()) != before
+    }
+
+    /// The id of the newest attempt; none if there is none.
+    async fn newest_attempt(&self) -> Option<String> {
+        let renewal = Client::local(self.server().data_directory()).show_renewal(&self.id).await.ok()?;
+        Some(renewal.attempt?.id)
     }
 
     /// The stage of the order in what is stored; none if there is no order. The process has been killed.

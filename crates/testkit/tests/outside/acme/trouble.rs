@@ -2,7 +2,7 @@
 
 use std::{process::Command, time::Duration};
 
-use portward_testkit::{Connection, eventually, handshake, run};
+use portward_testkit::{Connection, eventually, free_port, handshake, run};
 
 use super::bench::{Bench, text};
 
@@ -70,6 +70,25 @@ async fn a_certificate_with_the_id_of_one_that_was_removed_has_no_past() {
     assert_eq!(bench.issue(&["shop.test"], &["--name", "refused"]), "refused");
     bench.is_trusted("refused", "shop.test").await;
     assert_eq!(bench.renewal("refused")["failures"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_one_ca_is_down_the_next_one_issues() {
+    let bench = Bench::start(|options| options).await;
+    let nobody = format!("https://127.0.0.1:{}/dir", free_port());
+    bench.server.portward(&["acme", "issuer", "add", &nobody, "--id", "down", "--accept-terms"]);
+    let words = ["certificate", "request", "shop.test", "--issuer", "down", "--issuer", "pebble"];
+    bench.server.portward(&words);
+    eventually("the other CA has issued", async || (bench.certificate("shop-test")["source"] == "acme").then_some(()))
+        .await;
+    bench.is_served_in_the_end("shop-test").await;
+    bench.is_trusted("shop-test", "shop.test").await;
+    // That a CA is down counts against nobody.
+    assert_eq!(bench.renewal("shop-test")["failures"], 0);
+    let attempts = super::bench::json(&bench.server.portward(&["acme", "attempts", "shop-test", "-o", "json"]));
+    let of = |attempt: usize| (attempts[attempt]["issuer"].clone(), attempts[attempt]["outcome"]["code"].clone());
+    assert_eq!(of(0), ("pebble".into(), serde_json::Value::Null), "{attempts:#}");
+    assert_eq!((of(1).0, attempts[1]["outcome"]["result"].clone()), ("down".into(), "failed".into()), "{attempts:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
