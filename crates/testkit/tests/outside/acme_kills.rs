@@ -10,7 +10,7 @@ use portward_api::{
     Client, Effect,
     acme::{CertificateRenew, CertificateRequestCreate, OutcomeView, RenewalView},
 };
-use portward_core::{CertificateId, Timestamp, acme::Stage};
+use portward_core::{CertificateId, IssuerId, Timestamp, acme::Stage};
 use portward_store::{sqlite::SqliteStore, work::OrderProgress};
 use portward_testkit::{Pebble, Program, StartedProgram, eventually, free_port, handshake};
 use tokio::runtime::Runtime;
@@ -51,6 +51,37 @@ fn however_often_it_is_killed_there_is_one_order_and_the_certificate_is_served()
     for stage in [Stage::Planned, Stage::Ordered, Stage::Challenged, Stage::Ready, Stage::Finalizing, Stage::Issued] {
         assert!(killed.get(&Some(stage)).is_some_and(|count| *count >= 3), "{stage} is missing: {killed:?}");
     }
+}
+
+#[test]
+fn a_server_that_is_killed_while_its_account_gets_a_new_key_goes_on_with_the_key_that_the_ca_knows() {
+    let run = |moment| std::thread::spawn(move || Runtime::new().unwrap().block_on(roll_over_and_die(moment)));
+    let killed: usize = Moment::ALL.map(run).into_iter().map(|lane| lane.join().unwrap()).sum();
+    assert!(killed >= 3, "killed {killed} times only");
+}
+
+/// Rolls over and is killed at each request for it; gives how often it was.
+async fn roll_over_and_die(moment: Moment) -> usize {
+    let mut lane = Lane::start(0).await;
+    lane.server().portward(&["certificate", "request", "shop.test", "--wait"]);
+    let mut killed = 0;
+    for number in 1..=2 {
+        lane.gate.kill_at(number, moment, lane.server().killer());
+        let client = Client::local(lane.server().data_directory());
+        let _ = client.roll_over_account(&IssuerId::parse("pebble").unwrap()).await;
+        if lane.gate.let_pass() {
+            eventually("it is killed", async || lane.server().has_ended().then_some(())).await;
+            killed += 1;
+            lane.server = lane.server.take().map(StartedProgram::start_again);
+        }
+        let before = lane.shown().await;
+        lane.server().portward(&["certificate", "renew", "shop-test", "--force", "--wait"]);
+        assert_ne!(lane.shown().await, before, "request {number}, {moment:?}");
+    }
+    let log = lane.pebble.log();
+    assert_eq!(lane.pebble.orders(), 3, "{log}");
+    assert!(!log.contains("There are now 2 accounts"), "{log}");
+    killed
 }
 
 /// Counts kills by the stage of the order that was stored then; none if there was none yet, or none any more.

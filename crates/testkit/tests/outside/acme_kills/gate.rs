@@ -90,9 +90,9 @@ impl Gate {
         self.shared.killer.send_replace(Some(killer));
     }
 
-    /// Kills nobody any more.
-    pub(super) fn let_pass(&self) {
-        *self.shared.plan.lock().unwrap() = Plan::default();
+    /// Kills nobody any more; whether the moment has come before.
+    pub(super) fn let_pass(&self) -> bool {
+        std::mem::take(&mut *self.shared.plan.lock().unwrap()).moment.is_none()
     }
 }
 
