@@ -15,6 +15,7 @@ mod client;
 mod eventually;
 mod fault_ca;
 mod named;
+mod network;
 mod pebble;
 mod program;
 mod server;
@@ -30,6 +31,7 @@ pub use fault_ca::{
     Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
 };
 pub use named::Named;
+pub use network::in_network_of_its_own;
 pub use pebble::{Pebble, PebbleOptions};
 pub use program::{Program, StartedProgram};
 pub use server::TestServer;

@@ -11,7 +11,7 @@ use crate::{Child, free_port};
 
 /// Is a running `named` with a zone that takes dynamic updates; dropping it ends it.
 ///
-/// It runs as the user of the test, with all its files in a directory of its own, and recursion off.
+/// It runs as the user of the test, with all its files in a directory of its own.
 pub struct Named {
     /// Where it takes questions and updates, over UDP and TCP.
     pub address: SocketAddr,
@@ -27,9 +27,17 @@ impl Named {
 
     /// Serves zones, each with its name and the lines that follow the SOA record in its file.
     pub async fn start(zones: &[(&str, &str)]) -> Self {
+        Self::run(free_port(), "no", zones).await
+    }
+
+    /// The same at the port at which servers of zones are asked, and as a resolver, which follows aliases out of a zone.
+    pub async fn start_as_resolver(zones: &[(&str, &str)]) -> Self {
+        Self::run(53, "yes", zones).await
+    }
+
+    async fn run(port: u16, recursion: &str, zones: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let port = free_port();
-        write(directory.path(), port, zones);
+        write(directory.path(), port, recursion, zones);
         let path = ["/usr/sbin/named", "/usr/bin/named"].into_iter().find(|path| Path::new(path).exists());
         let child = Child::start(
             Command::new(path.unwrap_or("named"))
@@ -43,11 +51,11 @@ impl Named {
     }
 }
 
-fn write(directory: &Path, port: u16, zones: &[(&str, &str)]) {
+fn write(directory: &Path, port: u16, recursion: &str, zones: &[(&str, &str)]) {
     let shown = directory.display();
     let mut config = format!(
         "options {{ directory \"{shown}\"; pid-file none; session-keyfile none; managed-keys-directory \"{shown}\";\n\
-         listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; notify no; }};\n\
+         listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion {recursion}; notify no; }};\n\
          controls {{ }};\n\
          key {} {{ algorithm hmac-sha256; secret \"{}\"; }};\n",
         Named::KEY_NAME,

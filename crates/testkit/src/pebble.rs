@@ -31,6 +31,7 @@ pub struct PebbleOptions {
     chain_length: u8,
     validity_period: Duration,
     strict: bool,
+    dns_server: Option<SocketAddr>,
 }
 
 /// Is a running Pebble with its DNS server; dropping it ends both.
@@ -131,6 +132,13 @@ impl PebbleOptions {
         self
     }
 
+    /// Has Pebble ask another DNS server than the one that it comes with.
+    #[must_use]
+    pub fn dns_server(mut self, address: SocketAddr) -> Self {
+        self.dns_server = Some(address);
+        self
+    }
+
     /// Starts Pebble and its DNS server, and waits until both answer.
     pub async fn start(self) -> Pebble {
         let directory = tempfile::tempdir().unwrap();
@@ -185,6 +193,7 @@ impl Default for PebbleOptions {
             chain_length: 1,
             validity_period: Duration::from_secs(90 * 24 * 3600),
             strict: false,
+            dns_server: None,
         }
     }
 }
@@ -200,6 +209,11 @@ impl Pebble {
         format!("https://localhost:{}/dir", self.listen)
     }
 
+    /// Where Pebble listens.
+    pub fn address(&self) -> SocketAddr {
+        local(self.listen)
+    }
+
     /// The root that vouches for the directory, in PEM. It vouches for none of the certificates that are issued.
     pub fn root_pem(&self) -> String {
         self.authority.root_pem()
@@ -212,7 +226,7 @@ impl Pebble {
 
     /// The root that vouches for issued certificates, in PEM; the first is number 0, others are alternate ones.
     pub async fn issuing_root_pem(&self, number: u8) -> String {
-        let mut connection = Connection::tls(local(self.management), "localhost").await.unwrap();
+        let mut connection = Connection::tls(self.management_addr(), "localhost").await.unwrap();
         let response = connection.request("GET", "localhost", &format!("/roots/{number}"), "").await.unwrap();
         assert_eq!(response.status, 200, "{response:?}");
         response.text()
@@ -226,6 +240,11 @@ impl Pebble {
     /// Where Pebble looks for answers to tls-alpn-01.
     pub fn tls_port(&self) -> u16 {
         self.options.tls_port
+    }
+
+    /// Where Pebble tells what an ACME server does not, over HTTPS.
+    pub fn management_addr(&self) -> SocketAddr {
+        local(self.management)
     }
 
     /// The DNS server that Pebble asks. Every name has the address 127.0.0.1 there unless it is told otherwise.
@@ -286,7 +305,7 @@ impl Pebble {
         let mut command = Command::new("sh");
         command
             .args(["-c", "exec pebble -config config.json -dnsserver \"$0\" \"$@\" >pebble.log 2>&1"])
-            .arg(self.dns_addr().to_string())
+            .arg(options.dns_server.unwrap_or_else(|| self.dns_addr()).to_string())
             .current_dir(self.directory.path())
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", options.nonce_reject.to_string())
@@ -337,7 +356,8 @@ impl Pebble {
         assert_eq!(response.status, 200, "{path} {body}: {response:?}");
     }
 
-    fn dns_management_addr(&self) -> SocketAddr {
+    /// Where the DNS server is told what to answer, over HTTP with JSON.
+    pub fn dns_management_addr(&self) -> SocketAddr {
         local(self.dns_management)
     }
 

@@ -1,10 +1,11 @@
 //! The program `portward` itself, run as an operator runs it.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 
@@ -16,6 +17,15 @@ pub struct Program {
     user: User,
 }
 
+/// Is the process; dropping it ends it.
+struct Process {
+    child: Arc<Mutex<std::process::Child>>,
+    id: u32,
+}
+
+/// Is the text in the log at which the process is killed.
+type Trap = Arc<Mutex<Option<String>>>;
+
 /// Says as whom the program runs.
 #[derive(Clone, Copy, PartialEq)]
 enum User {
@@ -25,8 +35,9 @@ enum User {
 
 /// Is a running server; dropping it ends the process.
 pub struct StartedProgram {
-    directory: tempfile::TempDir,
-    child: std::process::Child,
+    program: Program,
+    process: Process,
+    trap: Trap,
     stderr: Option<JoinHandle<String>>,
     /// The line that it printed when everything was bound.
     pub ready: String,
@@ -89,17 +100,28 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut errors = child.stderr.take().unwrap();
+        let (output, errors, id) = (child.stdout.take().unwrap(), child.stderr.take().unwrap(), child.id());
+        let (process, trap) = (Process { child: Arc::new(Mutex::new(child)), id }, Trap::default());
+        let (killed, sprung) = (Arc::clone(&process.child), Arc::clone(&trap));
         let stderr = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = errors.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            let (mut text, mut lines) = (String::new(), BufReader::new(errors));
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                let shown = String::from_utf8_lossy(&line);
+                let mut trap = held(&sprung);
+                if trap.as_ref().is_some_and(|trap| shown.contains(trap)) {
+                    let _ = held(&killed).kill();
+                    *trap = None;
+                }
+                text.push_str(&shown);
+                line.clear();
+            }
+            text
         });
         let mut ready = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        BufReader::new(output).read_line(&mut ready).unwrap();
         if !ready.starts_with("ready ") {
-            let _ = child.kill();
-            let _ = child.wait();
+            drop(process);
             panic!("portward serve printed {ready:?} instead of ready:\n{}", stderr.join().unwrap());
         }
         let address = |prefix: &str| -> SocketAddr {
@@ -117,7 +139,7 @@ impl Program {
             .and_then(|address| address.trim_end_matches('/').parse().ok())
             .unwrap_or_else(|| panic!("{ready}"));
         let (http, https) = (address("http://"), address("https://"));
-        StartedProgram { directory: self.directory, child, stderr: Some(stderr), ready, http, https, admin }
+        StartedProgram { program: self, process, trap, stderr: Some(stderr), ready, http, https, admin }
     }
 }
 
@@ -147,17 +169,17 @@ impl Default for Program {
 impl StartedProgram {
     /// Its data directory.
     pub fn data_directory(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.program.directory.path().join("data")
     }
 
     /// A directory for the files of the test, beside the data directory.
     pub fn files(&self) -> &Path {
-        self.directory.path()
+        self.program.directory.path()
     }
 
     /// The process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id
     }
 
     /// A `portward` command against this server, not yet run.
@@ -189,16 +211,51 @@ impl StartedProgram {
     /// Asks it to end, waits for it, and gives its exit code and everything that it logged.
     pub fn stop(mut self) -> (Option<i32>, String) {
         crate::run(Command::new("kill").arg(self.id().to_string()));
-        let status = self.child.wait().unwrap();
+        let status = held(&self.process.child).wait().unwrap();
         (status.code(), self.stderr.take().unwrap().join().unwrap())
+    }
+
+    /// Has it killed, as by `kill -9`, as soon as a line of its log has that text.
+    pub fn kill_at_log(&self, text: &str) {
+        *held(&self.trap) = Some(text.to_owned());
+    }
+
+    /// Kills it now, as by `kill -9`.
+    pub fn kill(&self) {
+        let _ = held(&self.process.child).kill();
+    }
+
+    /// Kills it whenever it is called, from anywhere; of use as long as the server is there.
+    pub fn killer(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let child = Arc::clone(&self.process.child);
+        Arc::new(move || {
+            let _ = held(&child).kill();
+        })
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&self) -> bool {
+        held(&self.process.child).try_wait().unwrap().is_some()
+    }
+
+    /// Kills it, unless it has ended, and starts it anew with the same data, flags and ports.
+    pub fn start_again(self) -> Self {
+        let Self { program, process, .. } = self;
+        drop(process);
+        program.start()
     }
 }
 
-impl Drop for StartedProgram {
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut child = held(&self.child);
+        let _ = child.kill();
+        let _ = child.wait();
     }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The program beside the test that runs: `target/debug/portward` for `target/debug/deps/outside-…`.

@@ -238,6 +238,7 @@ impl App {
         if apply == Apply::Now {
             let mut change = self.change(by, format!("remove certificate {id}"));
             change.remove_certificate(stored);
+            self.forget_renewals(&stored.value.id, &mut change).await?;
             let revision = self.commit(change).await?;
             drop(deciding);
             self.in_effect(revision).await?;

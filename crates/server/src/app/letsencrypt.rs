@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, LetsEncryptStatus};
 use portward_core::{
-    Binding, BindingId, CertificateId, Host, HostPattern, IssuerId, Management, Scheme,
+    Binding, BindingId, CertificateId, Host, HostPattern, IssuerId, Management,
     acme::{Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
     addresses_overlap,
 };
@@ -244,7 +244,7 @@ impl App {
                 Some(ip) => ip,
                 None => everywhere.parse().map_err(|error| AppError::invalid("ip_address", &error))?,
             };
-            let address = SocketAddr::new(ip, input.https_port.unwrap_or(Scheme::Https.default_port()));
+            let address = SocketAddr::new(ip, input.https_port.unwrap_or_else(|| HTTPS.default_port()));
             let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
             let binding_id = slug(&format!("https-{}", address.port()), "https", is_taken);
             let binding = Binding {

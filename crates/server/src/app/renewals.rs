@@ -19,7 +19,7 @@ use portward_store::{
     change::{Change, NewVersion, commit},
     desired::{Desired, StoredCertificate},
     sealing::Secret,
-    work::{OrderProgress, ReadWorkError, Renewal, RenewalRequest},
+    work::{OrderProgress, ReadWorkError, Renewal, RenewalRequest, attempt_ids},
 };
 
 use super::{
@@ -261,6 +261,17 @@ impl App {
         let desired = Arc::clone(&self.served().desired);
         let stored = find(&desired, id)?;
         self.renewal_view(stored, managed_of(stored)?).await
+    }
+
+    /// Forgets how a certificate was renewed, so that another one that is given its id has no past. An order under way is
+    /// forgotten by the engine, which takes away the answers to its challenges.
+    pub(super) async fn forget_renewals(&self, id: &CertificateId, change: &mut Change) -> Result<(), AppError> {
+        for attempt in attempt_ids(&*self.parts.store, id).await.map_err(unreadable)? {
+            change.remove_attempt(id, &attempt);
+        }
+        change.remove_renewal(id);
+        change.remove_request(id);
+        Ok(())
     }
 
     pub(super) async fn renewal_view(

@@ -86,6 +86,14 @@ impl<'e> Turn<'e> {
         let stored = desired::read_certificate(store, id).await?;
         let order = OrderProgress::read(store, id).await?;
         let Some(certificate) = stored else {
+            // What a turn wrote while the certificate was removed: another one with its id has no past.
+            let mut change = Change::of_work();
+            for attempt in work::attempt_ids(store, id).await? {
+                change.remove_attempt(id, &attempt);
+            }
+            if !change.is_empty() {
+                commit(store, change).await?;
+            }
             Self::forget(engine, id, order).await?;
             return Ok(None);
         };

@@ -305,6 +305,22 @@ async fn an_open_order_is_found_by_its_names() {
 }
 
 #[tokio::test]
+async fn an_open_order_is_found_behind_many_others() {
+    let pebble = shared().await;
+    let ca = directory(&pebble);
+    let account = ca.register(&new_account()).await.unwrap();
+    // Pebble shows three on a page.
+    for number in 0..40 {
+        ca.new_order(&account, &new_order(&[&format!("{number}.many.test")])).await.unwrap();
+    }
+    let last = ca.new_order(&account, &new_order(&["last.many.test"])).await.unwrap();
+    for name in ["last.many.test", "0.many.test"] {
+        let found = ca.find_order(&account, &names(&[name])).await.unwrap().unwrap();
+        assert!(name != "last.many.test" || found.url == last.url, "{found:?}");
+    }
+}
+
+#[tokio::test]
 async fn calls_run_beside_each_other_and_errors_stay_with_their_call() {
     let pebble = shared().await;
     let ca = directory(&pebble);

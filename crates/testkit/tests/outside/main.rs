@@ -1,11 +1,13 @@
 //! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium,
-//! Pebble.
+//! Pebble, Caddy.
 //!
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod acme;
+mod acme_caddy;
 mod acme_client;
+mod acme_kills;
 mod application;
 mod bindings;
 mod bodies;

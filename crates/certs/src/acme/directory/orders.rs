@@ -1,6 +1,9 @@
 //! Orders: new ones, those that are open already, and what becomes of them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use instant_acme::{Identifier, OrderState};
 use portward_core::{
@@ -109,33 +112,35 @@ impl Directory {
         let known = Known::Account(&account.url);
         let answer = call.post(&signer, known, &account.url, b"").await?;
         let mut page = call.read::<AccountBody>(&answer)?.orders;
-        let mut left = MAX_ORDERS;
+        let mut orders = VecDeque::new();
         for _ in 0..MAX_PAGES {
             let Some(url) = page else {
                 break;
             };
             let list = call.post(&signer, known, &url, b"").await?;
-            for order in call.read::<OrdersBody>(&list)?.orders {
-                if left == 0 {
-                    return Ok(None);
-                }
-                left -= 1;
-                let answer = match call.post(&signer, known, &order, b"").await {
-                    Ok(answer) => answer,
-                    Err(error) if matters(&error) => return Err(error),
-                    Err(_) => continue,
-                };
-                let Ok(body) = call.read::<OrderBody>(&answer) else {
-                    continue;
-                };
-                let open = matches!(body.status.as_str(), "pending" | "ready" | "processing");
-                let expires = body.expires.as_deref().and_then(|text| Timestamp::parse(text).ok());
-                let expired = expires.zip(answer.date()).is_some_and(|(expires, now)| expires <= now);
-                if open && !expired && body.names().as_ref() == Some(names) {
-                    return Ok(Some(order));
-                }
-            }
+            orders.extend(call.read::<OrdersBody>(&list)?.orders);
             page = list.links("next").into_iter().next();
+        }
+        // What is looked for was made a moment ago, so that it is at the end of a list that grows there, or the beginning.
+        for turn in 0..MAX_ORDERS {
+            let order = if turn % 2 == 0 { orders.pop_back() } else { orders.pop_front() };
+            let Some(order) = order else {
+                break;
+            };
+            let answer = match call.post(&signer, known, &order, b"").await {
+                Ok(answer) => answer,
+                Err(error) if matters(&error) => return Err(error),
+                Err(_) => continue,
+            };
+            let Ok(body) = call.read::<OrderBody>(&answer) else {
+                continue;
+            };
+            let open = matches!(body.status.as_str(), "pending" | "ready" | "processing");
+            let expires = body.expires.as_deref().and_then(|text| Timestamp::parse(text).ok());
+            let expired = expires.zip(answer.date()).is_some_and(|(expires, now)| expires <= now);
+            if open && !expired && body.names().as_ref() == Some(names) {
+                return Ok(Some(order));
+            }
         }
         Ok(None)
     }
@@ -186,7 +191,7 @@ pub(super) fn problem(problem: instant_acme::Problem) -> AcmeProblem {
     }
 }
 
-/// A list that goes on for longer is not worth the requests: a new order is one.
-const MAX_PAGES: usize = 10;
+/// A list that goes on for longer is not worth the requests: a new order is one. Pebble has three orders on a page.
+const MAX_PAGES: usize = 100;
 /// Each is read by a request of its own.
 const MAX_ORDERS: usize = 100;

@@ -82,7 +82,7 @@ impl Turn<'_> {
                 }
                 self.tell("the CA is issuing");
                 self.save().await?;
-                let wait = order.retry_after.map_or(pause(since, now), |told| told.max(pause(since, now)));
+                let wait = order.retry_after.unwrap_or_default().max(pause(since, now));
                 Ok(Next::Wait(now.plus(wait)))
             }
         }

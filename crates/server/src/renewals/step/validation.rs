@@ -145,7 +145,7 @@ impl Turn<'_> {
             let text = "the CA has neither accepted nor refused the answers to its challenges for a day";
             return self.fail(&asked.issuer, FailureKind::Internal(text)).await;
         }
-        let pause = retry_after.map_or(pause(since, now), |told| told.max(pause(since, now)));
+        let pause = retry_after.unwrap_or_default().max(pause(since, now));
         Ok(Next::Wait(now.plus(pause)))
     }
 }
