@@ -88,13 +88,17 @@ impl Surroundings for Outside {
     fn listens(&self, scheme: Scheme, port: u16) -> bool {
         let now = self.served.now();
         now.desired.bindings.iter().any(|stored| {
-            let is_bound = now.binding(&stored.value.id).is_some_and(|report| report.result.is_ok());
-            stored.value.scheme == scheme && stored.value.address.port() == port && is_bound
+            // The port that is bound: the system may have chosen it.
+            let bound = now.binding(&stored.value.id).and_then(|report| report.result.as_ref().ok());
+            stored.value.scheme == scheme && bound.is_some_and(|address| address.port() == port)
         })
     }
 
     fn challenge_port_trouble(&self, port: u16) -> Option<String> {
         let now = self.served.now();
+        if self.listens(Scheme::Http, port) {
+            return None;
+        }
         let report = now.bindings.iter().find(|report| challenge_port(&report.id) == Some(port))?;
         report.result.as_ref().err().map(ToString::to_string)
     }

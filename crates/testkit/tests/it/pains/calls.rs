@@ -103,7 +103,7 @@ async fn a_truncated_answer_to_an_order_makes_no_second_order() {
     house.server.set_now(house.server.now().plus(3 * MINUTE));
     house.renew(&id, false).await;
     assert!(super::is_served(&house.attempts(&id, 2).await[0]));
-    assert_eq!(house.ca.issued("shop.test").len(), 1);
+    assert_eq!(house.ca.issued("shop.test").len(), 1, "{:#?} {:#?}", house.ca.asked(), house.attempts(&id, 2).await);
     let attempts = house.attempts(&id, 2).await;
     assert!(attempts[1].order.is_none() && attempts[0].order.is_some());
 }

@@ -48,6 +48,16 @@ async fn an_account_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_terms_of_service_were_not_agreed_to() {
+    let house = House::start().await;
+    house.add_issuer(IssuerCreate { accept_terms: false, ..house.issuer("office") }).await;
+    let mut create = for_names(&["shop.test"]);
+    create.issuers = vec!["office".to_owned()];
+    let id = house.request(create).await;
+    insta::assert_snapshot!(house.page(&house.attempts(&id, 1).await[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_terms_of_service_have_changed() {
     let house = House::start().await;
     let changed =
@@ -73,7 +83,7 @@ async fn written_by(script: &str) -> String {
     std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o700)).unwrap();
     let hook = hook.to_str().unwrap();
-    let settings = BTreeMap::from([("command".to_owned(), SecretText::new(hook.to_owned()))]);
+    let settings = BTreeMap::from([("program".to_owned(), SecretText::new(hook.to_owned()))]);
     let provider = DnsProviderCreate { id: Some("hook".to_owned()), kind: "exec".to_owned(), settings };
     house.server.client.add_dns_provider(&provider, Effect::Apply).await.unwrap();
     let mut create = for_names(&["shop.test"]);
