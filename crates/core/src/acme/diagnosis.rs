@@ -113,6 +113,8 @@ pub enum DnsFailure {
     NoZone,
     /// It cannot be reached.
     Unreachable,
+    /// Where the record belongs could not be found out, so that nothing was written.
+    Lookup,
     /// Anything else.
     Failed,
 }

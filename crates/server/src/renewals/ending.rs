@@ -12,7 +12,7 @@ use portward_core::{
 use portward_store::{
     change::{Change, commit},
     desired,
-    work::{self, Hold, OrderProgress, RenewalRequest, ledger},
+    work::{self, Hold, OrderProgress, ledger},
 };
 
 use super::{
@@ -223,10 +223,7 @@ impl Turn<'_> {
             change.put_attempt(attempt);
         }
         change.remove_order(self.id());
-        // One that came in while this attempt was being planned asks for no more than this attempt.
-        self.request = None;
-        let request = RenewalRequest::read(&*self.engine.store, self.id()).await?;
-        if request.is_some_and(|request| !(request.renew && request.force)) {
+        if self.request.take().is_some_and(|request| !request.renew) {
             change.remove_request(self.id());
         }
         let ids = work::attempt_ids(&*self.engine.store, self.id()).await?;

@@ -9,7 +9,7 @@ use portward_core::{
 use portward_store::{
     change::{Change, commit},
     desired,
-    work::{OrderProgress, Window, ledger},
+    work::{self, OrderProgress, Window, ledger},
 };
 
 use super::{
@@ -124,7 +124,8 @@ impl Turn<'_> {
     /// Stores that an order is planned. From here on, nobody plans another one.
     async fn begin(&mut self, issuer: &Issuer, due: &Outlook, asked_for: Orders) -> Result<(), TurnError> {
         let now = self.now();
-        let attempt_id: AttemptId = new_attempt_id(now).map_err(TurnError::Other)?;
+        let attempts = work::attempt_ids(&*self.engine.store, self.id()).await?;
+        let attempt_id: AttemptId = new_attempt_id(now, attempts.last()).map_err(TurnError::Other)?;
         let mut order = OrderProgress::plan(attempt_id.clone(), issuer.id.clone(), self.managed.names.clone(), now);
         order.profile = self.managed.profile.clone().or_else(|| issuer.profile.clone());
         // Said only to the CA that issued it (RFC 9773 section 5).

@@ -118,7 +118,8 @@ impl House {
             }
         }
         let [http, https] = [self.server.http, self.server.https].map(|address| address.port().to_string());
-        steady(&page, &[(&http, "HTTP-PORT"), (&https, "HTTPS-PORT")])
+        let ca = self.web.address().port().to_string();
+        steady(&page, &[(&http, "HTTP-PORT"), (&https, "HTTPS-PORT"), (&ca, "CA-PORT")])
     }
 
     /// Whether handshakes show what the CA issued last.

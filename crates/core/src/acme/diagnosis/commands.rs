@@ -79,6 +79,9 @@ impl Failure<'_> {
         if ports.tls != usual.tls {
             put("--tls-port", &ports.tls.to_string());
         }
+        for resolver in &self.issuer.resolvers {
+            put("--resolver", &resolver.to_string());
+        }
         if let Some(key_id) = &self.issuer.eab_key_id {
             put("--eab-key-id", &format!("{key_id} --eab-mac-key-file FILE"));
         }

@@ -36,6 +36,16 @@ pub(super) fn dns(failure: &Failure<'_>, name: &HostPattern, text: &str, kind: D
             format!("The DNS provider cannot be reached to write the TXT record for {name}: {said} {NOT_ASKED}"),
             "Let this machine connect to the provider. It is tried again by itself.",
         ),
+        DnsFailure::Lookup => Finding::new(
+            "dns-lookup-failed",
+            format!("DNS does not say here in which zone the TXT record for {name} belongs: {said} {NOT_ASKED}"),
+            format!(
+                "See what this machine is told with `dig SOA _acme-challenge.{}`. Where its resolvers do not see the DNS of the \
+                 world, name some that do: {}. It is tried again by itself.",
+                base(name),
+                failure.set_up_again(" --resolver ADDR")
+            ),
+        ),
         DnsFailure::Failed => Finding::new(
             "dns-provider-failed",
             format!("The DNS provider did not write the TXT record for {name}: {said} {NOT_ASKED}"),

@@ -28,6 +28,27 @@ async fn slow_issuance_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_answer_is_truncated_is_read_where_it_is() {
+    let house = House::start().await;
+    house.ca.fail(Endpoint::NewOrder, Fault::TruncatedJson);
+    insta::assert_snapshot!(house.first().await);
+    assert_eq!((house.ca.orders_for("shop.test").len(), house.ca.issued("shop.test").len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_answer_is_lost_is_not_made_twice() {
+    let house = House::start().await;
+    house.ca.configure(|config| config.orders_list = true);
+    house.ca.fail(Endpoint::NewOrder, Fault::DropAnswerAfterDoing);
+    let id = house.request(for_names(&["shop.test"])).await;
+    house.attempts(&id, 1).await;
+    house.server.set_now(house.server.now().plus(3 * MINUTE));
+    house.request(for_names(&["other.test"])).await;
+    insta::assert_snapshot!(house.page(&house.attempts(&id, 2).await[0]));
+    assert_eq!((house.ca.orders_for("shop.test").len(), house.ca.issued("shop.test").len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_who_asks_again_does_not_ask_the_ca_before_its_time() {
     let house = House::start().await;
     house.ca.configure(|config| {

@@ -53,6 +53,7 @@ async fn the_ca_moves_the_window_into_the_past_and_the_certificate_is_renewed_at
     house.ca.move_windows_into_the_past(Some("https://ca.test/incident"));
     // The CA said not to ask again for six hours.
     house.server.set_now(house.server.now().plus(7 * HOUR));
+    house.request(for_names(&["other.test"])).await;
     let attempts = house.attempts(&id, 2).await;
     insta::assert_snapshot!(house.page(&attempts[0]));
     assert!(house.shows(&id, "shop.test").await);
