@@ -104,7 +104,11 @@ impl Drop for OtherServer {
 async fn other_server(answer: &'static str) -> String {
     let other = OtherServer::start(answer).await;
     let (server, _pebble) = beside_pebble(other.0).await;
-    told(&server, &["--challenge", "http-01"], &[(&other.0.to_string(), "OTHER")])
+    let (id, name) = (std::process::id().to_string(), std::fs::read_to_string("/proc/self/comm").unwrap());
+    let replaced = [(other.0.to_string().as_str(), "OTHER"), (&id, "PID"), (name.trim(), "nginx")]
+        .map(|(from, to)| (from.to_owned(), to));
+    let replaced = replaced.each_ref().map(|(from, to)| (from.as_str(), *to));
+    told(&server, &["--challenge", "http-01"], &replaced)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,7 +150,13 @@ pub(super) fn too_often(failure: &Failure<'_>, told: &str, retry_after: Option<D
     let (cause, hint) = if has(&["exact set"]) {
         (
             "too many certificates for exactly these names",
-            "The certificate that was issued last is in the store and can be used. One more name makes it another set.",
+            match failure.expires {
+                Some(_) => "The certificate that was issued last is served. One more name makes it another set.",
+                None => {
+                    "They were issued for another server, or before this one was set up: one of them can be brought with \
+                     `portward certificate import FILE...`. One more name makes it another set."
+                }
+            },
         )
     } else if has(&["failed authorizations", "failed validations"]) {
         (

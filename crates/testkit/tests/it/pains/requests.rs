@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use portward_api::{
     ClientError, Effect,
-    acme::{CertificateRequestCreate, LetsEncryptConfigure},
+    acme::{CertificateRequestCreate, IssuerCreate, LetsEncryptConfigure},
 };
 use portward_testkit::steady;
 
@@ -61,6 +61,10 @@ async fn what_no_ca_can_do_is_refused_before_it_is_asked() {
         let answer = client.configure_lets_encrypt(&configure, Effect::Apply).await;
         writeln!(page, "{what}\n{}\n", told(answer)).unwrap();
     }
+    let other = IssuerCreate { accept_terms: false, ..house.issuer("third") };
+    let answer = client.add_issuer(&other, Effect::Apply).await;
+    writeln!(page, "an issuer without agreement to its terms\n{}\n", told(answer)).unwrap();
+    assert_eq!(client.list_issuers().await.unwrap().len(), 2);
     insta::assert_snapshot!(steady(&page, &[]));
     assert!(house.ca.asked().iter().all(|asked| asked.endpoint == portward_testkit::Endpoint::Directory));
     assert_eq!(client.list_renewals().await.unwrap().len(), 0);

@@ -48,16 +48,6 @@ async fn an_account_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_terms_of_service_were_not_agreed_to() {
-    let house = House::start().await;
-    house.add_issuer(IssuerCreate { accept_terms: false, ..house.issuer("office") }).await;
-    let mut create = for_names(&["shop.test"]);
-    create.issuers = vec!["office".to_owned()];
-    let id = house.request(create).await;
-    insta::assert_snapshot!(house.page(&house.attempts(&id, 1).await[0]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_terms_of_service_have_changed() {
     let house = House::start().await;
     let changed =
