@@ -99,7 +99,7 @@ impl Turn<'_> {
         let parked = self.engine.parks.parked(id, now).max(self.renewal.held(id, now));
         if let Some(until) = parked {
             // Those who wait for the same CA do not come back at the same second.
-            return Ok(Free::Later(until.plus(self.jitter("parked").within(Duration::from_secs(60)))));
+            return Ok(Free::Later(self.after(until)));
         }
         let limits = Limits::of(&issuer.directory);
         let orders = Ledger::new(ledger::orders(store, id).await?);

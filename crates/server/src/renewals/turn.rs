@@ -151,8 +151,15 @@ impl<'e> Turn<'e> {
         let now = self.now();
         let told = order.not_before.filter(|until| *until > now);
         let parked = self.engine.parks.down(&order.issuer, now);
-        let parked = parked.map(|until| until.plus(self.jitter("parked").within(Duration::from_secs(60))));
+        let parked = parked.map(|until| self.after(until));
         told.max(parked).filter(|_| is_with_ca)
+    }
+
+    /// A while after a time that many wait for: the longer they wait, the further apart they come back.
+    pub(super) fn after(&self, until: Timestamp) -> Timestamp {
+        let spread = until.since(self.now()) / 2;
+        let spread = spread.clamp(Duration::from_secs(60), Duration::from_secs(3600));
+        until.plus(self.jitter("parked").within(spread))
     }
 
     /// Clears away what is remembered of a certificate that is managed no more.
