@@ -123,6 +123,9 @@ impl<'e> Turn<'e> {
 
     async fn step(&mut self) -> Result<Next, TurnError> {
         let Some(order) = &self.order else { return self.plan().await };
+        if let Some(until) = self.told_to_wait(order) {
+            return Ok(Next::Wait(until));
+        }
         match order.stage {
             Stage::Planned => self.place_order().await,
             Stage::Ordered => self.answer_challenges().await,
@@ -131,6 +134,16 @@ impl<'e> Turn<'e> {
             Stage::Finalizing => self.finalize().await,
             Stage::Issued | Stage::Published => self.look_whether_served().await,
         }
+    }
+
+    /// Until when the CA is not asked on about an order, whoever woke this certificate: the CA told so, or has trouble.
+    fn told_to_wait(&self, order: &OrderProgress) -> Option<Timestamp> {
+        let is_with_ca = order.url.is_some() && order.stage < Stage::Issued;
+        let now = self.now();
+        let told = order.not_before.filter(|until| *until > now);
+        let parked = self.engine.parks.down(&order.issuer, now);
+        let parked = parked.map(|until| until.plus(self.jitter("parked").within(Duration::from_secs(60))));
+        told.max(parked).filter(|_| is_with_ca)
     }
 
     /// Clears away what is remembered of a certificate that is managed no more.
@@ -191,6 +204,7 @@ impl<'e> Turn<'e> {
         order.stage = stage;
         order.since = now;
         order.outages = 0;
+        order.not_before = None;
         self.save().await?;
         Ok(Next::Step)
     }
