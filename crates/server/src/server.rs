@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use portward_certs::acme::HttpTimeouts;
 use portward_core::{Revision, Scheme, Timestamp, Upstream};
 use portward_proxy::{Clock, Drained, Proxy, ProxyOptions, limits::Limits};
 use portward_store::{
@@ -54,6 +55,8 @@ pub struct ServerOptions {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// What the machine is called; the certificate of the first start has it.
     pub host_name: String,
+    /// How long CAs may take to answer; [`HttpTimeouts::default`] suits public ones.
+    pub acme_timeouts: HttpTimeouts,
 }
 
 /// Is a running Portward.
@@ -93,7 +96,8 @@ impl Server {
     /// the data plane has threads of its own.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
         process::keep_memory_private();
-        let ServerOptions { data_dir, http, https, admin, upstream, workers, clock, host_name } = options;
+        let ServerOptions { data_dir, http, https, admin, upstream, workers, clock, host_name, acme_timeouts } =
+            options;
         // Looked at first, as it depends on nothing and would be in vain to start for.
         let loopback = Loopback::bind(admin).await.map_err(loopback_error)?;
         let flags = Flags { http, https, upstream };
@@ -128,7 +132,7 @@ impl Server {
             store: Arc::clone(&store),
             sealer,
             cluster: cluster.id,
-            surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone())),
+            surroundings: Arc::new(Outside::new(Arc::clone(&served), clock.clone()).with_timeouts(acme_timeouts)),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use portward_certs::{
-    acme::{CertificateAuthority, Directory, DirectoryOptions},
+    acme::{CertificateAuthority, Directory, DirectoryOptions, HttpTimeouts},
     dns::{self, DnsRecords, TxtWriter},
 };
 use portward_core::{
@@ -29,6 +29,7 @@ use crate::{app::chain_text, served::Served, tasks::publish::challenge_port};
 pub(crate) struct Outside {
     served: Arc<Served>,
     clock: Clock,
+    timeouts: HttpTimeouts,
     /// Connections and nonces are kept from one turn to the next.
     directories: Mutex<HashMap<IssuerId, Known>>,
 }
@@ -42,7 +43,12 @@ struct Known {
 impl Outside {
     /// Makes the outside of a server.
     pub(crate) fn new(served: Arc<Served>, clock: Clock) -> Self {
-        Self { served, clock, directories: Mutex::default() }
+        Self { served, clock, timeouts: HttpTimeouts::default(), directories: Mutex::default() }
+    }
+
+    /// Sets how long CAs may take to answer.
+    pub(crate) fn with_timeouts(self, timeouts: HttpTimeouts) -> Self {
+        Self { timeouts, ..self }
     }
 
     /// The https bindings that listen, as addresses that can be connected to.
@@ -70,7 +76,8 @@ impl Surroundings for Outside {
         {
             return Ok(Arc::clone(&known.directory) as _);
         }
-        let options = DirectoryOptions::new(&issuer.directory, issuer.trust.clone());
+        let (url, trust) = (issuer.directory.clone(), issuer.trust.clone());
+        let options = DirectoryOptions { url, trust, timeouts: self.timeouts };
         let directory = Arc::new(Directory::new(options).map_err(|error| chain_text(&error))?);
         let known =
             Known { url: issuer.directory.clone(), trust: issuer.trust.clone(), directory: Arc::clone(&directory) };
@@ -81,13 +88,17 @@ impl Surroundings for Outside {
     fn listens(&self, scheme: Scheme, port: u16) -> bool {
         let now = self.served.now();
         now.desired.bindings.iter().any(|stored| {
-            let is_bound = now.binding(&stored.value.id).is_some_and(|report| report.result.is_ok());
-            stored.value.scheme == scheme && stored.value.address.port() == port && is_bound
+            // The port that is bound: the system may have chosen it.
+            let bound = now.binding(&stored.value.id).and_then(|report| report.result.as_ref().ok());
+            stored.value.scheme == scheme && bound.is_some_and(|address| address.port() == port)
         })
     }
 
     fn challenge_port_trouble(&self, port: u16) -> Option<String> {
         let now = self.served.now();
+        if self.listens(Scheme::Http, port) {
+            return None;
+        }
         let report = now.bindings.iter().find(|report| challenge_port(&report.id) == Some(port))?;
         report.result.as_ref().err().map(ToString::to_string)
     }
