@@ -9,7 +9,7 @@ use portward_core::{
 use portward_store::{
     change::{Change, commit},
     desired,
-    work::{OrderProgress, Window, ledger},
+    work::{self, OrderProgress, Window, ledger},
 };
 
 use super::{
@@ -26,6 +26,13 @@ enum Free {
     Spent(Box<Issuer>, LimitKind, Timestamp),
     /// It does not exist.
     Gone,
+}
+
+/// Says whether a CA is asked for an order, which counts against its limits.
+#[derive(Clone, Copy)]
+enum Orders {
+    None,
+    One,
 }
 
 impl Turn<'_> {
@@ -74,7 +81,7 @@ impl Turn<'_> {
         }
         // Whoever waits for it is told; else it is nothing to tell.
         if let (Some((issuer, limit, until)), true) = (spent, self.request.is_some()) {
-            self.begin(&issuer, &due).await?;
+            self.begin(&issuer, &due, Orders::None).await?;
             return self.fail(&issuer, FailureKind::Budget { limit, until }).await;
         }
         Ok(Next::Wait(later.unwrap_or_else(|| self.now().plus(ISSUER_GONE))))
@@ -110,14 +117,15 @@ impl Turn<'_> {
     }
 
     async fn plan_with(&mut self, issuer: &Issuer, due: Outlook) -> Result<Next, TurnError> {
-        self.begin(issuer, &due).await?;
+        self.begin(issuer, &due, Orders::One).await?;
         Ok(Next::Step)
     }
 
     /// Stores that an order is planned. From here on, nobody plans another one.
-    async fn begin(&mut self, issuer: &Issuer, due: &Outlook) -> Result<(), TurnError> {
+    async fn begin(&mut self, issuer: &Issuer, due: &Outlook, asked_for: Orders) -> Result<(), TurnError> {
         let now = self.now();
-        let attempt_id: AttemptId = new_attempt_id(now).map_err(TurnError::Other)?;
+        let attempts = work::attempt_ids(&*self.engine.store, self.id()).await?;
+        let attempt_id: AttemptId = new_attempt_id(now, attempts.last()).map_err(TurnError::Other)?;
         let mut order = OrderProgress::plan(attempt_id.clone(), issuer.id.clone(), self.managed.names.clone(), now);
         order.profile = self.managed.profile.clone().or_else(|| issuer.profile.clone());
         // Said only to the CA that issued it (RFC 9773 section 5).
@@ -141,12 +149,14 @@ impl Turn<'_> {
         let why =
             if due.at == Timestamp::EPOCH { due.why.clone() } else { format!("due since {}: {}", due.at, due.why) };
         self.tell(format!("asking {} for {}; {why}", issuer.id, names(&self.managed.names)));
-        let mut orders = Ledger::new(ledger::orders(&*self.engine.store, &issuer.id).await?);
-        orders.prune(now, Limits::of(&issuer.directory).orders.per);
-        orders.record(now);
         let mut change = Change::of_work();
         self.put(&mut change);
-        change.put_orders(&issuer.id, orders.entries());
+        if let Orders::One = asked_for {
+            let mut orders = Ledger::new(ledger::orders(&*self.engine.store, &issuer.id).await?);
+            orders.prune(now, Limits::of(&issuer.directory).orders.per);
+            orders.record(now);
+            change.put_orders(&issuer.id, orders.entries());
+        }
         if self.request.take().is_some() {
             change.remove_request(self.id());
         }

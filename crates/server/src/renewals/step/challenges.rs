@@ -108,7 +108,7 @@ impl Turn<'_> {
                 match self.txt(&asked.issuer, &challenge).await {
                     Ok(txt) => challenge.txt = Some(txt),
                     Err(text) => {
-                        let what = FailureKind::Dns { name: &challenge.name, text: &text, kind: DnsFailure::Failed };
+                        let what = FailureKind::Dns { name: &challenge.name, text: &text, kind: DnsFailure::Lookup };
                         return self.fail(&asked.issuer, what).await.map(Some);
                     }
                 }
@@ -206,7 +206,7 @@ impl Turn<'_> {
         let failed = authorization.challenges.iter().find(|challenge| challenge.status == ChallengeStatus::Invalid);
         let challenges = &self.order()?.challenges;
         let placed = challenges.iter().find(|placed| placed.authorization == authorization.url);
-        let kind = failed.map(|challenge| challenge.kind).or(placed.map(|placed| placed.kind));
+        let kind = failed.map(|challenge| challenge.kind).or_else(|| placed.map(|placed| placed.kind));
         let problem = failed.and_then(|challenge| challenge.error.as_ref());
         let (name, kind) = (authorization.name.clone(), kind.unwrap_or(ChallengeKind::Http01));
         self.fail(issuer, FailureKind::Challenge { name: &name, kind, problem }).await
