@@ -176,7 +176,7 @@ impl App {
     }
 
     /// Refuses without agreement to the terms; says where they are, if the CA can be asked.
-    async fn demand_terms(&self, issuer: &Issuer, accepted: bool) -> Result<(), AppError> {
+    pub(super) async fn demand_terms(&self, issuer: &Issuer, accepted: bool) -> Result<(), AppError> {
         if accepted {
             return Ok(());
         }
@@ -244,7 +244,7 @@ impl App {
                 Some(ip) => ip,
                 None => everywhere.parse().map_err(|error| AppError::invalid("ip_address", &error))?,
             };
-            let address = SocketAddr::new(ip, input.https_port.unwrap_or(Scheme::Https.default_port()));
+            let address = SocketAddr::new(ip, input.https_port.unwrap_or_else(|| Scheme::Https.default_port()));
             let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
             let binding_id = slug(&format!("https-{}", address.port()), "https", is_taken);
             let binding = Binding {
