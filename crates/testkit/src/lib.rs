@@ -18,6 +18,7 @@ mod named;
 mod pebble;
 mod program;
 mod server;
+mod steady;
 mod upstream;
 
 pub use authority::{Authority, Issued};
@@ -32,4 +33,5 @@ pub use named::Named;
 pub use pebble::{Pebble, PebbleOptions};
 pub use program::{Program, StartedProgram};
 pub use server::TestServer;
+pub use steady::steady;
 pub use upstream::Upstream;

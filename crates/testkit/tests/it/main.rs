@@ -6,5 +6,6 @@ mod fault_ca;
 mod force_https;
 mod framing;
 mod house;
+mod pains;
 mod redaction;
 mod sni;

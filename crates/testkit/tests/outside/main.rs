@@ -12,4 +12,5 @@ mod bodies;
 mod dns;
 mod git;
 mod imports;
+mod pains;
 mod secrets;
