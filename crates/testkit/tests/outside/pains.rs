@@ -33,9 +33,8 @@ async fn beside_pebble(http_port: u16) -> (StartedProgram, Pebble) {
 fn add_issuer(server: &StartedProgram, directory: &str, root_pem: &str, (http, tls): (u16, u16)) {
     std::fs::write(server.files().join("ca.pem"), root_pem).unwrap();
     let (http, tls) = (http.to_string(), tls.to_string());
-    let ports = ["--http-port", &http, "--tls-port", &tls];
     let add = ["acme", "issuer", "add", directory, "--id", "ca", "--directory-ca", "ca.pem", "--accept-terms"];
-    server.portward(&[&add[..], &ports].concat());
+    server.portward(&[&add[..], &["--http-port", &http, "--tls-port", &tls]].concat());
 }
 
 /// Asks for a certificate, which is not issued; gives what the operator reads then, and what he reads in the morning.
@@ -193,6 +192,19 @@ async fn pain_16_the_ca_is_busy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pain_16_whoever_waits_is_told_of_the_second_ca_when_the_first_is_down() {
+    let (server, _ca, _web) = beside_ca().await;
+    let down = format!("https://localhost:{}/directory", free_port());
+    add(&server, &down, "down");
+    let request = ["certificate", "request", "shop.test", "--issuer", "down", "--issuer", "ca", "--wait"];
+    let output = server.command(&request).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let attempts = server.portward(&["acme", "attempts", "shop-test"]);
+    insta::assert_snapshot!(page(&server, &said, &attempts, &[]));
+    assert!(output.status.success(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caa_record_forbids_the_ca() {
     let detail = "While processing CAA for shop.test: CAA record for shop.test prevents issuance";
     insta::assert_snapshot!(judged("caa", detail).await);
@@ -200,7 +212,10 @@ async fn a_caa_record_forbids_the_ca() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_asked_for_is_one_line() {
-    let (server, _ca, web) = beside_ca().await;
+    let (server, ca, web) = beside_ca().await;
+    // Another URL, which no issuer has that agreed to the terms.
+    let second = FaultCaServer::start(ca).await;
+    std::fs::write(server.files().join("second.pem"), second.root_pem()).unwrap();
     let mut page = String::new();
     for line in [
         "certificate request *.shop.test",
@@ -211,25 +226,25 @@ async fn what_cannot_be_asked_for_is_one_line() {
         "certificate request https://shop.test/",
         "certificate request shop.test --replace shop",
         "letsencrypt configure --dns-name https://shop.test --accept-terms",
-        "acme issuer add DIRECTORY --directory-ca ca.pem --id other",
-        "letsencrypt configure --dns-name shop.test --directory DIRECTORY --directory-ca ca.pem",
+        "acme issuer add DIRECTORY --directory-ca second.pem --id other",
+        "letsencrypt configure --dns-name shop.test --directory DIRECTORY --directory-ca second.pem",
         "certificate renew shop",
     ] {
-        let directory = web.directory_url();
+        let directory = second.directory_url();
         let arguments: Vec<&str> =
             line.split(' ').map(|word| if word == "DIRECTORY" { directory.as_str() } else { word }).collect();
         let (code, said) = server.portward_fails(&arguments);
         page.push_str(&format!("$ portward {line}\n{said}exit {code}\n\n"));
     }
-    add_second(&server, &web);
+    add(&server, &web.directory_url(), "second");
     let (code, said) = server.portward_fails(&["certificate", "request", "shop.test"]);
     page.push_str(&format!("$ portward certificate request shop.test\n{said}exit {code}\n"));
     insta::assert_snapshot!(steady(&page, &[]));
 }
 
-fn add_second(server: &StartedProgram, web: &FaultCaServer) {
-    let directory = web.directory_url();
-    let add = ["acme", "issuer", "add", &directory, "--id", "second", "--directory-ca", "ca.pem", "--accept-terms"];
+/// Adds an issuer that nobody may ask yet, or ever.
+fn add(server: &StartedProgram, directory: &str, id: &str) {
+    let add = ["acme", "issuer", "add", directory, "--id", id, "--directory-ca", "ca.pem", "--accept-terms"];
     server.portward(&add);
 }
 

@@ -296,7 +296,7 @@ fn refused(failure: &Failure<'_>, name: &str, said: &str) -> Finding {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let remedy = if has(&["public suffix", "valid tld", "top-level", "iana", "not end with"]) {
         "Public CAs sign for names under public top-level domains only. Take a name that was bought, or ask a private CA: \
-         `portward acme issuer add`."
+         `portward acme issuer add DIRECTORY`."
             .to_owned()
     } else if has(&["invalid character", "invalid label", "malformed", "not a valid", "too long", "wildcard"]) {
         format!("Check the spelling of the name, then {}.", failure.with_names())

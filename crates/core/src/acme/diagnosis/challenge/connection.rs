@@ -12,7 +12,8 @@ impl Look<'_> {
 
     /// Whoever answered has the port on this machine, if Portward could not listen there.
     fn has_port(&self, finding: Finding) -> Finding {
-        if self.failure.warnings(&[Check::Binding]).next().is_none() {
+        let is_taken = self.failure.warnings(&[Check::Binding]).any(|seen| seen.message.contains("taken"));
+        if !is_taken {
             return finding;
         }
         let port = self.port;
