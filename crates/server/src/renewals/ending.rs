@@ -121,11 +121,12 @@ impl Turn<'_> {
     }
 
     fn diagnose(&self, issuer: &Issuer, what: FailureKind<'_>) -> Diagnosis {
+        let advice = self.order.as_ref().map(OrderProgress::advice).unwrap_or_default();
         diagnose(&Failure {
             issuer,
             stage: self.order.as_ref().map_or(Stage::Planned, |order| order.stage),
             what,
-            advice: &self.advice,
+            advice: &advice,
             now: self.now(),
             expires: self.expires(),
         })

@@ -80,7 +80,11 @@ fn renewals_in_busiest_hour(simulation: &Simulation) -> usize {
     orders.retain(|at| *at > first + 24 * 3600);
     let within = |index: usize| orders[index..].iter().take_while(|at| **at < orders[index] + 3600).count();
     let b = (0..orders.len()).max_by_key(|i| within(*i)).unwrap_or(0);
-    eprintln!("busiest at day {:.2}: gaps {:?}", (orders[b] - first) as f64 / 86400.0, orders[b..b + within(b)].iter().map(|at| at - orders[b]).collect::<Vec<_>>());
+    eprintln!(
+        "busiest at day {:.2}: gaps {:?}",
+        (orders[b] - first) as f64 / 86400.0,
+        orders[b..b + within(b)].iter().map(|at| at - orders[b]).collect::<Vec<_>>()
+    );
     (0..orders.len()).map(within).max().unwrap_or_default()
 }
 
