@@ -247,6 +247,25 @@ impl Advice {
 }
 
 impl Check {
+    /// All that is looked at.
+    pub const ALL: [Self; 10] = [
+        Self::Addresses,
+        Self::Ipv6,
+        Self::Caa,
+        Self::Dnssec,
+        Self::Port,
+        Self::Redirect,
+        Self::Clock,
+        Self::Binding,
+        Self::Budget,
+        Self::Directory,
+    ];
+
+    /// Reads what [`Check::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|check| check.as_str() == text)
+    }
+
     /// The word of the API, as in `addresses`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -265,6 +284,11 @@ impl Check {
 }
 
 impl Verdict {
+    /// Reads what [`Verdict::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Good, Self::Warning, Self::Unknown].into_iter().find(|verdict| verdict.as_str() == text)
+    }
+
     /// The word of the API: `good`, `warning` or `unknown`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -126,13 +126,14 @@ impl Turn<'_> {
     }
 
     fn diagnose(&self, issuer: &Issuer, what: FailureKind<'_>) -> Diagnosis {
+        let advice = self.order.as_ref().map(OrderProgress::advice).unwrap_or_default();
         diagnose(&Failure {
             issuer,
             certificate: self.id(),
             managed: &self.managed,
             stage: self.order.as_ref().map_or(Stage::Planned, |order| order.stage),
             what,
-            advice: &self.advice,
+            advice: &advice,
             now: self.now(),
             expires: self.expires(),
         })

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use portward_certs::acme::CertificateAuthority;
 use portward_core::{
     CertificateId, Timestamp,
-    acme::{Advice, Attempt, Issuer, Jitter, Managed, Stage},
+    acme::{Attempt, Issuer, Jitter, Managed, Stage},
 };
 use portward_store::{
     StoreError,
@@ -31,8 +31,6 @@ pub(super) struct Turn<'e> {
     pub(super) is_fresh: bool,
     /// Whether an account that the CA had forgotten was made anew in this turn.
     pub(super) made_account: bool,
-    /// What was seen before the CA was told to look.
-    pub(super) advice: Vec<Advice>,
 }
 
 /// Says what comes after a step.
@@ -116,7 +114,6 @@ impl<'e> Turn<'e> {
             attempt,
             is_fresh: false,
             made_account: false,
-            advice: Vec::new(),
         };
         for _ in 0..MOST_STEPS {
             match turn.step().await? {

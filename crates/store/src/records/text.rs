@@ -2,7 +2,7 @@
 
 use portward_core::{
     AttemptId, CertificateId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
-    acme::{ChallengeKind, Stage},
+    acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -33,11 +33,13 @@ text! {
     AttemptId => |text| Self::parse(text).ok(),
     CertificateId => |text| Self::parse(text).ok(),
     ChallengeKind => Self::parse,
+    Check => Self::parse,
     HostPattern => |text| Self::parse(text).ok(),
     IssuerId => |text| Self::parse(text).ok(),
     Stage => Self::parse,
     Thumbprint => |text| Self::parse(text).ok(),
     Timestamp => |text| Self::parse(text).ok(),
+    Verdict => Self::parse,
     VersionNumber => |text: &str| text.parse().ok().map(Self),
 }
 

@@ -2,7 +2,7 @@
 
 use portward_core::{
     AttemptId, CertificateId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
-    acme::{ChallengeKind, Stage},
+    acme::{Advice, ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,19 @@ pub struct OrderProgress {
     /// Until when the CA told not to ask on; none if it did not.
     #[serde(with = "text::option", default)]
     pub not_before: Option<Timestamp>,
+    /// What was seen before the CA was told to look.
+    #[serde(default)]
+    advice: Vec<AdviceRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct AdviceRecord {
+    #[serde(with = "text")]
+    check: Check,
+    #[serde(with = "text")]
+    verdict: Verdict,
+    message: String,
+    remedy: Option<String>,
 }
 
 /// Is an answer to a challenge.
@@ -106,12 +119,35 @@ impl OrderProgress {
             version: None,
             outages: 0,
             not_before: None,
+            advice: Vec::new(),
         }
     }
 
     /// Reads the order for a certificate.
     pub async fn read(store: &dyn Store, certificate: &CertificateId) -> Result<Option<Self>, ReadWorkError> {
         read(store, &WorkPlace::Order(certificate)).await
+    }
+
+    /// Remembers what was seen before the CA was told to look, for when it refuses.
+    pub fn set_advice(&mut self, advice: &[Advice]) {
+        let record = |Advice { check, verdict, message, remedy }: &Advice| AdviceRecord {
+            check: *check,
+            verdict: *verdict,
+            message: message.clone(),
+            remedy: remedy.clone(),
+        };
+        self.advice = advice.iter().map(record).collect();
+    }
+
+    /// What was seen before the CA was told to look; nothing before that.
+    pub fn advice(&self) -> Vec<Advice> {
+        let advice = |AdviceRecord { check, verdict, message, remedy }: &AdviceRecord| Advice {
+            check: *check,
+            verdict: *verdict,
+            message: message.clone(),
+            remedy: remedy.clone(),
+        };
+        self.advice.iter().map(advice).collect()
     }
 
     /// Whether the private key is made already.

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use portward_core::{
     HostPattern, Thumbprint, Timestamp,
-    acme::{AcmeProblem, Attempt, ChallengeKind, Diagnosis, Outcome, Stage, Subproblem},
+    acme::{AcmeProblem, Advice, Attempt, ChallengeKind, Check, Diagnosis, Outcome, Stage, Subproblem, Verdict},
 };
 
 use super::*;
@@ -76,6 +76,13 @@ async fn what_is_remembered_is_read_again() {
         }),
     });
     order.set_key(&certificate(), &Secret::copy_of(b"marker"), &sealer);
+    let advice: Vec<Advice> = Check::ALL
+        .into_iter()
+        .zip([Verdict::Good, Verdict::Warning, Verdict::Unknown].into_iter().cycle())
+        .map(|(check, verdict)| Advice { check, verdict, message: check.to_string(), remedy: None })
+        .collect();
+    order.set_advice(&advice);
+    assert_eq!(order.advice(), advice);
     let account = StoredAccount {
         directory: "https://ca.test/dir".to_owned(),
         url: None,

@@ -102,7 +102,8 @@ impl Turn<'_> {
         for warning in advice.iter().filter(|advice| advice.verdict == Verdict::Warning) {
             self.tell(format!("advice: {}", warning.message));
         }
-        self.advice = advice;
+        // The CA may take its time, and refuse in another turn.
+        self.order_mut()?.set_advice(&advice);
         Ok(())
     }
 

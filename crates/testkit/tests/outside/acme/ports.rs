@@ -1,6 +1,9 @@
 //! Ports 80 and 443, where CAs look: bindings that are made for a challenge, or for good, and a port that is taken.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use portward_core::Thumbprint;
 use portward_testkit::{
@@ -57,6 +60,8 @@ fn a_server_of_somebody_else_at_port_80_is_told_of() {
             for stream in other.incoming() {
                 let mut stream = stream.unwrap();
                 let _ = stream.read(&mut [0; 4096]);
+                // So that the CA's answer comes a while after what was seen before it was asked.
+                std::thread::sleep(Duration::from_millis(1500));
                 let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n");
             }
         });
