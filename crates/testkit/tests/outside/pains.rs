@@ -33,7 +33,19 @@ async fn beside_pebble(http_port: u16) -> (StartedProgram, Pebble) {
 fn add_issuer(server: &StartedProgram, directory: &str, root_pem: &str, (http, tls): (u16, u16)) {
     std::fs::write(server.files().join("ca.pem"), root_pem).unwrap();
     let (http, tls) = (http.to_string(), tls.to_string());
-    let add = ["acme", "issuer", "add", directory, "--id", "ca", "--directory-ca", "ca.pem", "--accept-terms"];
+    let add = [
+        "acme",
+        "issuer",
+        "add",
+        directory,
+        "--id",
+        "ca",
+        "--directory-ca",
+        "ca.pem",
+        "--accept-terms",
+        "--resolver",
+        "127.0.0.1:1",
+    ];
     server.portward(&[&add[..], &["--http-port", &http, "--tls-port", &tls]].concat());
 }
 
@@ -244,7 +256,19 @@ async fn what_cannot_be_asked_for_is_one_line() {
 
 /// Adds an issuer that nobody may ask yet, or ever.
 fn add(server: &StartedProgram, directory: &str, id: &str) {
-    let add = ["acme", "issuer", "add", directory, "--id", id, "--directory-ca", "ca.pem", "--accept-terms"];
+    let add = [
+        "acme",
+        "issuer",
+        "add",
+        directory,
+        "--id",
+        id,
+        "--directory-ca",
+        "ca.pem",
+        "--accept-terms",
+        "--resolver",
+        "127.0.0.1:1",
+    ];
     server.portward(&add);
 }
 
