@@ -203,6 +203,10 @@ impl Turn<'_> {
         issuer: &Issuer,
         authorization: &Authorization,
     ) -> Result<Next, TurnError> {
+        // Mostly the CA looks for longer than a turn takes, and what was seen before went with its turn.
+        if self.advice.is_empty() {
+            self.advice = self.seen(issuer).await?;
+        }
         let failed = authorization.challenges.iter().find(|challenge| challenge.status == ChallengeStatus::Invalid);
         let challenges = &self.order()?.challenges;
         let placed = challenges.iter().find(|placed| placed.authorization == authorization.url);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portward_certs::acme::{AuthorizationStatus, OrderStatus};
 use portward_core::{
     Timestamp,
-    acme::{ChallengeKind, FailureKind, Stage, Verdict},
+    acme::{Advice, ChallengeKind, Check, FailureKind, Issuer, Stage, Verdict},
 };
 
 use crate::renewals::{
@@ -77,6 +77,16 @@ impl Turn<'_> {
 
     /// Looks at what may keep the CA from seeing the answers. It is told of, and never stops anything.
     async fn look_ahead(&mut self, asked: &Asked) -> Result<(), TurnError> {
+        let advice = self.seen(&asked.issuer).await?;
+        for warning in advice.iter().filter(|advice| advice.verdict == Verdict::Warning) {
+            self.tell(format!("advice: {}", warning.message));
+        }
+        self.advice = advice;
+        Ok(())
+    }
+
+    /// What may keep the CA from seeing the answers.
+    pub(super) async fn seen(&self, issuer: &Issuer) -> Result<Vec<Advice>, TurnError> {
         let mut advice = Vec::new();
         for challenge in self.order()?.challenges.iter().take(MOST_LOOKED_AT) {
             let answer = match challenge.kind {
@@ -84,23 +94,19 @@ impl Turn<'_> {
                 _ => None,
             };
             let surroundings = &self.engine.surroundings;
-            advice.extend(surroundings.advise(&asked.issuer, &challenge.name, challenge.kind, answer).await);
+            advice.extend(surroundings.advise(issuer, &challenge.name, challenge.kind, answer).await);
             if challenge.kind == ChallengeKind::Http01
-                && let Some(why) = surroundings.challenge_port_trouble(asked.issuer.ports.http)
+                && let Some(why) = surroundings.challenge_port_trouble(issuer.ports.http)
             {
-                advice.push(portward_core::acme::Advice {
-                    check: portward_core::acme::Check::Binding,
+                advice.push(Advice {
+                    check: Check::Binding,
                     verdict: Verdict::Warning,
-                    message: format!("no binding has port {}, and none could be made: {why}", asked.issuer.ports.http),
+                    message: format!("no binding has port {}, and none could be made: {why}", issuer.ports.http),
                     remedy: None,
                 });
             }
         }
-        for warning in advice.iter().filter(|advice| advice.verdict == Verdict::Warning) {
-            self.tell(format!("advice: {}", warning.message));
-        }
-        self.advice = advice;
-        Ok(())
+        Ok(advice)
     }
 
     /// Looks whether the CA has seen the answers.
