@@ -79,7 +79,7 @@ impl Failure {
         if error.is_parse() {
             return Self::Unreadable(format!("what came is not HTTP/1.1: {error}"));
         }
-        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() || is_cut_off(error) {
             return Self::Unreachable("the connection was closed before an answer came".to_owned());
         }
         Self::Unreachable(match error.source() {
@@ -94,4 +94,10 @@ impl Failure {
         }
         Self::Unreadable("the body breaks off".to_owned())
     }
+}
+
+/// Whether the peer just went, for which TLS has many more words.
+fn is_cut_off(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::UnexpectedEof)
 }

@@ -119,3 +119,23 @@ async fn pain_19_what_cannot_be_seen_from_inside_keeps_no_certificate_away() {
     assert!(super::is_served(&house.attempts(&id, 1).await[0]));
     assert!(house.shows(&id, "shop.test").await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_before_is_told_however_long_the_ca_looked() {
+    let house = House::start().await;
+    let other = portward_testkit::Upstream::start("other").await;
+    let port: u16 = other.url().rsplit(':').next().unwrap().parse().unwrap();
+    house.add_issuer(IssuerCreate { http_port: Some(port), ..house.issuer("blocked") }).await;
+    house.ca.configure(|config| {
+        config.validation_polls = 2;
+        config.poll_after = Some(std::time::Duration::from_secs(1));
+    });
+    let detail = "203.0.113.7: Invalid response from http://shop.test/.well-known/acme-challenge/x: 404";
+    house.ca.set_verdict("shop.test", invalid("unauthorized", 403, detail));
+    let mut create = for_names(&["shop.test"]);
+    (create.issuers, create.challenge) = (vec!["blocked".to_owned()], Some("http-01".to_owned()));
+    let id = house.request(create).await;
+    let page = house.page(&house.attempts(&id, 1).await[0]);
+    assert!(page.contains("Seen before the CA was asked: no binding has port"), "{page}");
+    assert!(page.contains("Another program on this machine has port"), "{page}");
+}
