@@ -7,6 +7,7 @@ mod account;
 mod attempt;
 pub mod ledger;
 mod order;
+mod park;
 mod renewal;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use account::{OpenAccountError, StoredAccount};
 pub use attempt::{attempt, attempt_ids, newest_attempts};
 pub use order::{OrderProgress, PlacedChallenge, PlacedTxt};
+pub use park::parked;
 pub use renewal::{Hold, Renewal, RenewalRequest, Window};
 
 use crate::{
@@ -52,6 +54,7 @@ struct Versioned<T> {
 #[derive(Clone, Debug)]
 pub(crate) enum WorkPlace<'a> {
     Account(&'a IssuerId),
+    Park(&'a IssuerId),
     IssuerLedger(&'a IssuerId),
     NameLedger(&'a str),
     Renewal(&'a CertificateId),
@@ -65,6 +68,7 @@ impl WorkPlace<'_> {
     pub(crate) fn key(&self) -> Key {
         Key::of_checked(match self {
             Self::Account(issuer) => format!("work/account/{issuer}"),
+            Self::Park(issuer) => format!("{PARKS}{issuer}"),
             Self::IssuerLedger(issuer) => format!("work/ledger/issuer/{issuer}"),
             Self::NameLedger(name) => format!("work/ledger/name/{name}"),
             Self::Renewal(certificate) => format!("work/renewal/{certificate}"),
@@ -76,6 +80,8 @@ impl WorkPlace<'_> {
     }
 }
 
+/// Below this is until when CAs are not asked.
+const PARKS: &str = "work/park/";
 /// Below this are the requests of operators.
 const REQUESTS: &str = "work/request/";
 

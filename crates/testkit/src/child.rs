@@ -3,6 +3,7 @@
 use std::{
     net::TcpListener,
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 /// Is a running program of somebody else; dropping it ends it.
@@ -40,6 +41,16 @@ pub fn run(command: &mut Command) -> String {
 }
 
 /// A port that was free a moment ago, for programs that cannot be given port 0.
+///
+/// It is below those that Linux hands out by itself, and no other test of this program gets it.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run beside each other begin elsewhere.
+    let offset = u16::try_from(std::process::id() % 100).unwrap() * 100;
+    loop {
+        let port = 15_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 15_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("::", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -148,7 +148,7 @@ impl Simulation {
             issued.extend(self.other.issued(name));
             issued.sort_unstable();
             for (index, (_, until)) in issued.iter().enumerate() {
-                let next = issued.get(index + 1).map_or(self.now(), |(at, _)| *at);
+                let next = issued.get(index + 1).map_or_else(|| self.now(), |(at, _)| *at);
                 if next > *until {
                     gaps.push(format!("{name} from {until} to {next}"));
                 }

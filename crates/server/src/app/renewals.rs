@@ -300,7 +300,7 @@ impl App {
         let next = held.unwrap_or(next);
         let to_place = order.iter().filter(|order| order.stage == Stage::Challenged).flat_map(|order| {
             let txts = order.challenges.iter().filter_map(|challenge| challenge.txt.as_ref());
-            txts.filter(|txt| txt.by_hand).map(|txt| format!("TXT record {} with the value {}", txt.name, txt.value))
+            txts.filter(|txt| txt.by_hand()).map(|txt| format!("TXT record {} with the value {}", txt.name, txt.value))
         });
         Ok(RenewalView {
             certificate: id.to_string(),

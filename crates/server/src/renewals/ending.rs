@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use portward_certs::dns::TxtWriter;
 use portward_core::{
-    HostPattern, Timestamp,
+    DnsProviderId, HostPattern, IssuerId, Timestamp,
     acme::{
         CaError, ChallengeKind, Diagnosis, Failure, FailureKind, Issuer, Ledger, Limits, Outcome, Stage, diagnose,
         retry_at,
@@ -21,6 +22,8 @@ use super::{
     engine::Engine,
     turn::{Asked, Next, Turn, TurnError},
 };
+
+use crate::app::chain_text;
 
 /// Says what a failed attempt counts against.
 #[derive(Clone, Copy)]
@@ -49,7 +52,7 @@ impl Turn<'_> {
     /// Goes on after a call failed: the CA is in trouble and is asked later, or the attempt ends.
     pub(super) async fn call_failed(&mut self, issuer: &Issuer, error: &CaError) -> Result<Next, TurnError> {
         if error.is_rate_limit() {
-            self.hold(issuer, error);
+            self.hold(issuer, error).await?;
         } else if error.is_outage() {
             return self.put_off(issuer, error).await;
         }
@@ -88,7 +91,7 @@ impl Turn<'_> {
     /// issuer may be asked, and it does not count against the certificate.
     async fn put_off(&mut self, issuer: &Issuer, error: &CaError) -> Result<Next, TurnError> {
         let now = self.now();
-        let until = self.engine.parks.park(&issuer.id, now, error.retry_after, self.jitter("outage"));
+        let until = self.park(&issuer.id, error).await?;
         let diagnosis = self.diagnose(issuer, FailureKind::Ca(error));
         tracing::warn!(
             certificate.id = %self.id(), issuer.id = %issuer.id, acme.cause = diagnosis.cause, acme.again_at = %until,
@@ -110,8 +113,8 @@ impl Turn<'_> {
     }
 
     /// The CA says that it was asked too often: for this certificate, or by this account.
-    fn hold(&mut self, issuer: &Issuer, error: &CaError) {
-        let Some(told) = error.retry_after else { return };
+    async fn hold(&mut self, issuer: &Issuer, error: &CaError) -> Result<(), TurnError> {
+        let Some(told) = error.retry_after else { return Ok(()) };
         let until = self.now().plus(told).plus(Duration::from_secs(1));
         self.renewal.holds.push(Hold { issuer: issuer.id.clone(), until });
         let detail = error.problem().map(|problem| problem.detail.as_str()).unwrap_or_default();
@@ -122,7 +125,25 @@ impl Turn<'_> {
             || self.managed.names.iter().any(|name| detail.contains(&name.to_string()));
         if !is_about_names {
             self.engine.parks.hold(&issuer.id, until);
+            self.remember_park(&issuer.id, until).await?;
         }
+        Ok(())
+    }
+
+    /// Has nobody ask a CA in trouble for a while, and no restart either where it said how long.
+    pub(super) async fn park(&self, issuer: &IssuerId, error: &CaError) -> Result<Timestamp, TurnError> {
+        let until = self.engine.parks.park(issuer, self.now(), error.retry_after, self.jitter("outage"));
+        if error.retry_after.is_some() {
+            self.remember_park(issuer, until).await?;
+        }
+        Ok(until)
+    }
+
+    async fn remember_park(&self, issuer: &IssuerId, until: Timestamp) -> Result<(), TurnError> {
+        let mut change = Change::of_work();
+        change.put_park(issuer, until);
+        commit(&*self.engine.store, change).await?;
+        Ok(())
     }
 
     fn diagnose(&self, issuer: &Issuer, what: FailureKind<'_>) -> Diagnosis {
@@ -274,10 +295,10 @@ impl Engine {
             }
         }
         for challenge in &order.challenges {
-            let Some(txt) = challenge.txt.as_ref().filter(|txt| !txt.by_hand) else { continue };
-            let removed = match self.writer_for(certificate).await {
-                Ok(Some(writer)) => writer.remove(&super::step::record(txt)).await.map_err(|error| error.to_string()),
-                Ok(None) => Err("there is no DNS provider any more".to_owned()),
+            let Some(txt) = &challenge.txt else { continue };
+            let Some(provider) = &txt.provider else { continue };
+            let removed = match self.writer(provider).await {
+                Ok(writer) => writer.remove(&super::step::record(txt)).await.map_err(|error| error.to_string()),
                 Err(error) => Err(error),
             };
             if let Err(error) = removed {
@@ -290,21 +311,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Who writes TXT records for a certificate; none if nobody does.
-    pub(super) async fn writer_for(
-        &self,
-        certificate: &portward_core::CertificateId,
-    ) -> Result<Option<Box<dyn portward_certs::dns::TxtWriter>>, String> {
-        let text = |error: portward_store::StoreError| crate::app::chain_text(&error);
-        let stored = desired::read_certificate(&*self.store, certificate).await.map_err(text)?;
-        let managed = stored.and_then(|stored| stored.value.management.managed().cloned());
-        let Some(id) = managed.and_then(|managed| managed.dns.clone()) else { return Ok(None) };
-        let provider = desired::read_dns_provider(&*self.store, &id).await.map_err(text)?;
+    /// Makes who writes TXT records out of a DNS provider.
+    pub(super) async fn writer(&self, id: &DnsProviderId) -> Result<Box<dyn TxtWriter>, String> {
+        let provider = desired::read_dns_provider(&*self.store, id).await.map_err(|error| chain_text(&error))?;
         let provider = provider.ok_or_else(|| format!("the DNS provider \"{id}\" does not exist"))?.value;
-        let mut settings =
-            desired::open_dns_secrets(&self.sealer, &provider).map_err(|error| crate::app::chain_text(&error))?;
+        let mut settings = desired::open_dns_secrets(&self.sealer, &provider).map_err(|error| chain_text(&error))?;
         settings.extend(provider.settings.into_iter().map(|(name, value)| (name, value.into())));
-        self.surroundings.writer(&provider.kind, settings).map(Some)
+        self.surroundings.writer(&provider.kind, settings)
     }
 }
 

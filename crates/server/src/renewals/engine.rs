@@ -16,7 +16,11 @@ use portward_core::{
     CertificateId, IssuerId, Timestamp,
     acme::{Issuer, Managed},
 };
-use portward_store::{Store, StoreError, desired, sealing::Sealer, work::Renewal};
+use portward_store::{
+    Store, StoreError, desired,
+    sealing::Sealer,
+    work::{self, Renewal},
+};
 use tokio::{
     sync::{Mutex, Notify},
     task::JoinSet,
@@ -87,6 +91,12 @@ impl Engine {
     /// Finds all managed certificates, and has each looked at once. It reads everything; later nothing does.
     pub async fn load(&self) -> Result<(), StoreError> {
         let now = self.surroundings.now();
+        match work::parked(&*self.store).await {
+            Ok(parked) => parked.iter().for_each(|(issuer, until)| self.parks.park_until(issuer, *until)),
+            Err(error) => {
+                tracing::error!(error = crate::app::chain_text(&error), "it is not known which CAs said to wait");
+            }
+        }
         for id in desired::managed_ids(&*self.store).await? {
             self.queue.wake(&id, now);
         }

@@ -55,14 +55,17 @@ impl Outside {
         Self { timeouts, ..self }
     }
 
-    /// The https bindings that listen, as addresses that can be connected to.
-    fn https_addresses(&self) -> Vec<SocketAddr> {
+    /// The https bindings that listen: what they are bound to, and where that can be connected to.
+    fn https_addresses(&self) -> Vec<(IpAddr, SocketAddr)> {
         let now = self.served.now();
         let is_https = |id: &portward_core::BindingId| {
             now.desired.bindings.iter().any(|stored| stored.value.id == *id && stored.value.scheme == Scheme::Https)
         };
         let bound = now.bindings.iter().filter(|report| is_https(&report.id));
-        bound.filter_map(|report| report.result.as_ref().ok()).map(|address| reachable(*address)).collect()
+        bound
+            .filter_map(|report| report.result.as_ref().ok())
+            .map(|address| (address.ip(), reachable(*address)))
+            .collect()
     }
 }
 
@@ -121,13 +124,14 @@ impl Surroundings for Outside {
             HostPattern::Any => return Shown::Nobody,
         };
         let mut shown = Shown::Nobody;
-        for address in self.https_addresses() {
-            // Without a name in the hello, what is presented depends on the address that is asked.
-            if let Host::Ip(ip) = &host
-                && *ip != address.ip()
-            {
-                continue;
-            }
+        let here = portward_proxy::addresses();
+        for (bound, address) in self.https_addresses() {
+            let address = match &host {
+                // Without a name in the hello, what is presented depends on the address that is asked.
+                Host::Ip(ip) if bound.is_unspecified() && here.contains(ip) => SocketAddr::new(*ip, address.port()),
+                Host::Ip(ip) if *ip != address.ip() => continue,
+                _ => address,
+            };
             match presented(address, &host).await {
                 Ok(leaf) if leaf == *thumbprint => shown = Shown::It,
                 Ok(leaf) => return self.other(&leaf),

@@ -65,6 +65,13 @@ impl Parks {
         entry.until = entry.until.max(until);
     }
 
+    /// Takes over what was remembered from before a restart.
+    pub(crate) fn park_until(&self, issuer: &IssuerId, until: Timestamp) {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = parked.entry(issuer.clone()).or_insert(Parked { outages: 1, until });
+        entry.until = entry.until.max(until);
+    }
+
     /// Notes that a CA works.
     pub(crate) fn works(&self, issuer: &IssuerId, now: Timestamp) {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);

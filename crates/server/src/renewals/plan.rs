@@ -41,17 +41,32 @@ impl Turn<'_> {
         self.ask_when_to_renew().await?;
         let now = self.now();
         let mut due = outlook(&self.certificate, &self.managed, &self.renewal, &self.engine.cluster);
+        let added = issued(&self.certificate, &self.renewal).map(|version| version.added);
         let request = self.request.clone().filter(|request| request.renew);
+        // What came after somebody asked is what they asked for.
+        let request = request.filter(|request| added.is_none_or(|added| added <= request.at));
         let is_forced = request.as_ref().is_some_and(|request| request.force);
-        if let Some(request) = &request {
-            due = Outlook { at: request.at, why: "an operator asked for it".to_owned() };
+        if is_forced {
+            due = Outlook { at: now, why: "an operator asked for it".to_owned() };
         }
+        // Who asks does not wait for a retry.
         let not_before = self.renewal.retry_at.filter(|_| request.is_none());
         let at = not_before.map_or(due.at, |not_before| due.at.max(not_before));
         if at > now {
+            self.drop_request().await?;
             return Ok(self.wait(at));
         }
         self.plan_with_somebody(due, is_forced).await
+    }
+
+    /// Takes a request away that asks for nothing that is due.
+    async fn drop_request(&mut self) -> Result<(), TurnError> {
+        if self.request.take().is_some() {
+            let mut change = Change::of_work();
+            change.remove_request(self.id());
+            commit(&*self.engine.store, change).await?;
+        }
+        Ok(())
     }
 
     /// Waits for the renewal, or until the CA is to be asked about it.
@@ -131,7 +146,9 @@ impl Turn<'_> {
         let earlier = work::attempt_ids(&*self.engine.store, self.id()).await?;
         let attempt_id: AttemptId = new_attempt_id(now, earlier.last()).map_err(TurnError::Other)?;
         let mut order = OrderProgress::plan(attempt_id.clone(), issuer.id.clone(), self.managed.names.clone(), now);
-        order.profile = self.managed.profile.clone().or_else(|| issuer.profile.clone());
+        // Profiles have other names at every CA, so that one which was asked for is for the first issuer.
+        let asked = self.managed.profile.clone().filter(|_| self.managed.issuers.first() == Some(&issuer.id));
+        order.profile = asked.or_else(|| issuer.profile.clone());
         // Said only to the CA that issued it (RFC 9773 section 5).
         let replaced = issued(&self.certificate, &self.renewal).map(|version| version.facts.thumbprint);
         order.replaces = replaced
@@ -203,7 +220,7 @@ impl Turn<'_> {
                 tracing::debug!(certificate.id = %self.id(), error = %error, "the CA does not say when to renew");
                 let after = error.retry_after.unwrap_or(ASK_AGAIN).max(ASK_AGAIN);
                 if error.is_outage() && error.retry_after.is_some() {
-                    self.engine.parks.park(&by, now, error.retry_after, self.jitter("outage"));
+                    self.park(&by, &error).await?;
                 }
                 let due = next_suggestion_check(now, None, validity);
                 self.renewal.window_due = Some(due.max(now.plus(after)));

@@ -1,7 +1,7 @@
 //! Values that are written as text in JSON, for `serde(with)`.
 
 use portward_core::{
-    AttemptId, CertificateId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
+    AttemptId, CertificateId, DnsProviderId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -33,6 +33,7 @@ text! {
     AttemptId => |text| Self::parse(text).ok(),
     CertificateId => |text| Self::parse(text).ok(),
     ChallengeKind => Self::parse,
+    DnsProviderId => |text| Self::parse(text).ok(),
     Check => Self::parse,
     HostPattern => |text| Self::parse(text).ok(),
     IssuerId => |text| Self::parse(text).ok(),

@@ -1,7 +1,7 @@
 //! Orders under way: each step is written here before the next one is taken.
 
 use portward_core::{
-    AttemptId, CertificateId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
+    AttemptId, CertificateId, DnsProviderId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
     acme::{Advice, ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Serialize};
@@ -97,8 +97,16 @@ pub struct PlacedTxt {
     pub name: String,
     /// The value.
     pub value: String,
-    /// Whether the operator places it by hand.
-    pub by_hand: bool,
+    /// Who writes it; none if the operator places it by hand.
+    #[serde(with = "text::option")]
+    pub provider: Option<DnsProviderId>,
+}
+
+impl PlacedTxt {
+    /// Whether the operator places it.
+    pub fn by_hand(&self) -> bool {
+        self.provider.is_none()
+    }
 }
 
 impl OrderProgress {

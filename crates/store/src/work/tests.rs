@@ -72,7 +72,7 @@ async fn what_is_remembered_is_read_again() {
             zone: "shop.test".to_owned(),
             name: "_acme-challenge.shop.test".to_owned(),
             value: "v".to_owned(),
-            by_hand: false,
+            provider: Some(portward_core::DnsProviderId::parse("cloudflare").unwrap()),
         }),
     });
     order.set_key(&certificate(), &Secret::copy_of(b"marker"), &sealer);

@@ -38,7 +38,7 @@ fn trouble(simulation: &Simulation, seed: u64) {
     ca.set_validation(Validation::By(std::sync::Arc::new(move |_| {
         let mut state = dice.lock().unwrap();
         *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        if (*state >> 33) % 20 != 0 {
+        if !(*state >> 33).is_multiple_of(20) {
             return Verdict::Valid;
         }
         Verdict::Invalid(AcmeProblem {
@@ -51,6 +51,7 @@ fn trouble(simulation: &Simulation, seed: u64) {
     })));
 }
 
+#[allow(clippy::print_stderr, reason = "who runs it by hand wants the figures")]
 fn check(simulation: &Simulation, what: &str) {
     let ca = &simulation.ca;
     let worst = simulation.names().iter().map(|name| ca.failed_validations_in_any_hour(name)).max().unwrap();
@@ -168,6 +169,19 @@ async fn a_restart_never_causes_an_order() {
         days(&simulation, 1).await;
     }
     assert_eq!(orders(&simulation), 50);
+}
+
+#[tokio::test]
+async fn a_restart_does_not_forget_how_long_a_ca_said_to_wait() {
+    let mut simulation = Simulation::begin(Kept { count: 20, ..Kept::default() }).await;
+    simulation.ca.fail(Endpoint::NewOrder, Fault::status(503, Some(Duration::from_secs(7200))));
+    for _ in 0..12 {
+        simulation.run(Duration::from_secs(600)).await;
+        simulation.restart().await;
+    }
+    assert!(simulation.ca.retry_after_violations().is_empty(), "{:?}", simulation.ca.retry_after_violations());
+    days(&simulation, 1).await;
+    assert_eq!(simulation.expiries(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -79,9 +79,9 @@ Secrets come from files or stdin, as every user of the machine can see the
 command line. They are sealed in the store and never shown again.
 
 Examples:
-  portward acme dns add cloudflare --secret api-token=token-file
-  portward acme dns add cloudflare --id shop --secret api-token=- < token-file
-  portward acme dns add exec --set command=/usr/local/bin/txt-record";
+  portward acme dns add cloudflare --secret api_token=token-file
+  portward acme dns add cloudflare --id shop --secret api_token=- < token-file
+  portward acme dns add exec --set program=/usr/local/bin/txt-record";
 
 const LIST_EXAMPLES: &str = "\
 Examples:

@@ -173,7 +173,7 @@ pub(super) fn no_challenge(failure: &Failure<'_>, error: &NoChallengeError) -> F
             "no-challenge",
             cause,
             format!(
-                "Make one of them possible: `portward binding add 'http://*:{}'` for http-01, `portward binding add 'https://*:{}'` \
+                "Make one of them possible: `portward binding add http://[::]:{}` for http-01, `portward binding add https://[::]:{}` \
                  for tls-alpn-01, or a DNS provider with {}. Where one kind was asked for, ask for another.",
                 failure.issuer.ports.http,
                 failure.issuer.ports.tls,

@@ -141,7 +141,7 @@ impl Turn<'_> {
             zone: place.zone,
             name: place.name,
             value: BASE64_URL_SAFE_NO_PAD.encode(key_authorization_digest(&challenge.key_authorization)),
-            by_hand: self.managed.dns.is_none(),
+            provider: self.managed.dns.clone(),
         })
     }
 
@@ -177,15 +177,12 @@ impl Turn<'_> {
         }
         for challenge in &challenges {
             let Some(txt) = &challenge.txt else { continue };
-            if txt.by_hand {
+            let Some(provider) = &txt.provider else {
                 self.tell(format!("to be placed by hand: TXT record {} with the value {}", txt.name, txt.value));
                 continue;
-            }
-            let written = match self.engine.writer_for(self.id()).await {
-                Ok(Some(writer)) => {
-                    writer.add(&record(txt)).await.map_err(|error| (kind_of(&error), error.to_string()))
-                }
-                Ok(None) => Err((DnsFailure::Failed, "there is no DNS provider for it".to_owned())),
+            };
+            let written = match self.engine.writer(provider).await {
+                Ok(writer) => writer.add(&record(txt)).await.map_err(|error| (kind_of(&error), error.to_string())),
                 Err(text) => Err((DnsFailure::Failed, text)),
             };
             if let Err((kind, text)) = written {

@@ -45,7 +45,7 @@ impl Turn<'_> {
         let challenges = self.order()?.challenges.clone();
         for challenge in &challenges {
             let Some(txt) = &challenge.txt else { continue };
-            if txt.by_hand && is_placed {
+            if txt.by_hand() && is_placed {
                 continue;
             }
             let place = TxtPlace { zone: txt.zone.clone(), name: txt.name.clone() };
@@ -56,7 +56,7 @@ impl Turn<'_> {
             if missing.is_empty() {
                 continue;
             }
-            let limit = if txt.by_hand { BY_HAND_WITHIN } else { PROPAGATED_WITHIN };
+            let limit = if txt.by_hand() { BY_HAND_WITHIN } else { PROPAGATED_WITHIN };
             if is_over(since, limit, now) {
                 let what =
                     FailureKind::NotPropagated { name: &challenge.name, missing: &missing, waited: now.since(since) };

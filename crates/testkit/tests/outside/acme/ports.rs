@@ -56,6 +56,7 @@ fn a_server_of_somebody_else_at_port_80_is_told_of() {
     let test = "acme::ports::a_server_of_somebody_else_at_port_80_is_told_of";
     inside(test, async |server, pebble| {
         let other = std::net::TcpListener::bind("127.0.0.1:80").unwrap();
+        #[allow(clippy::disallowed_methods, reason = "the delay is what this server is for")]
         std::thread::spawn(move || {
             for stream in other.incoming() {
                 let mut stream = stream.unwrap();

@@ -20,7 +20,7 @@ impl Look<'_> {
         let remedy = format!(
             "Another program on this machine has port {port} (`ss -ltnp 'sport = :{port}'` says which). Stop it or give it \
              another port: Portward then takes the port for the time of a challenge, or for good with `portward binding add \
-             'http://*:{port}'`. Then {}.{}",
+             http://[::]:{port}`. Then {}.{}",
             self.failure.renew(),
             self.or_dns()
         );
