@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use anyhow::Context;
-use portward_server::{Server, ServerOptions, StartError};
+use portward_server::{HttpTimeouts, Server, ServerOptions, StartError};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -42,6 +42,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         workers,
         clock: Arc::new(clock::now),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        acme_timeouts: HttpTimeouts::default(),
     };
     let control = runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)

@@ -22,6 +22,7 @@ mod server;
 mod start_error;
 mod tasks;
 
+pub use portward_certs::acme::HttpTimeouts;
 pub use portward_proxy::Drained;
 pub use restore::{RestoreOfflineError, RestoredOffline, restore_offline};
 pub use server::{BoundBinding, NotReachedError, Server, ServerOptions};

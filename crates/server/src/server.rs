@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use portward_certs::acme::HttpTimeouts;
 use portward_core::{Revision, Scheme, Timestamp, Upstream};
 use portward_proxy::{Clock, Drained, Proxy, ProxyOptions, limits::Limits};
 use portward_store::{
@@ -62,6 +63,8 @@ pub struct ServerOptions {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// What the machine is called; the certificate of the first start has it.
     pub host_name: String,
+    /// How long CAs may take to answer; [`HttpTimeouts::default`] suits public ones.
+    pub acme_timeouts: HttpTimeouts,
 }
 
 /// Is a running Portward.
@@ -101,7 +104,8 @@ impl Server {
     /// the data plane has threads of its own.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
         process::keep_memory_private();
-        let ServerOptions { data_dir, http, https, admin, upstream, workers, clock, host_name } = options;
+        let ServerOptions { data_dir, http, https, admin, upstream, workers, clock, host_name, acme_timeouts } =
+            options;
         // Looked at first, as it depends on nothing and would be in vain to start for.
         let loopback = Loopback::bind(admin).await.map_err(loopback_error)?;
         let flags = Flags { http, https, upstream };
@@ -136,12 +140,15 @@ impl Server {
             store: Arc::clone(&store),
             sealer,
             cluster: cluster.id,
-            surroundings: Arc::new(Outside::new(Probe {
-                store: Arc::clone(&store),
-                served: Arc::clone(&served),
-                proxy: Arc::clone(&proxy),
-                clock: clock.clone(),
-            })),
+            surroundings: Arc::new(
+                Outside::new(Probe {
+                    store: Arc::clone(&store),
+                    served: Arc::clone(&served),
+                    proxy: Arc::clone(&proxy),
+                    clock: clock.clone(),
+                })
+                .with_timeouts(acme_timeouts),
+            ),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
         let board = Arc::new(RenewalBoard::default());

@@ -20,6 +20,7 @@ mod pebble;
 mod program;
 mod server;
 mod simulation;
+mod steady;
 mod upstream;
 
 pub use authority::{Authority, Issued};
@@ -36,4 +37,5 @@ pub use pebble::{Pebble, PebbleOptions};
 pub use program::{Program, StartedProgram};
 pub use server::TestServer;
 pub use simulation::{Kept, Simulation};
+pub use steady::steady;
 pub use upstream::Upstream;

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use portward_api::{
@@ -13,7 +14,7 @@ use portward_api::{
     SiteUpdate, SiteView,
 };
 use portward_core::{CertificateId, SiteId, Timestamp, Upstream as UpstreamAddress};
-use portward_server::{Server, ServerOptions};
+use portward_server::{HttpTimeouts, Server, ServerOptions};
 
 use crate::{Issued, Upstream};
 
@@ -25,26 +26,40 @@ pub struct TestServer {
     pub https: SocketAddr,
     /// Asks it, as the command line does.
     pub client: Client,
-    clock: Arc<AtomicI64>,
+    clock: Arc<TestClock>,
     server: Option<Server>,
     _directory: tempfile::TempDir,
+}
+
+/// Tells the time that a test sets.
+struct TestClock {
+    /// Seconds since 1970, at the begin if it goes on.
+    set: AtomicI64,
+    /// Since when it goes on by itself; none if it stands still.
+    since: Option<Instant>,
 }
 
 impl TestServer {
     /// Starts a server with one http and one https binding and no site.
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, TestClock::standing()).await
+    }
+
+    /// Starts a server with one http and one https binding and no site, whose clock goes on by itself, as whoever waits
+    /// for a CA needs it.
+    pub async fn start_ticking() -> Self {
+        Self::start_with(None, TestClock::ticking()).await
     }
 
     /// Starts a server that forwards every host to an application.
     pub async fn start_before(upstream: &Upstream) -> Self {
-        Self::start_with(Some(UpstreamAddress::parse(&upstream.url()).unwrap())).await
+        Self::start_with(Some(UpstreamAddress::parse(&upstream.url()).unwrap()), TestClock::standing()).await
     }
 
-    async fn start_with(upstream: Option<UpstreamAddress>) -> Self {
+    async fn start_with(upstream: Option<UpstreamAddress>, clock: TestClock) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = directory.path().join("data");
-        let clock = Arc::new(AtomicI64::new(Self::begin().unix()));
+        let clock = Arc::new(clock);
         let told = Arc::clone(&clock);
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let server = Server::start(ServerOptions {
@@ -54,8 +69,9 @@ impl TestServer {
             admin: anywhere,
             upstream,
             workers: std::num::NonZeroUsize::new(2).unwrap(),
-            clock: Arc::new(move || Timestamp::from_unix(told.load(Ordering::SeqCst)).unwrap()),
+            clock: Arc::new(move || told.now()),
             host_name: "front.test".to_owned(),
+            acme_timeouts: HttpTimeouts { connect: CA_PATIENCE, request: CA_PATIENCE },
         })
         .await
         .unwrap();
@@ -82,12 +98,18 @@ impl TestServer {
 
     /// The time that the server is told.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_unix(self.clock.load(Ordering::SeqCst)).unwrap()
+        self.clock.now()
     }
 
     /// Sets the time that the server is told.
     pub fn set_now(&self, now: Timestamp) {
-        self.clock.store(now.unix(), Ordering::SeqCst);
+        self.clock.set_now(now);
+    }
+
+    /// The server's clock, for others who go by it.
+    pub fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
+        let clock = Arc::clone(&self.clock);
+        move || clock.now()
     }
 
     /// Adds a site with the server's defaults.
@@ -140,6 +162,31 @@ impl TestServer {
     }
 }
 
+impl TestClock {
+    fn standing() -> Self {
+        Self { set: AtomicI64::new(TestServer::begin().unix()), since: None }
+    }
+
+    fn ticking() -> Self {
+        Self { since: Some(Instant::now()), ..Self::standing() }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.set.load(Ordering::SeqCst)).unwrap().plus(self.gone())
+    }
+
+    fn set_now(&self, now: Timestamp) {
+        self.set.store(now.minus(self.gone()).unix(), Ordering::SeqCst);
+    }
+
+    fn gone(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| Duration::from_secs(since.elapsed().as_secs()))
+    }
+}
+
 fn address_of(shown: &str) -> SocketAddr {
     shown.rsplit("//").next().unwrap().parse().unwrap()
 }
+
+/// Test CAs are on this machine; one that hangs is waited for in vain.
+const CA_PATIENCE: Duration = Duration::from_secs(3);

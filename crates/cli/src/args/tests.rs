@@ -128,3 +128,22 @@ fn the_spelling_of_octopus_is_an_alias() {
         assert_eq!((args.dns_name.as_str(), args.accept_terms), ("shop.test", true));
     }
 }
+
+#[test]
+fn every_command_that_a_remedy_names_can_be_typed() {
+    let snapshots = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src/acme/diagnosis/tests/snapshots");
+    let mut commands = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(snapshots).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2).filter(|quoted| quoted.starts_with("portward "));
+        commands.extend(quoted.map(str::to_owned));
+    }
+    assert!(commands.len() > 20, "{commands:?}");
+    let wrong = commands.into_iter().filter_map(|command| {
+        let words = command.split_whitespace().map(|word| word.trim_matches('\''));
+        let error = Args::try_parse_from(words).err()?;
+        Some(format!("{command}: {error}"))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -97,7 +97,7 @@ impl Wait {
                     screen.end(attempt, Going::Done);
                     return Ok(Waited::Served(renewal));
                 }
-                Some((attempt, Some(OutcomeView::Failed { .. }))) => {
+                Some((attempt, Some(OutcomeView::Failed { .. }))) if !another_ca_follows(&renewal, clock::now()) => {
                     screen.end(attempt, Going::Stopped);
                     return Ok(Waited::Failed(renewal));
                 }
@@ -165,6 +165,11 @@ impl Waited {
 fn is_idle(renewal: &RenewalView, now: Timestamp) -> bool {
     let next = renewal.next_renewal.as_deref().and_then(|next| Timestamp::parse(next).ok());
     renewal.stage.is_none() && next.is_some_and(|next| next > now.plus(SOON))
+}
+
+/// Whether the CA was in trouble, and the next issuer of the certificate is asked at once.
+fn another_ca_follows(renewal: &RenewalView, now: Timestamp) -> bool {
+    renewal.managed.issuers.len() > 1 && renewal.failures == 0 && !is_idle(renewal, now)
 }
 
 /// Cause and remedy, the CA's own words, and where all of it is to be seen.

@@ -89,9 +89,11 @@ impl CaError {
         }
     }
 
-    /// Whether the CA says that it was asked too often.
+    /// Whether the CA says that it was asked too often by us. With status 503 it is asked too often by everybody, which is
+    /// an outage, whatever type the problem has: Let's Encrypt's balancers say `rateLimited` then.
     pub fn is_rate_limit(&self) -> bool {
-        self.status == Some(429) || self.problem().is_some_and(|problem| problem.word() == "rateLimited")
+        self.status == Some(429)
+            || (self.status != Some(503) && self.problem().is_some_and(|problem| problem.word() == "rateLimited"))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod call;
 mod challenge;
+mod commands;
 mod detail;
 mod own;
 mod problem;
@@ -13,16 +14,20 @@ mod problem;
 use std::time::Duration;
 
 use super::{
-    AcmeProblem, Advice, CaError, ChallengeKind, Check, Diagnosis, Issuer, LimitKind, NoChallengeError, Stage, Verdict,
-    renewal::spell,
+    AcmeProblem, Advice, CaError, ChallengeKind, Check, Diagnosis, Issuer, LimitKind, Managed, NoChallengeError, Stage,
+    Verdict, renewal::spell,
 };
-use crate::{HostPattern, Timestamp};
+use crate::{CertificateId, HostPattern, Timestamp};
 
 /// Is a failed attempt with all that is known about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure<'a> {
     /// Who was asked.
     pub issuer: &'a Issuer,
+    /// For which certificate.
+    pub certificate: &'a CertificateId,
+    /// How that is managed.
+    pub managed: &'a Managed,
     /// How far the order had come.
     pub stage: Stage,
     /// What failed.
@@ -108,6 +113,8 @@ pub enum DnsFailure {
     NoZone,
     /// It cannot be reached.
     Unreachable,
+    /// Where the record belongs could not be found out, so that nothing was written.
+    Lookup,
     /// Anything else.
     Failed,
 }
@@ -122,16 +129,20 @@ pub fn diagnose(failure: &Failure<'_>) -> Diagnosis {
         FailureKind::Challenge { name, kind, problem: None } => (challenge::unexplained(failure, name, kind), None),
         FailureKind::Order(problem) => (problem::find(failure, problem, None), Some(problem)),
         FailureKind::NoChallenge(error) => (own::no_challenge(failure, error), None),
-        FailureKind::Dns { name, text, kind } => (own::dns(name, text, kind), None),
+        FailureKind::Dns { name, text, kind } => (own::dns(failure, name, text, kind), None),
         FailureKind::NotPropagated { name, missing, waited } => (own::not_propagated(name, missing, waited), None),
-        FailureKind::NotServed { what } => (own::not_served(what), None),
+        FailureKind::NotServed { what } => (own::not_served(failure, what), None),
         FailureKind::PortTaken { port, why } => (own::port_taken(failure, port, why), None),
         FailureKind::Budget { limit, until } => (own::budget(failure, limit, until), None),
         FailureKind::TermsNotAgreed { url } => (own::terms_not_agreed(failure, url), None),
         FailureKind::Internal(why) => (own::internal(failure, why), None),
     };
     let mut cause = finding.cause;
-    for seen in failure.warnings(finding.checks).filter(|seen| !cause.contains(&seen.message)).collect::<Vec<_>>() {
+    for seen in failure.warnings(finding.checks) {
+        // The same may have been seen for each of several names.
+        if cause.contains(&sentence(&seen.message)) {
+            continue;
+        }
         cause.push_str(" Seen before the CA was asked: ");
         cause.push_str(&sentence(&seen.message));
     }
@@ -172,15 +183,6 @@ impl<'a> Failure<'a> {
 
     fn is_lets_encrypt(&self) -> bool {
         [Issuer::LETS_ENCRYPT, Issuer::LETS_ENCRYPT_STAGING].contains(&self.issuer.directory.as_str())
-    }
-
-    /// The command that asks for a name by DNS instead.
-    fn by_dns(&self, name: &HostPattern) -> String {
-        format!(
-            "`portward certificate request {} --issuer {} --challenge dns-01 --dns PROVIDER`",
-            typed(name),
-            self.issuer.id
-        )
     }
 }
 

@@ -69,6 +69,7 @@ impl App {
             None => new_id(&desired, &issuer.directory)?,
         };
         self.check_trust(&issuer)?;
+        self.demand_terms(&issuer, input.accept_terms).await?;
         let view = self.issuer_view(&issuer, &desired).await?;
         if apply == Apply::DryRun {
             return Ok(Revised { view, revision: None });

@@ -176,7 +176,7 @@ impl App {
     }
 
     /// Refuses without agreement to the terms; says where they are, if the CA can be asked.
-    async fn demand_terms(&self, issuer: &Issuer, accepted: bool) -> Result<(), AppError> {
+    pub(super) async fn demand_terms(&self, issuer: &Issuer, accepted: bool) -> Result<(), AppError> {
         if accepted {
             return Ok(());
         }

@@ -293,6 +293,11 @@ impl App {
         if let Some(retry_at) = retry_at {
             why = format!("{why}; {} failed, and it is tried again at {retry_at}", counted(renewal.failures));
         }
+        let held = self.parts.engine.held(managed, &renewal).filter(|until| *until > next && order.is_none());
+        if let Some(until) = held {
+            why = format!("{why}; no CA is to be asked before {until}, as they are in trouble or said so");
+        }
+        let next = held.unwrap_or(next);
         let to_place = order.iter().filter(|order| order.stage == Stage::Challenged).flat_map(|order| {
             let txts = order.challenges.iter().filter_map(|challenge| challenge.txt.as_ref());
             txts.filter(|txt| txt.by_hand).map(|txt| format!("TXT record {} with the value {}", txt.name, txt.value))

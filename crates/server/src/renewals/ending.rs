@@ -22,17 +22,28 @@ use super::{
     turn::{Asked, Next, Turn, TurnError},
 };
 
+/// Says what a failed attempt counts against.
+#[derive(Clone, Copy)]
+enum Blame<'a> {
+    /// The certificate: it is tried again later and later, and not before the CA said to.
+    Certificate(Option<Duration>),
+    /// The same, and a name whose validation failed.
+    Name(&'a HostPattern),
+    /// Neither: the CA is in trouble.
+    Nobody,
+}
+
 impl Turn<'_> {
     /// Ends the attempt: there is no certificate.
     pub(super) async fn fail(&mut self, issuer: &Issuer, what: FailureKind<'_>) -> Result<Next, TurnError> {
         let diagnosis = self.diagnose(issuer, what);
-        let (retry_after, failed) = match what {
-            FailureKind::Ca(error) => (error.retry_after, None),
-            FailureKind::Challenge { name, .. } => (None, Some(name)),
-            FailureKind::Budget { until, .. } => (Some(until.since(self.now())), None),
-            _ => (None, None),
+        let blame = match what {
+            FailureKind::Ca(error) => Blame::Certificate(error.retry_after),
+            FailureKind::Challenge { name, .. } => Blame::Name(name),
+            FailureKind::Budget { until, .. } => Blame::Certificate(Some(until.since(self.now()))),
+            _ => Blame::Certificate(None),
         };
-        self.end_in_failure(issuer, diagnosis, retry_after, failed).await
+        self.end_in_failure(issuer, diagnosis, blame).await
     }
 
     /// Goes on after a call failed: the CA is in trouble and is asked later, or the attempt ends.
@@ -86,6 +97,7 @@ impl Turn<'_> {
         let order = self.order_mut()?;
         if order.url.is_some() && now.since(order.planned) < ORDERS_LAST {
             order.outages += 1;
+            order.not_before = error.retry_after.map(|_| until);
             let cause = diagnosis.cause.clone();
             self.tell(format!("{cause} The order stays, and the CA is asked again."));
             self.save().await?;
@@ -94,14 +106,7 @@ impl Turn<'_> {
         if error.retry_after.is_some() {
             self.renewal.holds.push(Hold { issuer: issuer.id.clone(), until });
         }
-        let (failures, retry_at) = (self.renewal.failures, self.renewal.retry_at);
-        self.end_in_failure(issuer, diagnosis, None, None).await?;
-        self.renewal.failures = failures;
-        self.renewal.retry_at = retry_at.filter(|at| *at > now);
-        let mut change = Change::of_work();
-        change.put_renewal(self.id(), &self.renewal);
-        commit(&*self.engine.store, change).await?;
-        Ok(Next::Over)
+        self.end_in_failure(issuer, diagnosis, Blame::Nobody).await
     }
 
     /// The CA says that it was asked too often: for this certificate, or by this account.
@@ -124,6 +129,8 @@ impl Turn<'_> {
         let advice = self.order.as_ref().map(OrderProgress::advice).unwrap_or_default();
         diagnose(&Failure {
             issuer,
+            certificate: self.id(),
+            managed: &self.managed,
             stage: self.order.as_ref().map_or(Stage::Planned, |order| order.stage),
             what,
             advice: &advice,
@@ -136,8 +143,7 @@ impl Turn<'_> {
         &mut self,
         issuer: &Issuer,
         diagnosis: Diagnosis,
-        retry_after: Option<Duration>,
-        failed: Option<&HostPattern>,
+        blame: Blame<'_>,
     ) -> Result<Next, TurnError> {
         let now = self.now();
         tracing::error!(
@@ -147,20 +153,30 @@ impl Turn<'_> {
         if let Some(order) = self.order.clone() {
             self.engine.withdraw_answers(self.id(), &order).await?;
         }
+        self.tell(format!("no certificate: {}", diagnosis.code));
         let renewal = &mut self.renewal;
-        renewal.failures = renewal.failures.saturating_add(1);
         renewal.turn = renewal.turn.wrapping_add(1);
         renewal.trouble = Some(diagnosis.code.clone());
         renewal.holds.retain(|hold| hold.until > now);
-        let failures = renewal.failures;
-        let jitter = self.jitter(&format!("failure {failures}"));
-        self.renewal.retry_at = Some(retry_at(failures, now, retry_after, self.expires(), jitter));
+        let retry_after = match blame {
+            Blame::Certificate(told) => Some(told),
+            Blame::Name(_) => Some(None),
+            Blame::Nobody => None,
+        };
+        if let Some(told) = retry_after {
+            let failures = renewal.failures.saturating_add(1);
+            renewal.failures = failures;
+            let jitter = self.jitter(&format!("failure {failures}"));
+            self.renewal.retry_at = Some(retry_at(failures, now, told, self.expires(), jitter));
+        } else {
+            renewal.retry_at = renewal.retry_at.filter(|at| *at > now);
+        }
         if let Some(attempt) = &mut self.attempt {
             attempt.outcome = Some(Outcome::Failed { at: now, diagnosis });
         }
         let mut change = Change::of_work();
         change.put_renewal(self.id(), &self.renewal);
-        if let Some(name) = failed {
+        if let Blame::Name(name) = blame {
             let mut ledger = Ledger::new(ledger::failures(&*self.engine.store, name).await?);
             ledger.prune(now, Limits::of(&issuer.directory).failed_validations.per);
             ledger.record(now);
@@ -189,6 +205,7 @@ impl Turn<'_> {
         let diagnosis = self.diagnose(issuer, FailureKind::NotServed { what });
         let now = self.now();
         tracing::error!(certificate.id = %self.id(), acme.code = diagnosis.code, "{}", diagnosis.cause);
+        self.tell(format!("the certificate is stored, and nobody sees it: {}", diagnosis.code));
         if let Some(attempt) = &mut self.attempt {
             attempt.outcome = Some(Outcome::Failed { at: now, diagnosis });
         }

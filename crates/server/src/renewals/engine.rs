@@ -12,8 +12,11 @@ use std::{
 };
 
 use portward_certs::acme::{CertificateAuthority, RegisteredAccount};
-use portward_core::{CertificateId, IssuerId, Timestamp, acme::Issuer};
-use portward_store::{Store, StoreError, desired, sealing::Sealer};
+use portward_core::{
+    CertificateId, IssuerId, Timestamp,
+    acme::{Issuer, Managed},
+};
+use portward_store::{Store, StoreError, desired, sealing::Sealer, work::Renewal};
 use tokio::{
     sync::{Mutex, Notify},
     task::JoinSet,
@@ -138,6 +141,15 @@ impl Engine {
             Ok(Err(why)) => Err(why.to_string()),
             Err(error) => Err(crate::app::chain_text(&error)),
         }
+    }
+
+    /// Until when none of the issuers may be asked for a certificate: they are in trouble, or told us to wait. None if one
+    /// may be.
+    pub(crate) fn held(&self, managed: &Managed, renewal: &Renewal) -> Option<Timestamp> {
+        let now = self.surroundings.now();
+        let held = |id: &IssuerId| self.parks.parked(id, now).max(renewal.held(id, now));
+        let all: Option<Vec<Timestamp>> = managed.issuers.iter().map(held).collect();
+        all.and_then(|all| all.into_iter().min())
     }
 
     /// The cluster's id.

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use portward_certs::{
-    acme::{CertificateAuthority, Directory, DirectoryOptions},
+    acme::{CertificateAuthority, Directory, DirectoryOptions, HttpTimeouts},
     dns::{self, DnsRecords, TxtWriter},
 };
 use portward_core::{
@@ -32,6 +32,7 @@ pub(crate) struct Outside {
     clock: Clock,
     /// Looks at what may keep a CA from seeing an answer.
     probe: Probe,
+    timeouts: HttpTimeouts,
     /// Connections and nonces are kept from one turn to the next.
     directories: Mutex<HashMap<IssuerId, Known>>,
 }
@@ -46,7 +47,12 @@ impl Outside {
     /// Makes the outside of a server.
     pub(crate) fn new(probe: Probe) -> Self {
         let Probe { served, clock, .. } = probe.clone();
-        Self { served, clock, probe, directories: Mutex::default() }
+        Self { served, clock, probe, timeouts: HttpTimeouts::default(), directories: Mutex::default() }
+    }
+
+    /// Sets how long CAs may take to answer.
+    pub(crate) fn with_timeouts(self, timeouts: HttpTimeouts) -> Self {
+        Self { timeouts, ..self }
     }
 
     /// The https bindings that listen, as addresses that can be connected to.
@@ -74,7 +80,8 @@ impl Surroundings for Outside {
         {
             return Ok(Arc::clone(&known.directory) as _);
         }
-        let options = DirectoryOptions::new(&issuer.directory, issuer.trust.clone());
+        let (url, trust) = (issuer.directory.clone(), issuer.trust.clone());
+        let options = DirectoryOptions { url, trust, timeouts: self.timeouts };
         let directory = Arc::new(Directory::new(options).map_err(|error| chain_text(&error))?);
         let known =
             Known { url: issuer.directory.clone(), trust: issuer.trust.clone(), directory: Arc::clone(&directory) };
@@ -85,13 +92,17 @@ impl Surroundings for Outside {
     fn listens(&self, scheme: Scheme, port: u16) -> bool {
         let now = self.served.now();
         now.desired.bindings.iter().any(|stored| {
-            let is_bound = now.binding(&stored.value.id).is_some_and(|report| report.result.is_ok());
-            stored.value.scheme == scheme && stored.value.address.port() == port && is_bound
+            // The port that is bound: the system may have chosen it.
+            let bound = now.binding(&stored.value.id).and_then(|report| report.result.as_ref().ok());
+            stored.value.scheme == scheme && bound.is_some_and(|address| address.port() == port)
         })
     }
 
     fn challenge_port_trouble(&self, port: u16) -> Option<String> {
         let now = self.served.now();
+        if self.listens(Scheme::Http, port) {
+            return None;
+        }
         let report = now.bindings.iter().find(|report| challenge_port(&report.id) == Some(port))?;
         report.result.as_ref().err().map(ToString::to_string)
     }

@@ -30,6 +30,13 @@ impl Parks {
         parked.get(issuer).map(|parked| parked.until).filter(|until| *until > now)
     }
 
+    /// Until when a CA in trouble is not asked; none if it has none, though it may have told us not to order so much.
+    pub(crate) fn down(&self, issuer: &IssuerId, now: Timestamp) -> Option<Timestamp> {
+        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let down = parked.get(issuer).filter(|parked| parked.outages > 0);
+        down.map(|parked| parked.until).filter(|until| *until > now)
+    }
+
     /// Notes an outage, and gives until when the CA is not asked. Outages of calls that ran side by side count once.
     pub(crate) fn park(
         &self,

@@ -28,6 +28,13 @@ enum Free {
     Gone,
 }
 
+/// Says whether a CA is asked for an order, which counts against its limits.
+#[derive(Clone, Copy)]
+enum Orders {
+    None,
+    One,
+}
+
 impl Turn<'_> {
     /// Plans an order if one is due; else says when to look again.
     pub(super) async fn plan(&mut self) -> Result<Next, TurnError> {
@@ -78,7 +85,7 @@ impl Turn<'_> {
         }
         // Whoever waits for it is told; else it is nothing to tell.
         if let (Some((issuer, limit, until)), true) = (spent, self.request.is_some()) {
-            self.begin(&issuer, &due).await?;
+            self.begin(&issuer, &due, Orders::None).await?;
             return self.fail(&issuer, FailureKind::Budget { limit, until }).await;
         }
         Ok(Next::Wait(later.unwrap_or_else(|| self.now().plus(ISSUER_GONE))))
@@ -92,7 +99,7 @@ impl Turn<'_> {
         let parked = self.engine.parks.parked(id, now).max(self.renewal.held(id, now));
         if let Some(until) = parked {
             // Those who wait for the same CA do not come back at the same second.
-            return Ok(Free::Later(until.plus(self.jitter("parked").within(Duration::from_secs(60)))));
+            return Ok(Free::Later(self.after(until)));
         }
         let limits = Limits::of(&issuer.directory);
         let orders = Ledger::new(ledger::orders(store, id).await?);
@@ -114,12 +121,12 @@ impl Turn<'_> {
     }
 
     async fn plan_with(&mut self, issuer: &Issuer, due: Outlook) -> Result<Next, TurnError> {
-        self.begin(issuer, &due).await?;
+        self.begin(issuer, &due, Orders::One).await?;
         Ok(Next::Step)
     }
 
     /// Stores that an order is planned. From here on, nobody plans another one.
-    async fn begin(&mut self, issuer: &Issuer, due: &Outlook) -> Result<(), TurnError> {
+    async fn begin(&mut self, issuer: &Issuer, due: &Outlook, asked_for: Orders) -> Result<(), TurnError> {
         let now = self.now();
         let earlier = work::attempt_ids(&*self.engine.store, self.id()).await?;
         let attempt_id: AttemptId = new_attempt_id(now, earlier.last()).map_err(TurnError::Other)?;
@@ -146,12 +153,14 @@ impl Turn<'_> {
         let why =
             if due.at == Timestamp::EPOCH { due.why.clone() } else { format!("due since {}: {}", due.at, due.why) };
         self.tell(format!("asking {} for {}; {why}", issuer.id, names(&self.managed.names)));
-        let mut orders = Ledger::new(ledger::orders(&*self.engine.store, &issuer.id).await?);
-        orders.prune(now, Limits::of(&issuer.directory).orders.per);
-        orders.record(now);
         let mut change = Change::of_work();
         self.put(&mut change);
-        change.put_orders(&issuer.id, orders.entries());
+        if let Orders::One = asked_for {
+            let mut orders = Ledger::new(ledger::orders(&*self.engine.store, &issuer.id).await?);
+            orders.prune(now, Limits::of(&issuer.directory).orders.per);
+            orders.record(now);
+            change.put_orders(&issuer.id, orders.entries());
+        }
         if self.request.take().is_some() {
             change.remove_request(self.id());
         }
@@ -193,8 +202,8 @@ impl Turn<'_> {
                 // The window that was known stays, and without one the lifetime decides.
                 tracing::debug!(certificate.id = %self.id(), error = %error, "the CA does not say when to renew");
                 let after = error.retry_after.unwrap_or(ASK_AGAIN).max(ASK_AGAIN);
-                if let Some(told) = error.retry_after.filter(|_| error.is_outage()) {
-                    self.engine.parks.hold(&by, now.plus(told).plus(Duration::from_secs(1)));
+                if error.is_outage() && error.retry_after.is_some() {
+                    self.engine.parks.park(&by, now, error.retry_after, self.jitter("outage"));
                 }
                 let due = next_suggestion_check(now, None, validity);
                 self.renewal.window_due = Some(due.max(now.plus(after)));

@@ -129,11 +129,8 @@ impl<'e> Turn<'e> {
 
     async fn step(&mut self) -> Result<Next, TurnError> {
         let Some(order) = &self.order else { return self.plan().await };
-        // Another certificate may have found the CA in trouble meanwhile.
-        if order.stage < Stage::Issued
-            && let Some(until) = self.engine.parks.parked(&order.issuer, self.now())
-        {
-            return Ok(Next::Wait(until.plus(self.jitter("parked").within(Duration::from_secs(60)))));
+        if let Some(until) = self.told_to_wait(order) {
+            return Ok(Next::Wait(until));
         }
         match order.stage {
             Stage::Planned => self.place_order().await,
@@ -143,6 +140,23 @@ impl<'e> Turn<'e> {
             Stage::Finalizing => self.finalize().await,
             Stage::Issued | Stage::Published => self.look_whether_served().await,
         }
+    }
+
+    /// Until when the CA is not asked on about an order, whoever woke this certificate: the CA told so, or has trouble.
+    fn told_to_wait(&self, order: &OrderProgress) -> Option<Timestamp> {
+        let is_with_ca = order.url.is_some() && order.stage < Stage::Issued;
+        let now = self.now();
+        let told = order.not_before.filter(|until| *until > now);
+        let parked = self.engine.parks.down(&order.issuer, now);
+        let parked = parked.map(|until| self.after(until));
+        told.max(parked).filter(|_| is_with_ca)
+    }
+
+    /// A while after a time that many wait for: the longer they wait, the further apart they come back.
+    pub(super) fn after(&self, until: Timestamp) -> Timestamp {
+        let spread = until.since(self.now()) / 2;
+        let spread = spread.clamp(Duration::from_secs(60), Duration::from_secs(3600));
+        until.plus(self.jitter("parked").within(spread))
     }
 
     /// Clears away what is remembered of a certificate that is managed no more.
@@ -203,6 +217,7 @@ impl<'e> Turn<'e> {
         order.stage = stage;
         order.since = now;
         order.outages = 0;
+        order.not_before = None;
         self.save().await?;
         Ok(Next::Step)
     }

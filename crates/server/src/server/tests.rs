@@ -18,6 +18,7 @@ fn options(data_dir: &Path) -> ServerOptions {
         workers: NonZeroUsize::MIN,
         clock: Arc::new(now),
         host_name: "front.test".to_owned(),
+        acme_timeouts: HttpTimeouts::default(),
     }
 }
 

@@ -51,6 +51,9 @@ pub struct OrderProgress {
     pub version: Option<VersionNumber>,
     /// Calls in a row that found the CA in trouble.
     pub outages: u32,
+    /// Until when the CA told not to ask on; none if it did not.
+    #[serde(with = "text::option", default)]
+    pub not_before: Option<Timestamp>,
     /// What was seen before the CA was told to look.
     #[serde(default)]
     advice: Vec<AdviceRecord>,
@@ -115,6 +118,7 @@ impl OrderProgress {
             key: None,
             version: None,
             outages: 0,
+            not_before: None,
             advice: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ mod fault_ca;
 mod force_https;
 mod framing;
 mod house;
+mod pains;
 mod redaction;
 mod sni;
 mod years;

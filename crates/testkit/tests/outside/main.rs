@@ -14,4 +14,5 @@ mod bodies;
 mod dns;
 mod git;
 mod imports;
+mod pains;
 mod secrets;

@@ -1,5 +1,7 @@
 //! Calls of a CA that failed.
 
+use std::time::Duration;
+
 use super::{
     super::{Check, Verdict},
     CaError, Failure, Finding, detail, problem, sentence,
@@ -9,10 +11,8 @@ use crate::acme::{CaErrorKind, Issuer};
 pub(super) fn find(failure: &Failure<'_>, error: &CaError) -> Finding {
     match &error.kind {
         CaErrorKind::Problem(told) if !error.is_rate_limit() && error.status.is_some_and(|status| status >= 500) => {
-            down(
-                failure,
-                &format!("answers with status {}: {}", error.status.unwrap_or(500), sentence(&told.to_string())),
-            )
+            let what = format!("answers with status {}: {}", error.status.unwrap_or(500), sentence(&told.to_string()));
+            down(failure, &what, error.retry_after)
         }
         CaErrorKind::Problem(told) => problem::find(failure, told, error.retry_after),
         CaErrorKind::Unreachable(why) => unreachable(failure, error, why),
@@ -21,16 +21,17 @@ pub(super) fn find(failure: &Failure<'_>, error: &CaError) -> Finding {
             problem::too_often(failure, "it was asked too often, and says no more", error.retry_after, "")
         }
         CaErrorKind::Malformed { why, .. } if error.status.is_some_and(|status| status >= 500) => {
-            down(failure, &format!("answers with status {}: {}", error.status.unwrap_or(500), sentence(why)))
+            let what = format!("answers with status {}: {}", error.status.unwrap_or(500), sentence(why));
+            down(failure, &what, error.retry_after)
         }
         CaErrorKind::Malformed { why, body } => not_acme(failure, error, why, body),
         CaErrorKind::Unsupported(why) => Finding::new(
             "ca-lacks-feature",
             format!("The CA {} cannot do what is asked for: {}", failure.issuer.id, sentence(why)),
             format!(
-                "See what it offers with `portward acme issuer show {}`, and ask for no more, or ask another CA with \
-                 `--issuer`.",
-                failure.issuer.id
+                "See what it offers with `curl {}`, and ask for no more; or ask another CA: {}.",
+                failure.issuer.directory,
+                failure.with_another_ca()
             ),
         ),
     }
@@ -62,10 +63,9 @@ fn unreachable(failure: &Failure<'_>, error: &CaError, why: &str) -> Finding {
                 .to_owned()
         } else {
             format!(
-                "For a private CA, name the authority that signed its directory: `portward acme issuer remove {id}`, then \
-                 `portward acme issuer add {id}` with its root certificate. For a public one, update the authorities of \
-                 this machine, and let a proxy that inspects TLS leave this host alone.",
-                id = failure.issuer.id
+                "For a private CA, name the authority that signed its directory: {}. For a public one, update the authorities \
+                 of this machine, and let a proxy that inspects TLS leave this host alone.",
+                failure.set_up_again(" --directory-ca FILE")
             )
         };
         let cause = format!("Nobody that is trusted here vouches for the certificate of {host} ({why}).");
@@ -87,26 +87,34 @@ fn unreachable(failure: &Failure<'_>, error: &CaError, why: &str) -> Finding {
 
 fn no_connection(failure: &Failure<'_>, error: &CaError, what: &str) -> Finding {
     let host = host(error, failure.issuer);
+    let url = if error.url.is_empty() { &failure.issuer.directory } else { &error.url };
+    let port = detail::port(url).unwrap_or(443);
+    let others = match failure.managed.issuers.len() {
+        0 | 1 => String::new(),
+        _ => ", and the next issuer of the certificate is asked meanwhile".to_owned(),
+    };
     Finding::new(
         "ca-unreachable",
         format!("The CA at {host} {what} No name is to blame, and nothing counts against its limits."),
         format!(
-            "Let this machine connect to {host} on port 443 (`curl -I https://{host}`); if it can, the CA is down. It is tried \
-             again by itself, first within minutes, and with the next issuer where the certificate has several.",
+            "Let this machine connect to {host} on port {port} (`curl -I {}`); if it can, the CA is down. It is tried again by \
+             itself, first within minutes{others}.",
+            failure.issuer.directory
         ),
     )
     .with(&[Check::Directory])
 }
 
-pub(super) fn down(failure: &Failure<'_>, what: &str) -> Finding {
+pub(super) fn down(failure: &Failure<'_>, what: &str, retry_after: Option<Duration>) -> Finding {
     let page = if failure.is_lets_encrypt() { " Its state is at https://letsencrypt.status.io/." } else { "" };
+    let when = match retry_after {
+        Some(wait) => format!("It asks for nothing before {}, and is asked again then", failure.now.plus(wait)),
+        None => "It is asked again by itself, first within minutes, then every hour".to_owned(),
+    };
     Finding::new(
         "ca-outage",
         format!("The CA {} has trouble of its own: it {what} Nothing here is to blame.", failure.issuer.id),
-        format!(
-            "Wait: it is tried again by itself, first within minutes, then every hour.{page} Where it must be now, ask \
-             another CA with `portward certificate request NAME... --issuer ISSUER`."
-        ),
+        format!("Wait. {when}.{page} Where it must be now, add another CA: {}.", failure.with_another_ca()),
     )
 }
 

@@ -5,7 +5,7 @@ mod dns;
 
 use std::net::IpAddr;
 
-use super::{Check, Failure, Finding, Verdict, capital, detail, own, problem, sentence, typed};
+use super::{Check, Failure, Finding, Verdict, capital, detail, own, problem, sentence};
 use crate::{
     Host, HostPattern,
     acme::{AcmeProblem, ChallengeKind, registered_domain},
@@ -29,10 +29,7 @@ pub(super) fn unexplained(failure: &Failure<'_>, name: &HostPattern, kind: Chall
     Finding::new(
         "challenge-failed",
         format!("The CA {} did not accept the {kind} challenge for {name} and does not say why.", failure.issuer.id),
-        format!(
-            "See what it would see with `portward acme check {}`, then `portward certificate renew ID`.",
-            typed(name)
-        ),
+        format!("See what it would see with {}, then {}.", failure.check(name), failure.renew()),
     )
     .with(REACHING)
 }
@@ -67,7 +64,8 @@ pub(super) fn about_names(failure: &Failure<'_>, told: &AcmeProblem, name: Optio
                 format!("The CA does not believe what DNS says of {what}, as its DNSSEC signatures do not validate."),
                 format!(
                     "Look at https://dnsviz.net/d/{zone}/ for what is broken. Mostly the registrar has a DS record of a former \
-                     DNS provider: remove it there, or sign the zone again. Then `portward certificate renew ID`."
+                     DNS provider: remove it there, or sign the zone again. Then {}.",
+                    failure.renew()
                 ),
             )
             .with(&[Check::Dnssec]),
@@ -99,16 +97,19 @@ pub(super) fn about_names(failure: &Failure<'_>, told: &AcmeProblem, name: Optio
 fn caa(failure: &Failure<'_>, what: &str, told: &AcmeProblem) -> Finding {
     let found = told.detail.split("CAA record for ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let place = found.map_or_else(String::new, |at| format!(" at {at}"));
+    let (ca, which) = if failure.is_lets_encrypt() {
+        ("letsencrypt.org", String::new())
+    } else {
+        ("DOMAIN-OF-THE-CA", format!("; `curl {}` has the domain at `caaIdentities`", failure.issuer.directory))
+    };
     let at = found.unwrap_or_else(|| if what.contains(' ') { "NAME" } else { what });
     Finding::new(
         "caa-forbids",
         format!("A CAA record{place} does not allow the CA {} to sign for {what}.", failure.issuer.id),
         format!(
             "Look with `dig CAA {at}` and add a record that names the CA, as `{at}. CAA 0 issue \"{ca}\"` (`issuewild` \
-             for wildcards); `portward acme issuer show {}` says what the CA calls itself. A `validationmethods` or `accounturi` \
-             in the record must fit too.",
-            failure.issuer.id,
-            ca = if failure.is_lets_encrypt() { "letsencrypt.org" } else { "DOMAIN-OF-THE-CA" },
+             for wildcards){which}. A `validationmethods` or `accounturi` in the record must fit too. Then {}.",
+            failure.renew()
         ),
     )
     .with(&[Check::Caa])
@@ -153,7 +154,7 @@ impl<'a> Look<'a> {
     }
 
     fn check(&self) -> String {
-        format!("`portward acme check {}`", typed(self.name))
+        self.failure.check(self.name)
     }
 
     /// The way that needs no port; none for addresses.
@@ -161,7 +162,9 @@ impl<'a> Look<'a> {
         match self.name {
             HostPattern::Exact(Host::Ip(_)) => String::new(),
             _ if self.kind == ChallengeKind::Dns01 => String::new(),
-            name => format!(" Or show control by DNS, which needs no port: {}.", self.failure.by_dns(name)),
+            _ => self.failure.by_dns().map_or_else(String::new, |command| {
+                format!(" Or show control by DNS, which needs no port: {command}.")
+            }),
         }
     }
 

@@ -48,6 +48,13 @@ pub(super) fn host(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.trim_end_matches('.').to_ascii_lowercase())
 }
 
+/// The port of a URL, if it names one.
+pub(super) fn port(url: &str) -> Option<u16> {
+    let (_, rest) = url.split_once("://")?;
+    let (_, port) = rest.split(['/', '?', '#']).next()?.rsplit_once(':')?;
+    port.parse().ok()
+}
+
 /// The HTTP status of an answer, at the end of the text.
 pub(super) fn status(text: &str) -> Option<u16> {
     let word = text.split_whitespace().next_back()?.trim_matches(['.', '"', ',']);
@@ -113,6 +120,14 @@ mod tests {
         assert_eq!(host(found).as_deref(), Some("login.shop.test"));
         assert_eq!(host("http://[2001:db8::1]:80/").as_deref(), Some("2001:db8::1"));
         assert_eq!(host("shop.test"), None);
+        for (url, expected) in [
+            ("https://ca.test:14000/dir", Some(14000)),
+            ("https://[2001:db8::1]:443", Some(443)),
+            ("https://[2001:db8::1]/dir", None),
+            ("https://ca.test/a:1", None),
+        ] {
+            assert_eq!(port(url), expected, "{url}");
+        }
         assert_eq!(status(text), Some(403));
         assert_eq!(status("Non-200 status code from HTTP: http://shop.test/x returned 404"), Some(404));
         assert_eq!(status("5 of 12345"), None);

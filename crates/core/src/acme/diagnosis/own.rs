@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
-use super::{Check, DnsFailure, Failure, Finding, capital, sentence, spell, typed};
+use super::{Check, DnsFailure, Failure, Finding, capital, sentence, spell};
 use crate::{
     HostPattern, Timestamp,
-    acme::{Issuer, LimitKind, NoChallengeError, registered_domain},
+    acme::{LimitKind, NoChallengeError, registered_domain},
 };
 
-pub(super) fn dns(name: &HostPattern, text: &str, kind: DnsFailure) -> Finding {
+pub(super) fn dns(failure: &Failure<'_>, name: &HostPattern, text: &str, kind: DnsFailure) -> Finding {
     let said = sentence(text);
     match kind {
         DnsFailure::Unauthorized => Finding::new(
             "dns-credentials",
             format!("The DNS provider refuses the credentials when the TXT record for {name} is written: {said}"),
-            "Make credentials at the provider that may change the TXT records of this zone, and give them anew with \
-             `portward acme dns remove PROVIDER` and `portward acme dns add PROVIDER`.",
+            format!(
+                "Make credentials at the provider that may change the TXT records of this zone, add them under another name \
+                 with `portward acme dns add KIND --id NEW --secret NAME=FILE` (`portward acme dns kinds` has the names), and \
+                 ask again: {}.",
+                failure.by_dns_of("NEW")
+            ),
         ),
         DnsFailure::NoZone => Finding::new(
             "dns-no-zone",
@@ -32,10 +36,20 @@ pub(super) fn dns(name: &HostPattern, text: &str, kind: DnsFailure) -> Finding {
             format!("The DNS provider cannot be reached to write the TXT record for {name}: {said} {NOT_ASKED}"),
             "Let this machine connect to the provider. It is tried again by itself.",
         ),
+        DnsFailure::Lookup => Finding::new(
+            "dns-lookup-failed",
+            format!("DNS does not say here in which zone the TXT record for {name} belongs: {said} {NOT_ASKED}"),
+            format!(
+                "See what this machine is told with `dig SOA _acme-challenge.{}`. Where its resolvers do not see the DNS of the \
+                 world, name some that do: {}. It is tried again by itself.",
+                base(name),
+                failure.set_up_again(" --resolver ADDR")
+            ),
+        ),
         DnsFailure::Failed => Finding::new(
             "dns-provider-failed",
             format!("The DNS provider did not write the TXT record for {name}: {said} {NOT_ASKED}"),
-            "Do what the provider says, then `portward certificate renew ID`.",
+            format!("Do what the provider says, then {}.", failure.renew()),
         ),
     }
 }
@@ -60,12 +74,15 @@ pub(super) fn not_propagated(name: &HostPattern, missing: &[(String, String)], w
     )
 }
 
-pub(super) fn not_served(what: &str) -> Finding {
+pub(super) fn not_served(failure: &Failure<'_>, what: &str) -> Finding {
     Finding::new(
         "not-served",
         format!("Portward has {what}, but it was not seen in what is served in time."),
-        "Look at the problems that `portward status` shows, such as a binding that could not be bound or a node of the \
-         cluster that does not follow. Then `portward certificate renew ID`.",
+        format!(
+            "Look at the problems that `portward status` shows, such as a binding that could not be bound or a node of the \
+             cluster that does not follow. Then {}.",
+            failure.renew()
+        ),
     )
     .with(&[Check::Binding])
 }
@@ -77,9 +94,8 @@ pub(super) fn port_taken(failure: &Failure<'_>, port: u16, why: &str) -> Finding
         format!("Portward cannot listen on port {port} for the challenge: {}", sentence(why)),
         format!(
             "See who has the port with `ss -ltnp 'sport = :{port}'` and stop it, then keep the port with `portward binding \
-             add '{scheme}://*:{port}'`. To do without the port, use DNS: `portward certificate request NAME... --issuer {} \
-             --challenge dns-01 --dns PROVIDER`.",
-            failure.issuer.id
+             add '{scheme}://*:{port}'`.{}",
+            failure.by_dns().map_or_else(String::new, |by| format!(" To do without the port, use DNS: {by}."))
         ),
     )
     .with(&[Check::Binding])
@@ -87,10 +103,15 @@ pub(super) fn port_taken(failure: &Failure<'_>, port: u16, why: &str) -> Finding
 
 pub(super) fn budget(failure: &Failure<'_>, limit: LimitKind, until: Timestamp) -> Finding {
     let hint = match limit {
-        LimitKind::FailedValidations => "Mend first what failed before: `portward acme attempts` shows it.",
-        LimitKind::SameNames => "The certificate that was issued last is in the store and can be used.",
-        LimitKind::Orders => "Fewer certificates with more names each need fewer orders.",
-        LimitKind::CertificatesPerDomain => "One wildcard can take the place of many certificates.",
+        LimitKind::FailedValidations => {
+            format!("Mend meanwhile what failed before: `portward acme attempts {}` shows it.", failure.certificate)
+        }
+        LimitKind::SameNames => format!(
+            "The certificate that was issued last is served. `portward certificate renew {} --force` asks in spite of it.",
+            failure.certificate
+        ),
+        LimitKind::Orders => "Fewer certificates with more names each need fewer orders.".to_owned(),
+        LimitKind::CertificatesPerDomain => "One wildcard can take the place of many certificates.".to_owned(),
     };
     Finding::new(
         "budget-spent",
@@ -99,7 +120,7 @@ pub(super) fn budget(failure: &Failure<'_>, limit: LimitKind, until: Timestamp) 
              days.",
             failure.issuer.id
         ),
-        format!("It goes on by itself at {until}. {hint} `portward certificate renew ID --force` asks in spite of it."),
+        format!("It goes on by itself at {until}. {hint}"),
     )
 }
 
@@ -123,28 +144,32 @@ pub(super) fn internal(failure: &Failure<'_>, why: &str) -> Finding {
 pub(super) fn no_challenge(failure: &Failure<'_>, error: &NoChallengeError) -> Finding {
     let cause = capital(&sentence(&error.to_string()));
     match error {
-        NoChallengeError::WildcardWithoutDns(name) => Finding::new(
+        NoChallengeError::WildcardWithoutDns(_) => Finding::new(
             "wildcard-needs-dns",
             cause,
-            format!("Name who writes TXT records: `portward acme dns add PROVIDER`, then {}.", failure.by_dns(name)),
+            format!(
+                "Name who writes TXT records: `portward acme dns add KIND`, which makes the PROVIDER, then {}.",
+                failure.by_dns_of("PROVIDER")
+            ),
         ),
-        NoChallengeError::WildcardNeedsDns { name, .. } => Finding::new(
+        NoChallengeError::WildcardNeedsDns { .. } => Finding::new(
             "wildcard-needs-dns",
             cause,
-            format!("Ask for it by DNS: {}; or ask for each name that is needed instead.", failure.by_dns(name)),
+            format!(
+                "Ask for it by DNS: {}; or ask for each name that is needed instead.",
+                failure.by_dns_of("PROVIDER")
+            ),
         ),
-        NoChallengeError::AddressOverDns(name) => Finding::new(
+        NoChallengeError::AddressOverDns(_) => Finding::new(
             "address-needs-port",
             cause,
             format!(
-                "Ask for it by HTTP: `portward certificate request {} --issuer {} --challenge http-01`, with port {} reachable \
-                 for the CA.",
-                typed(name),
-                failure.issuer.id,
+                "Ask for it by HTTP: {}, with port {} reachable for the CA.",
+                failure.by_http(),
                 failure.issuer.ports.http
             ),
         ),
-        NoChallengeError::NoneOffered { name, .. } => Finding::new(
+        NoChallengeError::NoneOffered { .. } => Finding::new(
             "no-challenge",
             cause,
             format!(
@@ -152,7 +177,7 @@ pub(super) fn no_challenge(failure: &Failure<'_>, error: &NoChallengeError) -> F
                  for tls-alpn-01, or a DNS provider with {}. Where one kind was asked for, ask for another.",
                 failure.issuer.ports.http,
                 failure.issuer.ports.tls,
-                failure.by_dns(name)
+                failure.by_dns_of("PROVIDER")
             ),
         ),
     }
@@ -160,22 +185,13 @@ pub(super) fn no_challenge(failure: &Failure<'_>, error: &NoChallengeError) -> F
 
 /// What to do where terms of service must be agreed to.
 pub(super) fn agree(failure: &Failure<'_>, url: Option<&str>) -> String {
-    let by = set_up_again(failure);
+    let by = failure.set_up_again("");
     match url {
         Some(url) => format!("Read them at {url} and agree: {by}."),
-        None => format!(
-            "Read them, as `portward acme issuer show {}` says where they are, and agree: {by}.",
-            failure.issuer.id
-        ),
-    }
-}
-
-/// The commands by which what is known of an issuer is given anew.
-pub(super) fn set_up_again(failure: &Failure<'_>) -> String {
-    let id = &failure.issuer.id;
-    match failure.issuer.directory.as_str() {
-        Issuer::LETS_ENCRYPT => "`portward letsencrypt configure`".to_owned(),
-        _ => format!("`portward acme issuer remove {id}`, then `portward acme issuer add {id}`"),
+        None => {
+            let directory = &failure.issuer.directory;
+            format!("Read them, as `curl {directory}` says where they are, and agree: {by}.")
+        }
     }
 }
 

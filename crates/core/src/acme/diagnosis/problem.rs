@@ -26,10 +26,12 @@ pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Op
     match problem.word() {
         _ if is_paused(&text) => too_often(failure, &problem.detail, retry_after, &text),
         "rateLimited" => too_often(failure, &problem.detail, retry_after, &text),
-        "serverInternal" => call::down(failure, &format!("says: {said}")),
-        "badNonce" => {
-            call::down(failure, "refuses its own nonces again and again, as after a restart or behind a balancer.")
-        }
+        "serverInternal" => call::down(failure, &format!("says: {said}"), retry_after),
+        "badNonce" => call::down(
+            failure,
+            "refuses its own nonces again and again, as after a restart or behind a balancer.",
+            retry_after,
+        ),
         "accountDoesNotExist" => gone(failure, "knows no such account any more", &said),
         "unauthorized" if has(&["deactivated", "revoked", "status \"", "not valid, has status"]) => {
             gone(failure, "has closed the account", &said)
@@ -51,10 +53,7 @@ pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Op
         "invalidContact" | "unsupportedContact" => Finding::new(
             "contact-refused",
             format!("The CA {id} does not take the contact address of the account{}: {said}", contacts(failure)),
-            format!(
-                "Give an address that gets mail, as mailto:ops@shop.example, or none: {}.",
-                own::set_up_again(failure)
-            ),
+            format!("Give an address that gets mail, or none: {}.", failure.set_up_again(" --contact ADDR")),
         ),
         "rejectedIdentifier" => refused(failure, "", &said),
         "unsupportedIdentifier" => unsupported(failure, "", &said),
@@ -88,7 +87,10 @@ pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Op
         "alreadyRevoked" => Finding::new(
             "already-revoked",
             format!("The certificate is revoked already: {said}"),
-            "Nothing more is needed to revoke it. If it is still served, `portward certificate renew ID --force`.",
+            format!(
+                "Nothing more is needed to revoke it. If it is still served, `portward certificate renew {} --force`.",
+                failure.certificate
+            ),
         ),
         "badRevocationReason" => Finding::new(
             "revocation-reason-refused",
@@ -98,7 +100,7 @@ pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Op
         word if word.starts_with("autoRenewal") => Finding::new(
             "auto-renewal-refused",
             format!("The CA {id} renews this order by itself, or did, and refuses what is asked of it: {said}"),
-            "Ask for a new certificate with `portward certificate request NAME...`; Portward makes no such orders.",
+            format!("Ask for a new certificate: {}; Portward makes no such orders.", failure.renew()),
         ),
         "malformed" => Finding::new(
             "request-refused",
@@ -109,7 +111,9 @@ pub(super) fn find(failure: &Failure<'_>, problem: &AcmeProblem, retry_after: Op
         "unauthorized" => Finding::new(
             "not-authorized",
             format!("The CA {id} does not let this account do that: {said}"),
-            "Do what it says. If it is about a name, `portward acme check NAME` looks at what the CA would see.",
+            format!(
+                "Do what it says. If it is about a name, `portward acme check NAME --issuer {id}` looks at what the CA would see."
+            ),
         ),
         _ => Finding::new(
             "refused-by-ca",
@@ -134,8 +138,11 @@ pub(super) fn too_often(failure: &Failure<'_>, told: &str, retry_after: Option<D
                  Waiting does not help. It says: {said}"
             ),
             format!(
-                "Mend first why the name fails (`portward acme attempts` and `portward acme check NAME`), or remove the \
-                 certificate. Then open {page}, allow it again there, and `portward certificate renew ID`."
+                "Mend first why the name fails (`portward acme attempts {id}` and `portward acme check NAME --issuer {ca}`), or \
+                 remove the certificate. Then open {page}, allow it again there, and {again}.",
+                id = failure.certificate,
+                ca = failure.issuer.id,
+                again = failure.renew()
             ),
         );
     }
@@ -143,12 +150,18 @@ pub(super) fn too_often(failure: &Failure<'_>, told: &str, retry_after: Option<D
     let (cause, hint) = if has(&["exact set"]) {
         (
             "too many certificates for exactly these names",
-            "The certificate that was issued last is in the store and can be used. One more name makes it another set.",
+            match failure.expires {
+                Some(_) => "The certificate that was issued last is served. One more name makes it another set.",
+                None => {
+                    "They were issued for another server, or before this one was set up: one of them can be brought with \
+                     `portward certificate import FILE...`. One more name makes it another set."
+                }
+            },
         )
     } else if has(&["failed authorizations", "failed validations"]) {
         (
             "too many failed validations of the same name",
-            "Mend first what failed before: `portward acme attempts` and `portward acme check NAME`.",
+            "Mend meanwhile what failed before, as the earlier attempts say.",
         )
     } else if has(&["already issued for", "certificates already issued", "per registered domain"]) {
         (
@@ -211,7 +224,11 @@ fn reaching(failure: &Failure<'_>, code: &'static str, what: &str, said: &str) -
     Finding::new(
         code,
         format!("The CA {} {what}: {said}", failure.issuer.id),
-        "See what the CA would see with `portward acme check NAME` for each name, then `portward certificate renew ID`.",
+        format!(
+            "See what the CA would see with `portward acme check NAME --issuer {}` for each name, then {}.",
+            failure.issuer.id,
+            failure.renew()
+        ),
     )
     .with(challenge::REACHING)
 }
@@ -221,7 +238,7 @@ fn gone(failure: &Failure<'_>, what: &str, said: &str) -> Finding {
     Finding::new(
         "account-gone",
         format!("The CA {id} {what}: {said}"),
-        format!("Register anew: {}. A test CA forgets its accounts whenever it starts.", own::set_up_again(failure)),
+        format!("Register anew: {}. A test CA forgets its accounts whenever it starts.", failure.set_up_again("")),
     )
 }
 
@@ -243,7 +260,7 @@ fn eab(failure: &Failure<'_>, what: &str, said: &str) -> Finding {
         format!(
             "Get a key identifier and a MAC key (EAB credentials) from your account with the CA, as most serve once, and set \
              the issuer up with them: {}.",
-            own::set_up_again(failure)
+            failure.set_up_again(" --eab-key-id K --eab-mac-key-file FILE")
         ),
     )
 }
@@ -259,11 +276,16 @@ fn replaced(failure: &Failure<'_>, what: &str, said: &str) -> Finding {
 
 fn profile(failure: &Failure<'_>, said: &str) -> Finding {
     let id = &failure.issuer.id;
-    let which = failure.issuer.profile.as_ref().map_or_else(String::new, |profile| format!(" `{profile}`"));
+    let asked = failure.managed.profile.as_ref().or(failure.issuer.profile.as_ref());
+    let which = asked.map_or_else(String::new, |profile| format!(" `{profile}`"));
     Finding::new(
         "profile-unknown",
         format!("The CA {id} does not offer the profile{which} to this account: {said}"),
-        format!("See which it offers with `portward acme issuer show {id}`, and ask for one of them or for none."),
+        format!(
+            "See which it offers with `curl {}`, at `profiles`, and ask for one of them: {}.",
+            failure.issuer.directory,
+            failure.with_profile("PROFILE")
+        ),
     )
 }
 
@@ -271,20 +293,20 @@ fn refused(failure: &Failure<'_>, name: &str, said: &str) -> Finding {
     let found = challenge::name_in(said).filter(|_| name.is_empty());
     let what = found.as_deref().unwrap_or(if name.is_empty() { "a name of the order" } else { name });
     let text = detail::words(said);
-    let remedy = if ["public suffix", "valid tld", "top-level", "iana", "not end with"]
-        .iter()
-        .any(|word| text.contains(word))
-    {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let remedy = if has(&["public suffix", "valid tld", "top-level", "iana", "not end with"]) {
         "Public CAs sign for names under public top-level domains only. Take a name that was bought, or ask a private CA: \
-         `portward acme issuer add`."
-    } else if ["invalid character", "invalid label", "malformed", "not a valid", "too long", "wildcard"]
-        .iter()
-        .any(|word| text.contains(word))
-    {
-        "Check the spelling of the name, then `portward certificate request NAME...`."
+         `portward acme issuer add DIRECTORY`."
+            .to_owned()
+    } else if has(&["invalid character", "invalid label", "malformed", "not a valid", "too long", "wildcard"]) {
+        format!("Check the spelling of the name, then {}.", failure.with_names())
     } else {
-        "Ask for a certificate without that name, or ask another CA with `--issuer`: this one's policy forbids it, and trying \
-         again does not help."
+        format!(
+            "Ask without that name: {}; or have another CA asked: {}. This one's policy forbids the name, and trying again \
+             does not help.",
+            failure.with_names(),
+            failure.with_another_ca()
+        )
     };
     Finding::new("name-refused", format!("The CA {} does not sign for {what}: {said}", failure.issuer.id), remedy)
 }

@@ -28,6 +28,19 @@ fn issuer(directory: &str) -> Issuer {
     }
 }
 
+fn managed(issuer: &crate::IssuerId) -> Managed {
+    Managed {
+        names: ["shop.test", "www.shop.test"].map(name).to_vec(),
+        issuers: vec![issuer.clone()],
+        challenge: None,
+        profile: None,
+        dns: None,
+        key: Default::default(),
+        reuse: crate::acme::KeyReuse::New,
+        renew_before: None,
+    }
+}
+
 fn problem(word: &str, detail: &str) -> AcmeProblem {
     AcmeProblem {
         kind: format!("urn:ietf:params:acme:error:{word}"),
@@ -55,7 +68,8 @@ fn told(what: FailureKind<'_>, advice: &[Advice]) -> Diagnosis {
 
 fn told_by(issuer: &Issuer, what: FailureKind<'_>, advice: &[Advice]) -> Diagnosis {
     let now = Timestamp::parse(NOW).unwrap();
-    diagnose(&Failure { issuer, stage: Stage::Ready, what, advice, now, expires: None })
+    let (certificate, managed) = (&crate::CertificateId::parse("shop").unwrap(), &managed(&issuer.id));
+    diagnose(&Failure { issuer, certificate, managed, stage: Stage::Ready, what, advice, now, expires: None })
 }
 
 /// One entry of a page: what was said, and what is made of it.
@@ -175,6 +189,8 @@ fn how_urgent_it_is_stands_behind_the_cause() {
         let what = FailureKind::Internal("a fault");
         let told = diagnose(&Failure {
             issuer: &issuer,
+            certificate: &crate::CertificateId::parse("shop").unwrap(),
+            managed: &managed(&issuer.id),
             stage: Stage::Planned,
             what,
             advice: &[],

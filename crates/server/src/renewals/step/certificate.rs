@@ -16,7 +16,6 @@ use portward_store::{
     sealing::Secret,
 };
 
-use super::validation::pause;
 use crate::renewals::{
     ending::is_over,
     turn::{Asked, Next, Turn, TurnError},
@@ -81,9 +80,7 @@ impl Turn<'_> {
                     return self.fail(&asked.issuer, FailureKind::Internal(text)).await;
                 }
                 self.tell("the CA is issuing");
-                self.save().await?;
-                let wait = order.retry_after.unwrap_or_default().max(pause(since, now));
-                Ok(Next::Wait(now.plus(wait)))
+                self.wait_for_ca(order.retry_after).await
             }
         }
     }

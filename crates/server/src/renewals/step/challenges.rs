@@ -108,7 +108,7 @@ impl Turn<'_> {
                 match self.txt(&asked.issuer, &challenge).await {
                     Ok(txt) => challenge.txt = Some(txt),
                     Err(text) => {
-                        let what = FailureKind::Dns { name: &challenge.name, text: &text, kind: DnsFailure::Failed };
+                        let what = FailureKind::Dns { name: &challenge.name, text: &text, kind: DnsFailure::Lookup };
                         return self.fail(&asked.issuer, what).await.map(Some);
                     }
                 }

@@ -146,13 +146,22 @@ impl Turn<'_> {
             let text = "the CA has neither accepted nor refused the answers to its challenges for a day";
             return self.fail(&asked.issuer, FailureKind::Internal(text)).await;
         }
-        let pause = retry_after.unwrap_or_default().max(pause(since, now));
-        Ok(Next::Wait(now.plus(pause)))
+        self.wait_for_ca(retry_after).await
+    }
+
+    /// Asks on after a pause, and never before the CA said to: that is stored, as others may wake this certificate.
+    pub(super) async fn wait_for_ca(&mut self, told: Option<Duration>) -> Result<Next, TurnError> {
+        let now = self.now();
+        let order = self.order_mut()?;
+        let pause = pause(order.since, now);
+        order.not_before = told.map(|told| now.plus(told));
+        self.save().await?;
+        Ok(Next::Wait(now.plus(told.map_or(pause, |told| told.max(pause)))))
     }
 }
 
 /// A second at first, and longer the longer it takes: up to a minute.
-pub(super) fn pause(since: Timestamp, now: Timestamp) -> Duration {
+fn pause(since: Timestamp, now: Timestamp) -> Duration {
     (now.since(since) / 10).clamp(Duration::from_secs(1), Duration::from_secs(60))
 }
 

@@ -5,7 +5,26 @@ use super::{ChallengeKind, Check, Finding, Look, REACHING, Verdict, capital, det
 impl Look<'_> {
     /// It was sent elsewhere, got another answer, or none.
     pub(super) fn connection(&self) -> Option<Finding> {
-        self.redirects().or_else(|| self.answers()).or_else(|| self.no_answer()).or_else(|| self.dns())
+        let somebody_else = self.redirects().or_else(|| self.answers());
+        let somebody_else = somebody_else.map(|finding| self.has_port(finding));
+        somebody_else.or_else(|| self.no_answer()).or_else(|| self.dns())
+    }
+
+    /// Whoever answered has the port on this machine, if Portward could not listen there.
+    fn has_port(&self, finding: Finding) -> Finding {
+        let is_taken = self.failure.warnings(&[Check::Binding]).any(|seen| seen.message.contains("taken"));
+        if !is_taken {
+            return finding;
+        }
+        let port = self.port;
+        let remedy = format!(
+            "Another program on this machine has port {port} (`ss -ltnp 'sport = :{port}'` says which). Stop it or give it \
+             another port: Portward then takes the port for the time of a challenge, or for good with `portward binding add \
+             'http://*:{port}'`. Then {}.{}",
+            self.failure.renew(),
+            self.or_dns()
+        );
+        Finding { remedy, ..finding }.with(&[Check::Binding])
     }
 
     fn redirects(&self) -> Option<Finding> {
@@ -105,7 +124,9 @@ impl Look<'_> {
             return Some(self.ipv6(&format!("somebody else {saw}")));
         }
         let from = if self.secondary { " from some places in the world" } else { "" };
-        let own = if self.failure.was(Check::Port, Verdict::Good) {
+        let own = if self.failure.was(Check::Binding, Verdict::Warning) {
+            "Portward does not listen on that port."
+        } else if self.failure.was(Check::Port, Verdict::Good) {
             "Portward itself saw the right answer there before, so that several servers share the name or the address."
         } else {
             "Portward would have given the answer, so that it was somebody else."

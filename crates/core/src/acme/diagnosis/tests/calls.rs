@@ -43,6 +43,10 @@ fn pain_6_the_ca_was_asked_too_often() {
     entry(&mut page, "429 with Retry-After: 3600", &told(FailureKind::Ca(&later), &[]));
     let html = CaErrorKind::Malformed { why: "it is HTML".to_owned(), body: "<html>".to_owned() };
     entry(&mut page, "429 in HTML", &told(FailureKind::Ca(&error(html, Some(429))), &[]));
+    let mut busy = error(CaErrorKind::Problem(problem("rateLimited", "Service busy; retry later.")), Some(503));
+    busy.retry_after = Some(Duration::from_secs(3600));
+    assert!(busy.is_outage() && !busy.is_rate_limit());
+    entry(&mut page, "503 with Retry-After: 3600", &told(FailureKind::Ca(&busy), &[]));
     let until = Timestamp::parse("2026-11-20T15:02:00Z").unwrap();
     for limit in
         [LimitKind::Orders, LimitKind::SameNames, LimitKind::FailedValidations, LimitKind::CertificatesPerDomain]
@@ -92,6 +96,7 @@ fn pain_14_the_dns_provider_does_not_do_it() {
         (DnsFailure::Unauthorized, "cloudflare refuses the credentials: 403 Invalid API token"),
         (DnsFailure::NoZone, "cloudflare has no zone shop.example: it has example.org"),
         (DnsFailure::Unreachable, "cloudflare cannot be reached: timed out"),
+        (DnsFailure::Lookup, "192.0.2.53 cannot be reached: timed out"),
         (DnsFailure::Failed, "cloudflare failed: 500"),
     ] {
         entry(&mut page, text, &told(FailureKind::Dns { name: &host, text, kind }, &[]));

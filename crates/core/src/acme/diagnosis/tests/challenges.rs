@@ -228,3 +228,69 @@ fn pain_5_dns_is_late_stale_split_or_broken() {
     entry(&mut page, "not everywhere", &told(late, &[]));
     insta::assert_snapshot!(page);
 }
+
+#[test]
+fn pain_1_another_program_has_the_port_that_portward_needs() {
+    let taken =
+        [warning(Check::Binding, "no binding has port 80, and none could be made: it is taken by nginx (process 7)")];
+    let mut page = challenges(
+        ChallengeKind::Http01,
+        "shop.example",
+        &[
+            (
+                "unauthorized",
+                "203.0.113.7: Invalid response from http://shop.example/.well-known/acme-challenge/x: 404",
+                &taken,
+            ),
+            (
+                "unauthorized",
+                "203.0.113.7: Invalid response from http://shop.example/.well-known/acme-challenge/x: 403",
+                &taken,
+            ),
+            (
+                "connection",
+                "203.0.113.7: Fetching http://shop.example/.well-known/acme-challenge/x: Connection refused",
+                &taken,
+            ),
+        ],
+    );
+    // Seen for each of several names.
+    let host = name("shop.example");
+    let twice = [&taken[..], &taken[..]].concat();
+    let problem = problem("unauthorized", "203.0.113.7: Invalid response from http://shop.example/x: 404");
+    let failed = FailureKind::Challenge { name: &host, kind: ChallengeKind::Http01, problem: Some(&problem) };
+    entry(&mut page, "twice", &told(failed, &twice));
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn commands_keep_what_is_set_for_the_certificate() {
+    let office = issuer("https://acme.office.example/directory");
+    let managed = Managed {
+        issuers: ["office", "letsencrypt"].map(|id| crate::IssuerId::parse(id).unwrap()).to_vec(),
+        profile: Some("short".to_owned()),
+        dns: Some(crate::DnsProviderId::parse("cloudflare").unwrap()),
+        key: crate::acme::KeyAlgorithm::Rsa2048,
+        reuse: crate::acme::KeyReuse::Keep,
+        renew_before: Some(Duration::from_secs(21 * 24 * 3600)),
+        ..managed(&office.id)
+    };
+    let now = Timestamp::parse(NOW).unwrap();
+    let failure = Failure {
+        issuer: &Issuer {
+            trust: DirectoryTrust::Authorities(Vec::new()),
+            ports: IssuerPorts { http: 8080, tls: 8443 },
+            ..office
+        },
+        certificate: &crate::CertificateId::parse("shop").unwrap(),
+        managed: &managed,
+        stage: Stage::Planned,
+        what: FailureKind::Internal(""),
+        advice: &[],
+        now,
+        expires: None,
+    };
+    insta::assert_snapshot!(
+        [failure.set_up_again(" --contact ADDR"), failure.with_another_ca(), failure.by_http()].join("\n")
+    );
+}
