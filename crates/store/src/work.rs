@@ -22,7 +22,7 @@ pub use renewal::{Hold, Renewal, RenewalRequest, Window};
 
 use crate::{
     Key, Page, Prefix, Read, RecordError, Store, StoreError,
-    change::{Change, Expected},
+    change::{Change, CommitError, Expected, commit},
 };
 
 /// Says why something that the engine remembers could not be read.
@@ -84,6 +84,8 @@ impl WorkPlace<'_> {
 const PARKS: &str = "work/park/";
 /// Below this are the requests of operators.
 const REQUESTS: &str = "work/request/";
+/// Fits into one transaction.
+const AT_ONCE: usize = 50;
 
 /// The prefix of requests, for a watch.
 pub fn requests() -> Prefix {
@@ -110,6 +112,22 @@ pub async fn is_noticed(
 ) -> Result<bool, StoreError> {
     let (kv, _) = store.get(&WorkPlace::Notice(certificate, version, kind).key(), Read::Local).await?;
     Ok(kv.is_some())
+}
+
+/// Forgets what operators have been told about a certificate that is removed: of another one with its id they are told.
+pub async fn forget_notices(store: &dyn Store, certificate: &CertificateId) -> Result<(), CommitError> {
+    let prefix = Prefix::of_checked(format!("work/notice/{certificate}/"));
+    loop {
+        let listed = store.list(&prefix, None, Page::first(AT_ONCE)).await?;
+        if listed.kvs.is_empty() {
+            return Ok(());
+        }
+        let mut change = Change::of_work();
+        for kv in listed.kvs {
+            change.edit(kv.key, None, Expected::Any);
+        }
+        commit(store, change).await?;
+    }
 }
 
 impl Change {

@@ -13,6 +13,7 @@ use portward_store::{
     change::NewVersion,
     desired::{Desired, StoredCertificate, open_private_key},
     sealing::Secret,
+    work,
 };
 use zeroize::Zeroizing;
 
@@ -240,6 +241,11 @@ impl App {
             change.remove_certificate(stored);
             self.forget_renewals(&stored.value.id, &mut change).await?;
             let revision = self.commit(change).await?;
+            // It is removed all the same.
+            if let Err(error) = work::forget_notices(&*self.parts.store, &stored.value.id).await {
+                let error = super::chain_text(&error);
+                tracing::warn!(certificate.id = id, error, "what was told of a certificate could not be forgotten");
+            }
             drop(deciding);
             self.in_effect(revision).await?;
         }

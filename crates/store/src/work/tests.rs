@@ -160,3 +160,20 @@ async fn what_a_newer_portward_wrote_is_not_guessed_at() {
     let error = Renewal::read(&store, &certificate()).await.unwrap_err();
     assert!(matches!(error, ReadWorkError::Record { source: RecordError::Newer { v: 2, .. }, .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn what_was_told_of_a_removed_certificate_is_forgotten_and_of_others_it_is_not() {
+    let store = MemoryStore::new();
+    let other = CertificateId::parse("other").unwrap();
+    for number in 1..=120 {
+        let mut change = Change::of_work();
+        change.put_notice(&certificate(), VersionNumber(number), "expired");
+        change.put_notice(&other, VersionNumber(number), "expired");
+        commit(&store, change).await.unwrap();
+    }
+    forget_notices(&store, &certificate()).await.unwrap();
+    for number in 1..=120 {
+        assert!(!is_noticed(&store, &certificate(), VersionNumber(number), "expired").await.unwrap());
+        assert!(is_noticed(&store, &other, VersionNumber(number), "expired").await.unwrap());
+    }
+}

@@ -3,12 +3,12 @@
 
 mod gate;
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use gate::{Gate, Moment};
 use portward_api::{
     Client, Effect,
-    acme::{CertificateRenew, CertificateRequestCreate, OutcomeView, RenewalView},
+    acme::{AttemptView, CertificateRenew, CertificateRequestCreate, OutcomeView, RenewalView},
 };
 use portward_core::{CertificateId, IssuerId, Timestamp, acme::Stage};
 use portward_store::{sqlite::SqliteStore, work::OrderProgress};
@@ -31,6 +31,8 @@ const LAST: [&str; 3] = ["a handshake for", "the certificate is served", "a cert
 
 /// How many servers are killed side by side.
 const LANES: usize = 4;
+/// How many certificates are ordered at once.
+const SIDE_BY_SIDE: usize = 12;
 /// How many requests to the CA there are in a renewal, and a few more.
 const REQUESTS: usize = 12;
 /// How often a server is killed in one renewal.
@@ -58,6 +60,44 @@ fn a_server_that_is_killed_while_its_account_gets_a_new_key_goes_on_with_the_key
     let run = |moment| std::thread::spawn(move || Runtime::new().unwrap().block_on(roll_over_and_die(moment)));
     let killed: usize = Moment::ALL.map(run).into_iter().map(|lane| lane.join().unwrap()).sum();
     assert!(killed >= 3, "killed {killed} times only");
+}
+
+#[test]
+fn certificates_that_are_ordered_side_by_side_have_one_order_each_whenever_it_is_killed() {
+    Runtime::new().unwrap().block_on(async {
+        let mut lane = Lane::start(0).await;
+        let names = (0..SIDE_BY_SIDE).map(|number| format!("n{number}.test"));
+        let ids = names.clone().map(|name| CertificateId::parse(&name.replace('.', "-")).unwrap()).collect::<Vec<_>>();
+        let client = |lane: &Lane| Client::local(lane.server().data_directory());
+        for name in names {
+            client(&lane).request_certificate(&request(&name, "http-01"), Effect::Apply).await.unwrap();
+        }
+        for round in 1..=2 {
+            for kill in 0..10 {
+                tokio::time::sleep(Duration::from_millis(40 * kill % 170)).await;
+                lane.server().kill();
+                lane.server = lane.server.take().map(StartedProgram::start_again);
+            }
+            for id in &ids {
+                eventually("it is served, by one attempt each time", async || {
+                    let attempts = client(&lane).list_certificate_attempts(id).await.unwrap();
+                    assert!(attempts.len() <= round, "{attempts:?}");
+                    let served = |attempt: &AttemptView| matches!(attempt.outcome, Some(OutcomeView::Served { .. }));
+                    (attempts.len() == round && attempts.iter().all(served)).then_some(())
+                })
+                .await;
+            }
+            let log = lane.pebble.log();
+            assert_eq!(lane.pebble.orders(), round * SIDE_BY_SIDE, "{log}");
+            assert_eq!(log.matches("Issued certificate serial ").count(), round * SIDE_BY_SIDE, "{log}");
+            if round == 1 {
+                let renew = CertificateRenew { force: true, placed: false };
+                for id in &ids {
+                    client(&lane).renew_certificate(id, &renew).await.unwrap();
+                }
+            }
+        }
+    });
 }
 
 /// Rolls over and is killed at each request for it; gives how often it was.

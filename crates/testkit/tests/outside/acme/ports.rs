@@ -1,13 +1,14 @@
 //! Ports 80 and 443, where CAs look: bindings that are made for a challenge, or for good, and a port that is taken.
 
-use std::{
-    io::{Read, Write},
-    time::Duration,
-};
+use std::time::Duration;
 
 use portward_core::Thumbprint;
 use portward_testkit::{
     Connection, Pebble, Program, StartedProgram, Upstream, free_port, get, handshake, in_network_of_its_own, run,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
 };
 
 use super::bench::{json, text};
@@ -55,15 +56,16 @@ fn where_there_is_no_https_binding_one_on_443_of_all_addresses_is_added() {
 fn a_server_of_somebody_else_at_port_80_is_told_of() {
     let test = "acme::ports::a_server_of_somebody_else_at_port_80_is_told_of";
     inside(test, async |server, pebble| {
-        let other = std::net::TcpListener::bind("127.0.0.1:80").unwrap();
-        #[allow(clippy::disallowed_methods, reason = "the delay is what this server is for")]
-        std::thread::spawn(move || {
-            for stream in other.incoming() {
-                let mut stream = stream.unwrap();
-                let _ = stream.read(&mut [0; 4096]);
-                // So that the CA's answer comes a while after what was seen before it was asked.
-                std::thread::sleep(Duration::from_millis(1500));
-                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n");
+        let other = TcpListener::bind("127.0.0.1:80").await.unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = other.accept().await {
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    // So that the CA's answer comes a while after what was seen before it was asked.
+                    tokio::time::sleep(Duration::from_millis(1500)).await;
+                    let answer = b"HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n";
+                    let _ = stream.write_all(answer).await;
+                });
             }
         });
         assert_eq!(get(([127, 0, 0, 1], 80).into(), "shop.test", "/", "").await.status, 404);
