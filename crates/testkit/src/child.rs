@@ -1,8 +1,9 @@
 //! Other programs, started beside Portward and ended with the value that holds them.
 
 use std::{
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 /// Is a running program of somebody else; dropping it ends it.
@@ -40,6 +41,18 @@ pub fn run(command: &mut Command) -> String {
 }
 
 /// A port that was free a moment ago, for programs that cannot be given port 0.
+///
+/// It is none of those that the system gives away, so that no connection and no other program takes it meanwhile.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run side by side begin at different ones.
+    let begin = u16::try_from(std::process::id() * 61 % u32::from(PORTS)).unwrap();
+    (0..PORTS)
+        .map(|_| FIRST_PORT + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS) % PORTS)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
+
+/// Linux gives away those from 32768 on.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;
