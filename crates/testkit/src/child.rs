@@ -1,7 +1,7 @@
 //! Other programs, started beside Portward and ended with the value that holds them.
 
 use std::{
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicU16, Ordering},
 };
@@ -42,15 +42,17 @@ pub fn run(command: &mut Command) -> String {
 
 /// A port that was free a moment ago, for programs that cannot be given port 0.
 ///
-/// It is below those that Linux hands out by itself, and no other test of this program gets it.
+/// It is none of those that the system gives away, so that no connection and no other program takes it meanwhile.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run beside each other begin elsewhere.
-    let offset = u16::try_from(std::process::id() % 100).unwrap() * 100;
-    loop {
-        let port = 15_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 15_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("::", port)).is_ok() {
-            return port;
-        }
-    }
+    // Test programs that run side by side begin at different ones.
+    let begin = u16::try_from(std::process::id() * 61 % u32::from(PORTS)).unwrap();
+    (0..PORTS)
+        .map(|_| FIRST_PORT + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS) % PORTS)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
+
+/// Linux gives away those from 32768 on.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;

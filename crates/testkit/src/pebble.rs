@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
@@ -147,11 +147,7 @@ impl PebbleOptions {
             authority.issue_between(&["localhost", "127.0.0.1"], Timestamp::EPOCH, Timestamp::EPOCH.plus(CENTURY));
         fs::write(directory.path().join("server.pem"), issued.chain_pem).unwrap();
         fs::write(directory.path().join("server.key"), issued.key_pem).unwrap();
-        // Held until all are there, so that no two are the same.
-        let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [listen, management, dns, dns_management] =
-            held.each_ref().map(|listener| listener.local_addr().unwrap().port());
-        drop(held);
+        let [listen, management, dns, dns_management] = [(); 4].map(|()| free_port());
         let at = |port: u16| format!("127.0.0.1:{port}");
         let http = if self.answers_http { at(self.http_port) } else { String::new() };
         let dns_server = Child::start(

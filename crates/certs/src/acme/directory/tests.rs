@@ -197,8 +197,9 @@ async fn a_list_of_orders_may_be_missing_but_not_the_ca() {
     let expired = order_body(&server, "pending").replacen('{', "{\"expires\": \"2026-11-20T12:00:00Z\",", 1);
     let expired = Reply::json(200, &expired).header("Date", "Fri, 20 Nov 2026 12:00:01 GMT");
     let open = Reply::json(200, &order_body(&server, "ready"));
-    server.next([with_orders(), page("/order/1", "</orders?2>;rel=\"next\""), expired]);
-    server.next([page("/order/2", "</orders>;rel=\"index\""), open.clone(), open]);
+    // The last one of the list is read first, then the first one.
+    server.next([with_orders(), page("/order/2", "</orders?2>;rel=\"next\"")]);
+    server.next([page("/order/1", "</orders>;rel=\"index\""), expired, open.clone(), open]);
     let found = ca.find_order(&account, &names).await.unwrap().unwrap();
     assert_eq!((found.url, found.status), (server.url("/order/2"), OrderStatus::Ready));
 }

@@ -25,6 +25,7 @@ async fn one_command_has_a_name_served_by_a_ca_and_no_request_fails_meanwhile() 
     let after = handshake(bench.server.https, NAME).await;
     let (answered, failed) = load.stop().await;
     assert_eq!(failed, Vec::<String>::new(), "of {answered}");
+    println!("{answered} requests were answered, and none failed");
     assert!(answered > 200, "{answered} requests were answered");
     assert_ne!(before, after);
     bench.is_trusted("shop-test", NAME).await;
