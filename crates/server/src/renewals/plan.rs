@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portward_core::{
-    AttemptId, IssuerId, Timestamp,
+    AttemptId, IssuerId, Thumbprint, Timestamp,
     acme::{Attempt, Budget, FailureKind, Issuer, Ledger, LimitKind, Limits, Stage, budget, next_suggestion_check},
 };
 use portward_store::{
@@ -119,9 +119,13 @@ impl Turn<'_> {
         let limits = Limits::of(&issuer.directory);
         let orders = Ledger::new(ledger::orders(store, id).await?);
         let same_names = Ledger::new(self.renewal.issued.clone());
-        let mut budgets = vec![budget(&orders, limits.orders, now)];
-        if !is_forced {
-            budgets.push(budget(&same_names, limits.same_names, now));
+        let mut budgets = Vec::new();
+        // CAs do not count an order that says what it replaces (RFC 9773 section 5).
+        if self.replaced(&issuer).is_none() {
+            budgets.push(budget(&orders, limits.orders, now));
+            if !is_forced {
+                budgets.push(budget(&same_names, limits.same_names, now));
+            }
         }
         for name in &self.managed.names {
             let failures = Ledger::new(ledger::failures(store, name).await?);
@@ -140,6 +144,16 @@ impl Turn<'_> {
         Ok(Next::Step)
     }
 
+    /// What an order with an issuer replaces; said only to the CA that issued it (RFC 9773 section 5), and that tells when
+    /// to renew.
+    fn replaced(&self, issuer: &Issuer) -> Option<Thumbprint> {
+        let version = issued(&self.certificate, &self.renewal)?;
+        let thumbprint = version.facts.thumbprint;
+        let is_known = self.renewal.window.as_ref().is_some_and(|window| window.of == thumbprint);
+        let is_theirs = self.renewal.issued_by.as_ref() == Some(&issuer.id);
+        (is_known && is_theirs && self.renewal.irreplaceable != Some(thumbprint)).then_some(thumbprint)
+    }
+
     /// Stores that an order is planned. From here on, nobody plans another one.
     async fn begin(&mut self, issuer: &Issuer, due: &Outlook, asked_for: Orders) -> Result<(), TurnError> {
         let now = self.now();
@@ -149,11 +163,7 @@ impl Turn<'_> {
         // Profiles have other names at every CA, so that one which was asked for is for the first issuer.
         let asked = self.managed.profile.clone().filter(|_| self.managed.issuers.first() == Some(&issuer.id));
         order.profile = asked.or_else(|| issuer.profile.clone());
-        // Said only to the CA that issued it (RFC 9773 section 5).
-        let replaced = issued(&self.certificate, &self.renewal).map(|version| version.facts.thumbprint);
-        order.replaces = replaced
-            .filter(|_| self.renewal.issued_by.as_ref() == Some(&issuer.id))
-            .filter(|thumbprint| self.renewal.irreplaceable != Some(*thumbprint));
+        order.replaces = self.replaced(issuer);
         self.attempt = Some(Attempt {
             id: attempt_id,
             certificate: self.id().clone(),
@@ -172,7 +182,7 @@ impl Turn<'_> {
         self.tell(format!("asking {} for {}; {why}", issuer.id, names(&self.managed.names)));
         let mut change = Change::of_work();
         self.put(&mut change);
-        if let Orders::One = asked_for {
+        if let (Orders::One, None) = (asked_for, self.replaced(issuer)) {
             let mut orders = Ledger::new(ledger::orders(&*self.engine.store, &issuer.id).await?);
             orders.prune(now, Limits::of(&issuer.directory).orders.per);
             orders.record(now);
