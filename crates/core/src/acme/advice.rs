@@ -135,7 +135,7 @@ fn used_up(kind: LimitKind, budget: Budget) -> Option<Advice> {
 
 fn binding(facts: &AdviceFacts) -> Option<Advice> {
     let (port, scheme) = (facts.port, facts.scheme());
-    let add = format!("Add one that stays with `portward binding add '{scheme}://*:{port}'`.");
+    let add = format!("Add one that stays with `portward binding add {scheme}://[::]:{port}`.");
     Some(match facts.binding.as_ref()? {
         PortBinding::Bound => Advice::good(Check::Binding, format!("Portward listens on port {port}")),
         PortBinding::ForTheChallenge => Advice {

@@ -170,7 +170,7 @@ pub(super) fn port(facts: &AdviceFacts) -> Option<Advice> {
             format!("port {port} of {address} {what}"),
             format!(
                 "Let port {port} through in every firewall on the way, and see that Portward listens there: `portward binding add \
-                 '{}://*:{port}'`. Or use dns-01, which needs no port.",
+                 {}://[::]:{port}`. Or use dns-01, which needs no port.",
                 facts.scheme()
             ),
         ));

@@ -94,7 +94,7 @@ pub(super) fn port_taken(failure: &Failure<'_>, port: u16, why: &str) -> Finding
         format!("Portward cannot listen on port {port} for the challenge: {}", sentence(why)),
         format!(
             "See who has the port with `ss -ltnp 'sport = :{port}'` and stop it, then keep the port with `portward binding \
-             add '{scheme}://*:{port}'`.{}",
+             add {scheme}://[::]:{port}`.{}",
             failure.by_dns().map_or_else(String::new, |by| format!(" To do without the port, use DNS: {by}."))
         ),
     )

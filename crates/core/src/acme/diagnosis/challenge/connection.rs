@@ -164,7 +164,7 @@ impl Look<'_> {
                 "challenge-refused",
                 format!("refuses connections to port {port}: nobody listens there"),
                 format!(
-                    "Let Portward listen with `portward binding add '{}://*:{port}'`, and forward port {port} of the router to it.",
+                    "Let Portward listen with `portward binding add {}://[::]:{port}`, and forward port {port} of the router to it.",
                     if self.kind == ChallengeKind::TlsAlpn01 { "https" } else { "http" }
                 ),
             )
