@@ -209,6 +209,10 @@ impl App {
             change.edit_certificate(stored, &stored.value.name, &management);
             return Ok(stored.value.id.clone());
         }
+        // The name that was configured before is the server's no more; what is served for it stays until it expires.
+        if let Some(stored) = before.filter(|stored| stored.value.management.managed().is_some()) {
+            change.edit_certificate(stored, &stored.value.name, &Management::Unmanaged);
+        }
         let name = managed.names.first().map(ToString::to_string).unwrap_or_default();
         let id = new_id(desired, &name)?;
         self.add_bridge(change, &id, &name, managed, desired)?;
@@ -266,8 +270,11 @@ impl App {
         for Stored { value: binding, revision } in wanted {
             let own = binding.default_certificate.as_ref().and_then(|id| desired.certificate(id));
             let own = own.and_then(|stored| stored.value.current_version());
-            // A certificate that somebody chose stays; one that we made ourselves gives way.
-            if own.is_none_or(|version| version.facts.self_signed) && binding.default_certificate.as_ref() != Some(id) {
+            // A certificate that somebody chose stays; one that we made ourselves gives way, and that of another name.
+            let was_configured =
+                binding.default_certificate.is_some() && binding.default_certificate == desired.settings.letsencrypt;
+            let gives_way = was_configured || own.is_none_or(|version| version.facts.self_signed);
+            if gives_way && binding.default_certificate.as_ref() != Some(id) {
                 let binding = Binding { default_certificate: Some(id.clone()), ..binding.clone() };
                 change.put_binding(&binding, Expected::At(*revision));
             }

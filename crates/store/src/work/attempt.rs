@@ -69,7 +69,11 @@ pub async fn newest_attempts(
             attempts.push(record.into_attempt(certificate, id));
         }
     }
-    attempts.sort_by(|a, b| (b.began, &b.id).cmp(&(a.began, &a.id)));
+    match certificate {
+        // In the order in which they were begun, even if the clock was set back meanwhile.
+        Some(_) => attempts.sort_by(|a, b| b.id.cmp(&a.id)),
+        None => attempts.sort_by(|a, b| (b.began, &b.id).cmp(&(a.began, &a.id))),
+    }
     attempts.truncate(most);
     Ok(attempts)
 }

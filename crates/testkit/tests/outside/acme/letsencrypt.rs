@@ -87,6 +87,20 @@ async fn what_was_configured_is_renewed_and_disabled() {
     assert_eq!(bench.pebble.orders(), 2);
 }
 
+#[tokio::test]
+async fn a_server_that_gets_another_name_has_its_old_certificate_renewed_no_more() {
+    let bench = Bench::without_issuer(|options| options.always_valid()).await;
+    let directory = bench.pebble.directory_url();
+    bench.server.portward(&configure(&directory, &["--accept-terms", "--wait"], NAME));
+    bench.server.portward(&configure(&directory, &["--accept-terms", "--wait"], "new.shop.test"));
+    assert_eq!(bench.certificate("shop-test")["managed"], false);
+    let new = bench.certificate("new-shop-test");
+    assert_eq!((&new["managed"], &new["source"]), (&true.into(), &"acme".into()));
+    // Whoever asks for a name that no certificate has is shown the new one.
+    let shown = portward_testkit::handshake(bench.server.https, "nobody.test").await;
+    assert_eq!(portward_core::Thumbprint::of(&shown).to_string(), text(&new["thumbprint"]));
+}
+
 /// The words of the command for a name at a directory.
 fn configure<'a>(directory: &'a str, more: &[&'a str], name: &'a str) -> Vec<&'a str> {
     let mut words = vec!["letsencrypt", "configure", "--dns-name", name, "--email", "ops@shop.test"];
