@@ -40,6 +40,35 @@ async fn a_wildcard_and_its_apex_are_shown_by_a_program_that_writes_txt_records(
     assert_eq!(bench.pebble.orders(), 1);
 }
 
+/// Pain 14: what a provider says is what the operator reads, and what to do about it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pain_14_a_dns_provider_that_fails_is_told_of_in_its_own_words() {
+    let bench = Bench::without_issuer(|options| options).await;
+    bench.add_issuer("pebble", &["--resolver", &bench.pebble.dns_addr().to_string()]);
+    let hook = bench.script("hook", "#!/bin/sh\necho 'the zone shop.test is locked by the registrar' >&2\nexit 3\n");
+    bench.server.portward(&["acme", "dns", "add", "exec", "--set", &format!("program={}", hook.display())]);
+    let (outcome, said) = bench.is_not_issued("*.shop.test", &["--dns", "exec"]);
+    assert_eq!(outcome["code"], "dns-provider-failed", "{outcome:#}");
+    assert!(text(&outcome["cause"]).contains("the zone shop.test is locked by the registrar"), "{outcome:#}");
+    assert!(said.contains("Cause") && said.contains("locked by the registrar") && said.contains("Remedy"), "{said}");
+}
+
+/// Pain 5: the record is written, and the CA is not told to look before every server shows it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pain_5_a_record_that_no_server_shows_is_waited_for_and_the_ca_is_not_told_to_look() {
+    let bench = Bench::without_issuer(|options| options).await;
+    bench.add_issuer("pebble", &["--resolver", &bench.pebble.dns_addr().to_string()]);
+    let hook = bench.script("hook", "#!/bin/sh\nexit 0\n");
+    bench.server.portward(&["acme", "dns", "add", "exec", "--set", &format!("program={}", hook.display())]);
+    bench.server.portward(&["certificate", "request", "slow.test", "--issuer", "pebble", "--dns", "exec"]);
+    eventually("the record is waited for", || {
+        let timeline = bench.timeline("slow-test");
+        let is_waiting = timeline.contains("waiting for _acme-challenge.slow.test");
+        std::future::ready((is_waiting && !timeline.contains("told to look")).then_some(()))
+    })
+    .await;
+}
+
 #[test]
 fn dynamic_updates_reach_the_zone_that_a_delegation_leads_to() {
     const TEST: &str = "acme::dns::dynamic_updates_reach_the_zone_that_a_delegation_leads_to";
