@@ -136,6 +136,6 @@ async fn what_was_seen_before_is_told_however_long_the_ca_looked() {
     (create.issuers, create.challenge) = (vec!["blocked".to_owned()], Some("http-01".to_owned()));
     let id = house.request(create).await;
     let page = house.page(&house.attempts(&id, 1).await[0]);
-    assert!(page.contains("Seen before the CA was asked: no binding has port"), "{page}");
+    assert!(page.contains("Seen before the CA was asked: Portward cannot listen on port"), "{page}");
     assert!(page.contains("Another program on this machine has port"), "{page}");
 }
