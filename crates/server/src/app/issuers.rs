@@ -53,6 +53,9 @@ impl App {
         apply: Apply,
     ) -> Result<Revised<IssuerView>, AppError> {
         let (mut issuer, eab) = parse(input)?;
+        // The CA may take its time, in which others decide.
+        self.check_trust(&issuer)?;
+        self.demand_terms(&issuer, input.accept_terms).await?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         issuer.id = match &input.id {
@@ -68,8 +71,6 @@ impl App {
             }
             None => new_id(&desired, &issuer.directory)?,
         };
-        self.check_trust(&issuer)?;
-        self.demand_terms(&issuer, input.accept_terms).await?;
         let view = self.issuer_view(&issuer, &desired).await?;
         if apply == Apply::DryRun {
             return Ok(Revised { view, revision: None });

@@ -99,7 +99,6 @@ impl Turn<'_> {
         );
         let order = self.order_mut()?;
         if order.url.is_some() && now.since(order.planned) < ORDERS_LAST {
-            order.outages += 1;
             order.not_before = error.retry_after.map(|_| until);
             let cause = diagnosis.cause.clone();
             self.tell(format!("{cause} The order stays, and the CA is asked again."));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portward_core::{
     AttemptId, IssuerId, Thumbprint, Timestamp,
-    acme::{Attempt, Budget, FailureKind, Issuer, Ledger, LimitKind, Limits, Stage, budget, next_suggestion_check},
+    acme::{Attempt, Budget, FailureKind, Issuer, Ledger, LimitKind, Limits, budget, next_suggestion_check},
 };
 use portward_store::{
     change::{Change, commit},
@@ -192,7 +192,6 @@ impl Turn<'_> {
             change.remove_request(self.id());
         }
         commit(&*self.engine.store, change).await?;
-        debug_assert_eq!(self.order.as_ref().map(|order| order.stage), Some(Stage::Planned));
         Ok(())
     }
 

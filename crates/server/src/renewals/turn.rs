@@ -216,7 +216,6 @@ impl<'e> Turn<'e> {
         let order = self.order_mut()?;
         order.stage = stage;
         order.since = now;
-        order.outages = 0;
         order.not_before = None;
         self.save().await?;
         Ok(Next::Step)

@@ -49,8 +49,6 @@ pub struct OrderProgress {
     /// The version that it became.
     #[serde(with = "text::option")]
     pub version: Option<VersionNumber>,
-    /// Calls in a row that found the CA in trouble.
-    pub outages: u32,
     /// Until when the CA told not to ask on; none if it did not.
     #[serde(with = "text::option", default)]
     pub not_before: Option<Timestamp>,
@@ -125,7 +123,6 @@ impl OrderProgress {
             challenges: Vec::new(),
             key: None,
             version: None,
-            outages: 0,
             not_before: None,
             advice: Vec::new(),
         }
