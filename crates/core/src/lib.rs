@@ -6,6 +6,7 @@
 
 pub mod acme;
 
+mod access;
 mod binding;
 mod certificate;
 mod chain;
@@ -24,6 +25,7 @@ mod timestamp;
 mod upstream;
 mod validity;
 
+pub use access::{Permission, Role};
 pub use binding::{Binding, BindingUrlError, Scheme, addresses_overlap};
 pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
 pub use chain::Chain;

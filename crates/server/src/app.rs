@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing changes what is served but a commit to the store, and each has its audit record in it.
 
+pub(crate) mod access;
 pub(crate) mod actor;
 mod attempts;
 mod backup;
@@ -33,11 +34,12 @@ use portward_store::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use actor::{Actor, Allowed, Permission, Right, right};
+pub(crate) use actor::{Actor, Allowed, Right, right};
 pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_hex, slug};
 
 use crate::{
+    portal::Toasts,
     renewals::Engine,
     served::{Served, ServedState},
 };
@@ -47,6 +49,8 @@ pub(crate) struct App {
     parts: AppParts,
     /// Held from looking at the desired state to changing it, so that two decisions never contradict each other.
     deciding: Mutex<()>,
+    /// What the portal says once.
+    toasts: Toasts,
 }
 
 /// Is what the application works with.
@@ -97,7 +101,7 @@ pub(crate) enum Precondition {
 
 impl App {
     pub(crate) fn new(parts: AppParts) -> Self {
-        Self { parts, deciding: Mutex::new(()) }
+        Self { parts, deciding: Mutex::new(()), toasts: Toasts::default() }
     }
 
     /// What is served now.
@@ -105,7 +109,13 @@ impl App {
         self.parts.served.now()
     }
 
-    fn now(&self) -> Timestamp {
+    /// What the portal says once.
+    pub(crate) fn toasts(&self) -> &Toasts {
+        &self.toasts
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
 

@@ -11,7 +11,7 @@ use std::{
 use axum::Router;
 use portward_api::{BindingCreate, CertificateFile, CertificateImport, SecretBytes, SiteCreate};
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
-use portward_core::{HostPattern, Timestamp};
+use portward_core::{HostPattern, Permission, Timestamp};
 use portward_proxy::{Clock, Proxy, ProxyOptions, limits::Limits};
 use portward_store::{
     Store,
@@ -24,10 +24,9 @@ use portward_store::{
 use tokio::task::JoinSet;
 
 use crate::{
-    app::{Actor, Allowed, App, AppParts, Permission, Right},
+    app::{Actor, Allowed, App, AppParts, Right},
     notice::Notice,
     renewals::{Engine, EngineParts, Outside, Probe},
-    rest,
     served::Served,
     tasks::{
         self, ShutdownTrigger,
@@ -35,6 +34,7 @@ use crate::{
         publish::Publish,
         supervise,
     },
+    web,
 };
 
 /// Is an application that serves.
@@ -133,7 +133,7 @@ impl Fixture {
 
     /// The API, asked by somebody who may everything.
     pub(crate) fn api(&self) -> Router {
-        rest::router(Arc::clone(&self.app))
+        web::router(Arc::clone(&self.app))
     }
 
     /// What is stored.

@@ -12,6 +12,7 @@ mod first_start;
 mod fixture;
 mod master_key;
 mod notice;
+mod portal;
 mod problem;
 mod process;
 pub mod renewals;
@@ -21,6 +22,7 @@ mod served;
 mod server;
 mod start_error;
 mod tasks;
+mod web;
 
 pub use portward_certs::acme::HttpTimeouts;
 pub use portward_proxy::Drained;

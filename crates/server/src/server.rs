@@ -32,7 +32,6 @@ use crate::{
     notice::Notice,
     process,
     renewals::{Engine, EngineParts, Outside, Probe},
-    rest,
     served::Served,
     start_error::StartError,
     tasks::{
@@ -42,6 +41,7 @@ use crate::{
         renew::Renew,
         supervise,
     },
+    web,
 };
 
 /// Says how a [`Server`] is started.
@@ -170,7 +170,7 @@ impl Server {
             data_dir,
             engine: Arc::clone(&engine),
         }));
-        let api = rest::router(app);
+        let api = web::router(app);
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
         let shown =

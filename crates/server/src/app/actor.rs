@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeSet, fmt, marker::PhantomData};
 
+use portward_core::Permission;
+
 use super::error::AppError;
 
 /// Is somebody who asks for something; the name goes to audit records.
@@ -26,54 +28,40 @@ pub(crate) trait Right: Send + Sync + 'static {
     const PERMISSION: Permission;
 }
 
-macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
-        /// Lists what can be permitted, one by one.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) enum Permission {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Permission {
-            /// All there are.
-            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// What the permission is called, for people.
-            pub(crate) fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-        }
-
+macro_rules! rights {
+    ($($name:ident,)*) => {
         /// The permissions as types.
         pub(crate) mod right {
-            $($(#[$doc])* #[derive(Debug)] pub(crate) enum $name {}
+            $(
+                #[doc = concat!("As a type: [`Permission::", stringify!($name), "`](super::Permission::", stringify!($name), ").")]
+                #[derive(Debug)]
+                pub(crate) enum $name {}
 
-            impl super::Right for $name {
-                const PERMISSION: super::Permission = super::Permission::$name;
-            })*
+                impl super::Right for $name {
+                    const PERMISSION: super::Permission = super::Permission::$name;
+                }
+            )*
         }
     };
 }
 
-permissions! {
-    /// To see everything that is not secret.
-    View => "view",
-    /// To add and remove bindings.
-    BindingEdit => "change bindings",
-    /// To add, edit and remove sites.
-    SiteEdit => "change sites",
-    /// To add, replace and remove certificates, and to go back to an older version.
-    CertificateEdit => "change certificates",
-    /// To add and remove issuers and DNS providers.
-    AcmeEdit => "change issuers and DNS providers",
-    /// To take a certificate's private key out of the store.
-    CertificateExportPrivateKey => "export private keys",
-    /// To take a backup of the store.
-    StoreBackup => "back up the store",
-    /// To replace everything by a backup.
-    StoreRestore => "restore the store",
+rights! {
+    View,
+    BindingChange,
+    SiteChange,
+    CertificateChange,
+    CertificateExportPrivateKey,
+    IssuerChange,
+    HttpsSettingsChange,
+    SettingsChange,
+    UserView,
+    UserChange,
+    TokenChange,
+    AuditView,
+    NotificationChange,
+    MetricsView,
+    StoreBackup,
+    StoreRestore,
 }
 
 impl Actor {
@@ -103,8 +91,9 @@ impl Actor {
             Ok(Allowed { actor: self.clone(), right: PhantomData })
         } else {
             Err(AppError::not_permitted(format!(
-                "{self} lacks the permission to {}; ask somebody who has it",
-                R::PERMISSION.as_str()
+                "{self} lacks the permission to {} ({}); ask somebody who has it",
+                R::PERMISSION.purpose(),
+                R::PERMISSION
             )))
         }
     }
@@ -131,7 +120,7 @@ mod tests {
     fn an_actor_may_what_it_is_permitted_and_nothing_else() {
         let actor = Actor::with(&[Permission::View]);
         assert!(actor.may::<right::View>().is_ok());
-        assert_eq!(actor.may::<right::SiteEdit>().err().map(|error| error.code()), Some("not-permitted"));
+        assert_eq!(actor.may::<right::SiteChange>().err().map(|error| error.code()), Some("not-permitted"));
         assert!(Actor::local(0, Some("root")).may::<right::CertificateExportPrivateKey>().is_ok());
     }
 

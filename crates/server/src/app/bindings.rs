@@ -28,7 +28,7 @@ impl App {
     /// Adds a binding: tried, saved, bound. If it cannot be bound, nothing is saved.
     pub(crate) async fn add_binding(
         &self,
-        by: &Allowed<right::BindingEdit>,
+        by: &Allowed<right::BindingChange>,
         input: &BindingCreate,
         apply: Apply,
     ) -> Result<Revised<BindingView>, AppError> {
@@ -67,7 +67,7 @@ impl App {
     /// Removes a binding; its connections finish what they do.
     pub(crate) async fn remove_binding(
         &self,
-        by: &Allowed<right::BindingEdit>,
+        by: &Allowed<right::BindingChange>,
         id: &str,
         precondition: Precondition,
         apply: Apply,
@@ -103,7 +103,7 @@ impl App {
     /// Removes a binding that was saved and then could not be bound after all.
     async fn take_back(
         &self,
-        by: &Allowed<right::BindingEdit>,
+        by: &Allowed<right::BindingChange>,
         binding: &Binding,
         revision: Revision,
     ) -> Result<(), AppError> {

@@ -58,7 +58,7 @@ impl App {
     /// Makes a certificate that is signed by its own key.
     pub(crate) async fn make_self_signed(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         input: &SelfSignedCreate,
         apply: Apply,
     ) -> Result<Revised<CertificateTaken>, AppError> {
@@ -111,7 +111,7 @@ impl App {
     /// Goes back to the version before the one that is served.
     pub(crate) async fn roll_back_certificate(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         id: &str,
         input: &CertificateRollback,
         precondition: Precondition,
@@ -210,7 +210,7 @@ impl App {
     /// Removes a certificate that no site and no binding names.
     pub(crate) async fn remove_certificate(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         id: &str,
         precondition: Precondition,
         apply: Apply,

@@ -56,7 +56,7 @@ impl App {
     /// Adds a DNS provider. Nothing is asked of it yet.
     pub(crate) async fn add_dns_provider(
         &self,
-        by: &Allowed<right::AcmeEdit>,
+        by: &Allowed<right::IssuerChange>,
         input: &DnsProviderCreate,
         apply: Apply,
     ) -> Result<Revised<DnsProviderView>, AppError> {
@@ -110,7 +110,7 @@ impl App {
     /// Removes a DNS provider that no certificate needs.
     pub(crate) async fn remove_dns_provider(
         &self,
-        by: &Allowed<right::AcmeEdit>,
+        by: &Allowed<right::IssuerChange>,
         id: &str,
         precondition: Precondition,
         apply: Apply,

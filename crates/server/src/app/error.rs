@@ -76,6 +76,11 @@ impl AppError {
         Self { status, code, message: message.into(), findings: Vec::new(), cause: None }
     }
 
+    /// What was found about a certificate.
+    pub(crate) fn findings(&self) -> &[FindingView] {
+        &self.findings
+    }
+
     /// Adds what was found about a certificate.
     #[must_use]
     pub(crate) fn with_findings(mut self, findings: Vec<FindingView>) -> Self {

@@ -24,7 +24,7 @@ impl App {
     /// Takes over what another program keeps. What is wrong with one certificate does not stop the others.
     pub(crate) async fn import_foreign(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         input: ForeignImport,
         apply: Apply,
     ) -> Result<ForeignImported, AppError> {
@@ -57,7 +57,7 @@ impl App {
     /// Makes one change, or as many as are needed; gives the last revision.
     async fn take_over(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         kind: ForeignKind,
         desired: &Desired,
         moving: &Moving,

@@ -48,7 +48,7 @@ impl App {
     /// Adds an issuer. Its account is made with the first order.
     pub(crate) async fn add_issuer(
         &self,
-        by: &Allowed<right::AcmeEdit>,
+        by: &Allowed<right::IssuerChange>,
         input: &IssuerCreate,
         apply: Apply,
     ) -> Result<Revised<IssuerView>, AppError> {
@@ -86,7 +86,7 @@ impl App {
     /// Removes an issuer that no certificate is asked of, and forgets its account.
     pub(crate) async fn remove_issuer(
         &self,
-        by: &Allowed<right::AcmeEdit>,
+        by: &Allowed<right::IssuerChange>,
         id: &str,
         precondition: Precondition,
         apply: Apply,
@@ -117,7 +117,7 @@ impl App {
     /// Gives the account with an issuer a new key.
     pub(crate) async fn roll_over_account(
         &self,
-        _by: &Allowed<right::AcmeEdit>,
+        _by: &Allowed<right::IssuerChange>,
         id: &str,
     ) -> Result<RolledOver, AppError> {
         let desired = self.desired().await?;

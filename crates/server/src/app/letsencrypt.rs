@@ -26,7 +26,7 @@ impl App {
     /// Has the server's own name kept by a CA: issuer, certificate and binding in one change.
     pub(crate) async fn configure_letsencrypt(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         input: &LetsEncryptConfigure,
         apply: Apply,
     ) -> Result<Revised<LetsEncryptStatus>, AppError> {
@@ -74,7 +74,7 @@ impl App {
     /// Has the certificate renewed now.
     pub(crate) async fn renew_letsencrypt(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         input: &CertificateRenew,
     ) -> Result<LetsEncryptStatus, AppError> {
         let desired = self.desired().await?;
@@ -86,7 +86,7 @@ impl App {
     /// Stops renewing; what is served stays until it expires.
     pub(crate) async fn disable_letsencrypt(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
     ) -> Result<LetsEncryptStatus, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;

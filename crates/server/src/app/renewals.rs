@@ -34,7 +34,7 @@ impl App {
     /// Asks for a managed certificate; it is self-signed until the CA has issued.
     pub(crate) async fn request_certificate(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         input: &CertificateRequestCreate,
         precondition: Precondition,
         apply: Apply,
@@ -133,7 +133,7 @@ impl App {
     /// Stops managing a certificate: the version that is served stays, and nobody renews it.
     pub(crate) async fn unmanage_certificate(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         id: &str,
         precondition: Precondition,
     ) -> Result<Revised<CertificateView>, AppError> {
@@ -157,7 +157,7 @@ impl App {
     /// Has a certificate renewed now, or goes on with what is placed by hand.
     pub(crate) async fn renew_certificate(
         &self,
-        _by: &Allowed<right::CertificateEdit>,
+        _by: &Allowed<right::CertificateChange>,
         id: &str,
         input: &CertificateRenew,
     ) -> Result<RenewalView, AppError> {
@@ -187,7 +187,7 @@ impl App {
     /// Revokes the version that is served, and orders another one.
     pub(crate) async fn revoke_certificate(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         id: &str,
         input: &CertificateRevoke,
     ) -> Result<Revoked, AppError> {

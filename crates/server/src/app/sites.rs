@@ -29,7 +29,7 @@ impl App {
     /// Adds a site.
     pub(crate) async fn add_site(
         &self,
-        by: &Allowed<right::SiteEdit>,
+        by: &Allowed<right::SiteChange>,
         input: &SiteCreate,
         apply: Apply,
     ) -> Result<Revised<SiteView>, AppError> {
@@ -69,7 +69,7 @@ impl App {
     /// Changes a site; what the input leaves out stays.
     pub(crate) async fn edit_site(
         &self,
-        by: &Allowed<right::SiteEdit>,
+        by: &Allowed<right::SiteChange>,
         id: &str,
         input: &SiteUpdate,
         precondition: Precondition,
@@ -114,7 +114,7 @@ impl App {
     /// Removes a site.
     pub(crate) async fn remove_site(
         &self,
-        by: &Allowed<right::SiteEdit>,
+        by: &Allowed<right::SiteChange>,
         id: &str,
         precondition: Precondition,
         apply: Apply,

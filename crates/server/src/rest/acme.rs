@@ -21,18 +21,18 @@ pub(super) async fn show_issuer(call: Call<right::View>) -> Result<Response, App
     answer::revised(&call.app.show_issuer(&call.by, call.id()).await?)
 }
 
-pub(super) async fn add_issuer(mut call: Call<right::AcmeEdit>) -> Result<Response, AppError> {
+pub(super) async fn add_issuer(mut call: Call<right::IssuerChange>) -> Result<Response, AppError> {
     let input: IssuerCreate = call.json(WITH_AUTHORITIES).await?;
     let added = call.app.add_issuer(&call.by, &input, call.apply).await?;
     answer::created(&added, format!("/api/v1/acme/issuers/{}", added.view.id))
 }
 
-pub(super) async fn remove_issuer(mut call: Call<right::AcmeEdit>) -> Result<Response, AppError> {
+pub(super) async fn remove_issuer(mut call: Call<right::IssuerChange>) -> Result<Response, AppError> {
     call.no_body().await?;
     answer::json(&call.app.remove_issuer(&call.by, call.id(), call.precondition, call.apply).await?)
 }
 
-pub(super) async fn roll_over_account(mut call: Call<right::AcmeEdit>) -> Result<Response, AppError> {
+pub(super) async fn roll_over_account(mut call: Call<right::IssuerChange>) -> Result<Response, AppError> {
     call.no_dry_run()?;
     call.no_body().await?;
     answer::json(&call.app.roll_over_account(&call.by, call.id()).await?)
@@ -50,13 +50,13 @@ pub(super) async fn show_dns_provider(call: Call<right::View>) -> Result<Respons
     answer::revised(&call.app.show_dns_provider(&call.by, call.id())?)
 }
 
-pub(super) async fn add_dns_provider(mut call: Call<right::AcmeEdit>) -> Result<Response, AppError> {
+pub(super) async fn add_dns_provider(mut call: Call<right::IssuerChange>) -> Result<Response, AppError> {
     let input: DnsProviderCreate = call.json(SMALL).await?;
     let added = call.app.add_dns_provider(&call.by, &input, call.apply).await?;
     answer::created(&added, format!("/api/v1/acme/dns-providers/{}", added.view.id))
 }
 
-pub(super) async fn remove_dns_provider(mut call: Call<right::AcmeEdit>) -> Result<Response, AppError> {
+pub(super) async fn remove_dns_provider(mut call: Call<right::IssuerChange>) -> Result<Response, AppError> {
     call.no_body().await?;
     answer::json(&call.app.remove_dns_provider(&call.by, call.id(), call.precondition, call.apply).await?)
 }
@@ -81,7 +81,7 @@ pub(super) async fn show_renewal(call: Call<right::View>) -> Result<Response, Ap
     answer::json(&call.app.show_renewal(&call.by, call.id()).await?)
 }
 
-pub(super) async fn request(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn request(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: CertificateRequestCreate = call.json(SMALL).await?;
     let requested = call.app.request_certificate(&call.by, &input, call.precondition, call.apply).await?;
     if input.replace.is_some() {
@@ -90,25 +90,25 @@ pub(super) async fn request(mut call: Call<right::CertificateEdit>) -> Result<Re
     answer::created(&requested, format!("/api/v1/certificates/{}", requested.view.certificate.id))
 }
 
-pub(super) async fn renew(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn renew(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     call.no_dry_run()?;
     let input: CertificateRenew = call.json(SMALL).await?;
     answer::json(&call.app.renew_certificate(&call.by, call.id(), &input).await?)
 }
 
-pub(super) async fn revoke(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn revoke(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     call.no_dry_run()?;
     let input: CertificateRevoke = call.json(SMALL).await?;
     answer::json(&call.app.revoke_certificate(&call.by, call.id(), &input).await?)
 }
 
-pub(super) async fn unmanage(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn unmanage(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     call.no_dry_run()?;
     call.no_body().await?;
     answer::revised(&call.app.unmanage_certificate(&call.by, call.id(), call.precondition).await?)
 }
 
-pub(super) async fn configure(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn configure(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: LetsEncryptConfigure = call.json(WITH_AUTHORITIES).await?;
     answer::revised(&call.app.configure_letsencrypt(&call.by, &input, call.apply).await?)
 }
@@ -117,13 +117,13 @@ pub(super) async fn show_letsencrypt(call: Call<right::View>) -> Result<Response
     answer::json(&call.app.show_letsencrypt(&call.by).await?)
 }
 
-pub(super) async fn renew_letsencrypt(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn renew_letsencrypt(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     call.no_dry_run()?;
     let input: CertificateRenew = call.json(SMALL).await?;
     answer::json(&call.app.renew_letsencrypt(&call.by, &input).await?)
 }
 
-pub(super) async fn disable_letsencrypt(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn disable_letsencrypt(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     call.no_dry_run()?;
     call.no_body().await?;
     answer::json(&call.app.disable_letsencrypt(&call.by).await?)
@@ -141,7 +141,7 @@ pub(super) async fn simulate(mut call: Call<right::View>) -> Result<Response, Ap
     answer::json(&call.app.simulate(&call.by, &input).await?)
 }
 
-pub(super) async fn import_foreign(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn import_foreign(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: ForeignImport = call.json(FOREIGN).await?;
     answer::json(&call.app.import_foreign(&call.by, input, call.apply).await?)
 }

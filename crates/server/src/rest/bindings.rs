@@ -14,13 +14,13 @@ pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> 
     answer::revised(&call.app.show_binding(&call.by, call.id())?)
 }
 
-pub(super) async fn add(mut call: Call<right::BindingEdit>) -> Result<Response, AppError> {
+pub(super) async fn add(mut call: Call<right::BindingChange>) -> Result<Response, AppError> {
     let input: BindingCreate = call.json(SMALL).await?;
     let added = call.app.add_binding(&call.by, &input, call.apply).await?;
     answer::created(&added, format!("/api/v1/bindings/{}", added.view.id))
 }
 
-pub(super) async fn remove(mut call: Call<right::BindingEdit>) -> Result<Response, AppError> {
+pub(super) async fn remove(mut call: Call<right::BindingChange>) -> Result<Response, AppError> {
     call.no_body().await?;
     answer::json(&call.app.remove_binding(&call.by, call.id(), call.precondition, call.apply).await?)
 }

@@ -23,18 +23,18 @@ pub(super) async fn list_versions(call: Call<right::View>) -> Result<Response, A
     answer::json(&call.app.list_certificate_versions(&call.by, call.id())?)
 }
 
-pub(super) async fn import(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn import(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: CertificateImport = call.json(IMPORT).await?;
     let taken = call.app.import_certificate(&call.by, input, call.precondition, call.apply).await?;
     taken_answer(&taken)
 }
 
-pub(super) async fn make_self_signed(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn make_self_signed(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: SelfSignedCreate = call.json(SMALL).await?;
     taken_answer(&call.app.make_self_signed(&call.by, &input, call.apply).await?)
 }
 
-pub(super) async fn roll_back(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn roll_back(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: CertificateRollback = call.json(SMALL).await?;
     let back = call.app.roll_back_certificate(&call.by, call.id(), &input, call.precondition, call.apply).await?;
     taken_answer(&back)
@@ -48,7 +48,7 @@ pub(super) async fn export(mut call: Call<right::CertificateExportPrivateKey>) -
     Ok(answer::file(exported.media_type, Body::from(content)))
 }
 
-pub(super) async fn remove(mut call: Call<right::CertificateEdit>) -> Result<Response, AppError> {
+pub(super) async fn remove(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     call.no_body().await?;
     answer::json(&call.app.remove_certificate(&call.by, call.id(), call.precondition, call.apply).await?)
 }

@@ -14,19 +14,19 @@ pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> 
     answer::revised(&call.app.show_site(&call.by, call.id())?)
 }
 
-pub(super) async fn add(mut call: Call<right::SiteEdit>) -> Result<Response, AppError> {
+pub(super) async fn add(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {
     let input: SiteCreate = call.json(SMALL).await?;
     let added = call.app.add_site(&call.by, &input, call.apply).await?;
     answer::created(&added, format!("/api/v1/sites/{}", added.view.id))
 }
 
-pub(super) async fn edit(mut call: Call<right::SiteEdit>) -> Result<Response, AppError> {
+pub(super) async fn edit(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {
     let input: SiteUpdate = call.json(SMALL).await?;
     let edited = call.app.edit_site(&call.by, call.id(), &input, call.precondition, call.apply).await?;
     answer::revised(&edited)
 }
 
-pub(super) async fn remove(mut call: Call<right::SiteEdit>) -> Result<Response, AppError> {
+pub(super) async fn remove(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {
     call.no_body().await?;
     answer::json(&call.app.remove_site(&call.by, call.id(), call.precondition, call.apply).await?)
 }

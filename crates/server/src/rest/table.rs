@@ -8,10 +8,11 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use http::{Method, StatusCode};
+use http::Method;
+use portward_core::Permission;
 
 use super::{answer::problem_response, call::Call};
-use crate::app::{Actor, App, AppError, Permission, Right};
+use crate::app::{Actor, App, AppError, Right};
 
 /// Collects routes.
 pub(super) struct Table {
@@ -67,19 +68,9 @@ impl Table {
         &self.routes
     }
 
-    /// The finished router; what no route answers is a problem document too.
+    /// The finished router.
     pub(super) fn into_router(self) -> Router {
         self.router
-            .fallback(|request: Request| async move {
-                let message = format!("there is nothing at {}", request.uri().path());
-                let error = AppError::new(StatusCode::NOT_FOUND, "no-such-path", message);
-                problem_response(&error, Some(request.uri().path().to_owned()))
-            })
-            .method_not_allowed_fallback(|request: Request| async move {
-                let message = format!("{} does not take {}", request.uri().path(), request.method());
-                let error = AppError::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", message);
-                problem_response(&error, Some(request.uri().path().to_owned()))
-            })
     }
 }
 

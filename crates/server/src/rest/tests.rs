@@ -4,13 +4,11 @@ use axum::{body::Body, response::Response};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use portward_api::{PROBLEM_JSON, Problem};
+use portward_core::Permission;
 use tower_service::Service;
 
 use super::*;
-use crate::{
-    app::{Actor, Permission},
-    fixture::Fixture,
-};
+use crate::{app::Actor, fixture::Fixture};
 
 async fn ask(api: &Router, actor: Option<Actor>, request: Request<Body>) -> Response {
     let mut request = request;
@@ -65,7 +63,6 @@ async fn what_is_not_there_is_a_problem_document_too() {
     let fixture = Fixture::start().await;
     let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
     for (method, path, status) in [
-        (Method::GET, "/", 404),
         (Method::GET, "/api/v1/nothing", 404),
         (Method::PUT, "/api/v1/sites", 405),
         (Method::DELETE, "/api/v1/sites/none", 404),

@@ -30,7 +30,7 @@ impl App {
     /// Whatever is wrong is said before anything is stored.
     pub(crate) async fn import_certificate(
         &self,
-        by: &Allowed<right::CertificateEdit>,
+        by: &Allowed<right::CertificateChange>,
         input: CertificateImport,
         precondition: Precondition,
         apply: Apply,

@@ -168,7 +168,7 @@ async fn what_needs_a_dns_provider_waits_for_one_unmanaged() {
     let provider = DnsProviderId::parse("cf").unwrap();
     let app = &fixture.app;
     let sealer = app.sealer(&app.desired().await.unwrap()).unwrap();
-    let mut change = app.change(&by::<right::CertificateEdit>(), "add a provider");
+    let mut change = app.change(&by::<right::CertificateChange>(), "add a provider");
     let none = BTreeMap::new();
     change.put_dns_provider(&provider, "cloudflare", BTreeMap::new(), &none, &sealer, Expected::Absent);
     app.commit(change).await.unwrap();

@@ -1,0 +1,25 @@
+//! Who somebody is.
+
+use http::StatusCode;
+
+use super::{Actor, App, AppError};
+
+/// Is what a request shows to say who asks.
+#[derive(Clone, Copy)]
+pub(crate) enum Credential<'a> {
+    /// A token of the API, as in `Authorization: Bearer` (RFC 6750 section 2.1).
+    Token(&'a str),
+    /// The session of somebody who signed in, as in the cookie.
+    Session(&'a str),
+}
+
+impl App {
+    /// Finds out who shows a credential.
+    pub(crate) async fn identify(&self, credential: Credential<'_>) -> Result<Actor, AppError> {
+        let message = match credential {
+            Credential::Token(_) => "the token is not known; it may have been revoked",
+            Credential::Session(_) => "the session has ended; sign in again",
+        };
+        Err(AppError::new(StatusCode::UNAUTHORIZED, "not-authenticated", message))
+    }
+}

@@ -1,0 +1,46 @@
+//! The portal: what people see in a browser.
+//!
+//! Each page is a file in `portal/`, with its template in `templates/`; [`pages`] is the one table of them.
+//! Pages call the same use cases as the API. They work without script: what changes something is a form,
+//! and its answer is a redirect to the page that shows the result.
+
+mod answer;
+mod asset;
+mod form;
+mod frame;
+mod overview;
+mod pages;
+mod problems;
+mod toast;
+mod view;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::Request};
+use http::{Method as M, header};
+
+pub(crate) use answer::error_page;
+pub(crate) use toast::Toasts;
+
+use crate::app::App;
+use pages::Pages;
+
+/// All pages of the portal.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    pages(app).into_router()
+}
+
+fn pages(app: Arc<App>) -> Pages {
+    Pages::new(app).open(M::GET, "/assets/{name}", asset::show).page(M::GET, "/", overview::show).page(
+        M::GET,
+        "/problems",
+        problems::show,
+    )
+}
+
+/// Whether somebody reads the answer in a browser.
+pub(crate) fn is_for_people(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    !request.uri().path().starts_with("/api/") && accept.contains("text/html")
+}

@@ -1,0 +1,133 @@
+//! What stands around every page: navigation, search, what is served, who is signed in.
+
+use portward_api::Severity;
+
+use super::view::{grouped, initials};
+use crate::app::{Actor, App};
+
+/// Is what the frame of a page shows.
+pub(super) struct Frame {
+    /// The page, for the title of the window.
+    pub(super) title: String,
+    /// Where the page is in the navigation.
+    pub(super) nav: Nav,
+    /// How many problems are open.
+    pub(super) problems: usize,
+    /// Whether one of them is an error.
+    pub(super) has_error: bool,
+    /// The revision that is served.
+    pub(super) revision: String,
+    /// Who is signed in.
+    pub(super) person: String,
+    /// Two letters of it.
+    pub(super) initials: String,
+    /// What is said once.
+    pub(super) toast: Option<String>,
+    /// Which Portward this is.
+    pub(super) version: &'static str,
+}
+
+/// Names the places of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nav {
+    /// None of them.
+    None,
+    /// Overview.
+    Overview,
+    /// Bindings.
+    Bindings,
+    /// Sites.
+    Sites,
+    /// HTTPS settings.
+    HttpsSettings,
+    /// Certificates.
+    Certificates,
+    /// Let's Encrypt.
+    LetsEncrypt,
+    /// Issuers and DNS.
+    Issuers,
+    /// Problems.
+    Problems,
+    /// Explain.
+    Explain,
+    /// Audit.
+    Audit,
+    /// Users and tokens.
+    Users,
+    /// Notifications.
+    Notifications,
+    /// Backup.
+    Backup,
+    /// Settings.
+    Settings,
+}
+
+/// Is a group of places under one heading.
+pub(super) struct Group {
+    /// Its heading; none for the first one.
+    pub(super) heading: Option<&'static str>,
+    /// Its places: which, where, its icon, what it is called.
+    pub(super) places: &'static [(Nav, &'static str, &'static str, &'static str)],
+}
+
+impl Frame {
+    /// Makes the frame of a page.
+    pub(super) fn new(app: &App, actor: &Actor, nav: Nav, title: impl Into<String>) -> Self {
+        let served = app.served();
+        let problems = &served.problems;
+        let person = actor.to_string();
+        Self {
+            title: title.into(),
+            nav,
+            problems: problems.len(),
+            has_error: problems.iter().any(|problem| problem.severity == Severity::Error),
+            revision: grouped(served.desired.revision.0),
+            initials: initials(&person),
+            person,
+            toast: app.toasts().take(actor),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// The navigation.
+    pub(super) fn groups(&self) -> &'static [Group] {
+        GROUPS
+    }
+}
+
+const GROUPS: &[Group] = &[
+    Group { heading: None, places: &[(Nav::Overview, "/", "i-overview", "Overview")] },
+    Group {
+        heading: Some("Front door"),
+        places: &[
+            (Nav::Bindings, "/bindings", "i-binding", "Bindings"),
+            (Nav::Sites, "/sites", "i-site", "Sites"),
+            (Nav::HttpsSettings, "/https-settings", "i-https", "HTTPS settings"),
+        ],
+    },
+    Group {
+        heading: Some("Certificates"),
+        places: &[
+            (Nav::Certificates, "/certificates", "i-cert", "Certificates"),
+            (Nav::LetsEncrypt, "/lets-encrypt", "i-le", "Let’s Encrypt"),
+            (Nav::Issuers, "/issuers", "i-key", "Issuers and DNS"),
+        ],
+    },
+    Group {
+        heading: Some("Look closer"),
+        places: &[
+            (Nav::Problems, "/problems", "i-problem", "Problems"),
+            (Nav::Explain, "/explain", "i-explain", "Explain"),
+            (Nav::Audit, "/audit", "i-audit", "Audit"),
+        ],
+    },
+    Group {
+        heading: Some("Server"),
+        places: &[
+            (Nav::Users, "/users", "i-users", "Users and tokens"),
+            (Nav::Notifications, "/notifications", "i-bell", "Notifications"),
+            (Nav::Backup, "/backup", "i-backup", "Backup"),
+            (Nav::Settings, "/settings", "i-set", "Settings"),
+        ],
+    },
+];

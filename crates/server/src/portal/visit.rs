@@ -1,0 +1,130 @@
+//! One request of a browser, read and permitted.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Multipart, RawPathParams, Request},
+    response::Response,
+};
+use http::{StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+
+use super::{
+    answer,
+    form::Form,
+    frame::{Frame, Nav},
+};
+use crate::app::{Actor, Allowed, App, AppError, Right};
+
+/// Is a request whose actor has the right that its page needs.
+pub(super) struct Visit<R> {
+    /// What answers it.
+    pub(super) app: Arc<App>,
+    /// Who asks, with the proof that they may.
+    pub(super) by: Allowed<R>,
+    /// What the address has after the question mark.
+    pub(super) query: Form,
+    /// The address itself.
+    pub(super) path: String,
+    params: BTreeMap<String, String>,
+    request: Option<Request>,
+}
+
+/// Is a request of somebody who may not have signed in.
+pub(super) struct OpenVisit {
+    /// What answers it.
+    pub(super) app: Arc<App>,
+    /// Who asks, if that is known.
+    pub(super) actor: Option<Actor>,
+    /// What the address has after the question mark.
+    pub(super) query: Form,
+    params: BTreeMap<String, String>,
+    request: Option<Request>,
+}
+
+impl<R: Right> Visit<R> {
+    /// Asks for the right first, and reads the rest after that.
+    pub(super) fn read(
+        app: Arc<App>,
+        actor: &Actor,
+        params: &RawPathParams,
+        request: Request,
+    ) -> Result<Self, AppError> {
+        let by = actor.may::<R>()?;
+        let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+        let path = request.uri().path().to_owned();
+        Ok(Self { app, by, query, path, params: collect(params), request: Some(request) })
+    }
+
+    /// What the address has at `{name}`.
+    pub(super) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Reads the body as a form.
+    pub(super) async fn form(&mut self) -> Result<Form, AppError> {
+        read_form(self.request.take()).await
+    }
+
+    /// Reads the body as a form with files (RFC 7578).
+    pub(super) async fn multipart(&mut self) -> Result<Multipart, AppError> {
+        let request = self.request.take().unwrap_or_default();
+        Multipart::from_request(request, &()).await.map_err(|error| AppError::malformed("form", error.to_string()))
+    }
+
+    /// Asks for another right, for a part of a page that needs more than the page.
+    pub(super) fn may<Other: Right>(&self) -> Result<Allowed<Other>, AppError> {
+        self.by.actor().may()
+    }
+
+    /// What stands around the page.
+    pub(super) fn frame(&self, nav: Nav, title: impl Into<String>) -> Frame {
+        Frame::new(&self.app, self.by.actor(), nav, title)
+    }
+
+    /// Goes to a page after a change, which says there what is true now.
+    pub(super) fn done(&self, location: &str, toast: impl Into<String>) -> Response {
+        self.app.toasts().leave(self.by.actor(), toast);
+        answer::see_other(location)
+    }
+}
+
+impl OpenVisit {
+    /// Reads a request.
+    pub(super) fn read(app: Arc<App>, params: &RawPathParams, request: Request) -> Self {
+        let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+        let actor = request.extensions().get::<Actor>().cloned();
+        Self { app, actor, query, params: collect(params), request: Some(request) }
+    }
+
+    /// What the address has at `{name}`.
+    pub(super) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// A header, if it is there and can be read.
+    pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.request.as_ref()?.headers().get(name)?.to_str().ok()
+    }
+
+    /// Reads the body as a form.
+    pub(super) async fn form(&mut self) -> Result<Form, AppError> {
+        read_form(self.request.take()).await
+    }
+}
+
+fn collect(params: &RawPathParams) -> BTreeMap<String, String> {
+    params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+async fn read_form(request: Option<Request>) -> Result<Form, AppError> {
+    let body = request.map(Request::into_body).unwrap_or_else(Body::empty);
+    let bytes = Limited::new(body, FORM_LIMIT).collect().await.map_err(|_| {
+        AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the form has more than {FORM_LIMIT} bytes"))
+    })?;
+    Ok(Form::parse(&bytes.to_bytes()))
+}
+
+/// Pasted PEM files are the longest fields there are.
+const FORM_LIMIT: usize = 1024 * 1024;
