@@ -3,10 +3,14 @@
 //! Every way in (the admin socket, the loopback listener, a binding whose site is the portal) has this router;
 //! who asks is found out before, and lies in the request as an [`Actor`](crate::app::Actor).
 
+mod way;
+
 use std::sync::Arc;
 
 use axum::{Router, extract::Request};
 use http::StatusCode;
+
+pub(crate) use way::{Listener, Way};
 
 use crate::{
     app::{App, AppError},
