@@ -12,6 +12,7 @@ mod check;
 mod dns_providers;
 pub(crate) mod error;
 mod foreign;
+pub(crate) mod horizon;
 mod id;
 mod issuers;
 mod letsencrypt;
