@@ -15,7 +15,7 @@ mod foreign;
 mod id;
 mod issuers;
 mod letsencrypt;
-mod renewals;
+pub(crate) mod renewals;
 mod simulate;
 pub(crate) mod sites;
 mod status;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod asset;
+mod certificates;
 mod form;
 mod frame;
 mod overview;
@@ -32,11 +33,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 fn pages(app: Arc<App>) -> Pages {
-    Pages::new(app).open(M::GET, "/assets/{name}", asset::show).page(M::GET, "/", overview::show).page(
-        M::GET,
-        "/problems",
-        problems::show,
-    )
+    Pages::new(app)
+        .open(M::GET, "/assets/{name}", asset::show)
+        .page(M::GET, "/", overview::show)
+        .page(M::GET, "/certificates", certificates::list)
+        .page(M::GET, "/problems", problems::show)
 }
 
 /// Whether somebody reads the answer in a browser.

@@ -1,6 +1,7 @@
 //! Use cases of certificates.
 
 mod import;
+mod usage;
 mod view;
 
 use portward_api::{
@@ -18,6 +19,7 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, new_key_id, right, slug};
+pub(crate) use usage::{Usage, Uses};
 pub(super) use view::{of_bundle as view_of_bundle, view};
 
 /// Is a file with a certificate and its private key.
