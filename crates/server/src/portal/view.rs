@@ -153,6 +153,14 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{s}", grouped(count as u64))
 }
 
+/// A text with a capital at its start.
+pub(super) fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut sentence: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    sentence.push_str(letters.as_str());
+    sentence
+}
+
 /// A thumbprint in groups of four, as it is compared by eye.
 pub(super) fn in_fours(hex: &str) -> String {
     let digits: Vec<char> = hex.chars().filter(char::is_ascii_hexdigit).map(|c| c.to_ascii_uppercase()).collect();
