@@ -11,6 +11,7 @@ mod binding;
 mod certificate;
 mod client;
 mod foreign;
+mod inspection;
 mod problem;
 mod secret;
 mod site;
@@ -24,6 +25,10 @@ pub use certificate::{
 };
 pub use client::{Client, ClientError, Effect, RemoteUrlError};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
+pub use inspection::{
+    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView, MissingIssuerView,
+    RefusalView,
+};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use secret::{SecretBytes, SecretText};
 pub use site::{SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};

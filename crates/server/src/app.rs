@@ -16,7 +16,7 @@ pub(crate) mod horizon;
 mod id;
 mod issuers;
 mod letsencrypt;
-mod renewals;
+pub(crate) mod renewals;
 mod simulate;
 pub(crate) mod sites;
 mod status;
@@ -40,7 +40,7 @@ pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_hex, slug};
 
 use crate::{
-    portal::Toasts,
+    portal::{Toasts, Uploads},
     renewals::Engine,
     served::{Served, ServedState},
 };
@@ -52,6 +52,8 @@ pub(crate) struct App {
     deciding: Mutex<()>,
     /// What the portal says once.
     toasts: Toasts,
+    /// Files that somebody gave to look at, and may import.
+    uploads: Uploads,
 }
 
 /// Is what the application works with.
@@ -102,7 +104,7 @@ pub(crate) enum Precondition {
 
 impl App {
     pub(crate) fn new(parts: AppParts) -> Self {
-        Self { parts, deciding: Mutex::new(()), toasts: Toasts::default() }
+        Self { parts, deciding: Mutex::new(()), toasts: Toasts::default(), uploads: Uploads::default() }
     }
 
     /// What is served now.
@@ -113,6 +115,11 @@ impl App {
     /// What the portal says once.
     pub(crate) fn toasts(&self) -> &Toasts {
         &self.toasts
+    }
+
+    /// Files that somebody gave to look at, and may import.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// The time.

@@ -6,11 +6,15 @@
 
 mod answer;
 mod asset;
+mod certificates;
+mod chain;
 mod form;
 mod frame;
+mod import;
 mod overview;
 mod pages;
 mod problems;
+mod rail;
 mod toast;
 mod view;
 mod visit;
@@ -21,6 +25,7 @@ use axum::{Router, extract::Request};
 use http::{Method as M, header};
 
 pub(crate) use answer::error_page;
+pub(crate) use import::Uploads;
 pub(crate) use toast::Toasts;
 
 use crate::app::App;
@@ -32,11 +37,20 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 fn pages(app: Arc<App>) -> Pages {
-    Pages::new(app).open(M::GET, "/assets/{name}", asset::show).page(M::GET, "/", overview::show).page(
-        M::GET,
-        "/problems",
-        problems::show,
-    )
+    Pages::new(app)
+        .open(M::GET, "/assets/{name}", asset::show)
+        .page(M::GET, "/", overview::show)
+        .page(M::GET, "/certificates", certificates::list)
+        .page(M::GET, "/certificates/{id}", certificates::show)
+        .page(M::POST, "/certificates/{id}/renew", certificates::renew)
+        .page(M::POST, "/certificates/{id}/roll-back", certificates::roll_back)
+        .page(M::POST, "/certificates/{id}/export", certificates::export)
+        .page(M::POST, "/certificates/{id}/revoke", certificates::revoke)
+        .page(M::POST, "/certificates/{id}/unmanage", certificates::unmanage)
+        .page(M::POST, "/certificates/{id}/remove", certificates::remove)
+        .page(M::GET, "/import", import::show)
+        .page(M::POST, "/import", import::submit)
+        .page(M::GET, "/problems", problems::show)
 }
 
 /// Whether somebody reads the answer in a browser.

@@ -5,7 +5,10 @@ use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::frame::{Frame, Nav};
+use super::{
+    frame::{Frame, Nav},
+    view::sentence_case,
+};
 use crate::app::{Actor, App, AppError, chain_text};
 
 /// A page for somebody who came too far: what is wrong, and where to go on.
@@ -37,6 +40,15 @@ pub(super) fn html(page: &impl Template) -> Result<Response, AppError> {
 pub(super) fn with_status(status: StatusCode, page: &impl Template) -> Result<Response, AppError> {
     let text = page.render().map_err(|error| AppError::internal("the page could not be written", error))?;
     Ok(respond(status, text))
+}
+
+/// 200 with a file to keep.
+pub(super) fn file(media_type: &'static str, content: Body) -> Response {
+    let mut response = Response::new(content);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    protect(headers);
+    response
 }
 
 /// 303: the browser asks for another page with GET (RFC 9110 section 15.4.4).
@@ -80,10 +92,7 @@ pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Respon
 
 /// The message of an error as a sentence.
 pub(super) fn sentence(error: &AppError) -> String {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let mut sentence: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    sentence.push_str(letters.as_str());
+    let mut sentence = sentence_case(&error.to_string());
     if !sentence.ends_with(['.', '?', '!', ':']) {
         sentence.push('.');
     }

@@ -1,12 +1,10 @@
 //! `/api/v1/certificates`.
 
-use axum::{body::Body, response::Response};
-use bytes::Bytes;
+use axum::response::Response;
 use portward_api::{
     CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken, SelfSignedCreate,
 };
 use portward_certs::MAX_PFX_BYTES;
-use zeroize::Zeroizing;
 
 use super::{answer, body::SMALL, call::Call};
 use crate::app::{AppError, Revised, right};
@@ -44,8 +42,7 @@ pub(super) async fn export(mut call: Call<right::CertificateExportPrivateKey>) -
     call.no_dry_run()?;
     let input: CertificateExport = call.json(SMALL).await?;
     let exported = call.app.export_certificate(&call.by, call.id(), &input).await?;
-    let content = Bytes::from_owner(Wiped(exported.content));
-    Ok(answer::file(exported.media_type, Body::from(content)))
+    Ok(answer::file(exported.media_type, exported.into_body()))
 }
 
 pub(super) async fn remove(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
@@ -59,15 +56,6 @@ fn taken_answer(taken: &Revised<CertificateTaken>) -> Result<Response, AppError>
             answer::created(taken, format!("/api/v1/certificates/{}", taken.view.certificate.id))
         }
         CertificateOutcome::NewVersion | CertificateOutcome::Unchanged => answer::revised(taken),
-    }
-}
-
-/// Is wiped once it is sent.
-struct Wiped(Zeroizing<Vec<u8>>);
-
-impl AsRef<[u8]> for Wiped {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
 
