@@ -6,6 +6,8 @@
 
 mod answer;
 mod asset;
+mod bindings;
+mod equivalents;
 mod form;
 mod frame;
 mod overview;
@@ -32,11 +34,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 fn pages(app: Arc<App>) -> Pages {
-    Pages::new(app).open(M::GET, "/assets/{name}", asset::show).page(M::GET, "/", overview::show).page(
-        M::GET,
-        "/problems",
-        problems::show,
-    )
+    Pages::new(app)
+        .open(M::GET, "/assets/{name}", asset::show)
+        .page(M::GET, "/", overview::show)
+        .page(M::GET, "/bindings", bindings::show)
+        .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/problems", problems::show)
 }
 
 /// Whether somebody reads the answer in a browser.
