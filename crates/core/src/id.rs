@@ -61,6 +61,10 @@ id! {
     /// Names one attempt to get a certificate.
     AttemptId
 }
+id! {
+    /// Names a change that waits to be confirmed.
+    ConfirmationId
+}
 
 /// Numbers the versions of one certificate, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,6 +8,8 @@ mod answer;
 mod asset;
 mod certificates;
 mod chain;
+mod bindings;
+mod equivalents;
 mod form;
 mod frame;
 mod import;
@@ -50,6 +52,8 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/certificates/{id}/remove", certificates::remove)
         .page(M::GET, "/import", import::show)
         .page(M::POST, "/import", import::submit)
+        .page(M::GET, "/bindings", bindings::show)
+        .page(M::POST, "/bindings", bindings::add)
         .page(M::GET, "/problems", problems::show)
 }
 

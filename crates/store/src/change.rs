@@ -1,5 +1,6 @@
 //! Changing what operators asked for: one change is one transaction, and its audit record is in it.
 
+mod back;
 mod certificate;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use portward_core::{
 use ulid::Ulid;
 use zeroize::Zeroizing;
 
+pub use back::{Before, GoBackError, go_back};
+pub(crate) use back::Held;
 pub use certificate::{KEPT_VERSIONS, NewVersion};
 
 use crate::{
@@ -26,6 +29,7 @@ use crate::{
         LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
     },
     sealing::{Sealer, Secret},
+    work::AskedConfirmation,
 };
 
 /// Collects what one change does, until [`commit`] does all of it at once.
@@ -38,6 +42,17 @@ pub struct Change {
     /// What is written; none deletes.
     edits: BTreeMap<Key, Option<Bytes>>,
     when: BTreeMap<Key, Cond>,
+    /// Has it go back by itself.
+    confirmation: Option<AskedConfirmation>,
+}
+
+/// Is a change that was made.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The revision that it made.
+    pub revision: Revision,
+    /// What its keys held before.
+    pub before: Before,
 }
 
 /// Says what must be there before a change; without that the change is refused with [`CommitError::Conflict`].
@@ -80,12 +95,17 @@ impl Change {
     /// Begins a change. `who` and `what` go to the audit record, and must not have secrets in them.
     pub fn new(who: impl Into<String>, what: impl Into<String>, at: Timestamp) -> Self {
         let audit = Some(Audit { who: who.into(), what: what.into(), at });
-        Self { audit, edits: BTreeMap::new(), when: BTreeMap::new() }
+        Self { audit, edits: BTreeMap::new(), when: BTreeMap::new(), confirmation: None }
     }
 
     /// Begins a change of [`work`](crate::work) alone: nothing that an operator asked for, so it has no audit record.
     pub fn of_work() -> Self {
-        Self { audit: None, edits: BTreeMap::new(), when: BTreeMap::new() }
+        Self { audit: None, edits: BTreeMap::new(), when: BTreeMap::new(), confirmation: None }
+    }
+
+    /// Has the change go back by itself unless it is confirmed: what it replaces is kept with it.
+    pub fn ask_confirmation(&mut self, asked: AskedConfirmation) {
+        self.confirmation = Some(asked);
     }
 
     /// Whether there is nothing to do.
@@ -253,6 +273,11 @@ impl Change {
             let (key, value) = audit_entry(*at, who, what, changes);
             then.push(Op::Put { key, value, lease: None });
         }
+        if let (Some(asked), Some(Audit { who, what, at })) = (&self.confirmation, &self.audit) {
+            let (key, value) = asked.entry(who, what, *at, &Before::of(&self.edits, seen));
+            when.insert(key.clone(), Cond::Absent(key.clone()));
+            then.push(Op::Put { key, value, lease: None });
+        }
         Txn { when: when.into_values().collect(), then, ..Txn::new() }
     }
 }
@@ -261,6 +286,11 @@ impl Change {
 ///
 /// Where the outcome of the transaction is not known, it is asked for, and the same transaction is sent again.
 pub async fn commit(store: &dyn Store, change: Change) -> Result<Revision, CommitError> {
+    Ok(commit_keeping(store, change).await?.revision)
+}
+
+/// Makes a change as [`commit`] does, and keeps what its keys held before.
+pub async fn commit_keeping(store: &dyn Store, change: Change) -> Result<Committed, CommitError> {
     let mut attempt = 1;
     loop {
         let mut seen = BTreeMap::new();
@@ -271,7 +301,9 @@ pub async fn commit(store: &dyn Store, change: Change) -> Result<Revision, Commi
         let txn = change.transaction(&seen);
         let conditions = txn.when.clone();
         let (at, found) = match settle(store, txn).await? {
-            TxnOutcome::Committed(revision) => return Ok(revision),
+            TxnOutcome::Committed(revision) => {
+                return Ok(Committed { revision, before: Before::of(&change.edits, &seen) });
+            }
             TxnOutcome::Conflict { at, seen } => (at, seen),
         };
         let mut conflict = None;

@@ -5,17 +5,19 @@
 
 mod account;
 mod attempt;
+mod confirmation;
 pub mod ledger;
 mod order;
 mod park;
 mod renewal;
 
 use bytes::Bytes;
-use portward_core::{AttemptId, CertificateId, IssuerId, VersionNumber};
+use portward_core::{AttemptId, CertificateId, ConfirmationId, IssuerId, VersionNumber};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use account::{OpenAccountError, StoredAccount};
 pub use attempt::{attempt, attempt_ids, newest_attempts};
+pub use confirmation::{AskedConfirmation, Confirmation, confirmation, confirmations, confirmations_prefix};
 pub use order::{OrderProgress, PlacedChallenge, PlacedTxt};
 pub use park::parked;
 pub use renewal::{Hold, Renewal, RenewalRequest, Window};
@@ -62,6 +64,7 @@ pub(crate) enum WorkPlace<'a> {
     Attempt(&'a CertificateId, &'a AttemptId),
     Request(&'a CertificateId),
     Notice(&'a CertificateId, VersionNumber, &'a str),
+    Confirmation(&'a ConfirmationId),
 }
 
 impl WorkPlace<'_> {
@@ -76,6 +79,7 @@ impl WorkPlace<'_> {
             Self::Attempt(certificate, attempt) => format!("work/attempt/{certificate}/{attempt}"),
             Self::Request(certificate) => format!("{REQUESTS}{certificate}"),
             Self::Notice(certificate, version, kind) => format!("work/notice/{certificate}/{version}/{kind}"),
+            Self::Confirmation(id) => format!("{CONFIRMATIONS}{id}"),
         })
     }
 }
@@ -84,6 +88,8 @@ impl WorkPlace<'_> {
 const PARKS: &str = "work/park/";
 /// Below this are the requests of operators.
 const REQUESTS: &str = "work/request/";
+/// Below this are changes that wait to be confirmed.
+const CONFIRMATIONS: &str = "work/confirmation/";
 /// Fits into one transaction.
 const AT_ONCE: usize = 50;
 

@@ -1,7 +1,8 @@
 //! Values that are written as text in JSON, for `serde(with)`.
 
 use portward_core::{
-    AttemptId, CertificateId, DnsProviderId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
+    AttemptId, CertificateId, DnsProviderId, HostPattern, IssuerId, NewWay, Permission, Thumbprint, Timestamp,
+    VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -37,6 +38,8 @@ text! {
     Check => Self::parse,
     HostPattern => |text| Self::parse(text).ok(),
     IssuerId => |text| Self::parse(text).ok(),
+    NewWay => Self::parse,
+    Permission => Self::parse,
     Stage => Self::parse,
     Thumbprint => |text| Self::parse(text).ok(),
     Timestamp => |text| Self::parse(text).ok(),
