@@ -16,6 +16,7 @@ use crate::{
 use portward_core::{BindingId, CertificateId, SiteId};
 
 mod acme;
+mod audit;
 mod connect;
 mod endpoint;
 mod error;

@@ -7,6 +7,7 @@
 
 pub mod acme;
 
+mod audit;
 mod binding;
 mod certificate;
 mod client;
@@ -18,6 +19,7 @@ mod site;
 mod status;
 mod store;
 
+pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
 pub use binding::{BindingCreate, BindingView};
 pub use certificate::{
     CertificateExport, CertificateFile, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 mod acme;
+mod audit;
 mod binding;
 mod certificate;
 mod import;
@@ -16,6 +17,7 @@ mod site;
 mod store;
 
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
+pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
@@ -69,6 +71,9 @@ pub(crate) enum Command {
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
+    /// See who changed what, and whether the record of it was touched
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(AuditCommand),
 }
 
 /// Holds the words of `portward status`.

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod acme;
+mod audit;
 mod authorities;
 mod binding;
 mod certificate;
@@ -26,6 +27,7 @@ mod store;
 mod wait;
 
 use acme::AcmeRequest;
+use audit::AuditRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;
 use import::ImportRequest;
@@ -61,6 +63,8 @@ pub(crate) enum Request {
     Import(ImportRequest),
     /// Something about the store.
     Store(StoreRequest),
+    /// Something about the audit.
+    Audit(AuditRequest),
 }
 
 impl Task {
@@ -97,6 +101,10 @@ impl Task {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
             }
+            Command::Audit(command) => {
+                let (request, server, output) = AuditRequest::parse(command);
+                (Request::Audit(request), server, output)
+            }
         };
         Ok(Self::Ask(request, server, output.format))
     }
@@ -119,6 +127,7 @@ impl Request {
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
+                Self::Audit(request) => request.run(&target, &client, terminal).await,
             }
         });
         // A host name that is still being looked up is not waited for.

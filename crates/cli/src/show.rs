@@ -1,6 +1,7 @@
 //! The API's views as text for people.
 
 mod attempt;
+mod audit;
 mod binding;
 mod certificate;
 mod foreign;
@@ -13,6 +14,7 @@ mod status;
 use portward_api::Removed;
 
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
+pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;
 pub(crate) use certificate::{certificate, certificates, taken};
 pub(crate) use foreign::{import_ended, imported};

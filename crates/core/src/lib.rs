@@ -7,6 +7,7 @@
 pub mod acme;
 
 mod access;
+mod actor_kind;
 mod binding;
 mod certificate;
 mod chain;
@@ -27,6 +28,7 @@ mod upstream;
 mod validity;
 
 pub use access::{Permission, Role};
+pub use actor_kind::ActorKind;
 pub use binding::{Binding, BindingUrlError, Scheme, addresses_overlap};
 pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
 pub use chain::Chain;

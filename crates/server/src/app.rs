@@ -5,6 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod actor;
 mod attempts;
+pub(crate) mod audit;
 mod backup;
 pub(crate) mod bindings;
 pub(crate) mod certificates;
@@ -151,7 +152,8 @@ impl App {
 
     /// Begins a change, with who asks for it and what it is, for its audit record.
     fn change<R>(&self, by: &Allowed<R>, what: impl Into<String>) -> Change {
-        Change::new(by.actor().to_string(), what, self.now())
+        let actor = by.actor();
+        Change::new(actor.to_string(), what, self.now()).by(actor.kind(), actor.address())
     }
 
     /// Makes a change and gives its revision.

@@ -6,6 +6,7 @@
 
 mod admin;
 mod app;
+mod audit;
 mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
@@ -24,6 +25,7 @@ mod start_error;
 mod tasks;
 mod web;
 
+pub use audit::{VerifyAuditError, verify_audit_offline};
 pub use portward_certs::acme::HttpTimeouts;
 pub use portward_proxy::Drained;
 pub use restore::{RestoreOfflineError, RestoredOffline, restore_offline};

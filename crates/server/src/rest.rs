@@ -5,6 +5,7 @@
 
 mod acme;
 mod answer;
+mod audit;
 mod bindings;
 mod body;
 mod call;
@@ -76,6 +77,8 @@ fn table(app: Arc<App>) -> Table {
         .route(M::POST, "/api/v1/acme/check", acme::check)
         .route(M::POST, "/api/v1/acme/simulate", acme::simulate)
         .route(M::POST, "/api/v1/import", acme::import_foreign)
+        .asking(M::GET, "/api/v1/audit", &["who", "what", "day", "limit", "cursor"], audit::list)
+        .asking(M::GET, "/api/v1/audit/verify", &["known"], audit::verify)
         .route(M::POST, "/api/v1/store/backup", store::backup)
         .route(M::POST, "/api/v1/store/restore", store::restore)
 }

@@ -18,7 +18,7 @@ pub(crate) mod text;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub(crate) use audit::{AuditRecord, AuditedRecord};
+pub(crate) use audit::{AuditHeadRecord, AuditRecord, AuditedRecord, OlderRecords};
 pub(crate) use binding::BindingRecord;
 pub(crate) use certificate::{CurrentRecord, Issuers, IssuersRecord, SpecRecord, VersionRecord};
 pub(crate) use challenge::{ChallengeRecord, TlsChallengeRecord};

@@ -2,9 +2,9 @@
 //!
 //! A use case takes an [`Allowed`], which only [`Actor::may`] makes: code that forgets to ask does not compile.
 
-use std::{collections::BTreeSet, fmt, marker::PhantomData};
+use std::{collections::BTreeSet, fmt, marker::PhantomData, net::IpAddr};
 
-use portward_core::Permission;
+use portward_core::{ActorKind, Permission};
 
 use super::error::AppError;
 
@@ -12,6 +12,8 @@ use super::error::AppError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Actor {
     name: String,
+    kind: ActorKind,
+    address: Option<IpAddr>,
     permissions: BTreeSet<Permission>,
 }
 
@@ -71,18 +73,31 @@ impl Actor {
             Some(user) => format!("{user} (uid {uid}, admin socket)"),
             None => format!("uid {uid} (admin socket)"),
         };
-        Self { name, permissions: Permission::ALL.iter().copied().collect() }
+        let kind = ActorKind::Socket;
+        Self { name, kind, address: None, permissions: Permission::ALL.iter().copied().collect() }
     }
 
     /// Portward itself. May everything.
     pub(crate) fn portward(task: &str) -> Self {
-        Self { name: format!("portward ({task})"), permissions: Permission::ALL.iter().copied().collect() }
+        let (name, kind) = (format!("portward ({task})"), ActorKind::Portward);
+        Self { name, kind, address: None, permissions: Permission::ALL.iter().copied().collect() }
     }
 
     /// Somebody who may only that.
     #[cfg(test)]
     pub(crate) fn with(permissions: &[Permission]) -> Self {
-        Self { name: "test".to_owned(), permissions: permissions.iter().copied().collect() }
+        let (name, kind) = ("test".to_owned(), ActorKind::User);
+        Self { name, kind, address: None, permissions: permissions.iter().copied().collect() }
+    }
+
+    /// In which way somebody acts.
+    pub(crate) fn kind(&self) -> ActorKind {
+        self.kind
+    }
+
+    /// Where the client is; none on this machine.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Asks whether the actor has a right.

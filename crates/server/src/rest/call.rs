@@ -1,12 +1,13 @@
 //! One request, read and permitted.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     body::Body,
     extract::{RawPathParams, Request},
 };
 use http::{HeaderMap, StatusCode, header};
+use percent_encoding::percent_decode_str;
 use portward_core::Revision;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +24,8 @@ pub(super) struct Call<R> {
     pub(super) apply: Apply,
     /// What it demands to find: `If-Match`.
     pub(super) precondition: Precondition,
+    /// What else the address says after the question mark, by the names that the route knows.
+    pub(super) asked: BTreeMap<&'static str, String>,
     id: Option<String>,
     headers: HeaderMap,
     body: Body,
@@ -30,17 +33,22 @@ pub(super) struct Call<R> {
 
 impl<R: Right> Call<R> {
     /// Asks for the right first, and reads the rest after that.
-    pub(super) fn read(app: Arc<App>, params: &RawPathParams, request: Request) -> Result<Self, AppError> {
+    pub(super) fn read(
+        app: Arc<App>,
+        params: &RawPathParams,
+        request: Request,
+        known: &[&'static str],
+    ) -> Result<Self, AppError> {
         let actor = actor_of(&request).ok_or_else(|| {
             let message = "it is not known who asks; use the admin socket in the data directory";
             AppError::new(StatusCode::UNAUTHORIZED, "not-authenticated", message)
         })?;
         let by = actor.may::<R>()?;
-        let apply = apply(request.uri().query().unwrap_or_default())?;
+        let (apply, asked) = query(request.uri().query().unwrap_or_default(), known)?;
         let precondition = precondition(request.headers())?;
         let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value.to_owned());
         let (parts, body) = request.into_parts();
-        Ok(Self { app, by, apply, precondition, id, headers: parts.headers, body })
+        Ok(Self { app, by, apply, precondition, asked, id, headers: parts.headers, body })
     }
 
     /// The id in the path.
@@ -75,22 +83,30 @@ impl<R: Right> Call<R> {
     }
 }
 
-/// Reads the query: `dry_run` is all that is known.
-fn apply(query: &str) -> Result<Apply, AppError> {
-    let mut apply = Apply::Now;
+/// Reads the query: `dry_run`, and what the route knows.
+fn query(query: &str, known: &[&'static str]) -> Result<(Apply, BTreeMap<&'static str, String>), AppError> {
+    let (mut apply, mut asked) = (Apply::Now, BTreeMap::new());
     for part in query.split('&').filter(|part| !part.is_empty()) {
-        apply = match part {
-            "dry_run=true" => Apply::DryRun,
-            "dry_run=false" => Apply::Now,
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        match (part, known.iter().find(|known| **known == name)) {
+            ("dry_run=true", _) => apply = Apply::DryRun,
+            ("dry_run=false", _) => apply = Apply::Now,
+            (_, Some(known)) => {
+                let value = percent_decode_str(value).decode_utf8();
+                let value =
+                    value.map_err(|_| AppError::malformed("invalid-parameter", format!("{name} is not UTF-8")))?;
+                asked.insert(*known, value.into_owned());
+            }
             // A dry run that is misspelt must not become a real one.
-            other => {
-                let name = other.split('=').next().unwrap_or_default();
-                let message = format!("the query has \"{name}\"; known is dry_run, which is true or false");
+            (_, None) => {
+                let mut all = known.to_vec();
+                all.push("dry_run, which is true or false");
+                let message = format!("the query has \"{name}\"; known is {}", all.join(", "));
                 return Err(AppError::malformed("unknown-parameter", message));
             }
-        };
+        }
     }
-    Ok(apply)
+    Ok((apply, asked))
 }
 
 /// Reads `If-Match`: `*` or one entity tag of ours, which is a revision in quotes.
@@ -122,7 +138,17 @@ mod tests {
             ("dry_run=1", Err("unknown-parameter")),
             ("dry_run=true&x=y", Err("unknown-parameter")),
         ] {
-            assert_eq!(apply(query).map_err(|error| error.code()), expected, "{query}");
+            let read = super::query(query, &[]).map(|(apply, _)| apply);
+            assert_eq!(read.map_err(|error| error.code()), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_route_knows_its_own_words() {
+        let (apply, asked) = super::query("who=a%20b&dry_run=true", &["who", "what"]).unwrap();
+        assert_eq!((apply, asked.get("who").map(String::as_str), asked.len()), (Apply::DryRun, Some("a b"), 1));
+        for (query, code) in [("whom=a", "unknown-parameter"), ("who=%ff", "invalid-parameter")] {
+            assert_eq!(super::query(query, &["who"]).unwrap_err().code(), code, "{query}");
         }
     }
 

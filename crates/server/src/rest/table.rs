@@ -36,7 +36,23 @@ impl Table {
     }
 
     /// Adds a route; the type of the handler says which right it needs.
-    pub(super) fn route<R, H, F>(mut self, method: Method, path: &'static str, handler: H) -> Self
+    pub(super) fn route<R, H, F>(self, method: Method, path: &'static str, handler: H) -> Self
+    where
+        R: Right,
+        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send,
+    {
+        self.asking(method, path, &[], handler)
+    }
+
+    /// Adds a route that knows words after the question mark.
+    pub(super) fn asking<R, H, F>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        known: &'static [&'static str],
+        handler: H,
+    ) -> Self
     where
         R: Right,
         H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
@@ -48,7 +64,7 @@ impl Table {
             async move {
                 let instance = request.uri().path().to_owned();
                 let answered = async {
-                    let call = Call::read(app, &params, request)?;
+                    let call = Call::read(app, &params, request, known)?;
                     handler(call).await
                 };
                 answered.await.unwrap_or_else(|error| problem_response(&error, Some(instance)))
