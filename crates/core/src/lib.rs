@@ -17,12 +17,15 @@ mod host_pattern;
 mod hsts;
 mod id;
 mod key_type;
+mod password;
 mod revision;
 mod selection;
 mod site;
 mod thumbprint;
 mod timestamp;
+mod token;
 mod upstream;
+mod user;
 mod validity;
 
 pub use access::{Permission, Role};
@@ -34,12 +37,18 @@ pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
 pub use hsts::{Hsts, HstsError, hsts_header};
-pub use id::{AttemptId, BindingId, CertificateId, DnsProviderId, IdError, IssuerId, KeyId, SiteId, VersionNumber};
+pub use id::{
+    AttemptId, BindingId, CertificateId, DnsProviderId, IdError, IssuerId, KeyId, SiteId, TokenId, UserId,
+    VersionNumber,
+};
 pub use key_type::KeyType;
+pub use password::{PasswordError, SecondFactor, check_password};
 pub use revision::Revision;
 pub use selection::preference;
 pub use site::{Settings, Site, SiteCertificate};
 pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 pub use timestamp::{Timestamp, TimestampError};
+pub use token::{Token, TokenOwner, TokenText, secret_text};
 pub use upstream::{Upstream, UpstreamError, UpstreamScheme, UpstreamTrust};
+pub use user::{EmailAddress, EmailError, User, UserName, UserNameError};
 pub use validity::{CertificateStatus, Validity, WarningPolicy};

@@ -1,5 +1,6 @@
 //! Changing what operators asked for: one change is one transaction, and its audit record is in it.
 
+mod access;
 mod certificate;
 
 use std::collections::BTreeMap;
