@@ -1,6 +1,7 @@
 //! Changing what operators asked for: one change is one transaction, and its audit record is in it.
 
 mod back;
+mod access;
 mod certificate;
 
 use std::{collections::BTreeMap, net::IpAddr};

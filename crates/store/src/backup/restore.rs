@@ -78,7 +78,7 @@ pub enum RestoreError {
     NoSealCheck,
     /// The store has something in it, and nobody said that it should be replaced.
     #[error(
-        "the store has bindings, sites or certificates, or cannot be read; say that they are to be replaced, and make a backup of them first"
+        "the store has bindings, sites, certificates or users, or cannot be read; say that they are to be replaced, and make a backup of them first"
     )]
     NotEmpty,
     /// The store in the data directory is in use, or the directory cannot be used.
@@ -233,7 +233,7 @@ impl From<sqlite::ReplaceError> for Refused {
 
 /// Whether there is something that an operator made.
 fn has_content(kvs: &[Kv]) -> bool {
-    kvs.iter().any(|kv| ["bindings/", "sites/", "certs/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix)))
+    kvs.iter().any(|kv| ["bindings/", "sites/", "certs/", "access/users/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix)))
 }
 
 /// How often others may write while the running store is replaced.
