@@ -16,6 +16,7 @@ mod import;
 mod overview;
 mod pages;
 mod problems;
+mod search;
 mod rail;
 mod toast;
 mod view;
@@ -55,6 +56,8 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
         .page(M::GET, "/problems", problems::show)
+        .page(M::GET, "/search", search::show)
+        .page(M::GET, "/search/hits", search::hits)
 }
 
 /// Whether somebody reads the answer in a browser.
