@@ -17,6 +17,7 @@ pub(crate) mod horizon;
 mod id;
 mod issuers;
 mod letsencrypt;
+mod portal_site;
 pub(crate) mod renewals;
 mod simulate;
 pub(crate) mod sites;

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     admin::{
-        loopback::{Loopback, LoopbackError, Shown},
+        loopback::{Loopback, LoopbackError, Measuring, metrics_router},
         socket::{AdminSocket, SocketError},
     },
     app::{App, AppParts},
@@ -41,7 +41,7 @@ use crate::{
         renew::Renew,
         supervise,
     },
-    web,
+    web::{self, Entrance},
 };
 
 /// Says how a [`Server`] is started.
@@ -55,7 +55,7 @@ pub struct ServerOptions {
     pub https: Option<Vec<SocketAddr>>,
     /// The admin listener: a loopback address.
     pub admin: SocketAddr,
-    /// The application behind the site of the first start, which is for all hosts; none for no site.
+    /// The application behind the site of the first start, which is for all hosts; none for the portal.
     pub upstream: Option<Upstream>,
     /// Threads that serve connections.
     pub workers: NonZeroUsize,
@@ -170,20 +170,29 @@ impl Server {
             data_dir,
             engine: Arc::clone(&engine),
         }));
-        let api = web::router(app);
+        let router = web::router(Arc::clone(&app));
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
-        let shown =
-            Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine), clock };
+        let measuring =
+            Measuring { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine) };
+        let metered = router.clone().merge(metrics_router(measuring));
+        let from_here = Arc::new(Entrance::new(Arc::clone(&app), metered, &host_name));
+        let from_bindings = Arc::new(Entrance::new(app, router.clone(), &host_name));
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
         tasks.spawn(supervise("admin-socket", {
             let shutdown = shutdown.clone();
-            move || Arc::clone(&socket).serve(api.clone(), shutdown.clone())
+            move || Arc::clone(&socket).serve(router.clone(), shutdown.clone())
         }));
-        tasks.spawn(supervise("admin-listener", move || Arc::clone(&loopback).serve(shown.clone(), shutdown.clone())));
+        tasks.spawn(supervise("portal", {
+            let (proxy, shutdown) = (Arc::clone(&proxy), shutdown.clone());
+            move || web::binding::serve(Arc::clone(&proxy), Arc::clone(&from_bindings), shutdown.clone())
+        }));
+        tasks.spawn(supervise("admin-listener", move || {
+            Arc::clone(&loopback).serve(Arc::clone(&from_here), shutdown.clone())
+        }));
         let server = Self { store, proxy, served, admin_address, shutdown: trigger, tasks };
         server.reached(revision).await.map_err(StartError::NotPublished)?;
         Ok(server)

@@ -1,6 +1,7 @@
 //! Who somebody is.
 
 use http::StatusCode;
+use portward_store::access;
 
 use super::{Actor, App, AppError};
 
@@ -14,6 +15,11 @@ pub(crate) enum Credential<'a> {
 }
 
 impl App {
+    /// Whether there is, or was, an owner; before that nobody can be asked to sign in.
+    pub(crate) async fn has_owner(&self) -> Result<bool, AppError> {
+        Ok(access::is_owned(&*self.parts.store).await?)
+    }
+
     /// Finds out who shows a credential.
     pub(crate) async fn identify(&self, credential: Credential<'_>) -> Result<Actor, AppError> {
         let message = match credential {

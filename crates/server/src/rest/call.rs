@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::{RawPathParams, Request},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 use portward_core::Revision;
 use serde::de::DeserializeOwned;
@@ -39,10 +39,7 @@ impl<R: Right> Call<R> {
         request: Request,
         known: &[&'static str],
     ) -> Result<Self, AppError> {
-        let actor = actor_of(&request).ok_or_else(|| {
-            let message = "it is not known who asks; use the admin socket in the data directory";
-            AppError::new(StatusCode::UNAUTHORIZED, "not-authenticated", message)
-        })?;
+        let actor = actor_of(&request)?;
         let by = actor.may::<R>()?;
         let (apply, asked) = query(request.uri().query().unwrap_or_default(), known)?;
         let precondition = precondition(request.headers())?;

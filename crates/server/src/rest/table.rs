@@ -8,11 +8,14 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use http::Method;
+use http::{Method, StatusCode};
 use portward_core::Permission;
 
 use super::{answer::problem_response, call::Call};
-use crate::app::{Actor, App, AppError, Right};
+use crate::{
+    app::{Actor, App, AppError, Right},
+    web::Unidentified,
+};
 
 /// Collects routes.
 pub(super) struct Table {
@@ -90,7 +93,17 @@ impl Table {
     }
 }
 
-/// Who asks, as the listener found out; none if nobody did.
-pub(super) fn actor_of(request: &Request) -> Option<Actor> {
-    request.extensions().get::<Actor>().cloned()
+/// Who asks, as was found out at the entrance; or why nobody is known.
+pub(super) fn actor_of(request: &Request) -> Result<Actor, AppError> {
+    if let Some(actor) = request.extensions().get::<Actor>() {
+        return Ok(actor.clone());
+    }
+    let (code, message) = match request.extensions().get::<Unidentified>() {
+        Some(Unidentified(error)) => (error.code(), error.to_string()),
+        None => (
+            "not-authenticated",
+            "it is not known who asks; send a token as Authorization: Bearer, or use the admin socket in the data directory".to_owned(),
+        ),
+    };
+    Err(AppError::new(StatusCode::UNAUTHORIZED, code, message))
 }
