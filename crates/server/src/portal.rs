@@ -8,6 +8,8 @@ mod answer;
 mod asset;
 mod attempts;
 mod bindings;
+#[cfg(test)]
+mod browser;
 mod certificates;
 mod chain;
 mod dns_providers;
