@@ -10,7 +10,7 @@ use http::Method;
 
 use crate::{
     BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
-    CertificateVersionView, CertificateView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SiteCreate,
+    CertificateVersionView, CertificateView, InspectionView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SiteCreate,
     SiteUpdate, SiteView, StatusView,
 };
 use portward_core::{BindingId, CertificateId, SiteId};
@@ -134,6 +134,11 @@ impl Client {
         effect: Effect,
     ) -> Result<CertificateTaken, ClientError> {
         self.ask(Method::POST, &effect.of("certificates"), Sent::json(import)?).await
+    }
+
+    /// Says what is in files, and what importing them would come to; nothing is imported.
+    pub async fn inspect_certificate(&self, import: &CertificateImport) -> Result<InspectionView, ClientError> {
+        self.ask(Method::POST, "certificates/inspect", Sent::json(import)?).await
     }
 
     /// Makes a certificate that is signed by its own key.

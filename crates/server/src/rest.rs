@@ -46,6 +46,7 @@ fn table(app: Arc<App>) -> Table {
         .route(M::GET, "/api/v1/certificates", certificates::list)
         .route(M::POST, "/api/v1/certificates", certificates::import)
         .route(M::POST, "/api/v1/certificates/self-signed", certificates::make_self_signed)
+        .route(M::POST, "/api/v1/certificates/inspect", certificates::inspect)
         .route(M::GET, "/api/v1/certificates/{id}", certificates::show)
         .route(M::DELETE, "/api/v1/certificates/{id}", certificates::remove)
         .route(M::GET, "/api/v1/certificates/{id}/versions", certificates::list_versions)

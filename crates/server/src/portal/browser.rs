@@ -41,7 +41,8 @@ impl Browser {
 
     /// Sends a form.
     pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         self.send(&Method::POST, path, Some("application/x-www-form-urlencoded"), body.join("&").into_bytes()).await
     }
@@ -74,11 +75,8 @@ impl Browser {
         let response: Response = self.router.clone().call(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let page = Page {
-            status: parts.status,
-            headers: parts.headers,
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-        };
+        let page =
+            Page { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() };
         page.has_nothing_inline();
         page
     }

@@ -114,11 +114,20 @@ fn page<R: Right>(
         .filter(|(name, _)| kind.settings.iter().any(|setting| setting.name == **name && !setting.secret))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let is_named = |setting: &&DnsSettingView| setting.secret && (setting.required || typed.contains_key(&setting.name));
+    let is_named =
+        |setting: &&DnsSettingView| setting.secret && (setting.required || typed.contains_key(&setting.name));
     let secret: Vec<String> = kind.settings.iter().filter(is_named).map(|setting| setting.name.clone()).collect();
     let named = Some(id.as_str()).filter(|id| !id.is_empty());
     let equivalents = equivalents::certificates::dns_provider(&kind.kind, named, &plain, &secret);
-    Ok(NewProviderPage { equivalents, frame: visit.frame(Nav::Issuers, "Add a DNS provider"), kinds, kind, settings, id, slip })
+    Ok(NewProviderPage {
+        equivalents,
+        frame: visit.frame(Nav::Issuers, "Add a DNS provider"),
+        kinds,
+        kind,
+        settings,
+        id,
+        slip,
+    })
 }
 
 impl NewProviderPage {

@@ -34,7 +34,7 @@ async fn every_route_refuses_who_is_unknown_or_lacks_its_permission() {
     let fixture = Fixture::start().await;
     let table = table(Arc::clone(&fixture.app));
     let api = fixture.api();
-    assert_eq!(table.routes().len(), 48);
+    assert_eq!(table.routes().len(), 49);
     for route in table.routes() {
         let path = route.path.replace("{id}", "x");
         let unknown = ask(&api, None, request(&route.method, &path, "")).await;

@@ -44,7 +44,9 @@ async fn an_order_is_followed_until_it_is_served_or_says_why_not() {
 
     put(&fixture, &attempt("000000001-0000000001", Stage::Challenged, None)).await;
     let page = browser.get("/attempts/000000001-0000000001").await;
-    for text in ["data-live=\"/attempts/000000001-0000000001/live?of=shop-test\"", "data-on", "Validating", "It is challenged"] {
+    for text in
+        ["data-live=\"/attempts/000000001-0000000001/live?of=shop-test\"", "data-on", "Validating", "It is challenged"]
+    {
         page.shows(text);
     }
     page.shows("Until the CA has issued, a self-signed certificate is served.");

@@ -37,7 +37,7 @@ pub(in crate::portal) fn request(input: &CertificateRequestCreate) -> Equivalent
         fields.remove("name");
         fields.retain(|_, value| *value != Value::Bool(false));
     }
-    let first = input.name.as_ref().or(input.names.first());
+    let first = input.name.as_ref().or_else(|| input.names.first());
     let id = input.replace.clone().or_else(|| first.map(|name| slug(name, "certificate", |_| false)));
     let mut declared = json!({ "id": id.unwrap_or_else(|| "NAME".to_owned()) });
     if let Some(name) = first.filter(|_| input.replace.is_none()) {
@@ -138,7 +138,8 @@ pub(in crate::portal) fn dns_provider(
     }
     let mut declared = json!({ "id": id.unwrap_or(kind), "kind": kind });
     if !plain.is_empty() {
-        declared["settings"] = plain.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<Map<_, _>>().into();
+        declared["settings"] =
+            plain.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<Map<_, _>>().into();
     }
     if !secret.is_empty() {
         let file = |name: &String| (name.clone(), json!({ "file": format!("{name}.secret") }));
@@ -252,7 +253,8 @@ mod tests {
     #[test]
     fn no_secret_is_in_an_equivalent() {
         let eab = EabInput { key_id: "kid".to_owned(), mac_key: SecretText::new("a-mac-key".to_owned()) };
-        let input = IssuerCreate { directory: "https://ca.test/d".to_owned(), eab: Some(eab), ..IssuerCreate::default() };
+        let input =
+            IssuerCreate { directory: "https://ca.test/d".to_owned(), eab: Some(eab), ..IssuerCreate::default() };
         let equivalents = issuer(&input);
         let all = format!("{}{}{}", equivalents.cli, equivalents.curl, equivalents.yaml);
         assert!(!all.contains("a-mac-key"), "{all}");
@@ -264,9 +266,18 @@ mod tests {
     fn commands_are_short_where_little_is_said() {
         let provider = dns_provider("cloudflare", None, &[], &["api_token".to_owned()]);
         assert_eq!(provider.cli, "portward acme dns add cloudflare \\\n  --secret api_token=api_token.secret");
-        assert_eq!(import(&["a b.pfx"], Some("shop"), true).cli, "portward certificate import 'a b.pfx' \\\n  --replace shop \\\n  --password-file password.secret");
+        assert_eq!(
+            import(&["a b.pfx"], Some("shop"), true).cli,
+            "portward certificate import 'a b.pfx' \\\n  --replace shop \\\n  --password-file password.secret"
+        );
         assert!(certificate("shop", false).cli.contains("rollback shop"));
-        let letsencrypt = configure(&LetsEncryptConfigure { dns_name: "a.test".to_owned(), accept_terms: true, ..Default::default() });
-        assert!(letsencrypt.cli.starts_with("portward letsencrypt configure \\\n  --dns-name a.test \\\n  --accept-terms"));
+        let letsencrypt = configure(&LetsEncryptConfigure {
+            dns_name: "a.test".to_owned(),
+            accept_terms: true,
+            ..Default::default()
+        });
+        assert!(
+            letsencrypt.cli.starts_with("portward letsencrypt configure \\\n  --dns-name a.test \\\n  --accept-terms")
+        );
     }
 }

@@ -41,7 +41,9 @@ async fn what_is_given_is_looked_at_and_imported_when_somebody_says_so() {
     }
     page.hides("Import and serve");
     let (upload, page) = check(&browser, &[("upload", &upload)], &[("shop.key", &key)]).await;
-    for text in ["2 files, 2 pieces", "The private key fits the leaf", "from shop.key", "and www.shop.test", "Import and serve"] {
+    for text in
+        ["2 files, 2 pieces", "The private key fits the leaf", "from shop.key", "and www.shop.test", "Import and serve"]
+    {
         page.shows(text);
     }
     // The key stays in the server, and nothing is stored yet.

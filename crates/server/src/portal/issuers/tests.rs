@@ -4,12 +4,8 @@ use super::super::browser::Browser;
 use crate::fixture::Fixture;
 
 /// An issuer that nobody answers for; its terms are agreed to, so that it is not asked.
-pub(in crate::portal) const OTHER: [(&str, &str); 4] = [
-    ("preset", "other"),
-    ("directory", "https://127.0.0.1:1/directory"),
-    ("accept_terms", "yes"),
-    ("id", "house"),
-];
+pub(in crate::portal) const OTHER: [(&str, &str); 4] =
+    [("preset", "other"), ("directory", "https://127.0.0.1:1/directory"), ("accept_terms", "yes"), ("id", "house")];
 
 #[tokio::test]
 async fn an_issuer_is_added_shown_and_removed() {
