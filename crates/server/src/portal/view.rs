@@ -169,10 +169,17 @@ pub(super) fn spoken(text: &str) -> Vec<Spoken> {
     parts.map(part).filter(|part| !part.text.is_empty()).collect()
 }
 
-/// A text with a capital at its start.
+/// A text with a capital at its start, unless it begins with a name of a machine or a file.
 pub(super) fn sentence_case(text: &str) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let is_name = first.trim_end_matches(['.', ',', ':', ';']).contains(['.', '/', '_', '@']);
     let mut letters = text.chars();
-    let mut sentence: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let mut sentence = String::with_capacity(text.len());
+    match letters.next() {
+        Some(letter) if !is_name => sentence.extend(letter.to_uppercase()),
+        Some(letter) => sentence.push(letter),
+        None => {}
+    }
     sentence.push_str(letters.as_str());
     sentence
 }
@@ -234,6 +241,9 @@ mod tests {
             ("0".to_owned(), "999".to_owned(), "1,284".to_owned(), "1,000,000".to_owned())
         );
         assert_eq!((counted(1, "site"), counted(24, "site")), ("1 site".to_owned(), "24 sites".to_owned()));
+        for (text, expected) in [("it is so.", "It is so."), ("a.test: it is", "a.test: it is"), ("", "")] {
+            assert_eq!(sentence_case(text), expected);
+        }
         let parts = spoken("Try `curl -I x` then wait.");
         let parts: Vec<_> = parts.iter().map(|part| (part.text.as_str(), part.is_code)).collect();
         assert_eq!(parts, [("Try ", false), ("curl -I x", true), (" then wait.", false)]);
