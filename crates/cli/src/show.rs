@@ -7,6 +7,7 @@ mod foreign;
 mod issuer;
 mod outlook;
 mod renewal;
+mod settings;
 mod site;
 mod status;
 
@@ -21,6 +22,7 @@ pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
+pub(crate) use settings::settings;
 pub(crate) use site::{site, sites};
 pub(crate) use status::status;
 

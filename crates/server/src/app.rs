@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod actor;
+mod apply;
 mod attempts;
 mod backup;
 pub(crate) mod bindings;
@@ -16,6 +17,7 @@ mod id;
 mod issuers;
 mod letsencrypt;
 mod renewals;
+mod settings;
 mod simulate;
 pub(crate) mod sites;
 mod status;
@@ -39,6 +41,7 @@ pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_hex, slug};
 
 use crate::{
+    events::Events,
     portal::Toasts,
     renewals::Engine,
     served::{Served, ServedState},
@@ -68,6 +71,8 @@ pub(crate) struct AppParts {
     pub(crate) clock: Clock,
     /// Gets certificates and keeps them.
     pub(crate) engine: Arc<Engine>,
+    /// What happens.
+    pub(crate) events: Arc<Events>,
     /// Where files are put that pass through.
     pub(crate) data_dir: PathBuf,
 }
@@ -107,6 +112,11 @@ impl App {
     /// What is served now.
     pub(crate) fn served(&self) -> Arc<ServedState> {
         self.parts.served.now()
+    }
+
+    /// What happens.
+    pub(crate) fn events(&self) -> &Arc<Events> {
+        &self.parts.events
     }
 
     /// What the portal says once.

@@ -6,6 +6,7 @@
 
 mod admin;
 mod app;
+mod events;
 mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
