@@ -13,6 +13,7 @@ mod certificate;
 mod import;
 mod letsencrypt;
 mod serve;
+mod settings;
 mod site;
 mod store;
 
@@ -23,6 +24,7 @@ pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportF
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use serve::ServeArgs;
+pub(crate) use settings::SettingsCommand;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
 pub(crate) use store::StoreCommand;
 
@@ -68,6 +70,9 @@ pub(crate) enum Command {
     /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
+    /// See and change what applies to the whole server
+    #[command(subcommand, arg_required_else_help = true)]
+    Settings(SettingsCommand),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),

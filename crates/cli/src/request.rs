@@ -21,6 +21,7 @@ mod binding;
 mod certificate;
 mod import;
 mod letsencrypt;
+mod settings;
 mod site;
 mod status;
 mod store;
@@ -32,6 +33,7 @@ use binding::BindingRequest;
 use certificate::CertificateRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
+use settings::SettingsRequest;
 use site::SiteRequest;
 use store::StoreRequest;
 
@@ -61,6 +63,8 @@ pub(crate) enum Request {
     Acme(AcmeRequest),
     /// What another program has.
     Import(ImportRequest),
+    /// Something about the settings.
+    Settings(SettingsRequest),
     /// Something about the store.
     Store(StoreRequest),
     /// Something about the audit.
@@ -97,6 +101,10 @@ impl Task {
                 let (request, server, output) = ImportRequest::parse(args);
                 (Request::Import(request), server, output)
             }
+            Command::Settings(command) => {
+                let (request, server, output) = SettingsRequest::parse(command)?;
+                (Request::Settings(request), server, output)
+            }
             Command::Store(command) => {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
@@ -126,6 +134,7 @@ impl Request {
                 Self::LetsEncrypt(request) => request.run(&client, terminal).await,
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
+                Self::Settings(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }

@@ -8,6 +8,7 @@ mod foreign;
 mod issuer;
 mod outlook;
 mod renewal;
+mod settings;
 mod site;
 mod status;
 
@@ -23,6 +24,7 @@ pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
+pub(crate) use settings::settings;
 pub(crate) use site::{site, sites};
 pub(crate) use status::status;
 

@@ -16,7 +16,7 @@ mod way;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request, response::Response};
+use axum::{Extension, Router, extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub(crate) use entrance::{Entrance, Unidentified};
@@ -29,9 +29,10 @@ use crate::{
 
 /// All routes there are.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    rest::router(Arc::clone(&app))
-        .merge(portal::router(Arc::clone(&app)))
+    let (api, document) = rest::router(Arc::clone(&app));
+    api.merge(portal::router(Arc::clone(&app)))
         .merge(health::router(app))
+        .layer(Extension(document))
         .fallback(|request: Request| async move {
             let message = format!("there is nothing at {}", request.uri().path());
             refuse(&request, &AppError::new(StatusCode::NOT_FOUND, "no-such-path", message))
