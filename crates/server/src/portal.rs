@@ -6,18 +6,24 @@
 
 mod answer;
 mod asset;
+mod attempts;
+mod bindings;
 mod certificates;
 mod chain;
-mod bindings;
+mod dns_providers;
 mod equivalents;
 mod form;
 mod frame;
 mod import;
+mod issuers;
+mod lets_encrypt;
 mod overview;
 mod pages;
 mod problems;
-mod search;
 mod rail;
+mod request;
+mod search;
+mod slip;
 mod toast;
 mod view;
 mod visit;
@@ -55,6 +61,23 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/import", import::submit)
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/request", request::show)
+        .page(M::POST, "/request", request::submit)
+        .page(M::GET, "/attempts", attempts::list)
+        .page(M::GET, "/attempts/{id}", attempts::show)
+        .page(M::GET, "/attempts/{id}/live", attempts::show_live)
+        .page(M::GET, "/lets-encrypt", lets_encrypt::show)
+        .page(M::POST, "/lets-encrypt", lets_encrypt::configure)
+        .page(M::POST, "/lets-encrypt/renew", lets_encrypt::renew)
+        .page(M::POST, "/lets-encrypt/disable", lets_encrypt::disable)
+        .page(M::GET, "/issuers", issuers::list)
+        .page(M::POST, "/issuers", issuers::add)
+        .page(M::GET, "/issuers/new", issuers::show_new)
+        .page(M::POST, "/issuers/{id}/remove", issuers::remove)
+        .page(M::POST, "/issuers/{id}/roll-over", issuers::roll_over)
+        .page(M::GET, "/dns-providers/new", dns_providers::show_new)
+        .page(M::POST, "/dns-providers", dns_providers::add)
+        .page(M::POST, "/dns-providers/{id}/remove", dns_providers::remove)
         .page(M::GET, "/problems", problems::show)
         .page(M::GET, "/search", search::show)
         .page(M::GET, "/search/hits", search::hits)

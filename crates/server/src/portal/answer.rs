@@ -92,7 +92,12 @@ pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Respon
 
 /// The message of an error as a sentence.
 pub(super) fn sentence(error: &AppError) -> String {
-    let mut sentence = sentence_case(&error.to_string());
+    as_sentence(&error.to_string())
+}
+
+/// A message as a sentence.
+pub(super) fn as_sentence(message: &str) -> String {
+    let mut sentence = sentence_case(message);
     if !sentence.ends_with(['.', '?', '!', ':']) {
         sentence.push('.');
     }
