@@ -15,6 +15,7 @@ use crate::{
 };
 use portward_core::{BindingId, CertificateId, SiteId};
 
+mod access;
 mod acme;
 mod audit;
 mod connect;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+mod access;
 mod acme;
 mod audit;
 mod binding;
@@ -17,6 +18,7 @@ mod settings;
 mod site;
 mod store;
 
+pub(crate) use access::{InitArgs, NewPasswordArgs, RoleWord, SetupLinkArgs, TokenCommand, UserCommand};
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
 pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
@@ -73,6 +75,18 @@ pub(crate) enum Command {
     /// See and change what applies to the whole server
     #[command(subcommand, arg_required_else_help = true)]
     Settings(SettingsCommand),
+    /// Make the first owner of this server, for scripts
+    #[command(after_help = access::INIT_EXAMPLES)]
+    Init(InitArgs),
+    /// Print a fresh link by which the first owner of this server comes
+    #[command(after_help = access::SETUP_LINK_EXAMPLES)]
+    SetupLink(SetupLinkArgs),
+    /// Choose who may sign in
+    #[command(subcommand, arg_required_else_help = true)]
+    User(UserCommand),
+    /// Let programs in
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),

@@ -14,6 +14,7 @@ use crate::{
     terminal::Terminal,
 };
 
+mod access;
 mod acme;
 mod audit;
 mod authorities;
@@ -25,8 +26,11 @@ mod settings;
 mod site;
 mod status;
 mod store;
+mod token;
+mod user;
 mod wait;
 
+use access::AccessRequest;
 use acme::AcmeRequest;
 use audit::AuditRequest;
 use binding::BindingRequest;
@@ -36,6 +40,8 @@ use letsencrypt::LetsEncryptRequest;
 use settings::SettingsRequest;
 use site::SiteRequest;
 use store::StoreRequest;
+use token::TokenRequest;
+use user::UserRequest;
 
 /// Is what the program is to do.
 #[derive(Debug)]
@@ -65,6 +71,12 @@ pub(crate) enum Request {
     Import(ImportRequest),
     /// Something about the settings.
     Settings(SettingsRequest),
+    /// Something about the first owner.
+    Access(AccessRequest),
+    /// Something about users.
+    User(UserRequest),
+    /// Something about tokens.
+    Token(TokenRequest),
     /// Something about the store.
     Store(StoreRequest),
     /// Something about the audit.
@@ -105,6 +117,22 @@ impl Task {
                 let (request, server, output) = SettingsRequest::parse(command)?;
                 (Request::Settings(request), server, output)
             }
+            Command::Init(args) => {
+                let (request, server, output) = AccessRequest::parse_init(args)?;
+                (Request::Access(request), server, output)
+            }
+            Command::SetupLink(args) => {
+                let (request, server, output) = AccessRequest::parse_setup_link(args);
+                (Request::Access(request), server, output)
+            }
+            Command::User(command) => {
+                let (request, server, output) = UserRequest::parse(command)?;
+                (Request::User(request), server, output)
+            }
+            Command::Token(command) => {
+                let (request, server, output) = TokenRequest::parse(command)?;
+                (Request::Token(request), server, output)
+            }
             Command::Store(command) => {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
@@ -135,6 +163,9 @@ impl Request {
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
                 Self::Settings(request) => request.run(&client, terminal).await,
+                Self::Access(request) => request.run(&target, &client, terminal).await,
+                Self::User(request) => request.run(&client, terminal).await,
+                Self::Token(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }

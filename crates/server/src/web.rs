@@ -6,7 +6,7 @@
 
 pub(crate) mod binding;
 pub(crate) mod connection;
-mod cookie;
+pub(crate) mod cookie;
 mod entrance;
 mod health;
 mod host;

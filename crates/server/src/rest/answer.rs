@@ -103,7 +103,11 @@ pub(crate) fn problem_response(error: &AppError, instance: Option<String>) -> Re
         tracing::debug!(error = chain_text(error), error.code = error.code(), "a request was refused");
     }
     let body = serde_json::to_vec(&error.to_problem(instance)).unwrap_or_default();
-    response(status, PROBLEM_JSON, Body::from(body))
+    let mut response = response(status, PROBLEM_JSON, Body::from(body));
+    if let Some(wait) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    response
 }
 
 fn response(status: StatusCode, media_type: &'static str, body: Body) -> Response {

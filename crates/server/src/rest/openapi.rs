@@ -93,18 +93,30 @@ fn components(mut schemas: BTreeMap<String, RefOr<Schema>>) -> Components {
 
 fn operation(route: &Route) -> Operation {
     let Route { path, permission, doc, .. } = route;
+    let needs = match permission {
+        Some(permission) => format!("Needs the permission `{permission}`: to {}.", permission.purpose()),
+        None => "Needs no permission.".to_owned(),
+    };
     let mut operation = OperationBuilder::new()
         .tag(group(path))
         .operation_id(Some(doc.id))
         .summary(Some(doc.summary))
-        .description(Some(format!("Needs the permission `{permission}`: to {}.", permission.purpose())))
-        .request_body(doc.body.as_ref().map(body))
-        .security(SecurityRequirement::new(TOKEN, [permission.as_str()]))
-        .security(SecurityRequirement::new(SESSION, [permission.as_str()]));
+        .description(Some(needs))
+        .request_body(doc.body.as_ref().map(body));
+    operation = match permission {
+        Some(permission) => operation
+            .security(SecurityRequirement::new(TOKEN, [permission.as_str()]))
+            .security(SecurityRequirement::new(SESSION, [permission.as_str()])),
+        // Who shows nothing may ask, and is told what is missing.
+        None => operation
+            .security(SecurityRequirement::default())
+            .security(SecurityRequirement::new::<_, [&str; 0], _>(TOKEN, []))
+            .security(SecurityRequirement::new::<_, [&str; 0], _>(SESSION, [])),
+    };
     for parameter in parameters(path, doc) {
         operation = operation.parameter(parameter);
     }
-    if route.method == Method::POST && doc.takes_key() {
+    if route.method == Method::POST && permission.is_some() && doc.takes_key() {
         let about = "Names the request: the same one within 24 hours has the same answer, and is not done twice.";
         let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
         operation = operation.parameter(parameter("Idempotency-Key", ParameterIn::Header, about, key));

@@ -74,7 +74,7 @@ impl Entrance {
             Err(refusal) => Err(refusal),
         };
         let asker = match admitted {
-            Ok(Some(credential)) => Ok(Some(self.app.identify(credential).await)),
+            Ok(Some(credential)) => Ok(Some(self.app.identify(credential).await.map(|actor| actor.at(way.client)))),
             Ok(None) => Ok(None),
             Err(refusal) => Err(refusal),
         };
