@@ -194,7 +194,7 @@ fn certificate_names(names: &[String]) -> Result<Vec<HostPattern>, Failure> {
 }
 
 /// Makes a failure of usage that names the words it comes from.
-fn bad<E: std::error::Error + Send + Sync + 'static>(words: &'static str) -> impl Fn(E) -> Failure {
+pub(crate) fn bad<E: std::error::Error + Send + Sync + 'static>(words: &'static str) -> impl Fn(E) -> Failure {
     move |error| Failure::usage(anyhow::Error::new(error).context(words))
 }
 

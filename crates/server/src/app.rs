@@ -17,7 +17,7 @@ mod foreign;
 pub(crate) mod horizon;
 mod id;
 mod issuers;
-mod letsencrypt;
+pub(crate) mod letsencrypt;
 mod portal_site;
 pub(crate) mod renewals;
 mod settings;

@@ -1,4 +1,4 @@
-//! All that answers over HTTP, put together: the API, and the portal.
+//! All that answers over HTTP, put together: the API, the portal, and the doors.
 //!
 //! Every way in (the admin socket, the loopback listener, a binding whose site is the portal) has this router;
 //! who asks is found out before, by the socket or in the [`Entrance`], and lies in the request as an
@@ -24,13 +24,14 @@ pub(crate) use way::{Listener, Way};
 
 use crate::{
     app::{App, AppError},
-    portal, rest,
+    doors, portal, rest,
 };
 
 /// All routes there are.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let (api, document) = rest::router(Arc::clone(&app));
     api.merge(portal::router(Arc::clone(&app)))
+        .merge(doors::router(Arc::clone(&app)))
         .merge(health::router(app))
         .layer(Extension(document))
         .fallback(|request: Request| async move {
@@ -43,8 +44,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         })
 }
 
-/// Refuses in the form in which the caller reads: a page for the portal, a problem document for all else.
+/// Refuses in the form in which the caller reads: a door's own, a page for the portal, a problem document for all else.
 fn refuse(request: &Request, error: &AppError) -> Response {
+    if let Some(refusal) = doors::refusal(request, error) {
+        return refusal;
+    }
     if portal::is_for_people(request) {
         return portal::error_page(error);
     }

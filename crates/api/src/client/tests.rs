@@ -397,7 +397,7 @@ async fn a_port_where_nobody_listens_is_told() {
 
 #[test]
 fn urls_are_read_as_people_write_them() {
-    let remote = |url| Endpoint::remote(url, SecretText::new("ptw".to_owned())).map(|endpoint| endpoint.to_string());
+    let remote = |url| Endpoint::remote(url, SecretText::new("ptw".to_owned()), None).map(|endpoint| endpoint.to_string());
     for (url, read) in [
         ("https://portward.test", "https://portward.test:443"),
         ("HTTPS://Portward.Test:8443/", "https://portward.test:8443"),
@@ -419,7 +419,7 @@ fn urls_are_read_as_people_write_them() {
         assert_eq!(remote(url).unwrap_err(), refused);
     }
     assert!(matches!(remote("https://"), Err(RemoteUrlError::Address(_))));
-    let with = |token: &str| Endpoint::remote("https://portward.test", SecretText::new(token.to_owned()));
+    let with = |token: &str| Endpoint::remote("https://portward.test", SecretText::new(token.to_owned()), None);
     for token in ["", "two words", "line\r\nend", "käse"] {
         assert_eq!(with(token).unwrap_err(), RemoteUrlError::Token, "{token:?}");
     }

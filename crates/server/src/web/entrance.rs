@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::{App, AppError, access::Credential},
-    portal,
+    doors, portal,
 };
 
 /// Lets requests in, or refuses them.
@@ -215,7 +215,7 @@ fn check_origin(request: &Request, way: &Way, has_session: bool) -> Result<(), A
 fn bearer<'a>(headers: &'a HeaderMap, path: &str) -> Option<Result<&'a str, &'static str>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        let key = headers.get(OCTOPUS_API_KEY).filter(|_| is_octopus(path))?;
+        let key = headers.get(doors::OCTOPUS_API_KEY).filter(|_| doors::takes_octopus_key(path))?;
         return Some(key.to_str().map_err(|_| "the API key cannot be read"));
     };
     if values.next().is_some() {
@@ -227,11 +227,6 @@ fn bearer<'a>(headers: &'a HeaderMap, path: &str) -> Option<Result<&'a str, &'st
         Some(token) if !token.is_empty() => Ok(token),
         _ => Err("Authorization is no bearer token; send Authorization: Bearer TOKEN"),
     })
-}
-
-/// Where Octopus's own header for tokens is read.
-fn is_octopus(path: &str) -> bool {
-    path == "/api/letsencryptconfiguration" || path == "/api/tasks" || path.starts_with("/api/tasks/")
 }
 
 /// The name under which a query carries a token (RFC 6750 section 2.3, and what others take).
@@ -265,7 +260,6 @@ impl From<AppError> for Refusal {
     }
 }
 
-const OCTOPUS_API_KEY: &str = "x-octopus-apikey";
 const QUERY_TOKENS: [&str; 5] = ["token", "access_token", "api_key", "apikey", "authorization"];
 
 #[cfg(test)]
