@@ -9,9 +9,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 use http::Method;
 
 use crate::{
-    BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
-    CertificateVersionView, CertificateView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SiteCreate,
-    SiteUpdate, SiteView, StatusView,
+    Applied, BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
+    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, Removed, Restored, SecretBytes,
+    SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
 };
 use portward_core::{BindingId, CertificateId, SiteId};
 
@@ -66,7 +66,7 @@ impl Client {
 
     /// All bindings.
     pub async fn list_bindings(&self) -> Result<Vec<BindingView>, ClientError> {
-        self.ask(Method::GET, "bindings", Sent::Nothing).await
+        self.list("bindings").await
     }
 
     /// One binding.
@@ -86,7 +86,7 @@ impl Client {
 
     /// All sites.
     pub async fn list_sites(&self) -> Result<Vec<SiteView>, ClientError> {
-        self.ask(Method::GET, "sites", Sent::Nothing).await
+        self.list("sites").await
     }
 
     /// One site.
@@ -111,7 +111,7 @@ impl Client {
 
     /// All certificates, each with the version that is served.
     pub async fn list_certificates(&self) -> Result<Vec<CertificateView>, ClientError> {
-        self.ask(Method::GET, "certificates", Sent::Nothing).await
+        self.list("certificates").await
     }
 
     /// One certificate, with the version that is served.
@@ -124,7 +124,7 @@ impl Client {
         &self,
         id: &CertificateId,
     ) -> Result<Vec<CertificateVersionView>, ClientError> {
-        self.ask(Method::GET, &format!("certificates/{id}/versions"), Sent::Nothing).await
+        self.list(&format!("certificates/{id}/versions")).await
     }
 
     /// Takes a certificate with its key; every new handshake has it when this returns.
@@ -166,6 +166,26 @@ impl Client {
     /// Removes a certificate with all its versions.
     pub async fn remove_certificate(&self, id: &CertificateId) -> Result<Removed, ClientError> {
         self.ask(Method::DELETE, &format!("certificates/{id}"), Sent::Nothing).await
+    }
+
+    /// What applies to the whole server.
+    pub async fn show_settings(&self) -> Result<SettingsView, ClientError> {
+        self.ask(Method::GET, "settings", Sent::Nothing).await
+    }
+
+    /// Changes what applies to the whole server; what is left out stays.
+    pub async fn edit_settings(&self, update: &SettingsUpdate) -> Result<SettingsView, ClientError> {
+        self.ask(Method::PATCH, "settings", Sent::json(update)?).await
+    }
+
+    /// All that operators asked for, without secrets.
+    pub async fn export_desired_state(&self) -> Result<DesiredState, ClientError> {
+        self.ask(Method::GET, "desired-state", Sent::Nothing).await
+    }
+
+    /// Makes the desired state what is declared, in one change.
+    pub async fn apply_desired_state(&self, apply: &DesiredStateApply, effect: Effect) -> Result<Applied, ClientError> {
+        self.ask(Method::POST, &effect.of("apply"), Sent::json(apply)?).await
     }
 
     /// Hands a backup of all that is stored to `write`, piece by piece; it is whole only if this succeeds.

@@ -2,7 +2,8 @@
 //!
 //! Views go out (`BindingView`), inputs come in (`BindingCreate`, `SiteUpdate`); both are plain text and numbers,
 //! which the server turns into types of its own. Inputs refuse fields that they do not know.
-//! Every unsafe route takes `?dry_run=true`: everything is checked, nothing is changed.
+//! Most unsafe routes take `?dry_run=true`: everything is checked, nothing is changed.
+//! Lists come as pages ([`Page`]), with `?limit=` and `?cursor=`.
 //! Times are RFC 3339 in UTC, thumbprints lower-case hexadecimal digits; SHA-1 is upper-case, as Windows prints it.
 
 pub mod acme;
@@ -11,10 +12,14 @@ mod audit;
 mod binding;
 mod certificate;
 mod client;
+mod desired;
+mod event;
 mod foreign;
 mod inspection;
+mod page;
 mod problem;
 mod secret;
+mod settings;
 mod site;
 mod status;
 mod store;
@@ -26,13 +31,21 @@ pub use certificate::{
     CertificateVersionView, CertificateView, ChainLink, ExportFormat, FindingView, FindingWeight, SelfSignedCreate,
 };
 pub use client::{Client, ClientError, Effect, RemoteUrlError};
+pub use desired::{
+    Applied, AppliedAction, AppliedStep, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply,
+    DnsProviderDeclared, EabDeclared, IssuerDeclared, ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared,
+    UpstreamTrustDeclared,
+};
+pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
 pub use inspection::{
-    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView, MissingIssuerView,
-    RefusalView,
+    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,
+    MissingIssuerView, RefusalView,
 };
+pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use secret::{SecretBytes, SecretText};
+pub use settings::{SettingsUpdate, SettingsView};
 pub use site::{SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored};

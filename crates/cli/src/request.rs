@@ -15,23 +15,27 @@ use crate::{
 };
 
 mod acme;
+mod apply;
 mod audit;
 mod authorities;
 mod binding;
 mod certificate;
 mod import;
 mod letsencrypt;
+mod settings;
 mod site;
 mod status;
 mod store;
 mod wait;
 
 use acme::AcmeRequest;
+use apply::DesiredStateRequest;
 use audit::AuditRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
+use settings::SettingsRequest;
 use site::SiteRequest;
 use store::StoreRequest;
 
@@ -61,6 +65,10 @@ pub(crate) enum Request {
     Acme(AcmeRequest),
     /// What another program has.
     Import(ImportRequest),
+    /// Something about the desired state as a whole.
+    DesiredState(DesiredStateRequest),
+    /// Something about the settings.
+    Settings(SettingsRequest),
     /// Something about the store.
     Store(StoreRequest),
     /// Something about the audit.
@@ -97,6 +105,18 @@ impl Task {
                 let (request, server, output) = ImportRequest::parse(args);
                 (Request::Import(request), server, output)
             }
+            Command::Apply(args) => {
+                let (request, server, output) = DesiredStateRequest::apply(args);
+                (Request::DesiredState(request), server, output)
+            }
+            Command::Export(args) => {
+                let (request, server, output) = DesiredStateRequest::export(args);
+                (Request::DesiredState(request), server, output)
+            }
+            Command::Settings(command) => {
+                let (request, server, output) = SettingsRequest::parse(command)?;
+                (Request::Settings(request), server, output)
+            }
             Command::Store(command) => {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
@@ -126,6 +146,8 @@ impl Request {
                 Self::LetsEncrypt(request) => request.run(&client, terminal).await,
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
+                Self::DesiredState(request) => request.run(&client, terminal).await,
+                Self::Settings(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }

@@ -1,5 +1,6 @@
 //! The API's views as text for people.
 
+mod applied;
 mod attempt;
 mod audit;
 mod binding;
@@ -8,11 +9,13 @@ mod foreign;
 mod issuer;
 mod outlook;
 mod renewal;
+mod settings;
 mod site;
 mod status;
 
 use portward_api::Removed;
 
+pub(crate) use applied::applied;
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
 pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;
@@ -23,6 +26,7 @@ pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
+pub(crate) use settings::settings;
 pub(crate) use site::{site, sites};
 pub(crate) use status::status;
 

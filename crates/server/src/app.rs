@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod actor;
+mod apply;
 mod attempts;
 pub(crate) mod audit;
 mod backup;
@@ -18,6 +19,7 @@ mod id;
 mod issuers;
 mod letsencrypt;
 pub(crate) mod renewals;
+mod settings;
 mod simulate;
 pub(crate) mod sites;
 mod status;
@@ -41,6 +43,7 @@ pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_hex, slug};
 
 use crate::{
+    events::Events,
     portal::{Toasts, Uploads},
     renewals::Engine,
     served::{Served, ServedState},
@@ -72,6 +75,8 @@ pub(crate) struct AppParts {
     pub(crate) clock: Clock,
     /// Gets certificates and keeps them.
     pub(crate) engine: Arc<Engine>,
+    /// What happens.
+    pub(crate) events: Arc<Events>,
     /// Where files are put that pass through.
     pub(crate) data_dir: PathBuf,
 }
@@ -111,6 +116,11 @@ impl App {
     /// What is served now.
     pub(crate) fn served(&self) -> Arc<ServedState> {
         self.parts.served.now()
+    }
+
+    /// What happens.
+    pub(crate) fn events(&self) -> &Arc<Events> {
+        &self.parts.events
     }
 
     /// What the portal says once.

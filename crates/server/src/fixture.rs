@@ -25,11 +25,13 @@ use tokio::task::JoinSet;
 
 use crate::{
     app::{Actor, Allowed, App, AppParts, Right},
+    events::Events,
     notice::Notice,
     renewals::{Engine, EngineParts, Outside, Probe},
     served::Served,
     tasks::{
         self, ShutdownTrigger,
+        events::TellEvents,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         supervise,
@@ -42,6 +44,7 @@ pub(crate) struct Fixture {
     pub(crate) app: Arc<App>,
     pub(crate) store: MemoryStore,
     pub(crate) served: Arc<Served>,
+    pub(crate) events: Arc<Events>,
     pub(crate) probe: Probe,
     pub(crate) directory: tempfile::TempDir,
     /// What an operator was told of.
@@ -73,6 +76,7 @@ impl Fixture {
         let proxy = Arc::new(Proxy::spawn(options).unwrap());
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
+        let events = Arc::new(Events::new(clock.now()));
         let directory = tempfile::tempdir().unwrap();
         let probe = Probe {
             store: Arc::new(store.clone()),
@@ -93,6 +97,7 @@ impl Fixture {
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock: clock.clone(),
+            events: Arc::clone(&events),
             data_dir: directory.path().to_owned(),
             engine: Arc::clone(&engine),
         };
@@ -106,6 +111,13 @@ impl Fixture {
             tell: Arc::new(move |notice: &Notice| heard.lock().unwrap().push(notice.clone())),
             shutdown: shutdown.clone(),
         };
+        let tell = TellEvents {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            events: Arc::clone(&events),
+            after: store.revision().await.unwrap(),
+            shutdown: shutdown.clone(),
+        };
         let publish = Publish {
             store: Arc::new(store.clone()),
             master: master.clone(),
@@ -116,9 +128,23 @@ impl Fixture {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self { app, store, served, probe, directory, notices, board, set, master, _shutdown: trigger, _tasks: tasks }
+        Self {
+            app,
+            store,
+            served,
+            events,
+            probe,
+            directory,
+            notices,
+            board,
+            set,
+            master,
+            _shutdown: trigger,
+            _tasks: tasks,
+        }
     }
 
     /// Sets the time that everything is told.

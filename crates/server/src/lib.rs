@@ -7,6 +7,7 @@
 mod admin;
 mod app;
 mod audit;
+mod events;
 mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]

@@ -4,11 +4,13 @@
 //! Pages call the same use cases as the API. They work without script: what changes something is a form,
 //! and its answer is a redirect to the page that shows the result.
 
+mod about;
 mod answer;
+mod api_reference;
 mod asset;
+mod bindings;
 mod certificates;
 mod chain;
-mod bindings;
 mod equivalents;
 mod form;
 mod frame;
@@ -17,6 +19,7 @@ mod overview;
 mod pages;
 mod problems;
 mod rail;
+mod settings;
 mod toast;
 mod view;
 mod visit;
@@ -55,6 +58,11 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
         .page(M::GET, "/problems", problems::show)
+        .page(M::GET, "/settings", settings::show)
+        .page(M::POST, "/settings", settings::edit)
+        .page(M::GET, "/about", about::show)
+        .page(M::GET, "/api-reference", api_reference::show)
+        .page(M::GET, "/api-reference/{group}", api_reference::show_group)
 }
 
 /// Whether somebody reads the answer in a browser.

@@ -27,6 +27,7 @@ use crate::{
         socket::{AdminSocket, SocketError},
     },
     app::{App, AppParts},
+    events::{Events, Happened},
     first_start::{self, Flags},
     master_key,
     notice::Notice,
@@ -36,6 +37,7 @@ use crate::{
     start_error::StartError,
     tasks::{
         self, ShutdownTrigger,
+        events::TellEvents,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         renew::Renew,
@@ -74,6 +76,7 @@ pub struct Server {
     store: Arc<dyn Store>,
     proxy: Arc<Proxy>,
     served: Arc<Served>,
+    events: Arc<Events>,
     admin_address: SocketAddr,
     shutdown: ShutdownTrigger,
     /// Aborted when dropped.
@@ -128,6 +131,14 @@ impl Server {
         let (store, proxy): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(proxy));
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
+        let events = Arc::new(Events::new(clock.now()));
+        let tell = TellEvents {
+            store: Arc::clone(&store),
+            served: Arc::clone(&served),
+            events: Arc::clone(&events),
+            after: revision,
+            shutdown: shutdown.clone(),
+        };
         let publish = Publish {
             store: Arc::clone(&store),
             master: master.clone(),
@@ -157,7 +168,13 @@ impl Server {
             served: Arc::clone(&served),
             board: Arc::clone(&board),
             clock: clock.clone(),
-            tell: Arc::new(Notice::log),
+            tell: {
+                let events = Arc::clone(&events);
+                Arc::new(move |notice: &Notice| {
+                    notice.log();
+                    events.tell(Happened::Notice(notice.event()));
+                })
+            },
             shutdown: shutdown.clone(),
         };
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
@@ -167,6 +184,7 @@ impl Server {
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock: clock.clone(),
+            events: Arc::clone(&events),
             data_dir,
             engine: Arc::clone(&engine),
         }));
@@ -177,6 +195,7 @@ impl Server {
             Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine), clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
         tasks.spawn(supervise("admin-socket", {
@@ -184,7 +203,7 @@ impl Server {
             move || Arc::clone(&socket).serve(api.clone(), shutdown.clone())
         }));
         tasks.spawn(supervise("admin-listener", move || Arc::clone(&loopback).serve(shown.clone(), shutdown.clone())));
-        let server = Self { store, proxy, served, admin_address, shutdown: trigger, tasks };
+        let server = Self { store, proxy, served, events, admin_address, shutdown: trigger, tasks };
         server.reached(revision).await.map_err(StartError::NotPublished)?;
         Ok(server)
     }
@@ -222,7 +241,9 @@ impl Server {
 
     /// Ends the server: no new connections, running requests finish, then the ways in for operators and the store close.
     pub async fn drain(self) -> Drained {
-        let Self { store, proxy, served, shutdown, mut tasks, .. } = self;
+        let Self { store, proxy, served, events, shutdown, mut tasks, .. } = self;
+        // Who listens to events would be waited for like somebody who downloads.
+        events.end();
         // Operators can look on meanwhile; changes are refused, and nothing binds again what is being closed.
         let drained = proxy.drain(DRAIN_WITHIN).await;
         shutdown.pull();

@@ -7,7 +7,7 @@ mod way;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request};
+use axum::{Extension, Router, extract::Request};
 use http::StatusCode;
 
 pub(crate) use way::{Listener, Way};
@@ -19,8 +19,9 @@ use crate::{
 
 /// All routes there are.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    rest::router(Arc::clone(&app))
-        .merge(portal::router(app))
+    let (api, document) = rest::router(Arc::clone(&app));
+    api.merge(portal::router(app))
+        .layer(Extension(document))
         .fallback(|request: Request| async move {
             let path = request.uri().path();
             refuse(&request, StatusCode::NOT_FOUND, "no-such-path", format!("there is nothing at {path}"))

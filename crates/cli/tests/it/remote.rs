@@ -52,7 +52,7 @@ fn answer_once(config: ServerConfig) -> (u16, JoinHandle<Option<String>>) {
             }
             asked.push(byte[0]);
         }
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]").unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 31\r\n\r\n{\"items\":[],\"next_cursor\":null}").unwrap();
         Some(String::from_utf8(asked).unwrap())
     });
     (port, server)
@@ -73,7 +73,7 @@ fn a_token_goes_to_a_server_whose_authority_is_trusted() {
     let ran = list(directory.path(), port, &authorities);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "[]\n", ""));
     let asked = server.join().unwrap().unwrap();
-    assert!(asked.starts_with("GET /api/v1/bindings HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.starts_with("GET /api/v1/bindings?limit=1000 HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("\r\nauthorization: Bearer ptw_marker\r\n"), "{asked}");
 }
 

@@ -299,7 +299,7 @@ pub(super) fn new_id(desired: &Desired, name: &str) -> Result<CertificateId, App
 }
 
 /// Who names a certificate.
-fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
+pub(super) fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
     let mut users = Vec::new();
     for site in fixed_sites(desired, id) {
         users.push(format!("site \"{}\"", site.id));

@@ -95,6 +95,13 @@ impl AppError {
         self
     }
 
+    /// Says of which thing among several it is told.
+    #[must_use]
+    pub(crate) fn within(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.status

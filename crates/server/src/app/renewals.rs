@@ -29,7 +29,7 @@ use super::{
     new_key_id, right,
 };
 use crate::renewals::outlook;
-pub(super) use input::renew_before;
+pub(super) use input::{managed, renew_before};
 pub(crate) use standing::RenewalStanding;
 
 impl App {
@@ -286,7 +286,8 @@ impl App {
         let order = OrderProgress::read(store, id).await.map_err(unreadable)?;
         let attempt = self.attempts(Some(id), 1).await?.into_iter().next();
         let now = self.now();
-        let standing::Next { at: next, retry_at, held, mut why } = self.next(stored, managed, &renewal, order.is_some());
+        let standing::Next { at: next, retry_at, held, mut why } =
+            self.next(stored, managed, &renewal, order.is_some());
         let version = stored.value.current_version();
         let issued = version.filter(|version| version.source == Source::Acme);
         if let Some(retry_at) = retry_at {
@@ -386,5 +387,5 @@ fn counted(attempts: u32) -> String {
 }
 
 /// Long enough for a CA that is down, and a reminder that it is no certificate to stay with.
-const BRIDGE_DAYS: u32 = 90;
+pub(super) const BRIDGE_DAYS: u32 = 90;
 const DAY: u64 = 24 * 3600;

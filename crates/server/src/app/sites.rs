@@ -161,7 +161,7 @@ fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError
 }
 
 /// Refuses a site that contradicts the others, or itself.
-fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
+pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
     for Stored { value: other, .. } in desired.sites.iter().filter(|stored| stored.value.id != site.id) {
         if let Some(name) = site.names.iter().find(|name| other.names.contains(name)) {
             return Err(AppError::conflict(

@@ -2,9 +2,11 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use portward_api::PROBLEM_JSON;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use portward_api::{PROBLEM_JSON, Page};
 use serde::Serialize;
 
+use super::{call::Call, query::Part};
 use crate::app::{AppError, Revised, chain_text};
 
 /// 200 with a view.
@@ -23,6 +25,63 @@ pub(super) fn revised<T: Serialize>(revised: &Revised<T>) -> Result<Response, Ap
         response.headers_mut().insert(header::ETAG, value);
     }
     Ok(response)
+}
+
+/// 200 with the part of a list that is asked for, and `Link` to the following one (RFC 8288).
+///
+/// The items are in the order of their keys, so that a page begins where the one before ended whatever happened meanwhile.
+pub(super) fn page<R, T: Serialize>(
+    call: &Call<R>,
+    order: Order,
+    mut items: Vec<T>,
+    key: impl Fn(&T) -> String,
+) -> Result<Response, AppError> {
+    let Part { limit, after } = &call.query.part;
+    items.sort_by_cached_key(&key);
+    if order == Order::Descending {
+        items.reverse();
+    }
+    if let Some(after) = after {
+        let is_over = |item: &T| match order {
+            Order::Ascending => key(item) <= *after,
+            Order::Descending => key(item) >= *after,
+        };
+        items.drain(..items.partition_point(is_over));
+    }
+    let has_more = items.len() > *limit;
+    items.truncate(*limit);
+    let next = items.last().filter(|_| has_more).map(key);
+    part(call, items, next.as_deref())
+}
+
+/// 200 with a part of a list that was cut already; `next` is the key after which the following part begins.
+pub(super) fn part<R, T: Serialize>(call: &Call<R>, items: Vec<T>, next: Option<&str>) -> Result<Response, AppError> {
+    let next_cursor = next.map(str::to_owned);
+    let link = next_cursor.as_ref().map(|cursor| {
+        let others = call.query.others.iter().map(|(name, value)| {
+            let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+            format!("&{name}={value}")
+        });
+        let (limit, cursor) = (call.query.part.limit, utf8_percent_encode(cursor, KEPT));
+        format!("<{}?limit={limit}&cursor={cursor}{}>; rel=\"next\"", call.path, others.collect::<String>())
+    });
+    let mut response = json(&Page { items, next_cursor })?;
+    if let Some(value) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
+        response.headers_mut().insert(header::LINK, value);
+    }
+    Ok(response)
+}
+
+/// What of a key does not go into an address as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Says which way a list runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By the ids.
+    Ascending,
+    /// The newest first.
+    Descending,
 }
 
 /// 201 with a view, its revision and where it is now; 200 in a dry run.

@@ -6,11 +6,11 @@ use portward_api::{
 };
 use portward_certs::MAX_PFX_BYTES;
 
-use super::{answer, body::SMALL, call::Call};
+use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, Revised, right};
 
 pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_certificates(&call.by))
+    answer::page(&call, Order::Ascending, call.app.list_certificates(&call.by), |view| view.id.clone())
 }
 
 pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
@@ -18,7 +18,8 @@ pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> 
 }
 
 pub(super) async fn list_versions(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_certificate_versions(&call.by, call.id())?)
+    let versions = call.app.list_certificate_versions(&call.by, call.id())?;
+    answer::page(&call, Order::Ascending, versions, |view| format!("{:010}", view.version))
 }
 
 pub(super) async fn import(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
@@ -39,7 +40,6 @@ pub(super) async fn roll_back(mut call: Call<right::CertificateChange>) -> Resul
 }
 
 pub(super) async fn export(mut call: Call<right::CertificateExportPrivateKey>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: CertificateExport = call.json(SMALL).await?;
     let exported = call.app.export_certificate(&call.by, call.id(), &input).await?;
     Ok(answer::file(exported.media_type, exported.into_body()))

