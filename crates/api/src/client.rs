@@ -13,8 +13,9 @@ use crate::{
     CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, Removed, Restored, SecretBytes,
     SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
 };
-use portward_core::{BindingId, CertificateId, SiteId};
+use portward_core::{BindingId, CertificateId, SiteId, Thumbprint};
 
+mod access;
 mod acme;
 mod audit;
 mod connect;
@@ -22,6 +23,7 @@ mod endpoint;
 mod error;
 mod exchange;
 mod owner;
+mod pin;
 
 use endpoint::Endpoint;
 pub use endpoint::RemoteUrlError;
@@ -56,7 +58,12 @@ impl Client {
     /// `SSL_CERT_FILE` names others. Without TLS only this machine itself is accepted, as the token would be
     /// readable on its way.
     pub fn remote(url: &str, token: SecretText) -> Result<Self, RemoteUrlError> {
-        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token)?) })
+        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, None)?) })
+    }
+
+    /// Reaches a server by its URL and the SHA-256 of its certificate; no authority is asked.
+    pub fn remote_pinned(url: &str, token: SecretText, pin: Thumbprint) -> Result<Self, RemoteUrlError> {
+        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, Some(pin))?) })
     }
 
     /// What is served, and what is wrong.

@@ -11,7 +11,7 @@ pub struct InspectionView {
     pub files: Vec<InspectedFileView>,
     /// The private key; none if there is none.
     pub key: Option<InspectedKeyView>,
-    /// The chain as far as it goes, leaf first.
+    /// The chain as far as it goes, leaf first; without a leaf where nobody gave one.
     pub chain: Vec<InspectedCertificateView>,
     /// The issuer that nobody gave; none if the chain is whole as far as clients need it.
     pub missing: Option<MissingIssuerView>,

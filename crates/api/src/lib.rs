@@ -19,10 +19,14 @@ mod inspection;
 mod page;
 mod problem;
 mod secret;
+mod session;
 mod settings;
+mod setup;
 mod site;
 mod status;
 mod store;
+mod token;
+mod user;
 
 pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
 pub use binding::{BindingCreate, BindingView};
@@ -45,7 +49,13 @@ pub use inspection::{
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use secret::{SecretBytes, SecretText};
+pub use session::{
+    PasswordChange, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SessionView, SignIn,
+};
 pub use settings::{SettingsUpdate, SettingsView};
+pub use setup::{SetupInput, SetupLinkView};
 pub use site::{SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored};
+pub use token::{TokenCreate, TokenCreated, TokenView};
+pub use user::{UserCreate, UserUpdate, UserView};

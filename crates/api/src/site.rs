@@ -10,7 +10,7 @@ pub struct SiteView {
     pub id: String,
     /// Host names, `*.name` for those one label below, `*` for all that no other site has.
     pub names: Vec<String>,
-    /// URLs of the application.
+    /// URLs of the application; or `portal`, alone, for the portal and the API.
     pub upstreams: Vec<String>,
     /// `off`, `browsers` or `all`, the server's default already applied.
     pub force_https: String,
@@ -29,7 +29,7 @@ pub struct SiteView {
 pub struct SiteCreate {
     /// Host names; at least one, and none that another site has.
     pub names: Vec<String>,
-    /// URLs of the application; at least one.
+    /// URLs of the application, at least one; or `portal`, alone.
     pub upstreams: Vec<String>,
     /// `off`, `browsers` or `all`; the server's default if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub struct SiteUpdate {
     /// All its host names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<Vec<String>>,
-    /// All URLs of its application.
+    /// All URLs of its application; or `portal`, alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstreams: Option<Vec<String>>,
     /// `off`, `browsers` or `all`.

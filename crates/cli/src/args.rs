@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+mod access;
 mod acme;
 mod apply;
 mod audit;
@@ -18,6 +19,7 @@ mod settings;
 mod site;
 mod store;
 
+pub(crate) use access::{InitArgs, NewPasswordArgs, RoleWord, SetupLinkArgs, TokenCommand, UserCommand};
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
 pub(crate) use apply::{ApplyArgs, ExportArgs};
 pub(crate) use audit::AuditCommand;
@@ -72,15 +74,21 @@ pub(crate) enum Command {
     /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
-    /// Make the desired state what files declare, in one change
-    #[command(after_help = apply::APPLY_EXAMPLES)]
-    Apply(ApplyArgs),
-    /// Write the desired state to files that can be applied
-    #[command(after_help = apply::EXPORT_EXAMPLES)]
-    Export(ExportArgs),
     /// See and change what applies to the whole server
     #[command(subcommand, arg_required_else_help = true)]
     Settings(SettingsCommand),
+    /// Make the first owner of this server, for scripts
+    #[command(after_help = access::INIT_EXAMPLES)]
+    Init(InitArgs),
+    /// Print a fresh link by which the first owner of this server comes
+    #[command(after_help = access::SETUP_LINK_EXAMPLES)]
+    SetupLink(SetupLinkArgs),
+    /// Choose who may sign in
+    #[command(subcommand, arg_required_else_help = true)]
+    User(UserCommand),
+    /// Let programs in
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),

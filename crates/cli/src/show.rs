@@ -1,6 +1,6 @@
 //! The API's views as text for people.
 
-mod applied;
+mod access;
 mod attempt;
 mod audit;
 mod binding;
@@ -15,7 +15,7 @@ mod status;
 
 use portward_api::Removed;
 
-pub(crate) use applied::applied;
+pub(crate) use access::{token_created, tokens, user, users};
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
 pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;

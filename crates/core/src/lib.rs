@@ -40,8 +40,11 @@ pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirec
 pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
-pub use hsts::{Hsts, HstsError, hsts_header};
-pub use id::{AttemptId, BindingId, CertificateId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, SiteId, TokenId, UserId, VersionNumber};
+pub use hsts::{Hsts, HstsError, hsts_header, parse_duration};
+pub use id::{
+    AttemptId, BindingId, CertificateId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, SiteId, TokenId,
+    UserId, VersionNumber,
+};
 pub use key_type::KeyType;
 pub use password::{PasswordError, SecondFactor, check_password};
 pub use revision::Revision;
@@ -50,6 +53,6 @@ pub use site::{Settings, Site, SiteCertificate};
 pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use token::{Token, TokenOwner, TokenText, secret_text};
-pub use upstream::{Upstream, UpstreamError, UpstreamScheme, UpstreamTrust};
+pub use upstream::{Upstream, UpstreamAddress, UpstreamError, UpstreamScheme, UpstreamTrust};
 pub use user::{EmailAddress, EmailError, User, UserName, UserNameError};
 pub use validity::{CertificateStatus, Validity, WarningPolicy};

@@ -9,7 +9,7 @@ pub struct Site {
     pub id: SiteId,
     /// Its host names; never empty, and no other site has any of them.
     pub names: Vec<HostPattern>,
-    /// The application; requests go to these in turn. Never empty.
+    /// The application, or the portal alone; requests go to these in turn. Never empty.
     pub upstreams: Vec<Upstream>,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
@@ -19,6 +19,13 @@ pub struct Site {
     pub hsts: Hsts,
     /// What is presented for its names.
     pub certificate: SiteCertificate,
+}
+
+impl Site {
+    /// Whether the portal is served for its names.
+    pub fn is_portal(&self) -> bool {
+        self.upstreams.contains(&Upstream::Portal)
+    }
 }
 
 /// Says which certificate is presented for the names of a site.

@@ -17,14 +17,17 @@ mod foreign;
 pub(crate) mod horizon;
 mod id;
 mod issuers;
-mod letsencrypt;
+pub(crate) mod letsencrypt;
+mod portal_site;
 pub(crate) mod renewals;
 mod settings;
 mod simulate;
 pub(crate) mod sites;
 mod status;
+mod tokens;
+pub(crate) mod users;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use portward_core::{Revision, Timestamp};
@@ -38,9 +41,9 @@ use portward_store::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use actor::{Actor, Allowed, Right, right};
+pub(crate) use actor::{Actor, Allowed, Right, Who, right};
 pub(crate) use error::{AppError, chain_text};
-pub(crate) use id::{new_key_id, random_hex, slug};
+pub(crate) use id::{new_key_id, random_bytes, random_hex, random_secret, slug};
 
 use crate::{
     events::Events,
@@ -58,6 +61,8 @@ pub(crate) struct App {
     toasts: Toasts,
     /// Files that somebody gave to look at, and may import.
     uploads: Uploads,
+    /// What is remembered of people who sign in.
+    access: access::Access,
 }
 
 /// Is what the application works with.
@@ -79,6 +84,10 @@ pub(crate) struct AppParts {
     pub(crate) events: Arc<Events>,
     /// Where files are put that pass through.
     pub(crate) data_dir: PathBuf,
+    /// What the machine is called.
+    pub(crate) host_name: String,
+    /// Where the loopback listener is.
+    pub(crate) admin: SocketAddr,
 }
 
 /// Is a thing as it is now, with the revision that a later change can demand.
@@ -110,7 +119,13 @@ pub(crate) enum Precondition {
 
 impl App {
     pub(crate) fn new(parts: AppParts) -> Self {
-        Self { parts, deciding: Mutex::new(()), toasts: Toasts::default(), uploads: Uploads::default() }
+        Self {
+            parts,
+            deciding: Mutex::new(()),
+            toasts: Toasts::default(),
+            uploads: Uploads::default(),
+            access: access::Access::default(),
+        }
     }
 
     /// What is served now.
@@ -162,7 +177,11 @@ impl App {
 
     /// Begins a change, with who asks for it and what it is, for its audit record.
     fn change<R>(&self, by: &Allowed<R>, what: impl Into<String>) -> Change {
-        let actor = by.actor();
+        self.change_of(by.actor(), what)
+    }
+
+    /// The same for what everybody may who can be asked, as with their own account.
+    fn change_of(&self, actor: &Actor, what: impl Into<String>) -> Change {
         Change::new(actor.to_string(), what, self.now()).by(actor.kind(), actor.address())
     }
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use axum::Router;
-use portward_api::{BindingCreate, CertificateFile, CertificateImport, SecretBytes, SiteCreate};
+use portward_api::{
+    BindingCreate, CertificateFile, CertificateImport, SecretBytes, SecretText, SetupInput, SiteCreate,
+};
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
 use portward_core::{HostPattern, Permission, Timestamp};
 use portward_proxy::{Clock, Proxy, ProxyOptions, limits::Limits};
@@ -24,7 +26,7 @@ use portward_store::{
 use tokio::task::JoinSet;
 
 use crate::{
-    app::{Actor, Allowed, App, AppParts, Right},
+    app::{Actor, Allowed, App, AppParts, Right, access::sign_in::Origin},
     events::Events,
     notice::Notice,
     renewals::{Engine, EngineParts, Outside, Probe},
@@ -100,6 +102,8 @@ impl Fixture {
             events: Arc::clone(&events),
             data_dir: directory.path().to_owned(),
             engine: Arc::clone(&engine),
+            host_name: "front.test".to_owned(),
+            admin: "127.0.0.1:8442".parse().unwrap(),
         };
         let (notices, board) = (Arc::new(Mutex::new(Vec::new())), Arc::new(RenewalBoard::default()));
         let heard = Arc::clone(&notices);
@@ -160,6 +164,17 @@ impl Fixture {
     /// The API, asked by somebody who may everything.
     pub(crate) fn api(&self) -> Router {
         web::router(Arc::clone(&self.app))
+    }
+
+    /// Makes an owner, as the first start of a real server demands one.
+    pub(crate) async fn own(&self) {
+        let input = SetupInput {
+            token: None,
+            name: "olga".to_owned(),
+            password: SecretText::new("a lime tree by the door".to_owned()),
+            email: None,
+        };
+        self.app.create_owner(Some(&Actor::local(0, None)), &input, &Origin::default()).await.unwrap();
     }
 
     /// What is stored.

@@ -8,18 +8,24 @@ mod about;
 mod answer;
 mod api_reference;
 mod asset;
+mod attempts;
 mod bindings;
 mod certificates;
 mod chain;
+mod dns_providers;
 mod equivalents;
 mod form;
 mod frame;
 mod import;
+mod issuers;
+mod lets_encrypt;
 mod overview;
 mod pages;
 mod problems;
 mod rail;
-mod settings;
+mod request;
+mod search;
+mod slip;
 mod toast;
 mod view;
 mod visit;
@@ -57,12 +63,26 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/import", import::submit)
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/request", request::show)
+        .page(M::POST, "/request", request::submit)
+        .page(M::GET, "/attempts", attempts::list)
+        .page(M::GET, "/attempts/{id}", attempts::show)
+        .page(M::GET, "/attempts/{id}/live", attempts::show_live)
+        .page(M::GET, "/lets-encrypt", lets_encrypt::show)
+        .page(M::POST, "/lets-encrypt", lets_encrypt::configure)
+        .page(M::POST, "/lets-encrypt/renew", lets_encrypt::renew)
+        .page(M::POST, "/lets-encrypt/disable", lets_encrypt::disable)
+        .page(M::GET, "/issuers", issuers::list)
+        .page(M::POST, "/issuers", issuers::add)
+        .page(M::GET, "/issuers/new", issuers::show_new)
+        .page(M::POST, "/issuers/{id}/remove", issuers::remove)
+        .page(M::POST, "/issuers/{id}/roll-over", issuers::roll_over)
+        .page(M::GET, "/dns-providers/new", dns_providers::show_new)
+        .page(M::POST, "/dns-providers", dns_providers::add)
+        .page(M::POST, "/dns-providers/{id}/remove", dns_providers::remove)
         .page(M::GET, "/problems", problems::show)
-        .page(M::GET, "/settings", settings::show)
-        .page(M::POST, "/settings", settings::edit)
-        .page(M::GET, "/about", about::show)
-        .page(M::GET, "/api-reference", api_reference::show)
-        .page(M::GET, "/api-reference/{group}", api_reference::show_group)
+        .page(M::GET, "/search", search::show)
+        .page(M::GET, "/search/hits", search::hits)
 }
 
 /// Whether somebody reads the answer in a browser.

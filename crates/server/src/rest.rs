@@ -2,6 +2,7 @@
 //!
 //! A handler takes a [`call::Call`] of its right, and the use cases take the proof in it:
 //! a route without a right, or with the wrong one, does not compile.
+//! What is open to those who have not signed in takes a [`call::OpenCall`], and says so in the table.
 //! Each row ends with a [`Doc`]: what the operation takes and answers, of which the OpenAPI document is made.
 
 mod acme;
@@ -17,22 +18,28 @@ mod events;
 mod openapi;
 mod query;
 mod replay;
+mod session;
 mod settings;
+mod setup;
 mod sites;
 mod status;
 mod store;
 mod table;
+mod tokens;
+mod users;
 
 use std::sync::Arc;
 
 use axum::Router;
 use http::Method;
 use portward_api::{
-    Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingView,
-    CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView,
-    CertificateView, DesiredState, DesiredStateApply, EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent,
-    ProblemEvent, Removed, Restored, RevisionEvent, SelfSignedCreate, ServedEvent, SettingsUpdate, SettingsView,
-    SiteCreate, SiteUpdate, SiteView, StatusView,
+    AuditPage, AuditVerification,
+    Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
+    CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, DesiredState, DesiredStateApply,
+    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, ProblemEvent, Removed, Restored,
+    RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
+    SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
+    StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -403,18 +410,22 @@ fn table(app: Arc<App>) -> Table {
             M::GET,
             "/api/v1/audit",
             audit::list,
-            Doc::list::<AuditView>("list_audit", "Lists who changed what, the newest first.").parameters(&[
-                ("who", "Text in the name of who changed something.", ""),
-                ("what", "Text in what was done, or in a key that was written.", ""),
-                ("day", "A day in UTC, as in `2026-11-20`.", DAY),
-            ]),
+            Doc::act("list_audit", "Lists who changed what, newest first, a page at a time.")
+                .parameters(&[
+                    ("who", "Only what somebody did whose name has these letters."),
+                    ("what", "Only changes whose description has these letters."),
+                    ("day", "Only changes of that day, as in 2026-11-20."),
+                    ("limit", "At most so many."),
+                    ("cursor", "`next_cursor` of the page before."),
+                ])
+                .answers::<AuditPage>(),
         )
         .route(
             M::GET,
             "/api/v1/audit/verify",
             audit::verify,
-            Doc::act("verify_audit", "Checks that no record of the audit was changed, put in or taken away.")
-                .parameters(&[("known", "The hash of a record that was kept somewhere else.", HASH)])
+            Doc::act("verify_audit", "Goes through the whole chain of audit records and says whether it holds.")
+                .parameters(&[("known", "The hash of a head that was noted earlier; it must be in the chain.")])
                 .answers::<AuditVerification>(),
         )
         .route(
@@ -431,6 +442,121 @@ fn table(app: Arc<App>) -> Table {
                 .takes_file(BACKUP_MEDIA_TYPE)
                 .dry_run()
                 .answers::<Restored>(),
+        )
+        .route(M::GET, "/api/v1/users", users::list, Doc::list::<UserView>("list_users", "Lists the users."))
+        .route(
+            M::POST,
+            "/api/v1/users",
+            users::add,
+            Doc::add::<UserCreate, UserView>("add_user", "Adds a user."),
+        )
+        .route(
+            M::GET,
+            "/api/v1/users/{id}",
+            users::show,
+            Doc::show::<UserView>("show_user", "Shows a user; its id is its name."),
+        )
+        .route(
+            M::PATCH,
+            "/api/v1/users/{id}",
+            users::edit,
+            Doc::edit::<UserUpdate, UserView>("edit_user", "Changes a user; what is left out stays."),
+        )
+        .route(
+            M::DELETE,
+            "/api/v1/users/{id}",
+            users::remove,
+            Doc::remove::<Removed>("remove_user", "Removes a user with their tokens; their sessions end."),
+        )
+        .route(
+            M::GET,
+            "/api/v1/tokens",
+            tokens::list,
+            Doc::list::<TokenView>("list_tokens", "Lists the tokens that were not revoked, without their secrets."),
+        )
+        .route(
+            M::POST,
+            "/api/v1/tokens",
+            tokens::create,
+            Doc::act("create_token", "Makes a token; its secret is in this answer alone.")
+                .takes::<TokenCreate>()
+                .dry_run()
+                .answers::<TokenCreated>()
+                .made::<TokenCreated>(),
+        )
+        .route(
+            M::DELETE,
+            "/api/v1/tokens/{id}",
+            tokens::revoke,
+            Doc::act("revoke_token", "Revokes a token; the next request with it is refused.")
+                .dry_run()
+                .answers::<Removed>(),
+        )
+        .route(
+            M::POST,
+            "/api/v1/setup-link",
+            setup::make_link,
+            Doc::act("make_setup_link", "Makes a link by which the first owner comes; on the admin socket alone.")
+                .answers::<SetupLinkView>(),
+        )
+        .open(
+            M::POST,
+            "/api/v1/setup",
+            setup::create_owner,
+            Doc::act("create_owner", "Creates the first owner, for who has the token of the setup link.")
+                .takes::<SetupInput>()
+                .answers::<UserView>(),
+        )
+        .open(
+            M::GET,
+            "/api/v1/session",
+            session::show,
+            Doc::act("show_session", "Shows who asks, and what they may.").answers::<SessionView>(),
+        )
+        .open(
+            M::POST,
+            "/api/v1/session",
+            session::sign_in,
+            Doc::act("sign_in", "Signs in: the answer has the cookie of the session.")
+                .takes::<SignIn>()
+                .answers::<SessionView>(),
+        )
+        .open(
+            M::DELETE,
+            "/api/v1/session",
+            session::sign_out,
+            Doc::act("sign_out", "Ends the session that asks.").answers::<SessionView>(),
+        )
+        .open(
+            M::POST,
+            "/api/v1/session/password",
+            session::change_password,
+            Doc::act("change_own_password", "Changes one's own password; all other sessions end.")
+                .takes::<PasswordChange>()
+                .answers::<SessionView>(),
+        )
+        .open(
+            M::POST,
+            "/api/v1/session/second-factor",
+            session::begin_second_factor,
+            Doc::act("begin_second_factor", "Begins to set up a second factor; it counts when a code of it was sent.")
+                .answers::<SecondFactorBegun>(),
+        )
+        .open(
+            M::PUT,
+            "/api/v1/session/second-factor",
+            session::finish_second_factor,
+            Doc::act("finish_second_factor", "Turns on the second factor that was begun; all other sessions end.")
+                .takes::<SecondFactorCode>()
+                .answers::<SecondFactorOn>(),
+        )
+        .open(
+            M::DELETE,
+            "/api/v1/session/second-factor",
+            session::end_second_factor,
+            Doc::act("end_second_factor", "Turns off one's own second factor; all other sessions end.")
+                .takes::<SecondFactorEnd>()
+                .answers::<SessionView>(),
         )
 }
 

@@ -107,6 +107,8 @@ pub struct InspectedCertificate {
     pub signature: String,
     /// Whether it is signed by its own key.
     pub self_signed: bool,
+    /// Whether it says that it signs others.
+    pub authority: bool,
 }
 
 /// Is the issuer that nobody gave.
@@ -217,6 +219,7 @@ fn inspected(given: &Given<X509>) -> InspectedCertificate {
         key: key.map_or_else(|algorithm| algorithm, |key| key.to_string()),
         signature: thing.signature.name(),
         self_signed: thing.is_self_signed(),
+        authority: thing.is_ca(),
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) enum SiteCommand {
     /// Show one site
     #[command(after_help = SHOW_EXAMPLES)]
     Show(SiteShowArgs),
-    /// Serve an application for one or more host names
+    /// Serve an application, or the portal, for one or more host names
     #[command(after_help = ADD_EXAMPLES)]
     Add(SiteAddArgs),
     /// Change what is served for a site's names
@@ -93,8 +93,9 @@ pub(crate) struct SiteRemoveArgs {
 /// Holds the settings that `add` and `edit` share.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct SiteSettingArgs {
-    /// The application: http://HOST:PORT or https://HOST:PORT; repeat it to share the load
-    #[arg(long, value_name = "URL")]
+    /// The application: http://HOST:PORT or https://HOST:PORT; repeat it to share the load. Or
+    /// the word portal, for the portal and the API
+    #[arg(long, value_name = "URL|portal")]
     pub(crate) upstream: Vec<String>,
     /// Which plain HTTP requests are sent to HTTPS: none, those of browsers, or all
     #[arg(long, value_enum, value_name = "off|browsers|all", hide_possible_values = true)]
@@ -143,7 +144,8 @@ Examples:
   portward site add '*.apps.example' \\
       --upstream http://10.0.0.5:8080 --upstream http://10.0.0.6:8080
   portward site add wiki.example --force-https browsers --hsts 180d \\
-      --upstream https://10.0.0.7:8443 --upstream-ca ca.pem";
+      --upstream https://10.0.0.7:8443 --upstream-ca ca.pem
+  portward site add portward.example --upstream portal";
 
 const EDIT_EXAMPLES: &str = "\
 Settings that are not named stay as they are; --name replaces all names, and

@@ -62,7 +62,7 @@ impl SiteRequest {
                 let settings = SiteSettings::parse(args.settings)?;
                 if settings.upstreams.is_empty() {
                     return Err(Failure::usage(anyhow!(
-                        "a site needs the application behind it: --upstream http://HOST:PORT"
+                        "a site needs the application behind it: --upstream http://HOST:PORT, or --upstream portal for the portal"
                     )));
                 }
                 (Self::Add(names, settings), args.server, args.output)

@@ -3,7 +3,7 @@
 pub(super) mod input;
 
 use portward_api::{Removed, SiteCreate, SiteUpdate, SiteView};
-use portward_core::{HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, UpstreamTrust};
+use portward_core::{HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, Upstream, UpstreamTrust};
 use portward_store::{
     change::{Change, Expected},
     desired::{Desired, Stored},
@@ -173,7 +173,8 @@ pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
             ));
         }
     }
-    let has_https = site.upstreams.iter().any(|upstream| upstream.scheme == Scheme::Https);
+    let mut addresses = site.upstreams.iter().filter_map(Upstream::address);
+    let has_https = addresses.any(|address| address.scheme == Scheme::Https);
     if site.upstream_trust != UpstreamTrust::System && !has_https {
         return Err(AppError::refused(
             "upstream-trust-without-https",

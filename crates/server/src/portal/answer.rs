@@ -72,14 +72,14 @@ pub(super) fn sign_in_first(request: &Request) -> Response {
 /// The page of an error, for somebody who may not have signed in.
 pub(crate) fn error_page(error: &AppError) -> Response {
     log(error);
-    let page = ErrorPage { status: error.status().as_u16(), title: title(error.status()), message: sentence(error) };
+    let page = ErrorPage { status: error.status().as_u16(), title: title(error), message: sentence(error) };
     with_status(error.status(), &page).unwrap_or_else(|_| respond(error.status(), error.to_string()))
 }
 
 /// The page of an error, inside the portal.
 pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Response {
     log(error);
-    let title = title(error.status());
+    let title = title(error);
     let page = FramedErrorPage {
         frame: Frame::new(app, actor, Nav::None, title),
         title,
@@ -92,15 +92,25 @@ pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Respon
 
 /// The message of an error as a sentence.
 pub(super) fn sentence(error: &AppError) -> String {
-    let mut sentence = sentence_case(&error.to_string());
+    as_sentence(&error.to_string())
+}
+
+/// A message as a sentence.
+pub(super) fn as_sentence(message: &str) -> String {
+    let mut sentence = sentence_case(message);
     if !sentence.ends_with(['.', '?', '!', ':']) {
         sentence.push('.');
     }
     sentence
 }
 
-fn title(status: StatusCode) -> &'static str {
-    match status {
+fn title(error: &AppError) -> &'static str {
+    match error.code() {
+        "https-required" | "token-over-http" => return "The portal is for https",
+        "misdirected" => return "The portal does not know this name",
+        _ => {}
+    }
+    match error.status() {
         StatusCode::FORBIDDEN => "You may not do this",
         StatusCode::NOT_FOUND => "There is nothing here",
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => "Something else is in the way",

@@ -17,7 +17,7 @@ use portward_core::{CertificateId, Timestamp};
 pub(crate) use uploads::Uploads;
 
 use self::{
-    findings::{Check, checks, for_people, tally},
+    findings::{Check, checks, for_people, hash, leaf, locked, tally},
     given::Given,
     uploads::Upload,
 };
@@ -207,7 +207,7 @@ async fn look(
     if is_present.is_some() {
         targets.clear();
     }
-    let leaf = inspection.chain.first();
+    let leaf = leaf(&inspection);
     let end = leaf.and_then(|leaf| Timestamp::parse(&leaf.not_after).ok());
     let begin = leaf.and_then(|leaf| Timestamp::parse(&leaf.not_before).ok());
     let warning = visit.app.served().desired.settings.warning;
@@ -216,8 +216,7 @@ async fn look(
     let pieces: usize = inspection.files.iter().map(|file| file.pieces.len()).sum();
     let chain = pieces_of(&inspection, now);
     let refused = inspection.refusal.as_ref();
-    let needs_password = |code: &str| ["password-needed", "wrong-password"].contains(&code);
-    let password = refused.filter(|refusal| needs_password(&refusal.code));
+    let locked = locked(&inspection);
     Ok(Look {
         upload: id.to_owned(),
         tally: format!("{}, {}", counted(inspection.files.len(), "file"), counted(pieces, "piece")),
@@ -230,8 +229,8 @@ async fn look(
         checks_say: tally(&checks),
         checks,
         targets,
-        password: password.map(|refusal| for_people(&refusal.message)),
-        refusal: refused.filter(|refusal| !needs_password(&refusal.code)).map(|refusal| for_people(&refusal.message)),
+        refusal: refused.filter(|_| locked.is_none()).map(|refusal| for_people(&refusal.message)),
+        password: locked.map(|(what, to_do)| format!("{what}. {to_do}")),
         is_out_of_time: refused.is_some_and(is_out_of_time),
         is_present,
     })
@@ -245,7 +244,7 @@ fn is_out_of_time(refusal: &portward_api::RefusalView) -> bool {
 }
 
 fn says(inspection: &InspectionView) -> &'static str {
-    match (&inspection.key, inspection.chain.is_empty(), &inspection.missing) {
+    match (&inspection.key, leaf(inspection).is_none(), &inspection.missing) {
         (_, true, _) => "no certificate yet",
         (None, ..) => "the private key is missing",
         (Some(key), ..) if !key.fits => "the private key does not fit",
@@ -256,7 +255,7 @@ fn says(inspection: &InspectionView) -> &'static str {
 
 /// What it can be stored as: the certificate that was named, those with the same names, or a new one.
 fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, over: Option<&str>) -> Vec<Target> {
-    let Some(leaf) = inspection.chain.first() else { return Vec::new() };
+    let Some(leaf) = leaf(inspection) else { return Vec::new() };
     let mut targets: Vec<Target> = Vec::new();
     for stored in &served.desired.certificates {
         let certificate = &stored.value;
@@ -323,8 +322,17 @@ fn remark(file: &InspectedFileView) -> (Mark, String) {
         return (Mark::Warn, text);
     }
     let has = |fate: &str| file.pieces.iter().any(|piece| piece.fate == fate);
+    let uses = |kind: &str| file.pieces.iter().any(|piece| piece.fate == "used" && piece.kind == kind);
+    let is_leaf = uses("private-key") || uses("certificate");
     match (has("used"), has("repeated"), has("unused")) {
-        (true, false, false) if file.left_over.is_empty() => (Mark::Ok, "Used".to_owned()),
+        (true, true, false) if uses("root") && !is_leaf => {
+            (Mark::Ok, "Root found; the same intermediate again, ignored".to_owned())
+        }
+        (true, false, false) if file.left_over.is_empty() => match (is_leaf, uses("root")) {
+            (true, _) => (Mark::Ok, "Used".to_owned()),
+            (false, true) => (Mark::Ok, "Root found".to_owned()),
+            (false, false) => (Mark::Ok, "Completes the chain".to_owned()),
+        },
         (true, false, false) => (Mark::Ok, format!("Used; not used: {}", file.left_over.join(", "))),
         (true, true, false) => (Mark::Ok, "Used; what another file has too is ignored".to_owned()),
         (true, _, true) => (Mark::Ok, "Used in part; the rest belongs to another chain".to_owned()),
@@ -344,6 +352,18 @@ fn pieces_of(inspection: &InspectionView, now: Timestamp) -> Vec<Piece> {
         },
         None => Piece { class: "unsent", ..Piece::key("missing".to_owned(), vec!["Nobody gave it yet".to_owned()]) },
     }];
+    if leaf(inspection).is_none() {
+        pieces.push(Piece {
+            tie: Some(Tie::MISSING),
+            kind: "Leaf",
+            icon: "i-cert",
+            class: "unsent",
+            title: "missing".to_owned(),
+            lines: vec!["Nobody gave it yet".to_owned()],
+            strong: None,
+            from: None,
+        });
+    }
     for certificate in &inspection.chain {
         pieces.push(piece_of(certificate, inspection, now));
     }
@@ -357,7 +377,7 @@ fn piece_of(certificate: &InspectedCertificateView, inspection: &InspectionView,
     let time = |text: &str| Timestamp::parse(text).unwrap_or(Timestamp::EPOCH);
     let (begin, end) = (time(&certificate.not_before), time(&certificate.not_after));
     let from = Some(format!("from {}", certificate.file));
-    let strength = format!("{}, {}", certificate.key, certificate.signature);
+    let strength = format!("{}, {}", certificate.key, hash(&certificate.signature));
     match certificate.role.as_str() {
         "leaf" => {
             let title = certificate.names.first().cloned().unwrap_or_else(|| common_name(&certificate.subject));

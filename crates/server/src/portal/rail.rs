@@ -3,7 +3,7 @@
 use portward_api::acme::{AttemptView, EventView, OutcomeView};
 use portward_core::{Timestamp, acme::Stage};
 
-use super::view::{Mark, sentence_case, span, time_of_day};
+use super::view::{Mark, sentence_case, time_of_day};
 
 /// Is one station of the rail.
 pub(super) struct Station {
@@ -53,7 +53,7 @@ impl Going {
 }
 
 /// The stations of an attempt.
-pub(super) fn stations(attempt: &AttemptView, now: Timestamp) -> Vec<Station> {
+pub(super) fn stations(attempt: &AttemptView) -> Vec<Station> {
     let going = Going::of(attempt);
     let stage = Stage::parse(&attempt.stage).unwrap_or(Stage::Planned);
     let at = match going {
@@ -72,7 +72,7 @@ pub(super) fn stations(attempt: &AttemptView, now: Timestamp) -> Vec<Station> {
         let sub = match class {
             "done" if *of == Stage::Published => "seen on the wire".to_owned(),
             "done" => reached(attempt, *of).map(time_of_day).unwrap_or_default(),
-            "now" => last(attempt).map(|since| format!("for {}", span(now.since(since).as_secs()))).unwrap_or_default(),
+            "now" => last(attempt).map(|since| format!("since {}", time_of_day(since))).unwrap_or_default(),
             "next" if *of == Stage::Published => "seen on the wire".to_owned(),
             _ => String::new(),
         };
@@ -186,8 +186,7 @@ mod tests {
     }
 
     fn classes(stage: Stage, outcome: Option<OutcomeView>) -> String {
-        let now = Timestamp::parse("2026-11-20T14:10:30Z").unwrap();
-        stations(&attempt(stage, outcome), now).iter().map(|station| station.class).collect::<Vec<_>>().join(" ")
+        stations(&attempt(stage, outcome)).iter().map(|station| station.class).collect::<Vec<_>>().join(" ")
     }
 
     fn failed() -> Option<OutcomeView> {

@@ -20,7 +20,13 @@ use super::{
     replay::{Claim, fingerprint},
     table::actor_of,
 };
-use crate::app::{Allowed, App, AppError, Apply, Precondition, Right};
+use crate::{
+    app::{
+        Actor, Allowed, App, AppError, Apply, Precondition, Right,
+        access::{account::Me, sign_in::Origin},
+    },
+    web::{Listener, Way},
+};
 
 /// Is a request whose actor has the right that its route needs.
 pub(super) struct Call<R> {
@@ -46,6 +52,18 @@ pub(super) struct Call<R> {
     body: Body,
 }
 
+/// Is a request of somebody who may not have signed in.
+pub(super) struct OpenCall {
+    /// What answers it.
+    pub(super) app: Arc<App>,
+    /// Who asks; an error if they did not show it.
+    pub(super) actor: Result<Actor, AppError>,
+    way: Option<Way>,
+    doc: Arc<Doc>,
+    headers: HeaderMap,
+    body: Body,
+}
+
 impl<R: Right> Call<R> {
     /// Asks for the right first, and reads the rest after that.
     pub(super) fn read(
@@ -54,10 +72,7 @@ impl<R: Right> Call<R> {
         params: &RawPathParams,
         request: Request,
     ) -> Result<Self, AppError> {
-        let actor = actor_of(&request).ok_or_else(|| {
-            let message = "it is not known who asks; use the admin socket in the data directory";
-            AppError::new(StatusCode::UNAUTHORIZED, "not-authenticated", message)
-        })?;
+        let actor = actor_of(&request)?;
         let by = actor.may::<R>()?;
         let query = Query::parse(request.uri().query().unwrap_or_default(), &doc.takes)?;
         let precondition = match *request.method() {
@@ -109,11 +124,7 @@ impl<R: Right> Call<R> {
 
     /// Reads the body as JSON of at most that many bytes; it is of the type that the table says.
     pub(super) async fn json<T: DeserializeOwned + 'static>(&mut self, limit: usize) -> Result<T, AppError> {
-        if !matches!(&self.doc.body, Some(Described::Json(described, _)) if *described == TypeId::of::<T>()) {
-            let cause = format!("{} is described with another body than it reads", self.doc.id);
-            return Err(AppError::internal("the body cannot be read", cause));
-        }
-        body::json(&self.headers, std::mem::take(&mut self.body), limit).await
+        read_json(&self.doc, &self.headers, std::mem::take(&mut self.body), limit).await
     }
 
     /// Refuses a body, where none has a meaning.
@@ -126,6 +137,81 @@ impl<R: Right> Call<R> {
         body::demand_type(&self.headers, media_type)?;
         Ok(std::mem::take(&mut self.body))
     }
+}
+
+impl OpenCall {
+    /// Reads a request.
+    pub(super) fn read(app: Arc<App>, doc: Arc<Doc>, request: Request) -> Result<Self, AppError> {
+        Query::parse(request.uri().query().unwrap_or_default(), &doc.takes)?;
+        precondition(request.headers(), doc.takes)?;
+        if request.headers().contains_key(IDEMPOTENCY_KEY) {
+            // What is answered here is a session, or who somebody is, and is not kept.
+            let message = "no answer is kept for this; leave Idempotency-Key out";
+            return Err(AppError::malformed("idempotency-key", message));
+        }
+        let (actor, way) = (actor_of(&request), request.extensions().get::<Way>().cloned());
+        let (parts, body) = request.into_parts();
+        Ok(Self { app, actor, way, doc, headers: parts.headers, body })
+    }
+
+    /// Who asks; an error if they did not show it.
+    pub(super) fn take_actor(&mut self) -> Result<Actor, AppError> {
+        std::mem::replace(&mut self.actor, Err(AppError::internal("nobody asks", "the actor was taken")))
+    }
+
+    /// Somebody who signed in, and acts for themselves.
+    pub(super) async fn me(&mut self) -> Result<Me, AppError> {
+        let actor = self.take_actor()?;
+        self.app.me(&actor).await
+    }
+
+    /// The way of the request, where a browser can keep a session on it.
+    pub(super) fn browser_way(&self) -> Result<Way, AppError> {
+        let way = self.way.clone().filter(|way| way.listener != Listener::Socket).ok_or_else(|| {
+            let message = "there are no sessions on the admin socket, where the operating system says who asks";
+            AppError::refused("no-session", message)
+        })?;
+        self.demand_privacy()?;
+        Ok(way)
+    }
+
+    /// Refuses secrets that others could have read on their way; the entrance does so before.
+    pub(super) fn demand_privacy(&self) -> Result<(), AppError> {
+        if self.way.as_ref().is_some_and(Way::is_private) {
+            return Ok(());
+        }
+        let message = "over plain http others can read along, so no secret is taken here; use the https address";
+        Err(AppError::new(StatusCode::FORBIDDEN, "https-required", message))
+    }
+
+    /// From where the request came.
+    pub(super) fn origin(&self) -> Origin {
+        let agent = self.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Origin { address: self.way.as_ref().and_then(|way| way.client), agent: agent.map(str::to_owned) }
+    }
+
+    /// Reads the body as JSON of at most that many bytes; it is of the type that the table says.
+    pub(super) async fn json<T: DeserializeOwned + 'static>(&mut self, limit: usize) -> Result<T, AppError> {
+        read_json(&self.doc, &self.headers, std::mem::take(&mut self.body), limit).await
+    }
+
+    /// Refuses a body, where none has a meaning.
+    pub(super) async fn no_body(&mut self) -> Result<(), AppError> {
+        body::none(std::mem::take(&mut self.body)).await
+    }
+}
+
+async fn read_json<T: DeserializeOwned + 'static>(
+    doc: &Doc,
+    headers: &HeaderMap,
+    sent: Body,
+    limit: usize,
+) -> Result<T, AppError> {
+    if !matches!(&doc.body, Some(Described::Json(described, _)) if *described == TypeId::of::<T>()) {
+        let cause = format!("{} is described with another body than it reads", doc.id);
+        return Err(AppError::internal("the body cannot be read", cause));
+    }
+    body::json(headers, sent, limit).await
 }
 
 /// Reads `If-Match`: `*` or one entity tag of ours, which is a revision in quotes.

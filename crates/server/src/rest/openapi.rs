@@ -6,7 +6,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use portward_api::{PAGE_DEFAULT, PAGE_MOST, PROBLEM_JSON, Problem};
-use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -30,9 +29,9 @@ use crate::app::{AppError, right};
 
 /// Is the document, as it is read by programs and shown by the portal.
 pub(crate) struct Document {
-    /// As a tree.
-    pub(crate) value: Value,
-    /// In JSON.
+    /// The document.
+    pub(crate) api: OpenApi,
+    /// The same in JSON.
     pub(crate) json: Bytes,
 }
 
@@ -48,8 +47,7 @@ impl Document {
     pub(super) fn of(routes: &[Route]) -> Self {
         let api = describe(routes);
         let json = api.to_pretty_json().unwrap_or_default();
-        let value = serde_json::to_value(&api).unwrap_or_default();
-        Self { value, json: Bytes::from(json + "\n") }
+        Self { api, json: Bytes::from(json + "\n") }
     }
 }
 
@@ -95,18 +93,30 @@ fn components(mut schemas: BTreeMap<String, RefOr<Schema>>) -> Components {
 
 fn operation(route: &Route) -> Operation {
     let Route { path, permission, doc, .. } = route;
+    let needs = match permission {
+        Some(permission) => format!("Needs the permission `{permission}`: to {}.", permission.purpose()),
+        None => "Needs no permission.".to_owned(),
+    };
     let mut operation = OperationBuilder::new()
         .tag(group(path))
         .operation_id(Some(doc.id))
         .summary(Some(doc.summary))
-        .description(Some(format!("Needs the permission `{permission}`: to {}.", permission.purpose())))
-        .request_body(doc.body.as_ref().map(body))
-        .security(SecurityRequirement::new(TOKEN, [permission.as_str()]))
-        .security(SecurityRequirement::new(SESSION, [permission.as_str()]));
+        .description(Some(needs))
+        .request_body(doc.body.as_ref().map(body));
+    operation = match permission {
+        Some(permission) => operation
+            .security(SecurityRequirement::new(TOKEN, [permission.as_str()]))
+            .security(SecurityRequirement::new(SESSION, [permission.as_str()])),
+        // Who shows nothing may ask, and is told what is missing.
+        None => operation
+            .security(SecurityRequirement::default())
+            .security(SecurityRequirement::new::<_, [&str; 0], _>(TOKEN, []))
+            .security(SecurityRequirement::new::<_, [&str; 0], _>(SESSION, [])),
+    };
     for parameter in parameters(path, doc) {
         operation = operation.parameter(parameter);
     }
-    if route.method == Method::POST && doc.takes_key() {
+    if route.method == Method::POST && permission.is_some() && doc.takes_key() {
         let about = "Names the request: the same one within 24 hours has the same answer, and is not done twice.";
         let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
         operation = operation.parameter(parameter("Idempotency-Key", ParameterIn::Header, about, key));
@@ -151,9 +161,8 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
         let about = "`next_cursor` of the page before; the first page if it is left out.";
         parameters.push(parameter("cursor", ParameterIn::Query, about, text()));
     }
-    for (name, about, pattern) in doc.takes.others {
-        let value = text().pattern(Some(*pattern).filter(|pattern| !pattern.is_empty()));
-        parameters.push(parameter(name, ParameterIn::Query, about, value));
+    for (name, about) in doc.takes.others {
+        parameters.push(parameter(name, ParameterIn::Query, about, text()));
     }
     parameters
 }

@@ -8,11 +8,19 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use http::Method;
+use http::{Method, StatusCode};
 use portward_core::Permission;
 
-use super::{answer::problem_response, call::Call, doc::Doc, replay::Replays};
-use crate::app::{Actor, App, AppError, Right};
+use super::{
+    answer::problem_response,
+    call::{Call, OpenCall},
+    doc::Doc,
+    replay::Replays,
+};
+use crate::{
+    app::{Actor, App, AppError, Right},
+    web::Unidentified,
+};
 
 /// Collects routes.
 pub(super) struct Table {
@@ -27,7 +35,8 @@ pub(super) struct Table {
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    pub(super) permission: Permission,
+    /// None for what is open to everybody, signed in or not; each such handler says itself whom it lets in.
+    pub(super) permission: Option<Permission>,
     pub(super) doc: Arc<Doc>,
 }
 
@@ -66,7 +75,32 @@ impl Table {
             return self;
         };
         self.router = self.router.route(path, on(filter, serve));
-        self.routes.push(Route { method, path, permission: R::PERMISSION, doc });
+        self.routes.push(Route { method, path, permission: Some(R::PERMISSION), doc });
+        self
+    }
+
+    /// Adds a route for everybody, signed in or not.
+    pub(super) fn open<H, F>(mut self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        H: Fn(OpenCall) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send,
+    {
+        let (app, doc) = (Arc::clone(&self.app), Arc::new(doc));
+        let described = Arc::clone(&doc);
+        let serve = move |request: Request| {
+            let (app, handler, doc) = (Arc::clone(&app), handler.clone(), Arc::clone(&described));
+            async move {
+                let instance = request.uri().path().to_owned();
+                let answered = async { handler(OpenCall::read(app, doc, request)?).await };
+                answered.await.unwrap_or_else(|error| problem_response(&error, Some(instance)))
+            }
+        };
+        let Ok(filter) = MethodFilter::try_from(method.clone()) else {
+            tracing::error!(%method, path, "a route has a method that cannot be routed");
+            return self;
+        };
+        self.router = self.router.route(path, on(filter, serve));
+        self.routes.push(Route { method, path, permission: None, doc });
         self
     }
 
@@ -81,7 +115,17 @@ impl Table {
     }
 }
 
-/// Who asks, as the listener found out; none if nobody did.
-pub(super) fn actor_of(request: &Request) -> Option<Actor> {
-    request.extensions().get::<Actor>().cloned()
+/// Who asks, as was found out at the entrance; or why nobody is known.
+pub(super) fn actor_of(request: &Request) -> Result<Actor, AppError> {
+    if let Some(actor) = request.extensions().get::<Actor>() {
+        return Ok(actor.clone());
+    }
+    let (code, message) = match request.extensions().get::<Unidentified>() {
+        Some(Unidentified(error)) => (error.code(), error.to_string()),
+        None => (
+            "not-authenticated",
+            "it is not known who asks; send a token as Authorization: Bearer, or use the admin socket in the data directory".to_owned(),
+        ),
+    };
+    Err(AppError::new(StatusCode::UNAUTHORIZED, code, message))
 }

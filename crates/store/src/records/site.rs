@@ -32,7 +32,8 @@ enum TrustRecord {
 }
 
 impl Record for SiteRecord {
-    const VERSION: u32 = 1;
+    // 2 has sites whose upstream is the portal.
+    const VERSION: u32 = 2;
 }
 
 impl From<&Site> for SiteRecord {
@@ -72,6 +73,9 @@ impl SiteRecord {
         }
         if upstreams.is_empty() {
             return Err(RecordError::invalid("upstreams", "a site has at least one"));
+        }
+        if upstreams.contains(&Upstream::Portal) && upstreams.len() > 1 {
+            return Err(RecordError::invalid("upstreams", "the portal is the only upstream of its site"));
         }
         let force_https = self
             .force_https

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{
     BindingId, CertificateVersion, ForceHttps, Hsts, KeyId, Management, Site, SiteCertificate, SiteId, Source,
-    UpstreamTrust, VersionNumber, WarningPolicy, acme::Managed,
+    Upstream, UpstreamTrust, VersionNumber, WarningPolicy, acme::Managed,
 };
 
 use super::*;
@@ -19,7 +19,9 @@ fn sites() -> Vec<Site> {
     let authorities: Arc<[Arc<[u8]>]> = Arc::new([b"der 1".as_slice().into(), b"der 2".as_slice().into()]);
     let trusting = Site { upstream_trust: UpstreamTrust::Authorities(authorities), ..full.clone() };
     let careless = Site { upstream_trust: UpstreamTrust::DangerInsecure, ..full.clone() };
-    vec![full, plain, trusting, careless]
+    let mut portal = plain.clone();
+    portal.upstreams = vec![Upstream::Portal];
+    vec![full, plain, trusting, careless, portal]
 }
 
 fn version() -> CertificateVersion {
@@ -72,7 +74,7 @@ fn records_of_version_1_look_like_this() {
     let binding = r#"{"v":1,"url":"https://[::]:8443","default_certificate":null}"#;
     assert_eq!(encode(&BindingRecord::from(&sample::binding("b1", "https://[::]:8443"))), binding);
     let site = concat!(
-        r#"{"v":1,"names":["shop.test","*.shop.test","::1","*"],"upstreams":["http://127.0.0.1:3000","https://[::1]:4000"],"#,
+        r#"{"v":2,"names":["shop.test","*.shop.test","::1","*"],"upstreams":["http://127.0.0.1:3000","https://[::1]:4000"],"#,
         r#""upstream_trust":{"pin":"a0ffb33a6dd00a2ea62d93d78d31f1c1f7a5aa4d4bcef8eb5e7f8b1d0f6de45a"},"force_https":"browsers","#,
         r#""hsts":"31536000,includeSubDomains,preload","certificate":"cert-1"}"#
     );

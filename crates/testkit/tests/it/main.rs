@@ -9,4 +9,5 @@ mod house;
 mod pains;
 mod redaction;
 mod sni;
+mod ways_in;
 mod years;

@@ -46,10 +46,12 @@ async fn inspect_files(input: CertificateImport) -> Result<(Inspection, Certific
 }
 
 fn view(inspection: &Inspection) -> InspectionView {
+    // Without its key, the certificate of an authority is nobody's leaf.
+    let fits = inspection.key.as_ref().is_some_and(|key| key.fits);
     let certificate = |(index, certificate): (usize, &InspectedCertificate)| InspectedCertificateView {
         file: certificate.file.clone(),
         role: match index {
-            0 => "leaf",
+            0 if fits || !certificate.authority => "leaf",
             _ if certificate.self_signed => "root",
             _ => "intermediate",
         }

@@ -28,12 +28,17 @@ pub(in crate::app) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppErr
     Ok(names)
 }
 
-/// URLs of the application: at least one.
+/// URLs of the application, at least one; or the portal.
 pub(in crate::app) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
     let parse = |text: &String| Upstream::parse(text).map_err(|error| AppError::invalid("upstreams", &error));
     let upstreams = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     if upstreams.is_empty() {
-        let message = "upstreams: a site needs at least one URL of the application, as in http://127.0.0.1:3000";
+        let message =
+            "upstreams: a site needs at least one URL of the application, as in http://127.0.0.1:3000, or portal";
+        return Err(AppError::refused("invalid-value", message));
+    }
+    if upstreams.len() > 1 && upstreams.contains(&Upstream::Portal) {
+        let message = "upstreams: the portal shares no load with others; give portal alone, or the application alone";
         return Err(AppError::refused("invalid-value", message));
     }
     Ok(upstreams)

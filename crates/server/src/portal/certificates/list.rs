@@ -154,7 +154,6 @@ impl Wanted {
             "attention" => standing.state.needs_attention(),
             "renewing" => standing.state.is_under_way(),
             "unused" => standing.state.is_unused(),
-            "managed" => is_managed,
             _ => true,
         };
         let is_managed_so = match self.managed.as_str() {
@@ -264,7 +263,6 @@ fn segments(all: &[Standing<'_>], wanted: &Wanted) -> Vec<Segment> {
         ("attention", "Attention", count(|standing| standing.state.needs_attention())),
         ("renewing", "Renewing", count(|standing| standing.state.is_under_way())),
         ("unused", "Not used", count(|standing| standing.state.is_unused())),
-        ("managed", "Managed", count(|standing| standing.renewal.is_some())),
     ];
     let segment = |(show, word, count): (&str, &'static str, usize)| Segment {
         word,

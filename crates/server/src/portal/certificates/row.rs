@@ -25,6 +25,8 @@ pub(super) struct Row {
     /// When it is renewed; none if nobody does.
     pub(super) renewal: Option<String>,
     pub(super) used: String,
+    /// All who use it.
+    pub(super) used_all: String,
     pub(super) thumbprint: String,
 }
 
@@ -62,6 +64,7 @@ impl Row {
                 None => upcoming(renewal.next, now),
             }),
             used: used(standing),
+            used_all: used_all(standing),
             thumbprint: facts.map(|facts| short(&facts.thumbprint.to_string())).unwrap_or_default(),
         }
     }
@@ -97,11 +100,20 @@ fn used(standing: &Standing<'_>) -> String {
     }
 }
 
+fn used_all(standing: &Standing<'_>) -> String {
+    let Some(uses) = standing.uses else { return "nobody uses it".to_owned() };
+    let sites = uses.sites.iter().take(MOST_NAMED).map(|site| format!("site {site}"));
+    let bindings = uses.bindings.iter().take(MOST_NAMED).map(|binding| format!("default of binding {binding}"));
+    sites.chain(bindings).collect::<Vec<_>>().join(", ")
+}
+
 fn short(thumbprint: &str) -> String {
     let digits: String = thumbprint.chars().take(8).collect();
     format!("{}…", in_fours(&digits))
 }
 
+/// What a hint can hold.
+const MOST_NAMED: usize = 10;
 /// Of the bar.
 const WIDTH: u64 = 72;
 const NOTCH_END: f32 = 71.0;

@@ -23,8 +23,8 @@ pub(super) fn checks(inspection: &InspectionView, remind: Option<Timestamp>, now
     let mut checks = Vec::new();
     checks.extend(password(inspection));
     checks.push(key(inspection));
-    if let Some(leaf) = inspection.chain.first() {
-        let strength = format!("{}, {}", leaf.key, leaf.signature);
+    if let Some(leaf) = leaf(inspection) {
+        let strength = format!("{}, {}", leaf.key, hash(&leaf.signature));
         checks.extend(judged(&found, &["expired", "not-yet-valid"], "Valid now", left(leaf, now)));
         if was_judged(inspection) {
             checks.extend(judged(
@@ -58,6 +58,16 @@ pub(super) fn checks(inspection: &InspectionView, remind: Option<Timestamp>, now
         }
     }
     checks
+}
+
+/// The leaf, if somebody gave it.
+pub(super) fn leaf(inspection: &InspectionView) -> Option<&InspectedCertificateView> {
+    inspection.chain.first().filter(|certificate| certificate.role == "leaf")
+}
+
+/// The hash of a signature, as in "SHA-256" of "ECDSA with SHA-256".
+pub(super) fn hash(signature: &str) -> &str {
+    signature.rsplit_once(" with ").map_or(signature, |(_, hash)| hash)
 }
 
 /// "8 passed, 1 remark".
@@ -113,19 +123,22 @@ fn judged(found: &[&FindingView], codes: &[&str], passed: &str, beside: String) 
     }
 }
 
-fn password(inspection: &InspectionView) -> Option<Check> {
+/// The file that a password is to open, and how it is asked for; none if all are open.
+pub(super) fn locked(inspection: &InspectionView) -> Option<(String, &'static str)> {
     let refused = |code: &str| {
-        let refusals = inspection.files.iter().filter_map(|file| Some((file, file.refusal.as_ref()?)));
-        refusals.into_iter().find(|(_, refusal)| refusal.code == code).map(|(file, _)| file.name.clone())
+        let mut refusals = inspection.files.iter().filter_map(|file| Some((file, file.refusal.as_ref()?)));
+        refusals.find(|(_, refusal)| refusal.code == code).map(|(file, _)| file.name.clone())
     };
     if let Some(file) = refused("password-needed") {
-        let (text, beside) = (format!("{file} is protected by a password"), "type it below".to_owned());
-        return Some(Check { mark: Mark::Bad, label: "failed", text, beside });
+        return Some((format!("{file} is protected by a password"), "Type it, and Portward looks inside."));
     }
-    if let Some(file) = refused("wrong-password") {
-        let text = format!("The password does not open {file}");
-        let beside = "capitals count, and so does a space that was copied along".to_owned();
-        return Some(Check { mark: Mark::Bad, label: "failed", text, beside });
+    let file = refused("wrong-password")?;
+    Some((format!("The password does not open {file}"), "Capitals count, and so does a space that was copied along."))
+}
+
+fn password(inspection: &InspectionView) -> Option<Check> {
+    if let Some((text, beside)) = locked(inspection) {
+        return Some(Check { mark: Mark::Bad, label: "failed", text, beside: beside.to_owned() });
     }
     let opened: Vec<&str> = inspection.files.iter().filter(|file| file.opened).map(|file| file.name.as_str()).collect();
     (!opened.is_empty()).then(|| Check {
