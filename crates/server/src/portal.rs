@@ -4,7 +4,9 @@
 //! Pages call the same use cases as the API. They work without script: what changes something is a form,
 //! and its answer is a redirect to the page that shows the result.
 
+mod about;
 mod answer;
+mod api_reference;
 mod asset;
 mod attempts;
 mod bindings;

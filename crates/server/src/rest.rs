@@ -560,5 +560,10 @@ fn table(app: Arc<App>) -> Table {
         )
 }
 
+/// A date (RFC 3339 section 5.6).
+const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
+/// SHA-256 in hexadecimal digits.
+const HASH: &str = "^[0-9a-f]{64}$";
+
 #[cfg(test)]
 mod tests;

@@ -286,7 +286,8 @@ impl App {
         let order = OrderProgress::read(store, id).await.map_err(unreadable)?;
         let attempt = self.attempts(Some(id), 1).await?.into_iter().next();
         let now = self.now();
-        let standing::Next { at: next, retry_at, held, mut why } = self.next(stored, managed, &renewal, order.is_some());
+        let standing::Next { at: next, retry_at, held, mut why } =
+            self.next(stored, managed, &renewal, order.is_some());
         let version = stored.value.current_version();
         let issued = version.filter(|version| version.source == Source::Acme);
         if let Some(retry_at) = retry_at {

@@ -202,9 +202,8 @@ async fn look(
         inspection = inspect(Some(&target.id)).await?;
     }
     let taken = inspection.taken.as_ref();
-    let is_present = taken
-        .filter(|taken| taken.outcome == CertificateOutcome::Unchanged)
-        .map(|taken| taken.certificate.id.clone());
+    let is_present =
+        taken.filter(|taken| taken.outcome == CertificateOutcome::Unchanged).map(|taken| taken.certificate.id.clone());
     if is_present.is_some() {
         targets.clear();
     }
@@ -276,8 +275,10 @@ fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, ove
             sites => format!("{sites} sites follow at once"),
         };
         let number = certificate.next_number().0;
-        let back = if number > 1 { format!(" Back to version {} is one click.", certificate.current) } else { String::new() };
-        let managed = certificate.management.managed().map_or("", |_| " It is managed: Portward renews it when it is due.");
+        let back =
+            if number > 1 { format!(" Back to version {} is one click.", certificate.current) } else { String::new() };
+        let managed =
+            certificate.management.managed().map_or("", |_| " It is managed: Portward renews it when it is due.");
         targets.push(Target {
             id: certificate.id.to_string(),
             version: number,
@@ -298,7 +299,12 @@ fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, ove
 
 fn file_row(file: &InspectedFileView) -> FileRow {
     let count = |kind: &str| file.pieces.iter().filter(|piece| piece.kind == kind).count();
-    let kinds = [("private-key", "private key"), ("certificate", "certificate"), ("intermediate", "intermediate"), ("root", "root")];
+    let kinds = [
+        ("private-key", "private key"),
+        ("certificate", "certificate"),
+        ("intermediate", "intermediate"),
+        ("root", "root"),
+    ];
     let what: Vec<String> =
         kinds.iter().filter(|(kind, _)| count(kind) > 0).map(|(kind, noun)| counted(count(kind), noun)).collect();
     let (mark, remark) = remark(file);
@@ -311,10 +317,8 @@ fn remark(file: &InspectedFileView) -> (Mark, String) {
         return (Mark::Bad, for_people(&refusal.message));
     }
     if !file.old_ciphers.is_empty() {
-        let text = format!(
-            "Old encryption ({}). It was read; better not to keep this file.",
-            file.old_ciphers.join(", ")
-        );
+        let text =
+            format!("Old encryption ({}). It was read; better not to keep this file.", file.old_ciphers.join(", "));
         return (Mark::Warn, text);
     }
     let has = |fate: &str| file.pieces.iter().any(|piece| piece.fate == fate);

@@ -219,7 +219,11 @@ fn renewal_shown(renewal: RenewalView, now: Timestamp) -> Renewal {
         (None, Some(dns)) => format!("dns-01, written by {dns}"),
         (None, None) => "the first one that can be answered".to_owned(),
     };
-    let key = if managed.reuse_key { format!("{}, kept", managed.key) } else { format!("{}, a new one each time", managed.key) };
+    let key = if managed.reuse_key {
+        format!("{}, kept", managed.key)
+    } else {
+        format!("{}, a new one each time", managed.key)
+    };
     Renewal {
         next: next.map(|next| (upcoming(next, now), absolute(next))),
         why: sentence_case(&renewal.why),
