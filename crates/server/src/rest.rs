@@ -61,6 +61,12 @@ pub(crate) fn router(app: Arc<App>) -> (Router, Arc<Document>) {
     (table.into_router(), document)
 }
 
+/// All rows of the table: method, path, and the permission that is needed; none for what is open.
+#[cfg(test)]
+pub(crate) fn rows(app: Arc<App>) -> Vec<(Method, &'static str, Option<portward_core::Permission>)> {
+    table(app).routes().iter().map(|route| (route.method.clone(), route.path, route.permission)).collect()
+}
+
 fn table(app: Arc<App>) -> Table {
     use Method as M;
     Table::new(app)

@@ -18,14 +18,13 @@ use super::{
     openapi::Document,
     query::Query,
     replay::{Claim, fingerprint},
-    table::actor_of,
 };
 use crate::{
     app::{
         Actor, Allowed, App, AppError, Apply, Precondition, Right,
         access::{account::Me, sign_in::Origin},
     },
-    web::{Listener, Way},
+    web::{Listener, Way, actor_of},
 };
 
 /// Is a request whose actor has the right that its route needs.
