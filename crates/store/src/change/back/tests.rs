@@ -124,11 +124,16 @@ async fn what_waits_to_be_confirmed_is_stored_with_what_it_replaces() {
         within: ConfirmWithin::USUAL,
         permission: Permission::BindingChange,
         way: NewWay::Https,
+        retires: vec![sample::binding("b2", "http://[::]:81").id],
     });
     let removed = commit_keeping(&store, change).await.unwrap();
     let waiting = confirmation(&store, &id).await.unwrap().unwrap();
     assert_eq!((waiting.revision, waiting.what.as_str(), waiting.way), (removed.revision, "remove b1", NewWay::Https));
-    assert_eq!(waiting.before, removed.before);
+    assert_eq!((&waiting.before, waiting.retires.len()), (&removed.before, 1));
+    let mut other = sample::change("edit b1");
+    other.put_binding(&binding, Expected::Any);
+    assert_eq!(waiting.before.collides_with(&other).map(Key::as_str), Some("bindings/b1"));
+    assert_eq!(waiting.before.collides_with(&sample::change("nothing")), None);
     assert!(!waiting.is_over(sample::at()) && waiting.is_over(sample::at().plus(ConfirmWithin::USUAL.duration())));
 
     let mut change = sample::change("go back");
