@@ -3,9 +3,10 @@
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Answers a change: what it made of a thing, what follows from it, and what waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changed<T> {
     /// The thing, with its fields beside those below.
     #[serde(flatten)]
@@ -19,7 +20,7 @@ pub struct Changed<T> {
 }
 
 /// Tells what a change does to something else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Impact {
     /// How bad it is.
     pub severity: ImpactSeverity,
@@ -30,7 +31,7 @@ pub struct Impact {
 }
 
 /// Says how bad an impact is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImpactSeverity {
     /// It does not work any more.
@@ -42,7 +43,7 @@ pub enum ImpactSeverity {
 }
 
 /// Shows a change that goes back by itself unless it is confirmed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfirmationView {
     /// Names it.
     pub id: String,
@@ -73,7 +74,7 @@ pub struct ConfirmationView {
 }
 
 /// Tells of one step of a trial.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrialStep {
     /// Which: `address`, `tcp`, `tls`, `certificate`, `name`, `trust` or `answer`.
     pub step: String,
@@ -84,7 +85,7 @@ pub struct TrialStep {
 }
 
 /// Says how a step of a trial went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrialOutcome {
     /// As it should.
@@ -96,7 +97,7 @@ pub enum TrialOutcome {
 }
 
 /// Tells how a change that waited was answered, or how one was undone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Answered {
     /// The revision of the change.
     pub change: u64,

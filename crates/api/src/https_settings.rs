@@ -1,11 +1,12 @@
 //! How the portal is reached over HTTPS, on the wire: certificate, port and redirect in one.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{CertificateFile, CertificateView, Impact, SecretText};
 
 /// Shows how the portal is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HttpsSettingsView {
     /// The name by which the portal is known.
     pub host: String,
@@ -26,7 +27,7 @@ pub struct HttpsSettingsView {
 }
 
 /// Changes how the portal is reached, all at once; what is left out stays.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpsSettingsUpdate {
     /// Certificate, key and issuers: PEM, DER or PFX, in any order.

@@ -49,8 +49,8 @@ pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemSt
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
 pub use https_settings::{HttpsSettingsUpdate, HttpsSettingsView};
 pub use inspection::{
-    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView, MissingIssuerView,
-    RefusalView,
+    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,
+    MissingIssuerView, RefusalView,
 };
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use problem::{PROBLEM_JSON, Problem};

@@ -344,7 +344,10 @@ pub(super) fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
 }
 
 /// The sites that name a certificate.
-pub(super) fn fixed_sites<'a>(desired: &'a Desired, id: &'a CertificateId) -> impl Iterator<Item = &'a portward_core::Site> {
+pub(super) fn fixed_sites<'a>(
+    desired: &'a Desired,
+    id: &'a CertificateId,
+) -> impl Iterator<Item = &'a portward_core::Site> {
     let sites = desired.sites.iter().map(|stored| &stored.value);
     sites.filter(move |site| matches!(&site.certificate, SiteCertificate::Fixed(fixed) if fixed == id))
 }

@@ -104,13 +104,7 @@ impl App {
         if !waiting.retires.is_empty() {
             self.in_effect(revision).await?;
         }
-        Ok(Answered {
-            change: waiting.revision.0,
-            what: what.clone(),
-            kept: true,
-            revision: revision.0,
-            message,
-        })
+        Ok(Answered { change: waiting.revision.0, what: what.clone(), kept: true, revision: revision.0, message })
     }
 
     /// Goes back from a change that waits, without waiting longer.
@@ -128,7 +122,12 @@ impl App {
             let (change, what) = (waiting.revision.0, &waiting.what);
             match self.back_from(&Actor::portward("go back"), waiting, "nobody confirmed it").await {
                 Ok(answered) => {
-                    tracing::warn!(change, what, revision = answered.revision, "a change went back, as nobody confirmed it");
+                    tracing::warn!(
+                        change,
+                        what,
+                        revision = answered.revision,
+                        "a change went back, as nobody confirmed it"
+                    );
                 }
                 Err(error) if error.status().is_client_error() => {
                     tracing::error!(change, what, error = chain_text(&error), "a change could not go back and stays");
@@ -138,11 +137,6 @@ impl App {
             }
         }
         Ok(())
-    }
-
-    /// When the next change goes back; none if nothing waits.
-    pub(crate) fn next_deadline(&self) -> Option<portward_core::Timestamp> {
-        self.waiting.all().iter().map(|waiting| waiting.deadline).min()
     }
 
     /// Reads what waits, for those who cannot wait for the store.
@@ -255,7 +249,12 @@ impl App {
 
     /// Has a change wait no longer that cannot be gone back from.
     async fn give_up(&self, waiting: &Confirmation, error: &AppError) -> Result<(), AppError> {
-        let audit = format!("keep revision {} ({}), which cannot be gone back from: {}", waiting.revision, waiting.what, error.code());
+        let audit = format!(
+            "keep revision {} ({}), which cannot be gone back from: {}",
+            waiting.revision,
+            waiting.what,
+            error.code()
+        );
         let mut change = self.change_of(&Actor::portward("go back"), audit);
         change.settle_confirmation(waiting);
         commit(&*self.parts.store, change).await?;
@@ -274,7 +273,10 @@ pub(super) fn unreadable(error: ReadWorkError) -> AppError {
 fn over(waiting: &Confirmation) -> AppError {
     AppError::conflict(
         "confirmation-over",
-        format!("the time to confirm revision {} ({}) ended at {}; it goes back", waiting.revision, waiting.what, waiting.deadline),
+        format!(
+            "the time to confirm revision {} ({}) ended at {}; it goes back",
+            waiting.revision, waiting.what, waiting.deadline
+        ),
     )
 }
 

@@ -33,7 +33,10 @@ pub(super) fn of_certificate(desired: &Desired, id: &CertificateId, now: Timesta
     }
     let lost = certificates::lost_names(desired, id, None);
     for name in &lost {
-        impacts.push(breaks(&name.to_string(), "no other certificate is valid for it: clients will refuse it over https".to_owned()));
+        impacts.push(breaks(
+            &name.to_string(),
+            "no other certificate is valid for it: clients will refuse it over https".to_owned(),
+        ));
     }
     for site in desired.sites.iter().map(|stored| &stored.value) {
         if redirects(site, desired) && loses_its_target(site, &lost, is_presented && !another) {
@@ -53,7 +56,11 @@ pub(super) fn of_certificate(desired: &Desired, id: &CertificateId, now: Timesta
 pub(super) fn of_binding(desired: &Desired, binding: &Binding) -> Vec<Impact> {
     let mut impacts = Vec::new();
     let others = |scheme| {
-        desired.bindings.iter().filter(move |stored| stored.value.scheme == scheme && stored.value.id != binding.id).count()
+        desired
+            .bindings
+            .iter()
+            .filter(move |stored| stored.value.scheme == scheme && stored.value.id != binding.id)
+            .count()
     };
     let is_last = others(binding.scheme) == 0;
     match binding.scheme {
@@ -69,8 +76,12 @@ pub(super) fn of_binding(desired: &Desired, binding: &Binding) -> Vec<Impact> {
             }
         }
         Scheme::Http if is_last => {
-            impacts.push(degrades("Plain HTTP", "is not answered any more, and nobody is sent to HTTPS from there".to_owned()));
-            let managed = desired.certificates.iter().filter(|stored| stored.value.management.managed().is_some()).count();
+            impacts.push(degrades(
+                "Plain HTTP",
+                "is not answered any more, and nobody is sent to HTTPS from there".to_owned(),
+            ));
+            let managed =
+                desired.certificates.iter().filter(|stored| stored.value.management.managed().is_some()).count();
             if managed > 0 {
                 let why = format!("{managed} managed certificates may need http-01, which a CA looks for at port 80");
                 impacts.push(degrades("Renewals", why));
@@ -90,7 +101,9 @@ pub(super) fn of_site(desired: &Desired, site: &Site) -> Vec<Impact> {
     let fallback = fallback.filter(|other| other.id != site.id).find(|other| other.names.contains(&HostPattern::Any));
     for name in &site.names {
         impacts.push(match fallback {
-            Some(other) => degrades(&name.to_string(), format!("is answered by site \"{}\", which is for all hosts", other.id)),
+            Some(other) => {
+                degrades(&name.to_string(), format!("is answered by site \"{}\", which is for all hosts", other.id))
+            }
             None => breaks(&name.to_string(), "is answered by no site any more".to_owned()),
         });
     }
@@ -105,14 +118,16 @@ pub(super) fn of_site(desired: &Desired, site: &Site) -> Vec<Impact> {
 /// Refuses the removal of a certificate that something needs, and names the way out.
 pub(super) fn refuse_certificate(desired: &Desired, id: &CertificateId, impacts: &[Impact]) -> Result<(), AppError> {
     let broken: Vec<&Impact> = impacts.iter().filter(|impact| impact.severity == ImpactSeverity::Breaks).collect();
-    let mut users: Vec<String> = certificates::fixed_sites(desired, id).map(|site| format!("site \"{}\"", site.id)).collect();
+    let mut users: Vec<String> =
+        certificates::fixed_sites(desired, id).map(|site| format!("site \"{}\"", site.id)).collect();
     let bindings = desired.bindings.iter().map(|stored| &stored.value);
     let bindings = bindings.filter(|binding| binding.default_certificate.as_ref() == Some(id));
     users.extend(bindings.map(|binding| format!("binding \"{}\"", binding.id)));
     if let Some(impact) = broken.iter().find(|impact| impact.what.starts_with("The redirect of ")) {
         return Err(in_use(format!(
             "{} needs the certificate \"{id}\": it {}. Switch that redirect off first (portward site edit SITE --force-https off), or import another certificate over it: portward certificate import FILE --replace {id}. Nothing was removed",
-            lower_first(&impact.what), impact.why
+            lower_first(&impact.what),
+            impact.why
         )));
     }
     if !users.is_empty() {

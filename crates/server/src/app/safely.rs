@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use portward_api::{ConfirmationView, TrialStep};
+use portward_api::ConfirmationView;
 use portward_core::{BindingId, ConfirmationId, NewWay, Revision};
 use portward_store::{
     change::{Before, Change},
@@ -35,8 +35,6 @@ pub(super) struct Made {
     pub(super) served: Arc<ServedState>,
     /// What waits to be confirmed.
     pub(super) confirmation: Option<ConfirmationView>,
-    /// What was tried.
-    pub(super) trial: Vec<TrialStep>,
 }
 
 impl Safety {
@@ -82,7 +80,9 @@ impl App {
         drop(deciding);
         let served = self.in_effect(revision).await?;
         let tried = match trials(&served) {
-            Ok(trials) => trial::run(&trials, &served.desired, self.now()).await.map_err(|(_, step)| trial::refusal(&step)),
+            Ok(trials) => {
+                trial::run(&trials, &served.desired, self.now()).await.map_err(|(_, step)| trial::refusal(&step))
+            }
             Err(error) => Err(error),
         };
         let steps = match tried {
@@ -94,13 +94,13 @@ impl App {
         };
         let confirmation = match &id {
             Some(id) => {
-                self.waiting.tried(id, steps.clone());
+                self.waiting.tried(id, steps);
                 self.look_what_waits().await;
                 self.waiting.find(id).map(|waiting| self.confirmation_view(&waiting))
             }
             None => None,
         };
-        Ok(Made { revision, served, confirmation, trial: steps })
+        Ok(Made { revision, served, confirmation })
     }
 
     /// Goes back from a change that did not pass its trial.
@@ -116,7 +116,8 @@ impl App {
         let audit = format!("go back to before revision {revision} ({what}): {reason}");
         let mut change = self.change_of(&Actor::portward("trial"), audit);
         if let Some(id) = id
-            && let Some(waiting) = confirmation(&*self.parts.store, id).await.map_err(super::confirmations::unreadable)?
+            && let Some(waiting) =
+                confirmation(&*self.parts.store, id).await.map_err(super::confirmations::unreadable)?
         {
             change.settle_confirmation(&waiting);
         }

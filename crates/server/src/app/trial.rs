@@ -53,12 +53,6 @@ impl Trial {
         }
     }
 
-    /// Asks for another host than the portal's.
-    pub(super) fn asking_for(mut self, host: Host) -> Self {
-        self.host = host;
-        self
-    }
-
     /// Demands that certificate.
     pub(super) fn expecting(mut self, certificate: CertificateId) -> Self {
         self.expected = Some(certificate);
@@ -67,7 +61,11 @@ impl Trial {
 }
 
 /// Tries the https bindings as clients of the portal; where a certificate is named, it has to be the one presented.
-pub(super) fn trials_of_portal(served: &ServedState, certificate: Option<&CertificateId>, demand: Demand) -> Vec<Trial> {
+pub(super) fn trials_of_portal(
+    served: &ServedState,
+    certificate: Option<&CertificateId>,
+    demand: Demand,
+) -> Vec<Trial> {
     let desired = &served.desired;
     let https = desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.scheme == Scheme::Https);
     // One that could not be bound before is no trial of this change.
@@ -135,7 +133,9 @@ impl Trial {
                 steps.push(answered(status, address));
                 Ok(())
             }
-            Err(HandshakeError::Tcp(error)) => Err(failed("tcp", format!("{address} does not take connections: {error}"))),
+            Err(HandshakeError::Tcp(error)) => {
+                Err(failed("tcp", format!("{address} does not take connections: {error}")))
+            }
             Err(HandshakeError::Tls(error)) => Err(failed("answer", format!("{address} does not answer: {error}"))),
         }
     }
@@ -169,17 +169,31 @@ impl Trial {
         }
         let status = facts.validity.status(now, desired.settings.warning);
         if self.demand != Demand::Ours && !status.is_in_force() {
-            return Err(failed("certificate", format!("\"{id}\" is {status} (until {}), so clients would refuse it", facts.validity.not_after)));
+            return Err(failed(
+                "certificate",
+                format!("\"{id}\" is {status} (until {}), so clients would refuse it", facts.validity.not_after),
+            ));
         }
         if self.demand == Demand::ForHsts && facts.self_signed {
-            return Err(failed("certificate", format!("\"{id}\" is signed by its own key: browsers that remember HSTS let nobody go on past it. Get a certificate that browsers trust first")));
+            return Err(failed(
+                "certificate",
+                format!(
+                    "\"{id}\" is signed by its own key: browsers that remember HSTS let nobody go on past it. Get a certificate that browsers trust first"
+                ),
+            ));
         }
         let pattern = HostPattern::Exact(host.clone());
         steps.push(if facts.names.iter().any(|name| name.covers(&pattern)) {
             passed("name", format!("\"{id}\" is valid for {host}"))
         } else {
             let names: Vec<String> = facts.names.iter().map(ToString::to_string).collect();
-            warned("name", format!("\"{id}\" is not valid for {host}, but for {}: browsers ask before they go on", names.join(", ")))
+            warned(
+                "name",
+                format!(
+                    "\"{id}\" is not valid for {host}, but for {}: browsers ask before they go on",
+                    names.join(", ")
+                ),
+            )
         });
         let moment = UnixTime::since_unix_epoch(now.since(Timestamp::EPOCH));
         steps.push(match is_trusted(&handshake.chain, host, moment) {

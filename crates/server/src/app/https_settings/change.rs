@@ -184,7 +184,12 @@ impl App {
     }
 
     /// Writes an uploaded certificate: over the portal's own if that was imported, else as one of its own.
-    fn put_certificate(&self, change: &mut Draft, bundle: Bundle, desired: &Desired) -> Result<CertificateId, AppError> {
+    fn put_certificate(
+        &self,
+        change: &mut Draft,
+        bundle: Bundle,
+        desired: &Desired,
+    ) -> Result<CertificateId, AppError> {
         let thumbprint = bundle.facts.thumbprint;
         let holds = |stored: &&StoredCertificate| {
             stored.value.versions.iter().any(|version| version.facts.thumbprint == thumbprint)
@@ -193,7 +198,9 @@ impl App {
             // It is there already: as what is served, or as a version that is served again.
             let is_current = ways_in::facts(stored).is_some_and(|facts| facts.thumbprint == thumbprint);
             let mut versions = stored.value.versions.iter();
-            if let Some(version) = versions.find(|version| version.facts.thumbprint == thumbprint).filter(|_| !is_current) {
+            if let Some(version) =
+                versions.find(|version| version.facts.thumbprint == thumbprint).filter(|_| !is_current)
+            {
                 change.set_current(stored, version.number);
             }
             return Ok(stored.value.id.clone());

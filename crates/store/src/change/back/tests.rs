@@ -57,7 +57,9 @@ async fn nobody_goes_back_over_a_later_change() {
     change.put_binding(&sample::binding("b2", "http://[::]:82"), Expected::Any);
     commit(&store, change).await.unwrap();
     let refused = back(&store, &added).await;
-    assert!(matches!(refused, Err(GoBackError::Commit(CommitError::Conflict { key, .. })) if key.as_str() == "bindings/b2"));
+    assert!(
+        matches!(refused, Err(GoBackError::Commit(CommitError::Conflict { key, .. })) if key.as_str() == "bindings/b2")
+    );
     assert_eq!(read(&store).await.bindings.len(), 2, "nothing is half done");
 }
 
