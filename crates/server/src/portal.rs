@@ -10,6 +10,8 @@ mod api_reference;
 mod asset;
 mod attempts;
 mod bindings;
+#[cfg(test)]
+mod browser;
 mod certificates;
 mod chain;
 mod dns_providers;

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
+    InspectionView,
     Answered, AuditPage, AuditVerification, BindingUpdate, Changed, ConfirmationView, HttpsSettingsUpdate,
     HttpsSettingsView,
     Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
@@ -230,6 +231,14 @@ fn table(app: Arc<App>) -> Table {
                 "make_self_signed_certificate",
                 "Makes a certificate that is signed by its own key.",
             ),
+        )
+        .route(
+            M::POST,
+            "/api/v1/certificates/inspect",
+            certificates::inspect,
+            Doc::act("inspect_certificate", "Looks at files as an import would, and stores nothing.")
+                .takes::<CertificateImport>()
+                .answers::<InspectionView>(),
         )
         .route(
             M::GET,

@@ -31,7 +31,7 @@ use super::{
     ways_in::portal_certificates,
 };
 pub(crate) use usage::{Usage, Uses};
-pub(super) use view::{of_bundle as view_of_bundle, view};
+pub(super) use view::{of_bundle as view_of_bundle, view, view_used};
 
 /// Is a file with a certificate and its private key.
 pub(crate) struct ExportedFile {
@@ -61,7 +61,9 @@ impl App {
     /// Lists the certificates.
     pub(crate) fn list_certificates(&self, _by: &Allowed<right::View>) -> Vec<CertificateView> {
         let desired = &self.served().desired;
-        desired.certificates.iter().filter_map(|stored| view(stored, desired, self.now())).collect()
+        let usage = Usage::of(desired, self.now());
+        let shown = |stored| view_used(stored, desired, &usage, self.now());
+        desired.certificates.iter().filter_map(shown).collect()
     }
 
     /// Shows one certificate.

@@ -153,6 +153,22 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{s}", grouped(count as u64))
 }
 
+/// Is a part of a text: words, or a command between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    /// The text.
+    pub(super) text: String,
+    /// Whether a machine reads it.
+    pub(super) is_code: bool,
+}
+
+/// A text with its commands apart: they stand between back-ticks.
+pub(super) fn spoken(text: &str) -> Vec<Spoken> {
+    let parts = text.split('`').enumerate();
+    let part = |(index, text): (usize, &str)| Spoken { text: text.to_owned(), is_code: index % 2 == 1 };
+    parts.map(part).filter(|part| !part.text.is_empty()).collect()
+}
+
 /// A text with a capital at its start.
 pub(super) fn sentence_case(text: &str) -> String {
     let mut letters = text.chars();
@@ -218,6 +234,9 @@ mod tests {
             ("0".to_owned(), "999".to_owned(), "1,284".to_owned(), "1,000,000".to_owned())
         );
         assert_eq!((counted(1, "site"), counted(24, "site")), ("1 site".to_owned(), "24 sites".to_owned()));
+        let parts = spoken("Try `curl -I x` then wait.");
+        let parts: Vec<_> = parts.iter().map(|part| (part.text.as_str(), part.is_code)).collect();
+        assert_eq!(parts, [("Try ", false), ("curl -I x", true), (" then wait.", false)]);
         assert_eq!(in_fours("b07c55e1:94"), "B07C 55E1 94");
         assert_eq!(initials("mara lindqvist (owner)"), "ML");
     }

@@ -29,6 +29,11 @@ pub(super) async fn import(mut call: Call<right::CertificateChange>) -> Result<R
     taken_answer(taken)
 }
 
+pub(super) async fn inspect(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
+    let input: CertificateImport = call.json(IMPORT).await?;
+    answer::json(&call.app.inspect_certificate(&call.by, input).await?)
+}
+
 pub(super) async fn make_self_signed(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: SelfSignedCreate = call.json(SMALL).await?;
     taken_answer(call.app.make_self_signed(&call.by, &input, call.apply).await?.into())
