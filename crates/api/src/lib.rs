@@ -43,8 +43,8 @@ pub use desired::{
 pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
 pub use inspection::{
-    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView, MissingIssuerView,
-    RefusalView,
+    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,
+    MissingIssuerView, RefusalView,
 };
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use problem::{PROBLEM_JSON, Problem};

@@ -33,13 +33,13 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
-    AuditPage, AuditVerification,
-    Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
-    CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, DesiredState, DesiredStateApply,
-    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, ProblemEvent, Removed, Restored,
-    RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
-    SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
-    StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
+    Applied, AttemptEvent, AuditPage, AuditVerification, BACKUP_MEDIA_TYPE, BindingCreate, BindingView,
+    CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView,
+    CertificateView, DesiredState, DesiredStateApply, EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent,
+    PasswordChange, ProblemEvent, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode,
+    SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView,
+    SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated,
+    TokenView, UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -444,12 +444,7 @@ fn table(app: Arc<App>) -> Table {
                 .answers::<Restored>(),
         )
         .route(M::GET, "/api/v1/users", users::list, Doc::list::<UserView>("list_users", "Lists the users."))
-        .route(
-            M::POST,
-            "/api/v1/users",
-            users::add,
-            Doc::add::<UserCreate, UserView>("add_user", "Adds a user."),
-        )
+        .route(M::POST, "/api/v1/users", users::add, Doc::add::<UserCreate, UserView>("add_user", "Adds a user."))
         .route(
             M::GET,
             "/api/v1/users/{id}",

@@ -1,7 +1,8 @@
 //! Values that are written as text in JSON, for `serde(with)`.
 
 use portward_core::{
-    AttemptId, CertificateId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay, Permission, Role, Thumbprint, Timestamp, UserId, UserName, VersionNumber,
+    AttemptId, CertificateId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay, Permission, Role, Thumbprint,
+    Timestamp, UserId, UserName, VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
