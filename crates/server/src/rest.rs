@@ -536,12 +536,7 @@ fn table(app: Arc<App>) -> Table {
                 .answers::<Restored>(),
         )
         .route(M::GET, "/api/v1/users", users::list, Doc::list::<UserView>("list_users", "Lists the users."))
-        .route(
-            M::POST,
-            "/api/v1/users",
-            users::add,
-            Doc::add::<UserCreate, UserView>("add_user", "Adds a user."),
-        )
+        .route(M::POST, "/api/v1/users", users::add, Doc::add::<UserCreate, UserView>("add_user", "Adds a user."))
         .route(
             M::GET,
             "/api/v1/users/{id}",
