@@ -1,9 +1,10 @@
 //! Who changed what, on the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Shows who made a change, when, and what it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditView {
     /// Names the record; ids rise in the order of the records.
     pub id: String,
@@ -28,7 +29,7 @@ pub struct AuditView {
 }
 
 /// Shows of one record of the store what it had before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditChangeView {
     /// Where it is in the store.
     pub key: String,
@@ -39,7 +40,7 @@ pub struct AuditChangeView {
 }
 
 /// Is a part of the audit, the newest record first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
     /// The records.
     pub items: Vec<AuditView>,
@@ -65,7 +66,7 @@ pub struct AuditQuery {
 }
 
 /// Tells whether every record of the audit follows the one before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditVerification {
     /// Whether all of them do, and the record with the hash that was asked for is among them.
     pub ok: bool,
@@ -84,7 +85,7 @@ pub struct AuditVerification {
 }
 
 /// Names the last record of the audit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEndView {
     /// The record.
     pub id: String,
@@ -95,7 +96,7 @@ pub struct AuditEndView {
 }
 
 /// Tells where the chain of the audit is broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditBreakView {
     /// Where in the store.
     pub key: String,

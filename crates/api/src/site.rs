@@ -1,9 +1,10 @@
 //! Sites on the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Shows a site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SiteView {
     /// Names the site.
     pub id: String,
@@ -23,7 +24,7 @@ pub struct SiteView {
 }
 
 /// Asks for a new site.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteCreate {
     /// Host names; at least one, and none that another site has.
@@ -45,7 +46,7 @@ pub struct SiteCreate {
 }
 
 /// Changes a site; what is left out stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteUpdate {
     /// All its host names.
@@ -69,7 +70,7 @@ pub struct SiteUpdate {
 }
 
 /// Says which certificate of an https upstream is accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpstreamTrustInput {
     /// One for its name, from an authority that the machine trusts.

@@ -6,23 +6,29 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+mod access;
 mod acme;
+mod apply;
 mod audit;
 mod binding;
 mod certificate;
 mod import;
 mod letsencrypt;
 mod serve;
+mod settings;
 mod site;
 mod store;
 
+pub(crate) use access::{InitArgs, NewPasswordArgs, RoleWord, SetupLinkArgs, TokenCommand, UserCommand};
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
+pub(crate) use apply::{ApplyArgs, ExportArgs};
 pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use serve::ServeArgs;
+pub(crate) use settings::SettingsCommand;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
 pub(crate) use store::StoreCommand;
 
@@ -68,6 +74,21 @@ pub(crate) enum Command {
     /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
+    /// See and change what applies to the whole server
+    #[command(subcommand, arg_required_else_help = true)]
+    Settings(SettingsCommand),
+    /// Make the first owner of this server, for scripts
+    #[command(after_help = access::INIT_EXAMPLES)]
+    Init(InitArgs),
+    /// Print a fresh link by which the first owner of this server comes
+    #[command(after_help = access::SETUP_LINK_EXAMPLES)]
+    SetupLink(SetupLinkArgs),
+    /// Choose who may sign in
+    #[command(subcommand, arg_required_else_help = true)]
+    User(UserCommand),
+    /// Let programs in
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
@@ -132,7 +153,7 @@ Examples:
 
 Exit codes:
   0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,
-  64 wrong configuration";
+  7 something differs (apply --dry-run), 64 wrong configuration";
 
 const STATUS_EXAMPLES: &str = "\
 Exits with 0 if everything is served, and with 1 if there are problems.

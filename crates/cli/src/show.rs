@@ -1,5 +1,6 @@
 //! The API's views as text for people.
 
+mod access;
 mod attempt;
 mod audit;
 mod binding;
@@ -9,11 +10,13 @@ mod inspection;
 mod issuer;
 mod outlook;
 mod renewal;
+mod settings;
 mod site;
 mod status;
 
 use portward_api::Removed;
 
+pub(crate) use access::{token_created, tokens, user, users};
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
 pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;
@@ -25,6 +28,7 @@ pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
+pub(crate) use settings::settings;
 pub(crate) use site::{site, sites};
 pub(crate) use status::status;
 

@@ -33,11 +33,7 @@ impl ConfirmWithin {
     /// Takes seconds.
     pub fn from_secs(seconds: u64) -> Result<Self, ConfirmWithinError> {
         let duration = Duration::from_secs(seconds);
-        if (LEAST..=MOST).contains(&duration) {
-            Ok(Self(duration))
-        } else {
-            Err(ConfirmWithinError(seconds.to_string()))
-        }
+        if (LEAST..=MOST).contains(&duration) { Ok(Self(duration)) } else { Err(ConfirmWithinError(seconds.to_string())) }
     }
 
     /// Reads seconds, with or without `s`, or minutes with `m`.
@@ -82,7 +78,7 @@ impl NewWay {
         match self {
             Self::Any => true,
             Self::Https => scheme == Scheme::Https,
-            Self::At(wanted, at) => scheme == wanted && port.is_none_or(|port| port == at),
+            Self::At(wanted, at) => scheme == wanted && port == Some(at),
         }
     }
 }

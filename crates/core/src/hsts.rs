@@ -99,7 +99,8 @@ pub fn hsts_header(hsts: Hsts, host: &Host, self_signed: bool, status: Certifica
     Some(value)
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads a number and a unit: `s`, `m`, `h`, `d`, `w` or `y`; without a unit it is seconds. None if it is neither.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
     let seconds_per_unit = match unit {

@@ -40,7 +40,7 @@ pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirec
 pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
-pub use hsts::{Hsts, HstsError, hsts_header};
+pub use hsts::{Hsts, HstsError, hsts_header, parse_duration};
 pub use id::{
     AttemptId, BindingId, CertificateId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, SiteId, TokenId,
     UserId, VersionNumber,

@@ -9,9 +9,11 @@ use std::{
 };
 
 use axum::Router;
-use portward_api::{BindingCreate, CertificateFile, CertificateImport, SecretBytes, SiteCreate};
+use portward_api::{
+    BindingCreate, CertificateFile, CertificateImport, SecretBytes, SecretText, SetupInput, SiteCreate,
+};
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
-use portward_core::{HostPattern, Permission, Timestamp};
+use portward_core::{ConfirmWithin, HostPattern, Permission, Timestamp};
 use portward_proxy::{Clock, Proxy, ProxyOptions, limits::Limits};
 use portward_store::{
     Store,
@@ -24,17 +26,20 @@ use portward_store::{
 use tokio::task::JoinSet;
 
 use crate::{
-    app::{Actor, Allowed, App, AppParts, Right},
+    app::{Actor, Allowed, App, AppParts, Apply, Right, Within, access::sign_in::Origin},
+    events::Events,
     notice::Notice,
     renewals::{Engine, EngineParts, Outside, Probe},
     served::Served,
     tasks::{
         self, ShutdownTrigger,
+        events::TellEvents,
+        go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         supervise,
     },
-    web,
+    web::{self, Entrance},
 };
 
 /// Is an application that serves.
@@ -42,6 +47,7 @@ pub(crate) struct Fixture {
     pub(crate) app: Arc<App>,
     pub(crate) store: MemoryStore,
     pub(crate) served: Arc<Served>,
+    pub(crate) events: Arc<Events>,
     pub(crate) probe: Probe,
     pub(crate) directory: tempfile::TempDir,
     /// What an operator was told of.
@@ -73,6 +79,7 @@ impl Fixture {
         let proxy = Arc::new(Proxy::spawn(options).unwrap());
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
+        let events = Arc::new(Events::new(clock.now()));
         let directory = tempfile::tempdir().unwrap();
         let probe = Probe {
             store: Arc::new(store.clone()),
@@ -93,8 +100,11 @@ impl Fixture {
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock: clock.clone(),
+            events: Arc::clone(&events),
             data_dir: directory.path().to_owned(),
             engine: Arc::clone(&engine),
+            host_name: "front.test".to_owned(),
+            admin: "127.0.0.1:8442".parse().unwrap(),
         };
         let (notices, board) = (Arc::new(Mutex::new(Vec::new())), Arc::new(RenewalBoard::default()));
         let heard = Arc::clone(&notices);
@@ -106,19 +116,46 @@ impl Fixture {
             tell: Arc::new(move |notice: &Notice| heard.lock().unwrap().push(notice.clone())),
             shutdown: shutdown.clone(),
         };
+        let tell = TellEvents {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            events: Arc::clone(&events),
+            after: store.revision().await.unwrap(),
+            shutdown: shutdown.clone(),
+        };
         let publish = Publish {
             store: Arc::new(store.clone()),
             master: master.clone(),
-            proxy,
+            proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock,
-            shutdown,
+            shutdown: shutdown.clone(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self { app, store, served, probe, directory, notices, board, set, master, _shutdown: trigger, _tasks: tasks }
+        let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
+        tasks.spawn(supervise("go-back", move || go_back.clone().run()));
+        let entrance = Arc::new(Entrance::new(Arc::clone(&app), web::router(Arc::clone(&app)), "front"));
+        tasks.spawn(supervise("portal", move || {
+            web::binding::serve(Arc::clone(&proxy), Arc::clone(&entrance), shutdown.clone())
+        }));
+        Self {
+            app,
+            store,
+            served,
+            events,
+            probe,
+            directory,
+            notices,
+            board,
+            set,
+            master,
+            _shutdown: trigger,
+            _tasks: tasks,
+        }
     }
 
     /// Sets the time that everything is told.
@@ -134,6 +171,17 @@ impl Fixture {
     /// The API, asked by somebody who may everything.
     pub(crate) fn api(&self) -> Router {
         web::router(Arc::clone(&self.app))
+    }
+
+    /// Makes an owner, as the first start of a real server demands one.
+    pub(crate) async fn own(&self) {
+        let input = SetupInput {
+            token: None,
+            name: "olga".to_owned(),
+            password: SecretText::new("a lime tree by the door".to_owned()),
+            email: None,
+        };
+        self.app.create_owner(Some(&Actor::local(0, None)), &input, &Origin::default()).await.unwrap();
     }
 
     /// What is stored.
@@ -191,4 +239,14 @@ pub(crate) fn site(names: &[&str]) -> SiteCreate {
 
 pub(crate) fn binding(url: &str) -> BindingCreate {
     BindingCreate { url: url.to_owned(), default_certificate: None }
+}
+
+/// A site that leads to the portal.
+pub(crate) fn portal(names: &[&str]) -> SiteCreate {
+    SiteCreate { upstreams: vec!["portal".to_owned()], ..site(names) }
+}
+
+/// What changes with a minute to confirm it.
+pub(crate) fn within_a_minute() -> Apply {
+    Apply::Within(Within { confirm: ConfirmWithin::USUAL, is_forced: false })
 }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use portward_api::SetupLinkView;
 use portward_certs::acme::HttpTimeouts;
 use portward_core::{Revision, Scheme, Timestamp, Upstream};
 use portward_proxy::{Clock, Drained, Proxy, ProxyOptions, limits::Limits};
@@ -26,7 +27,8 @@ use crate::{
         loopback::{Loopback, LoopbackError, Measuring, metrics_router},
         socket::{AdminSocket, SocketError},
     },
-    app::{App, AppParts},
+    app::{Actor, App, AppError, AppParts},
+    events::{Events, Happened},
     first_start::{self, Flags},
     master_key,
     notice::Notice,
@@ -36,6 +38,8 @@ use crate::{
     start_error::StartError,
     tasks::{
         self, ShutdownTrigger,
+        events::TellEvents,
+        go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         renew::Renew,
@@ -71,9 +75,11 @@ pub struct ServerOptions {
 ///
 /// Dropped without [`Server::drain`], it cuts all connections.
 pub struct Server {
+    app: Arc<App>,
     store: Arc<dyn Store>,
     proxy: Arc<Proxy>,
     served: Arc<Served>,
+    events: Arc<Events>,
     admin_address: SocketAddr,
     shutdown: ShutdownTrigger,
     /// Aborted when dropped.
@@ -95,6 +101,11 @@ pub struct BoundBinding {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct NotReachedError(crate::served::NotServedError);
+
+/// Says that no setup link could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no setup link could be made")]
+pub struct SetupLinkError(#[source] AppError);
 
 impl Server {
     /// Starts a server; it serves when this returns.
@@ -128,6 +139,14 @@ impl Server {
         let (store, proxy): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(proxy));
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
+        let events = Arc::new(Events::new(clock.now()));
+        let tell = TellEvents {
+            store: Arc::clone(&store),
+            served: Arc::clone(&served),
+            events: Arc::clone(&events),
+            after: revision,
+            shutdown: shutdown.clone(),
+        };
         let publish = Publish {
             store: Arc::clone(&store),
             master: master.clone(),
@@ -157,7 +176,13 @@ impl Server {
             served: Arc::clone(&served),
             board: Arc::clone(&board),
             clock: clock.clone(),
-            tell: Arc::new(Notice::log),
+            tell: {
+                let events = Arc::clone(&events);
+                Arc::new(move |notice: &Notice| {
+                    notice.log();
+                    events.tell(Happened::Notice(notice.event()));
+                })
+            },
             shutdown: shutdown.clone(),
         };
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
@@ -167,9 +192,13 @@ impl Server {
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock: clock.clone(),
+            events: Arc::clone(&events),
             data_dir,
             engine: Arc::clone(&engine),
+            host_name: host_name.clone(),
+            admin: loopback.address(),
         }));
+        let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
         let router = web::router(Arc::clone(&app));
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
@@ -177,11 +206,13 @@ impl Server {
             Measuring { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine) };
         let metered = router.clone().merge(metrics_router(measuring));
         let from_here = Arc::new(Entrance::new(Arc::clone(&app), metered, &host_name));
-        let from_bindings = Arc::new(Entrance::new(app, router.clone(), &host_name));
+        let from_bindings = Arc::new(Entrance::new(Arc::clone(&app), router.clone(), &host_name));
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
+        tasks.spawn(supervise("go-back", move || go_back.clone().run()));
         tasks.spawn(supervise("admin-socket", {
             let shutdown = shutdown.clone();
             move || Arc::clone(&socket).serve(router.clone(), shutdown.clone())
@@ -193,7 +224,7 @@ impl Server {
         tasks.spawn(supervise("admin-listener", move || {
             Arc::clone(&loopback).serve(Arc::clone(&from_here), shutdown.clone())
         }));
-        let server = Self { store, proxy, served, admin_address, shutdown: trigger, tasks };
+        let server = Self { app, store, proxy, served, events, admin_address, shutdown: trigger, tasks };
         server.reached(revision).await.map_err(StartError::NotPublished)?;
         Ok(server)
     }
@@ -219,6 +250,17 @@ impl Server {
         self.admin_address
     }
 
+    /// Makes the link by which the first owner comes; none if there is an owner.
+    ///
+    /// It is a secret, which this alone tells: the store has a hash of it.
+    pub async fn setup_link(&self) -> Result<Option<SetupLinkView>, SetupLinkError> {
+        match self.app.make_setup_link(&Actor::portward("start")).await {
+            Ok(link) => Ok(Some(link)),
+            Err(error) if error.code() == "owner-exists" => Ok(None),
+            Err(error) => Err(SetupLinkError(error)),
+        }
+    }
+
     /// What keeps the server from being ready, as `/readyz` says it; empty when it is.
     pub fn unready(&self) -> Vec<String> {
         self.served.now().unready()
@@ -231,12 +273,14 @@ impl Server {
 
     /// Ends the server: no new connections, running requests finish, then the ways in for operators and the store close.
     pub async fn drain(self) -> Drained {
-        let Self { store, proxy, served, shutdown, mut tasks, .. } = self;
+        let Self { app, store, proxy, served, events, shutdown, mut tasks, .. } = self;
+        // Who listens to events would be waited for like somebody who downloads.
+        events.end();
         // Operators can look on meanwhile; changes are refused, and nothing binds again what is being closed.
         let drained = proxy.drain(DRAIN_WITHIN).await;
         shutdown.pull();
         while tasks.join_next().await.is_some() {}
-        drop((served, proxy, store));
+        drop((app, served, proxy, store));
         drained
     }
 }
@@ -253,8 +297,8 @@ impl fmt::Debug for ServerOptions {
     }
 }
 
-/// Checking the file for damage blocks.
-async fn open_store(
+/// Opens the store in a data directory; checking the file for damage blocks.
+pub(crate) async fn open_store(
     data_dir: &Path,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 ) -> Result<SqliteStore, StartError> {
@@ -270,7 +314,8 @@ async fn open_store(
     })
 }
 
-async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
+/// The master key of a store.
+pub(crate) async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
     let first = store.list(&Prefix::all(), None, Page::first(1)).await.map_err(StartError::Store)?;
     master_key::open_for(data_dir, first.kvs.is_empty()).map_err(StartError::MasterKey)
 }

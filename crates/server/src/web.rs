@@ -1,4 +1,4 @@
-//! All that answers over HTTP, put together: the API, and the portal.
+//! All that answers over HTTP, put together: the API, the portal, and the doors.
 //!
 //! Every way in (the admin socket, the loopback listener, a binding whose site is the portal) has this router;
 //! who asks is found out before, by the socket or in the [`Entrance`], and lies in the request as an
@@ -6,32 +6,36 @@
 
 pub(crate) mod binding;
 pub(crate) mod connection;
-mod cookie;
+pub(crate) mod cookie;
 mod entrance;
 mod health;
 mod host;
+#[cfg(test)]
+mod matrix;
 mod origin;
 mod path;
 mod way;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request, response::Response};
+use axum::{Extension, Router, extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-pub(crate) use entrance::{Entrance, Unidentified};
+pub(crate) use entrance::{Entrance, actor_of};
 pub(crate) use way::{Listener, Way};
 
 use crate::{
     app::{App, AppError},
-    portal, rest,
+    doors, portal, rest,
 };
 
 /// All routes there are.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    rest::router(Arc::clone(&app))
-        .merge(portal::router(Arc::clone(&app)))
+    let (api, document) = rest::router(Arc::clone(&app));
+    api.merge(portal::router(Arc::clone(&app)))
+        .merge(doors::router(Arc::clone(&app)))
         .merge(health::router(app))
+        .layer(Extension(document))
         .fallback(|request: Request| async move {
             let message = format!("there is nothing at {}", request.uri().path());
             refuse(&request, &AppError::new(StatusCode::NOT_FOUND, "no-such-path", message))
@@ -42,8 +46,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         })
 }
 
-/// Refuses in the form in which the caller reads: a page for the portal, a problem document for all else.
+/// Refuses in the form in which the caller reads: a door's own, a page for the portal, a problem document for all else.
 fn refuse(request: &Request, error: &AppError) -> Response {
+    if let Some(refusal) = doors::refusal(request, error) {
+        return refusal;
+    }
     if portal::is_for_people(request) {
         return portal::error_page(error);
     }

@@ -124,8 +124,7 @@ pub async fn read_setup(store: &dyn Store) -> Result<Option<Stored<StoredSetup>>
     let Some(kv) = kv else { return Ok(None) };
     let read = || {
         let record: SetupRecord = decode(&kv.value)?;
-        let sha256 =
-            unhex(&record.sha256).ok_or_else(|| RecordError::invalid("sha256", "it is not a SHA-256"))?;
+        let sha256 = unhex(&record.sha256).ok_or_else(|| RecordError::invalid("sha256", "it is not a SHA-256"))?;
         Ok(StoredSetup { sha256, expires: record.expires })
     };
     let value = read().map_err(|source| ReadAccessError::Record { key, source })?;

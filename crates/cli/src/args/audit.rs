@@ -58,10 +58,10 @@ Examples:
   portward audit list --what sites/shop-example -o json";
 
 const VERIFY_EXAMPLES: &str = "\
-Each record has the hash of the one before it, and the store has the hash of the
-last one. Whoever can write the whole store can write all of them anew: to notice
-that too, keep the hash that is printed somewhere else, and ask for it later.
-Where no server runs, the store in the data directory is read.
+Each record has the hash of the one before it, and the store has the hash of
+the last one. Whoever can write the whole store can write all of them anew: to
+notice that too, keep the hash that is printed somewhere else, and ask for it
+later. Where no server runs, the store in the data directory is read.
 
 Exits with 0 if the audit is whole, and with 1 if it is not.
 

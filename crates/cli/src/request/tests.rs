@@ -81,6 +81,17 @@ fn words_become_requests() {
         ("acme attempt a1", Request::Acme(AcmeRequest::Attempt(AttemptId::parse("a1").unwrap()))),
         ("store backup --out f", Request::Store(StoreRequest::Backup("f".into()))),
         ("store restore f", Request::Store(StoreRequest::Restore("f".into()))),
+        (
+            "audit list --who ada --day 2026-11-20 --limit 5 --before 01X",
+            Request::Audit(AuditRequest::List(portward_api::AuditQuery {
+                who: Some("ada".to_owned()),
+                what: None,
+                day: Some("2026-11-20".to_owned()),
+                limit: Some(5),
+                cursor: Some("01X".to_owned()),
+            })),
+        ),
+        ("audit verify --known ab", Request::Audit(AuditRequest::Verify(Some("ab".to_owned())))),
     ] {
         assert_eq!(request(words), expected, "{words}");
     }

@@ -1,14 +1,20 @@
 //! Use cases of bindings. A new one is tried for real before it is saved.
 
-use portward_api::{BindingCreate, BindingView, Removed};
-use portward_core::{Binding, BindingId, CertificateId, Revision, Scheme, preference};
+use portward_api::{Changed, BindingCreate, BindingUpdate, BindingView, Removed};
+use portward_core::{Binding, BindingId, CertificateId, NewWay, Scheme, Timestamp, preference};
 use portward_proxy::BindError;
 use portward_store::{
     change::Expected,
     desired::{Desired, Stored},
 };
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use super::{
+    Allowed, App, AppError, Apply, Precondition, Revised, impacts, right,
+    safely::Safety,
+    slug,
+    trial::{Demand, Trial},
+    ways_in,
+};
 use crate::{served::ServedState, tasks::publish::bind_code};
 
 impl App {
@@ -31,14 +37,15 @@ impl App {
         by: &Allowed<right::BindingChange>,
         input: &BindingCreate,
         apply: Apply,
-    ) -> Result<Revised<BindingView>, AppError> {
+    ) -> Result<Changed<Revised<BindingView>>, AppError> {
         let (scheme, address) = Binding::parse_url(&input.url).map_err(|error| AppError::invalid("url", &error))?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
         let id = slug(&format!("{scheme}-{}", address.port()), "binding", is_taken);
         let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
-        let default_certificate = default_certificate(&desired, scheme, input.default_certificate.as_deref(), self)?;
+        let default_certificate =
+            default_certificate(&desired, scheme, input.default_certificate.as_deref(), self.now())?;
         let binding = Binding { id, scheme, address, default_certificate };
         let mut others = desired.bindings.iter().map(|stored| &stored.value);
         if let Some(other) = others.find(|other| other.overlaps(&binding)) {
@@ -47,21 +54,50 @@ impl App {
         self.parts.proxy.try_bind(scheme, address).map_err(|error| unsaved(&binding, &error))?;
         if apply == Apply::DryRun {
             let view = BindingView { id: binding.id.to_string(), url: binding.url(), bound: false, problem: None };
-            return Ok(Revised { view, revision: None });
+            return Ok(Revised { view, revision: None }.into());
         }
         let mut change = self.change(by, format!("add binding {} {}", binding.id, binding.url()));
         change.put_binding(&binding, Expected::Absent);
         if let Some(certificate) = &binding.default_certificate {
             change.require_certificate(certificate);
         }
-        let revision = self.commit(change).await?;
-        drop(deciding);
-        let served = self.in_effect(revision).await?;
-        if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
-            self.take_back(by, &binding, revision).await?;
-            return Err(unsaved(&binding, error));
+        let safety = Safety::by(new_way(&binding));
+        let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
+        let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
+        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+    }
+
+    /// Has a binding present another certificate to clients that ask for a name that no certificate has.
+    pub(crate) async fn edit_binding(
+        &self,
+        by: &Allowed<right::BindingChange>,
+        id: &str,
+        input: &BindingUpdate,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Changed<Revised<BindingView>>, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let Stored { value: before, revision } = find(&desired, id)?;
+        precondition.check("binding", id, *revision)?;
+        let asked = input.default_certificate.as_deref();
+        let default_certificate = match asked {
+            Some(_) => default_certificate(&desired, before.scheme, asked, self.now())?,
+            None => before.default_certificate.clone(),
+        };
+        let binding = Binding { default_certificate, ..before.clone() };
+        if binding == *before || apply == Apply::DryRun {
+            return Ok(Revised { view: view(before, &self.served()), revision: Some(*revision) }.into());
         }
-        Ok(Revised { view: view(&binding, &served), revision: Some(revision) })
+        let mut change = self.change(by, format!("edit binding {id}"));
+        change.put_binding(&binding, Expected::At(*revision));
+        if let Some(certificate) = &binding.default_certificate {
+            change.require_certificate(certificate);
+        }
+        let safety = Safety::by(new_way(&binding));
+        let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
+        let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
+        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Removes a binding; its connections finish what they do.
@@ -71,11 +107,12 @@ impl App {
         id: &str,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Removed, AppError> {
+    ) -> Result<Changed<Removed>, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let Stored { value: binding, revision } = find(&desired, id)?;
         precondition.check("binding", id, *revision)?;
+        let impacts = impacts::of_binding(&desired, binding);
         let is_last = !desired
             .bindings
             .iter()
@@ -90,29 +127,40 @@ impl App {
                 binding.url()
             ));
         }
-        if apply == Apply::Now {
-            let mut change = self.change(by, format!("remove binding {id} {}", binding.url()));
-            change.remove_binding(&binding.id, Expected::At(*revision));
-            let revision = self.commit(change).await?;
-            drop(deciding);
-            self.in_effect(revision).await?;
+        let removed = Removed { id: binding.id.to_string(), warnings };
+        if apply == Apply::DryRun {
+            return Ok(Changed { outcome: removed, impacts, confirmation: None });
         }
-        Ok(Removed { id: binding.id.to_string(), warnings })
+        if !apply.is_forced() {
+            impacts::refuse_lock_out("binding", id, &impacts)?;
+        }
+        let mut change = self.change(by, format!("remove binding {id} {}", binding.url()));
+        change.remove_binding(&binding.id, Expected::At(*revision));
+        let made = self.make_safely(change, deciding, apply, Safety::any(), |_| Ok(Vec::new())).await?;
+        Ok(Changed { outcome: removed, impacts, confirmation: made.confirmation })
     }
+}
 
-    /// Removes a binding that was saved and then could not be bound after all.
-    async fn take_back(
-        &self,
-        by: &Allowed<right::BindingChange>,
-        binding: &Binding,
-        revision: Revision,
-    ) -> Result<(), AppError> {
-        let mut change = self.change(by, format!("take back binding {}, which could not be bound", binding.id));
-        change.remove_binding(&binding.id, Expected::At(revision));
-        let revision = self.commit(change).await?;
-        self.in_effect(revision).await?;
-        Ok(())
+/// By which way an answer shows that a binding can be reached.
+pub(super) fn new_way(binding: &Binding) -> NewWay {
+    match binding.address.port() {
+        0 if binding.scheme == Scheme::Https => NewWay::Https,
+        0 => NewWay::Any,
+        port => NewWay::At(binding.scheme, port),
     }
+}
+
+/// What is tried of a binding that was just saved; refused at once if it has no sockets.
+pub(super) fn trial(binding: &Binding, served: &ServedState) -> Result<Vec<Trial>, AppError> {
+    if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
+        return Err(unsaved(binding, error));
+    }
+    let presents = |host| ways_in::presented_at(&served.desired, binding, host, Timestamp::EPOCH).is_some();
+    if binding.scheme == Scheme::Https && !presents(&ways_in::portal_host(&served.desired)) {
+        // There is no certificate yet, which status tells of; the next import brings one.
+        return Ok(Vec::new());
+    }
+    Ok(vec![Trial::of_binding(served, binding, Demand::Ours)])
 }
 
 /// The view of a binding, with what became of it.
@@ -126,17 +174,17 @@ pub(super) fn view(binding: &Binding, served: &ServedState) -> BindingView {
     }
 }
 
-fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Binding>, AppError> {
+pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Binding>, AppError> {
     let found = desired.bindings.iter().find(|stored| stored.value.id.as_str() == id);
     found.ok_or_else(|| AppError::not_found("binding", id))
 }
 
 /// The certificate for clients that name no host: the one asked for, else that of another binding, else the best there is.
-fn default_certificate(
+pub(super) fn default_certificate(
     desired: &Desired,
     scheme: Scheme,
     asked: Option<&str>,
-    app: &App,
+    now: Timestamp,
 ) -> Result<Option<CertificateId>, AppError> {
     if scheme == Scheme::Http {
         return match asked {
@@ -156,7 +204,6 @@ fn default_certificate(
     if let Some(id) = of_others.into_iter().find(|id| desired.certificate(id).is_some()) {
         return Ok(Some(id.clone()));
     }
-    let now = app.now();
     let best = desired.certificates.iter().filter_map(|stored| {
         let facts = &stored.value.current_version()?.facts;
         let status = facts.validity.status(now, desired.settings.warning);
@@ -165,10 +212,11 @@ fn default_certificate(
     Ok(best.max_by_key(|(rank, _)| *rank).map(|(_, id)| id.clone()))
 }
 
-fn unsaved(binding: &Binding, error: &BindError) -> AppError {
+/// Says that a binding was not added, and why.
+pub(super) fn unsaved(binding: &Binding, error: &BindError) -> AppError {
     AppError::refused(
         bind_code(error),
-        format!("the binding {} was not added: {error} Nothing was saved.", binding.url()),
+        format!("the binding {} was not taken: {error} Nothing was saved.", binding.url()),
     )
 }
 

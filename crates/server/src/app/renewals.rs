@@ -29,7 +29,7 @@ use super::{
     new_key_id, right,
 };
 use crate::renewals::outlook;
-pub(super) use input::renew_before;
+pub(super) use input::{managed, renew_before};
 pub(crate) use standing::RenewalStanding;
 
 impl App {
@@ -387,5 +387,5 @@ fn counted(attempts: u32) -> String {
 }
 
 /// Long enough for a CA that is down, and a reminder that it is no certificate to stay with.
-const BRIDGE_DAYS: u32 = 90;
+pub(super) const BRIDGE_DAYS: u32 = 90;
 const DAY: u64 = 24 * 3600;

@@ -72,14 +72,14 @@ pub(super) fn sign_in_first(request: &Request) -> Response {
 /// The page of an error, for somebody who may not have signed in.
 pub(crate) fn error_page(error: &AppError) -> Response {
     log(error);
-    let page = ErrorPage { status: error.status().as_u16(), title: title(error.status()), message: sentence(error) };
+    let page = ErrorPage { status: error.status().as_u16(), title: title(error), message: sentence(error) };
     with_status(error.status(), &page).unwrap_or_else(|_| respond(error.status(), error.to_string()))
 }
 
 /// The page of an error, inside the portal.
 pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Response {
     log(error);
-    let title = title(error.status());
+    let title = title(error);
     let page = FramedErrorPage {
         frame: Frame::new(app, actor, Nav::None, title),
         title,
@@ -104,8 +104,13 @@ pub(super) fn as_sentence(message: &str) -> String {
     sentence
 }
 
-fn title(status: StatusCode) -> &'static str {
-    match status {
+fn title(error: &AppError) -> &'static str {
+    match error.code() {
+        "https-required" | "token-over-http" => return "The portal is for https",
+        "misdirected" => return "The portal does not know this name",
+        _ => {}
+    }
+    match error.status() {
         StatusCode::FORBIDDEN => "You may not do this",
         StatusCode::NOT_FOUND => "There is nothing here",
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => "Something else is in the way",

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::response::Response;
+use portward_api::{AuditQuery, AuditView};
 use portward_core::{
-    Timestamp,
+    HostPattern, Timestamp,
     acme::{Issuer, announced_lifetimes},
 };
 
 use self::{
     horizon::{Horizon, Shape, draw},
-    verdict::{Verdict, verdict},
+    verdict::{Verdict, is_safe, verdict},
 };
 use super::{
     answer,
@@ -23,10 +24,13 @@ use super::{
     view::{Mark, When},
     visit::Visit,
 };
-use crate::app::{
-    AppError,
-    horizon::{Lane, Lifetimes},
-    right,
+use crate::{
+    app::{
+        AppError,
+        horizon::{Lane, Lifetimes},
+        right,
+    },
+    served::ServedState,
 };
 
 #[derive(Template)]
@@ -38,7 +42,24 @@ struct OverviewPage {
     managed: String,
     horizon: Horizon,
     plans: Vec<Plan>,
-    attention: Vec<ShownProblem>,
+    attention: Vec<Attention>,
+    changes: Vec<RecentChange>,
+}
+
+/// Is something that needs a hand, with one thing to do.
+struct Attention {
+    mark: Mark,
+    what: String,
+    message: String,
+    path: Option<String>,
+    action: &'static str,
+}
+
+/// Is a change that somebody made lately.
+struct RecentChange {
+    what: String,
+    who: String,
+    when: Option<When>,
 }
 
 /// Is a choice of the lifetimes with which renewals are reckoned.
@@ -63,7 +84,8 @@ pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError
         managed: managed(&lanes),
         horizon: draw(&lanes, &changes, now),
         plans: plans(&changes, asked),
-        attention: served.problems.iter().take(MOST_SHOWN).map(shown).collect(),
+        attention: attention(&served, now),
+        changes: recent(&visit, now).await?,
     };
     answer::html(&page)
 }
@@ -82,6 +104,43 @@ fn plans(changes: &[(Timestamp, u64)], asked: Option<Timestamp>) -> Vec<Plan> {
         is_chosen: asked == Some(*from),
     }));
     plans
+}
+
+/// Problems, and sites of which browsers warn; the worst first.
+fn attention(served: &ServedState, now: Timestamp) -> Vec<Attention> {
+    let problems = served.problems.iter().map(shown).map(|problem: ShownProblem| Attention {
+        mark: problem.mark,
+        what: problem.what,
+        message: problem.message,
+        path: problem.path,
+        action: "Look at it",
+    });
+    let sites = served.desired.sites.iter().map(|stored| &stored.value);
+    let warned = sites.filter(|site| !is_safe(site, served, now)).map(|site| {
+        let name = site.names.first().filter(|name| **name != HostPattern::Any).map(ToString::to_string);
+        let request = name.as_ref().map_or_else(|| "/lets-encrypt".to_owned(), |name| format!("/request?names={name}"));
+        Attention {
+            mark: Mark::Warn,
+            what: format!("Browsers warn of {}", name.unwrap_or_else(|| format!("the site {}", site.id))),
+            message: "Its certificate is missing, or one that Portward signed itself.".to_owned(),
+            path: Some(request),
+            action: "Get a certificate",
+        }
+    });
+    problems.chain(warned).take(MOST_SHOWN).collect()
+}
+
+/// The newest changes, for who may see them.
+async fn recent(visit: &Visit<right::View>, now: Timestamp) -> Result<Vec<RecentChange>, AppError> {
+    let Ok(by) = visit.may::<right::AuditView>() else { return Ok(Vec::new()) };
+    let asked = AuditQuery { limit: Some(MOST_SHOWN), ..AuditQuery::default() };
+    let page = visit.app.list_audit(&by, &asked).await?;
+    let change = |record: AuditView| RecentChange {
+        when: Timestamp::parse(&record.at).ok().map(|at| When::new(at, now)),
+        what: record.what,
+        who: record.who,
+    };
+    Ok(page.items.into_iter().map(change).collect())
 }
 
 fn next_renewal(lanes: &[Lane]) -> Option<Timestamp> {

@@ -2,15 +2,16 @@
 
 use axum::response::Response;
 use portward_api::{
-    CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken, SelfSignedCreate,
+    Changed, CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken,
+    SelfSignedCreate,
 };
 use portward_certs::MAX_PFX_BYTES;
 
-use super::{answer, body::SMALL, call::Call};
+use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, Revised, right};
 
 pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_certificates(&call.by))
+    answer::page(&call, Order::Ascending, call.app.list_certificates(&call.by), |view| view.id.clone())
 }
 
 pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
@@ -18,13 +19,14 @@ pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> 
 }
 
 pub(super) async fn list_versions(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_certificate_versions(&call.by, call.id())?)
+    let versions = call.app.list_certificate_versions(&call.by, call.id())?;
+    answer::page(&call, Order::Ascending, versions, |view| format!("{:010}", view.version))
 }
 
 pub(super) async fn import(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: CertificateImport = call.json(IMPORT).await?;
     let taken = call.app.import_certificate(&call.by, input, call.precondition, call.apply).await?;
-    taken_answer(&taken)
+    taken_answer(taken)
 }
 
 pub(super) async fn inspect(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
@@ -34,17 +36,16 @@ pub(super) async fn inspect(mut call: Call<right::CertificateChange>) -> Result<
 
 pub(super) async fn make_self_signed(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: SelfSignedCreate = call.json(SMALL).await?;
-    taken_answer(&call.app.make_self_signed(&call.by, &input, call.apply).await?)
+    taken_answer(call.app.make_self_signed(&call.by, &input, call.apply).await?.into())
 }
 
 pub(super) async fn roll_back(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: CertificateRollback = call.json(SMALL).await?;
     let back = call.app.roll_back_certificate(&call.by, call.id(), &input, call.precondition, call.apply).await?;
-    taken_answer(&back)
+    taken_answer(back)
 }
 
 pub(super) async fn export(mut call: Call<right::CertificateExportPrivateKey>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: CertificateExport = call.json(SMALL).await?;
     let exported = call.app.export_certificate(&call.by, call.id(), &input).await?;
     Ok(answer::file(exported.media_type, exported.into_body()))
@@ -55,12 +56,13 @@ pub(super) async fn remove(mut call: Call<right::CertificateChange>) -> Result<R
     answer::json(&call.app.remove_certificate(&call.by, call.id(), call.precondition, call.apply).await?)
 }
 
-fn taken_answer(taken: &Revised<CertificateTaken>) -> Result<Response, AppError> {
+fn taken_answer(taken: Changed<Revised<CertificateTaken>>) -> Result<Response, AppError> {
     match taken.view.outcome {
         CertificateOutcome::Created => {
-            answer::created(taken, format!("/api/v1/certificates/{}", taken.view.certificate.id))
+            let location = format!("/api/v1/certificates/{}", taken.view.certificate.id);
+            answer::changed_created(taken, location)
         }
-        CertificateOutcome::NewVersion | CertificateOutcome::Unchanged => answer::revised(taken),
+        CertificateOutcome::NewVersion | CertificateOutcome::Unchanged => answer::changed(taken),
     }
 }
 

@@ -3,11 +3,11 @@
 use axum::response::Response;
 use portward_api::{SiteCreate, SiteUpdate};
 
-use super::{answer, body::SMALL, call::Call};
+use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, right};
 
 pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_sites(&call.by))
+    answer::page(&call, Order::Ascending, call.app.list_sites(&call.by), |view| view.id.clone())
 }
 
 pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
@@ -22,8 +22,7 @@ pub(super) async fn add(mut call: Call<right::SiteChange>) -> Result<Response, A
 
 pub(super) async fn edit(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {
     let input: SiteUpdate = call.json(SMALL).await?;
-    let edited = call.app.edit_site(&call.by, call.id(), &input, call.precondition, call.apply).await?;
-    answer::revised(&edited)
+    answer::changed(call.app.edit_site(&call.by, call.id(), &input, call.precondition, call.apply).await?)
 }
 
 pub(super) async fn remove(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {

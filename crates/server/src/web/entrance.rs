@@ -23,8 +23,8 @@ use super::{
     path, protect, refuse,
 };
 use crate::{
-    app::{App, AppError, access::Credential},
-    portal,
+    app::{Actor, App, AppError, access::Credential},
+    doors, portal,
 };
 
 /// Lets requests in, or refuses them.
@@ -36,7 +36,7 @@ pub(crate) struct Entrance {
 
 /// Is why nobody is known who asks; routes that need somebody answer with it.
 #[derive(Clone, Debug)]
-pub(crate) struct Unidentified(pub(crate) Arc<AppError>);
+struct Unidentified(Arc<AppError>);
 
 /// Says for whom something is answered.
 enum ForWhom {
@@ -74,7 +74,7 @@ impl Entrance {
             Err(refusal) => Err(refusal),
         };
         let asker = match admitted {
-            Ok(Some(credential)) => Ok(Some(self.app.identify(credential).await)),
+            Ok(Some(credential)) => Ok(Some(self.app.identify(credential).await.map(|actor| actor.at(way.client)))),
             Ok(None) => Ok(None),
             Err(refusal) => Err(refusal),
         };
@@ -150,6 +150,18 @@ impl Entrance {
     }
 }
 
+/// Who asks, as was found out before; or why nobody is known.
+pub(crate) fn actor_of(request: &Request) -> Result<Actor, AppError> {
+    if let Some(actor) = request.extensions().get::<Actor>() {
+        return Ok(actor.clone());
+    }
+    if let Some(Unidentified(error)) = request.extensions().get::<Unidentified>() {
+        return Err(AppError::new(error.status(), error.code(), error.to_string()));
+    }
+    let message = "it is not known who asks; send a token as Authorization: Bearer, or use the admin socket in the data directory";
+    Err(AppError::new(StatusCode::UNAUTHORIZED, "not-authenticated", message))
+}
+
 /// What a request shows to say who asks; none if it shows nothing.
 fn shown<'r>(way: &Way, request: &'r Request, is_owned: bool) -> Result<Option<Credential<'r>>, Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
@@ -215,7 +227,7 @@ fn check_origin(request: &Request, way: &Way, has_session: bool) -> Result<(), A
 fn bearer<'a>(headers: &'a HeaderMap, path: &str) -> Option<Result<&'a str, &'static str>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        let key = headers.get(OCTOPUS_API_KEY).filter(|_| is_octopus(path))?;
+        let key = headers.get(doors::OCTOPUS_API_KEY).filter(|_| doors::takes_octopus_key(path))?;
         return Some(key.to_str().map_err(|_| "the API key cannot be read"));
     };
     if values.next().is_some() {
@@ -227,11 +239,6 @@ fn bearer<'a>(headers: &'a HeaderMap, path: &str) -> Option<Result<&'a str, &'st
         Some(token) if !token.is_empty() => Ok(token),
         _ => Err("Authorization is no bearer token; send Authorization: Bearer TOKEN"),
     })
-}
-
-/// Where Octopus's own header for tokens is read.
-fn is_octopus(path: &str) -> bool {
-    path == "/api/letsencryptconfiguration" || path == "/api/tasks" || path.starts_with("/api/tasks/")
 }
 
 /// The name under which a query carries a token (RFC 6750 section 2.3, and what others take).
@@ -265,7 +272,6 @@ impl From<AppError> for Refusal {
     }
 }
 
-const OCTOPUS_API_KEY: &str = "x-octopus-apikey";
 const QUERY_TOKENS: [&str; 5] = ["token", "access_token", "api_key", "apikey", "authorization"];
 
 #[cfg(test)]

@@ -233,7 +233,9 @@ impl From<sqlite::ReplaceError> for Refused {
 
 /// Whether there is something that an operator made.
 fn has_content(kvs: &[Kv]) -> bool {
-    kvs.iter().any(|kv| ["bindings/", "sites/", "certs/", "access/users/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix)))
+    kvs.iter().any(|kv| {
+        ["bindings/", "sites/", "certs/", "access/users/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix))
+    })
 }
 
 /// How often others may write while the running store is replaced.

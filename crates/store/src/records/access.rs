@@ -133,13 +133,7 @@ impl UserRecord {
             Ok(StoredSecondFactor { secret: factor.secret, recovery })
         });
         Ok(StoredUser {
-            user: User {
-                name,
-                role: self.role,
-                email: self.email,
-                is_disabled: self.disabled,
-                created: self.created,
-            },
+            user: User { name, role: self.role, email: self.email, is_disabled: self.disabled, created: self.created },
             id: self.id,
             epoch: self.epoch,
             password: self.password.map(Into::into),

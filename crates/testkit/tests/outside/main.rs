@@ -15,4 +15,5 @@ mod dns;
 mod git;
 mod imports;
 mod pains;
+mod portal;
 mod secrets;

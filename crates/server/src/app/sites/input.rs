@@ -13,7 +13,7 @@ use rustls::{
 use crate::app::AppError;
 
 /// Host names: at least one, and none twice.
-pub(super) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
+pub(in crate::app) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
     let mut names = Vec::with_capacity(texts.len());
     for text in texts {
         let name = HostPattern::parse(text).map_err(|error| AppError::invalid("names", &error))?;
@@ -29,7 +29,7 @@ pub(super) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
 }
 
 /// URLs of the application, at least one; or the portal.
-pub(super) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
+pub(in crate::app) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
     let parse = |text: &String| Upstream::parse(text).map_err(|error| AppError::invalid("upstreams", &error));
     let upstreams = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     if upstreams.is_empty() {
@@ -44,17 +44,17 @@ pub(super) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
     Ok(upstreams)
 }
 
-pub(super) fn force_https(text: &str) -> Result<ForceHttps, AppError> {
+pub(in crate::app) fn force_https(text: &str) -> Result<ForceHttps, AppError> {
     let message = || format!("force_https: \"{text}\" is none of off, browsers, all");
     ForceHttps::parse(text).ok_or_else(|| AppError::refused("invalid-value", message()))
 }
 
-pub(super) fn hsts(text: &str) -> Result<Hsts, AppError> {
+pub(in crate::app) fn hsts(text: &str) -> Result<Hsts, AppError> {
     Hsts::parse(text).map_err(|error| AppError::invalid("hsts", &error))
 }
 
 /// `auto`, or the id of a certificate that there is.
-pub(super) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertificate, AppError> {
+pub(in crate::app) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertificate, AppError> {
     if text == "auto" {
         return Ok(SiteCertificate::Auto);
     }
@@ -63,7 +63,7 @@ pub(super) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertifica
     Ok(SiteCertificate::Fixed(found.value.id.clone()))
 }
 
-pub(super) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppError> {
+pub(in crate::app) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppError> {
     match input {
         UpstreamTrustInput::System => Ok(UpstreamTrust::System),
         UpstreamTrustInput::Authorities(pem) => {

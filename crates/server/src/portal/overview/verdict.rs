@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portward_api::Severity;
-use portward_core::{CertificateStatus, HostPattern, Timestamp};
+use portward_core::{CertificateStatus, HostPattern, Site, Timestamp};
 use portward_store::desired::StoredCertificate;
 
 use super::super::view::{Mark, counted, relative};
@@ -20,7 +20,7 @@ pub(super) struct Verdict {
     pub(super) sentence: String,
 }
 
-/// Says how things stand.
+/// Says how things stand: the sentence is about applications, as the portal is no reason to be woken.
 pub(super) fn verdict(served: &ServedState, lanes: &[Lane], now: Timestamp) -> Verdict {
     let errors: Vec<_> = served.problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
     if let [first, rest @ ..] = errors.as_slice() {
@@ -30,29 +30,27 @@ pub(super) fn verdict(served: &ServedState, lanes: &[Lane], now: Timestamp) -> V
         };
         return Verdict { mark: Mark::Bad, label: "Something is not served", sentence };
     }
-    let sites = &served.desired.sites;
+    let sites: Vec<&Site> = applications(served).collect();
     if sites.is_empty() {
         let sentence = "No application is behind this door yet: add a site.".to_owned();
         return Verdict { mark: Mark::Off, label: "Nothing to serve", sentence };
     }
-    let safe = sites.iter().filter(|site| site.value.names.iter().all(|name| is_safe(name, served, now))).count();
+    let unsafe_sites: Vec<&&Site> = sites.iter().filter(|site| !is_safe(site, served, now)).collect();
     let all = match sites.len() {
         1 => "The site serves a valid certificate".to_owned(),
         count => format!("All {} serve a valid certificate", counted(count, "site")),
     };
-    if let Some(trouble) = lanes.first().and_then(|lane| trouble(lane, now)).filter(|_| safe == sites.len()) {
-        return Verdict { mark: Mark::Warn, label: "Needs attention", sentence: format!("{all}, but {trouble}.") };
-    }
-    if safe < sites.len() {
-        let sentence = match (sites.len(), sites.len() - safe) {
-            (1, _) => "The site has no certificate yet that browsers accept without a warning.".to_owned(),
-            (count, missing) => format!(
-                "{missing} of {} {} no certificate yet that browsers accept without a warning.",
-                counted(count, "site"),
-                if missing == 1 { "has" } else { "have" }
-            ),
+    if let Some(first) = unsafe_sites.first() {
+        let safe = sites.len() - unsafe_sites.len();
+        let name = first.names.first().map(ToString::to_string).unwrap_or_default();
+        let sentence = match (safe, unsafe_sites.len()) {
+            (_, 1) => format!("Browsers warn of {name}: it has no certificate yet that they accept."),
+            (_, count) => format!("Browsers warn of {count} sites, {name} among them: they have no certificate yet that browsers accept."),
         };
         return Verdict { mark: Mark::Warn, label: "Needs attention", sentence };
+    }
+    if let Some(trouble) = lanes.first().and_then(|lane| trouble(lane, now)) {
+        return Verdict { mark: Mark::Warn, label: "Needs attention", sentence: format!("{all}, but {trouble}.") };
     }
     if !served.problems.is_empty() {
         let sentence = format!("{all}; {} a look.", needs(served.problems.len()));
@@ -81,8 +79,13 @@ fn trouble(lane: &Lane, now: Timestamp) -> Option<String> {
     }
 }
 
-/// Whether a certificate in force, not signed by its own key, is shown for a name.
-fn is_safe(name: &HostPattern, served: &ServedState, now: Timestamp) -> bool {
+/// The sites that have an application behind them.
+pub(super) fn applications(served: &ServedState) -> impl Iterator<Item = &Site> {
+    served.desired.sites.iter().map(|stored| &stored.value).filter(|site| !site.is_portal())
+}
+
+/// Whether a certificate in force, not signed by its own key, is shown for every name of a site.
+pub(super) fn is_safe(site: &Site, served: &ServedState, now: Timestamp) -> bool {
     let desired = &served.desired;
     let warning = desired.settings.warning;
     let good = |stored: &StoredCertificate| {
@@ -90,13 +93,15 @@ fn is_safe(name: &HostPattern, served: &ServedState, now: Timestamp) -> bool {
         let is_good = version.facts.validity.status(now, warning).is_in_force() && !version.facts.self_signed;
         is_good.then_some(version)
     };
-    if *name == HostPattern::Any {
-        // What is shown for a name that no certificate has is the default one of each binding.
-        let mut defaults = desired.bindings.iter().filter_map(|binding| binding.value.default_certificate.as_ref());
-        return defaults.all(|id| desired.certificate(id).and_then(good).is_some());
-    }
-    let mut versions = desired.certificates.iter().filter_map(good);
-    versions.any(|version| version.facts.names.iter().any(|has| has.covers(name)))
+    site.names.iter().all(|name| {
+        if *name == HostPattern::Any {
+            // What is shown for a name that no certificate has is the default one of each binding.
+            let mut defaults = desired.bindings.iter().filter_map(|binding| binding.value.default_certificate.as_ref());
+            return defaults.all(|id| desired.certificate(id).and_then(good).is_some());
+        }
+        let mut versions = desired.certificates.iter().filter_map(good);
+        versions.any(|version| version.facts.names.iter().any(|has| has.covers(name)))
+    })
 }
 
 fn needs(count: usize) -> String {
