@@ -20,6 +20,21 @@ pub struct SiteView {
     /// How an https upstream is trusted, where it is not by the authorities that the machine trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_trust: Option<String>,
+    /// The most that the body of a request may have, as in `10GiB`; left out where there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<String>,
+    /// How long the upstream may take to begin its answer, as in `20m`; left out for the server's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<String>,
+    /// How long nothing may come in a body or an upgraded connection; left out for the server's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// Headers that each response has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_headers: Vec<HeaderSet>,
+    /// Headers that no response has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove_headers: Vec<String>,
 }
 
 /// Asks for a new site.
@@ -42,6 +57,21 @@ pub struct SiteCreate {
     /// Which certificate of an https upstream is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_trust: Option<UpstreamTrustInput>,
+    /// The most that the body of a request may have, as in `10GiB`, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<String>,
+    /// How long the upstream may take to begin its answer, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<String>,
+    /// How long nothing may come in a body or an upgraded connection, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// All headers that each response has, in the place of the application's of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_headers: Option<Vec<HeaderSet>>,
+    /// All headers that no response has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove_headers: Option<Vec<String>>,
 }
 
 /// Changes a site; what is left out stays as it is.
@@ -66,6 +96,31 @@ pub struct SiteUpdate {
     /// Which certificate of an https upstream is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_trust: Option<UpstreamTrustInput>,
+    /// The most that the body of a request may have, as in `10GiB`, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<String>,
+    /// How long the upstream may take to begin its answer, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<String>,
+    /// How long nothing may come in a body or an upgraded connection, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// All headers that each response has, in the place of the application's of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_headers: Option<Vec<HeaderSet>>,
+    /// All headers that no response has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove_headers: Option<Vec<String>>,
+}
+
+/// Is a header of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderSet {
+    /// As in `X-Frame-Options`; what frames a message or belongs to a connection is refused.
+    pub name: String,
+    /// As in `DENY`.
+    pub value: String,
 }
 
 /// Says which certificate of an https upstream is accepted.

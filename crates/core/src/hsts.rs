@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{CertificateStatus, Host};
+use crate::{CertificateStatus, Host, span::parse_span};
 
 /// Says whether and how a site sends `Strict-Transport-Security`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -43,7 +43,7 @@ impl Hsts {
         }
         let mut parts = text.split(',').map(str::trim);
         let first = parts.next().unwrap_or_default();
-        let max_age = parse_duration(first).ok_or_else(|| HstsError::Duration(first.to_owned()))?;
+        let max_age = parse_span(first).ok_or_else(|| HstsError::Duration(first.to_owned()))?;
         let (mut include_subdomains, mut preload) = (false, false);
         for part in parts {
             if part.eq_ignore_ascii_case("includeSubDomains") {
@@ -97,21 +97,6 @@ pub fn hsts_header(hsts: Hsts, host: &Host, self_signed: bool, status: Certifica
         value.push_str("; preload");
     }
     Some(value)
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(digits_end);
-    let seconds_per_unit = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 24 * 3600,
-        "w" => 7 * 24 * 3600,
-        "y" => YEAR.as_secs(),
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(seconds_per_unit).map(Duration::from_secs)
 }
 
 /// 365 days, which is what the preload lists count as a year.

@@ -105,6 +105,24 @@ pub(crate) struct SiteSettingArgs {
     /// Certificate to present: that one, or the best one that has the name
     #[arg(long, value_name = "ID|auto")]
     pub(crate) certificate: Option<String>,
+    /// Most that the body of a request may have
+    #[arg(long, value_name = "SIZE|none", help_heading = LIMITS)]
+    pub(crate) max_body: Option<String>,
+    /// How long the application may take to begin its answer
+    #[arg(long, value_name = "DURATION|default", help_heading = LIMITS)]
+    pub(crate) response_timeout: Option<String>,
+    /// How long nothing may come in a body or a WebSocket
+    #[arg(long, value_name = "DURATION|default", help_heading = LIMITS)]
+    pub(crate) idle_timeout: Option<String>,
+    /// Header that each response has, in the place of the application's; repeat it for each
+    #[arg(long, value_name = "NAME: VALUE", help_heading = HEADERS)]
+    pub(crate) set_header: Vec<String>,
+    /// Header that no response has; repeat it for each
+    #[arg(long, value_name = "NAME", help_heading = HEADERS)]
+    pub(crate) remove_header: Vec<String>,
+    /// Let all response headers pass as they are
+    #[arg(long, conflicts_with_all = ["set_header", "remove_header"], help_heading = HEADERS)]
+    pub(crate) no_header_rules: bool,
     /// Accept certificates of https upstreams from these authorities (PEM), or again from those of this
     /// machine with the word system
     #[arg(long, value_name = "FILE", group = "trust", help_heading = "Which certificate an https upstream may have")]
@@ -128,6 +146,9 @@ pub(crate) enum ForceHttpsWord {
     All,
 }
 
+const LIMITS: &str = "What one request may take";
+const HEADERS: &str = "What becomes of response headers";
+
 const LIST_EXAMPLES: &str = "\
 Examples:
   portward site list
@@ -146,14 +167,17 @@ Examples:
       --upstream https://10.0.0.7:8443 --upstream-ca ca.pem";
 
 const EDIT_EXAMPLES: &str = "\
-Settings that are not named stay as they are; --name replaces all names, and
---upstream all upstreams.
+Settings that are not named stay as they are; --name replaces all names,
+--upstream all upstreams, --set-header and --remove-header all header rules.
 
 Examples:
   portward site edit ID --force-https all --hsts 1y
   portward site edit ID --upstream http://127.0.0.1:4000
   portward site edit ID --name shop.example --name www.shop.example
-  portward site edit ID --certificate auto";
+  portward site edit ID --certificate auto
+  portward site edit ID --max-body 10GiB --response-timeout 20m
+  portward site edit ID --set-header 'X-Frame-Options: DENY' \\
+      --remove-header Server";
 
 const REMOVE_EXAMPLES: &str = "\
 Example:

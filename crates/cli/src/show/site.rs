@@ -37,6 +37,22 @@ pub(crate) fn site(site: &SiteView, colour: Colour) -> String {
     table.row(["force HTTPS".into(), (&site.force_https).into()]);
     table.row(["HSTS".into(), (&site.hsts).into()]);
     table.row(["certificate".into(), (&site.certificate).into()]);
+    let limits = [
+        ("max body", &site.max_body),
+        ("response timeout", &site.response_timeout),
+        ("idle timeout", &site.idle_timeout),
+    ];
+    for (name, limit) in limits {
+        if let Some(limit) = limit {
+            table.row([name.into(), limit.into()]);
+        }
+    }
+    for header in &site.set_headers {
+        table.row(["sets header".into(), format!("{}: {}", header.name, header.value).into()]);
+    }
+    if !site.remove_headers.is_empty() {
+        table.row(["removes headers".into(), site.remove_headers.join(", ").into()]);
+    }
     table.render(colour)
 }
 

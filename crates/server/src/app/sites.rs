@@ -2,8 +2,10 @@
 
 pub(super) mod input;
 
-use portward_api::{Removed, SiteCreate, SiteUpdate, SiteView};
-use portward_core::{HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, UpstreamTrust};
+use portward_api::{HeaderSet, Removed, SiteCreate, SiteUpdate, SiteView};
+use portward_core::{
+    HeaderRules, HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, SiteLimits, UpstreamTrust,
+};
 use portward_store::{
     change::{Change, Expected},
     desired::{Desired, Stored},
@@ -43,7 +45,13 @@ impl App {
             force_https: input.force_https.as_deref().map(input::force_https).transpose()?,
             hsts: input.hsts.as_deref().map(input::hsts).transpose()?.unwrap_or_default(),
             certificate: SiteCertificate::Auto,
+            limits: SiteLimits::default(),
+            headers: HeaderRules::default(),
+            preset: None,
         };
+        let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
+        input::limits(&mut site.limits, limits.map(Option::as_deref))?;
+        site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         if let Some(certificate) = &input.certificate {
@@ -98,6 +106,9 @@ impl App {
         if let Some(certificate) = &input.certificate {
             site.certificate = input::certificate(certificate, &desired)?;
         }
+        let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
+        input::limits(&mut site.limits, limits.map(Option::as_deref))?;
+        site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
         check(&site, &desired)?;
         if site == *before || apply == Apply::DryRun {
             return Ok(Revised { view: view(&site, &desired.settings), revision: Some(*revision) });
@@ -152,7 +163,16 @@ pub(crate) fn view(site: &Site, settings: &Settings) -> SiteView {
             UpstreamTrust::Pin(thumbprint) => Some(format!("pin {thumbprint}")),
             UpstreamTrust::DangerInsecure => Some("danger-insecure".to_owned()),
         },
+        max_body: site.limits.body.map(|limit| limit.to_string()),
+        response_timeout: site.limits.response.map(|limit| limit.to_string()),
+        idle_timeout: site.limits.idle.map(|limit| limit.to_string()),
+        set_headers: site.headers.set().iter().map(header).collect(),
+        remove_headers: site.headers.remove().to_vec(),
     }
+}
+
+fn header((name, value): &(String, String)) -> HeaderSet {
+    HeaderSet { name: name.clone(), value: value.clone() }
 }
 
 fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError> {

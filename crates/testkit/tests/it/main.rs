@@ -8,5 +8,6 @@ mod framing;
 mod house;
 mod pains;
 mod redaction;
+mod site_settings;
 mod sni;
 mod years;
