@@ -1,9 +1,10 @@
 //! Bindings on the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Shows a binding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BindingView {
     /// Names the binding.
     pub id: String,
@@ -16,7 +17,7 @@ pub struct BindingView {
 }
 
 /// Asks for a new binding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BindingCreate {
     /// `http://ADDRESS:PORT` or `https://ADDRESS:PORT`.

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{SecretBytes, SecretText};
 
 /// Shows a certificate: the version of it that is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateView {
     /// Names the certificate through all its versions.
     pub id: String,
@@ -44,7 +45,7 @@ pub struct CertificateView {
 }
 
 /// Shows one certificate of a chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChainLink {
     /// Distinguished name.
     pub subject: String,
@@ -55,7 +56,7 @@ pub struct ChainLink {
 }
 
 /// Shows one version of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateVersionView {
     /// They count from 1.
     pub version: u32,
@@ -78,7 +79,7 @@ pub struct CertificateVersionView {
 }
 
 /// Gives a certificate with its key and chain, in one file or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateImport {
     /// PFX, PEM, DER and PKCS #7, in any order.
@@ -98,7 +99,7 @@ pub struct CertificateImport {
 }
 
 /// Is one file of an import.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFile {
     /// Name for messages.
@@ -108,7 +109,7 @@ pub struct CertificateFile {
 }
 
 /// Asks for a certificate that is signed by its own key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SelfSignedCreate {
     /// DNS names, `*.name` and IP addresses.
@@ -119,7 +120,7 @@ pub struct SelfSignedCreate {
 }
 
 /// Tells what became of an import, of the making of a self-signed one, or of going back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateTaken {
     /// The certificate, as it is now or, in a dry run, as it would be.
     pub certificate: CertificateView,
@@ -130,7 +131,7 @@ pub struct CertificateTaken {
 }
 
 /// Says what was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CertificateOutcome {
     /// A certificate came to the library.
@@ -142,7 +143,7 @@ pub enum CertificateOutcome {
 }
 
 /// Shows what was found about a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FindingView {
     /// The stable word for programs, in kebab case.
     pub code: String,
@@ -153,7 +154,7 @@ pub struct FindingView {
 }
 
 /// Says whether a finding stops an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingWeight {
     /// It does.
@@ -163,7 +164,7 @@ pub enum FindingWeight {
 }
 
 /// Asks for a certificate with its private key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateExport {
     /// How it is written; the answer is the file itself.
@@ -174,7 +175,7 @@ pub struct CertificateExport {
 }
 
 /// Names a format of a certificate with its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExportFormat {
     /// Chain and unprotected key in PEM.
@@ -184,7 +185,7 @@ pub enum ExportFormat {
 }
 
 /// Goes back to the version before the one that is served.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateRollback {
     /// Goes back although that version's time is over or has not come.

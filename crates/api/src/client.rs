@@ -9,18 +9,21 @@ use std::{path::Path, sync::Arc, time::Duration};
 use http::Method;
 
 use crate::{
-    BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
-    CertificateVersionView, CertificateView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SiteCreate,
-    SiteUpdate, SiteView, StatusView,
+    Applied, BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
+    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, PresetView, Removed, Restored, SecretBytes,
+    SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
 };
-use portward_core::{BindingId, CertificateId, SiteId};
+use portward_core::{BindingId, CertificateId, SiteId, Thumbprint};
 
+mod access;
 mod acme;
+mod audit;
 mod connect;
 mod endpoint;
 mod error;
 mod exchange;
 mod owner;
+mod pin;
 
 use endpoint::Endpoint;
 pub use endpoint::RemoteUrlError;
@@ -55,7 +58,12 @@ impl Client {
     /// `SSL_CERT_FILE` names others. Without TLS only this machine itself is accepted, as the token would be
     /// readable on its way.
     pub fn remote(url: &str, token: SecretText) -> Result<Self, RemoteUrlError> {
-        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token)?) })
+        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, None)?) })
+    }
+
+    /// Reaches a server by its URL and the SHA-256 of its certificate; no authority is asked.
+    pub fn remote_pinned(url: &str, token: SecretText, pin: Thumbprint) -> Result<Self, RemoteUrlError> {
+        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, Some(pin))?) })
     }
 
     /// What is served, and what is wrong.
@@ -65,7 +73,7 @@ impl Client {
 
     /// All bindings.
     pub async fn list_bindings(&self) -> Result<Vec<BindingView>, ClientError> {
-        self.ask(Method::GET, "bindings", Sent::Nothing).await
+        self.list("bindings").await
     }
 
     /// One binding.
@@ -85,7 +93,7 @@ impl Client {
 
     /// All sites.
     pub async fn list_sites(&self) -> Result<Vec<SiteView>, ClientError> {
-        self.ask(Method::GET, "sites", Sent::Nothing).await
+        self.list("sites").await
     }
 
     /// One site.
@@ -96,6 +104,11 @@ impl Client {
     /// Adds a site; it is served when this returns.
     pub async fn add_site(&self, create: &SiteCreate) -> Result<SiteView, ClientError> {
         self.ask(Method::POST, "sites", Sent::json(create)?).await
+    }
+
+    /// What well-known applications want of their sites.
+    pub async fn list_presets(&self) -> Result<Vec<PresetView>, ClientError> {
+        self.list("presets").await
     }
 
     /// Changes a site; what is left out stays.
@@ -110,7 +123,7 @@ impl Client {
 
     /// All certificates, each with the version that is served.
     pub async fn list_certificates(&self) -> Result<Vec<CertificateView>, ClientError> {
-        self.ask(Method::GET, "certificates", Sent::Nothing).await
+        self.list("certificates").await
     }
 
     /// One certificate, with the version that is served.
@@ -123,7 +136,7 @@ impl Client {
         &self,
         id: &CertificateId,
     ) -> Result<Vec<CertificateVersionView>, ClientError> {
-        self.ask(Method::GET, &format!("certificates/{id}/versions"), Sent::Nothing).await
+        self.list(&format!("certificates/{id}/versions")).await
     }
 
     /// Takes a certificate with its key; every new handshake has it when this returns.
@@ -165,6 +178,26 @@ impl Client {
     /// Removes a certificate with all its versions.
     pub async fn remove_certificate(&self, id: &CertificateId) -> Result<Removed, ClientError> {
         self.ask(Method::DELETE, &format!("certificates/{id}"), Sent::Nothing).await
+    }
+
+    /// What applies to the whole server.
+    pub async fn show_settings(&self) -> Result<SettingsView, ClientError> {
+        self.ask(Method::GET, "settings", Sent::Nothing).await
+    }
+
+    /// Changes what applies to the whole server; what is left out stays.
+    pub async fn edit_settings(&self, update: &SettingsUpdate) -> Result<SettingsView, ClientError> {
+        self.ask(Method::PATCH, "settings", Sent::json(update)?).await
+    }
+
+    /// All that operators asked for, without secrets.
+    pub async fn export_desired_state(&self) -> Result<DesiredState, ClientError> {
+        self.ask(Method::GET, "desired-state", Sent::Nothing).await
+    }
+
+    /// Makes the desired state what is declared, in one change.
+    pub async fn apply_desired_state(&self, apply: &DesiredStateApply, effect: Effect) -> Result<Applied, ClientError> {
+        self.ask(Method::POST, &effect.of("apply"), Sent::json(apply)?).await
     }
 
     /// Hands a backup of all that is stored to `write`, piece by piece; it is whole only if this succeeds.

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::SecretBytes;
 
 /// Gives the files of another program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignImport {
     /// `certbot`, `acme.sh`, `caddy` or `traefik`.
@@ -17,7 +18,7 @@ pub struct ForeignImport {
 }
 
 /// Is one file of another program.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignFile {
     /// Path relative to the directory, with `/`.
@@ -27,7 +28,7 @@ pub struct ForeignFile {
 }
 
 /// Tells what became of them, or would.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ForeignImported {
     /// Certificates, with what was done with each.
     pub certificates: Vec<ForeignCertificateView>,
@@ -38,7 +39,7 @@ pub struct ForeignImported {
 }
 
 /// Shows a certificate that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ForeignCertificateView {
     /// Where it was.
     pub path: String,
@@ -57,7 +58,7 @@ pub struct ForeignCertificateView {
 }
 
 /// Shows an account that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ForeignAccountView {
     /// Where it was.
     pub path: String,

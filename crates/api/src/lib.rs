@@ -2,30 +2,62 @@
 //!
 //! Views go out (`BindingView`), inputs come in (`BindingCreate`, `SiteUpdate`); both are plain text and numbers,
 //! which the server turns into types of its own. Inputs refuse fields that they do not know.
-//! Every unsafe route takes `?dry_run=true`: everything is checked, nothing is changed.
+//! Most unsafe routes take `?dry_run=true`: everything is checked, nothing is changed.
+//! Lists come as pages ([`Page`]), with `?limit=` and `?cursor=`.
 //! Times are RFC 3339 in UTC, thumbprints lower-case hexadecimal digits; SHA-1 is upper-case, as Windows prints it.
 
 pub mod acme;
 
+mod audit;
 mod binding;
 mod certificate;
 mod client;
+mod desired;
+mod event;
 mod foreign;
+mod inspection;
+mod page;
+mod preset;
 mod problem;
 mod secret;
+mod session;
+mod settings;
+mod setup;
 mod site;
 mod status;
 mod store;
+mod token;
+mod user;
 
+pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
 pub use binding::{BindingCreate, BindingView};
 pub use certificate::{
     CertificateExport, CertificateFile, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken,
     CertificateVersionView, CertificateView, ChainLink, ExportFormat, FindingView, FindingWeight, SelfSignedCreate,
 };
 pub use client::{Client, ClientError, Effect, RemoteUrlError};
+pub use desired::{
+    Applied, AppliedAction, AppliedStep, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply,
+    DnsProviderDeclared, EabDeclared, IssuerDeclared, ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared,
+    UpstreamTrustDeclared,
+};
+pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
+pub use inspection::{
+    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView, MissingIssuerView,
+    RefusalView,
+};
+pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
+pub use preset::PresetView;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use secret::{SecretBytes, SecretText};
+pub use session::{
+    PasswordChange, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SessionView, SignIn,
+};
+pub use settings::{SettingsUpdate, SettingsView};
+pub use setup::{SetupInput, SetupLinkView};
 pub use site::{HeaderSet, SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored};
+pub use token::{TokenCreate, TokenCreated, TokenView};
+pub use user::{UserCreate, UserUpdate, UserView};

@@ -1,11 +1,12 @@
 //! Problem documents (RFC 9457): how the API says no.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::FindingView;
 
 /// Says why a request was not done, for people and for programs (RFC 9457).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:portward:problem:` and the code.
     #[serde(rename = "type")]

@@ -4,6 +4,10 @@ use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+};
 use zeroize::Zeroizing;
 
 /// Holds a password.
@@ -74,6 +78,27 @@ impl<'de> Deserialize<'de> for SecretBytes {
         // The error of the decoder names a byte of the input; ours does not.
         let bytes = BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| de::Error::custom("a file is not base64"))?;
         Ok(Self::new(bytes))
+    }
+}
+
+impl ToSchema for SecretText {}
+
+impl PartialSchema for SecretText {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let text = text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)));
+        text.description(Some("Is a secret: taken, and never shown.")).write_only(true).into()
+    }
+}
+
+impl ToSchema for SecretBytes {}
+
+impl PartialSchema for SecretBytes {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let text = text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Byte)));
+        let about = "Is the content of a file that may have a private key in it, in base64 (RFC 4648 section 4).";
+        text.description(Some(about)).content_encoding("base64").write_only(true).into()
     }
 }
 

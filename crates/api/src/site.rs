@@ -1,15 +1,16 @@
 //! Sites on the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Shows a site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SiteView {
     /// Names the site.
     pub id: String,
     /// Host names, `*.name` for those one label below, `*` for all that no other site has.
     pub names: Vec<String>,
-    /// URLs of the application.
+    /// URLs of the application; or `portal`, alone, for the portal and the API.
     pub upstreams: Vec<String>,
     /// `off`, `browsers` or `all`, the server's default already applied.
     pub force_https: String,
@@ -35,15 +36,19 @@ pub struct SiteView {
     /// Headers that no response has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove_headers: Vec<String>,
+    /// The preset that it was made with; what it brought is in the other fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
 }
 
 /// Asks for a new site.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteCreate {
     /// Host names; at least one, and none that another site has.
     pub names: Vec<String>,
-    /// URLs of the application; at least one.
+    /// URLs of the application, at least one if no preset is named; or `portal`, alone.
+    #[serde(default)]
     pub upstreams: Vec<String>,
     /// `off`, `browsers` or `all`; the server's default if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,16 +77,19 @@ pub struct SiteCreate {
     /// All headers that no response has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_headers: Option<Vec<String>>,
+    /// Fills in what is left out, the upstream too, as the application of that name wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
 }
 
 /// Changes a site; what is left out stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteUpdate {
     /// All its host names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<Vec<String>>,
-    /// All URLs of its application.
+    /// All URLs of its application; or `portal`, alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstreams: Option<Vec<String>>,
     /// `off`, `browsers` or `all`.
@@ -114,7 +122,7 @@ pub struct SiteUpdate {
 }
 
 /// Is a header of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderSet {
     /// As in `X-Frame-Options`; what frames a message or belongs to a connection is refused.
@@ -124,7 +132,7 @@ pub struct HeaderSet {
 }
 
 /// Says which certificate of an https upstream is accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpstreamTrustInput {
     /// One for its name, from an authority that the machine trusts.

@@ -1,11 +1,12 @@
 //! What is served, and what is not as it should be.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::CertificateView;
 
 /// Shows what is served now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusView {
     /// The change that is served.
     pub revision: u64,
@@ -24,7 +25,7 @@ pub struct StatusView {
 }
 
 /// Shows how a binding is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BindingStatus {
     /// Names the binding.
     pub id: String,
@@ -41,7 +42,7 @@ pub struct BindingStatus {
 }
 
 /// Shows something that is left out of what is served, or that somebody should look at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemView {
     /// The stable word for programs, in kebab case.
     pub code: String,
@@ -56,7 +57,7 @@ pub struct ProblemView {
 }
 
 /// Says how bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Something that was asked for is not served.
@@ -66,7 +67,7 @@ pub enum Severity {
 }
 
 /// Tells what the removal of a thing means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Removed {
     /// What was removed, or would have been.
     pub id: String,

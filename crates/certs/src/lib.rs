@@ -41,6 +41,9 @@ pub use foreign::{
 };
 pub use password::Password;
 pub use private_key::{PrivateKey, PrivateKeyError};
-pub use read::{Input, MAX_CERTIFICATES, MAX_PEM_BYTES, MAX_PFX_BYTES, read};
+pub use read::{
+    Fate, Input, InspectedCertificate, InspectedFile, InspectedKey, InspectedPiece, Inspection, MAX_CERTIFICATES,
+    MAX_PEM_BYTES, MAX_PFX_BYTES, MissingIssuer, PieceKind, inspect, read,
+};
 pub use read_error::{ReadError, ReadFailure};
 pub use self_signed::{SELF_SIGNED_DAYS, SelfSignedError, self_signed, self_signed_validity};

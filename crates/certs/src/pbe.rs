@@ -3,7 +3,7 @@
 mod cipher;
 pub(crate) mod seal;
 
-use std::num::NonZeroU32;
+use std::{collections::BTreeSet, num::NonZeroU32};
 
 use zeroize::Zeroizing;
 
@@ -30,6 +30,17 @@ pub(crate) enum Container {
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: u64,
+    /// What was opened, for whoever wants to know.
+    opened: Opened,
+}
+
+/// Says what was opened with a password.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// Whether anything was.
+    pub(crate) any: bool,
+    /// Ciphers that protect nothing any more.
+    pub(crate) old: BTreeSet<&'static str>,
 }
 
 /// A key derivation with everything but the password.
@@ -66,6 +77,8 @@ pub(crate) fn decrypt(
         if let Some(plain) = scheme.open(&encoding, ciphertext, container, budget)?
             && der::whole(&plain).is_ok()
         {
+            budget.opened.any = true;
+            budget.opened.old.extend(scheme.old());
             return Ok(plain);
         }
     }
@@ -103,6 +116,13 @@ impl Scheme {
                 Ok(Self::Pbes2 { kdf, cipher, iv })
             }
             other => Err(container.unsupported(other)),
+        }
+    }
+
+    /// The name of its cipher, if that protects nothing any more.
+    fn old(&self) -> Option<&'static str> {
+        match self {
+            Self::Pkcs12 { cipher, .. } | Self::Pbes1 { cipher, .. } | Self::Pbes2 { cipher, .. } => cipher.old(),
         }
     }
 
@@ -204,7 +224,12 @@ pub(crate) fn rounds(number: &Element<'_>, container: Container) -> Result<NonZe
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self { left: MAX_TOTAL_ROUNDS }
+        Self { left: MAX_TOTAL_ROUNDS, opened: Opened::default() }
+    }
+
+    /// What was opened since this was asked last.
+    pub(crate) fn take_opened(&mut self) -> Opened {
+        std::mem::take(&mut self.opened)
     }
 
     /// Takes `rounds` times `blocks` from what is left.

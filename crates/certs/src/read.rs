@@ -2,10 +2,14 @@
 
 mod assemble;
 mod binary;
+mod inspect;
 mod pem_blocks;
 mod pile;
 
 use crate::{Bundle, Password, ReadError, der::Reader, pbe::Budget, pem, read_error::ReadFailure};
+pub use inspect::{
+    Fate, InspectedCertificate, InspectedFile, InspectedKey, InspectedPiece, Inspection, MissingIssuer, PieceKind, inspect,
+};
 use pile::Pile;
 
 /// Is one file to read.

@@ -6,21 +6,27 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+mod access;
 mod acme;
+mod audit;
 mod binding;
 mod certificate;
 mod import;
 mod letsencrypt;
 mod serve;
+mod settings;
 mod site;
 mod store;
 
+pub(crate) use access::{InitArgs, NewPasswordArgs, RoleWord, SetupLinkArgs, TokenCommand, UserCommand};
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
+pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use serve::ServeArgs;
+pub(crate) use settings::SettingsCommand;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
 pub(crate) use store::StoreCommand;
 
@@ -66,9 +72,27 @@ pub(crate) enum Command {
     /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
+    /// See and change what applies to the whole server
+    #[command(subcommand, arg_required_else_help = true)]
+    Settings(SettingsCommand),
+    /// Make the first owner of this server, for scripts
+    #[command(after_help = access::INIT_EXAMPLES)]
+    Init(InitArgs),
+    /// Print a fresh link by which the first owner of this server comes
+    #[command(after_help = access::SETUP_LINK_EXAMPLES)]
+    SetupLink(SetupLinkArgs),
+    /// Choose who may sign in
+    #[command(subcommand, arg_required_else_help = true)]
+    User(UserCommand),
+    /// Let programs in
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
+    /// See who changed what, and whether the record of it was touched
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(AuditCommand),
 }
 
 /// Holds the words of `portward status`.

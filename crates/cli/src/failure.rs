@@ -29,7 +29,12 @@ impl Failure {
 
     /// Something that was tried did not work.
     pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Failed, error: error.into(), details: Vec::new() }
+        Self::ending(Exit::Failed, error)
+    }
+
+    /// Something that was tried did not work, for a reason that has an exit code.
+    pub(crate) fn ending(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into(), details: Vec::new() }
     }
 }
 

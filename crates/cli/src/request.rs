@@ -14,24 +14,34 @@ use crate::{
     terminal::Terminal,
 };
 
+mod access;
 mod acme;
+mod audit;
 mod authorities;
 mod binding;
 mod certificate;
 mod import;
 mod letsencrypt;
+mod settings;
 mod site;
 mod status;
 mod store;
+mod token;
+mod user;
 mod wait;
 
+use access::AccessRequest;
 use acme::AcmeRequest;
+use audit::AuditRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
+use settings::SettingsRequest;
 use site::SiteRequest;
 use store::StoreRequest;
+use token::TokenRequest;
+use user::UserRequest;
 
 /// Is what the program is to do.
 #[derive(Debug)]
@@ -59,8 +69,18 @@ pub(crate) enum Request {
     Acme(AcmeRequest),
     /// What another program has.
     Import(ImportRequest),
+    /// Something about the settings.
+    Settings(SettingsRequest),
+    /// Something about the first owner.
+    Access(AccessRequest),
+    /// Something about users.
+    User(UserRequest),
+    /// Something about tokens.
+    Token(TokenRequest),
     /// Something about the store.
     Store(StoreRequest),
+    /// Something about the audit.
+    Audit(AuditRequest),
 }
 
 impl Task {
@@ -93,9 +113,33 @@ impl Task {
                 let (request, server, output) = ImportRequest::parse(args);
                 (Request::Import(request), server, output)
             }
+            Command::Settings(command) => {
+                let (request, server, output) = SettingsRequest::parse(command)?;
+                (Request::Settings(request), server, output)
+            }
+            Command::Init(args) => {
+                let (request, server, output) = AccessRequest::parse_init(args)?;
+                (Request::Access(request), server, output)
+            }
+            Command::SetupLink(args) => {
+                let (request, server, output) = AccessRequest::parse_setup_link(args);
+                (Request::Access(request), server, output)
+            }
+            Command::User(command) => {
+                let (request, server, output) = UserRequest::parse(command)?;
+                (Request::User(request), server, output)
+            }
+            Command::Token(command) => {
+                let (request, server, output) = TokenRequest::parse(command)?;
+                (Request::Token(request), server, output)
+            }
             Command::Store(command) => {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
+            }
+            Command::Audit(command) => {
+                let (request, server, output) = AuditRequest::parse(command);
+                (Request::Audit(request), server, output)
             }
         };
         Ok(Self::Ask(request, server, output.format))
@@ -118,7 +162,12 @@ impl Request {
                 Self::LetsEncrypt(request) => request.run(&client, terminal).await,
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
+                Self::Settings(request) => request.run(&client, terminal).await,
+                Self::Access(request) => request.run(&target, &client, terminal).await,
+                Self::User(request) => request.run(&client, terminal).await,
+                Self::Token(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
+                Self::Audit(request) => request.run(&target, &client, terminal).await,
             }
         });
         // A host name that is still being looked up is not waited for.
@@ -145,7 +194,7 @@ fn certificate_names(names: &[String]) -> Result<Vec<HostPattern>, Failure> {
 }
 
 /// Makes a failure of usage that names the words it comes from.
-fn bad<E: std::error::Error + Send + Sync + 'static>(words: &'static str) -> impl Fn(E) -> Failure {
+pub(crate) fn bad<E: std::error::Error + Send + Sync + 'static>(words: &'static str) -> impl Fn(E) -> Failure {
     move |error| Failure::usage(anyhow::Error::new(error).context(words))
 }
 

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use anyhow::Context;
+use portward_api::SetupLinkView;
 use portward_server::{HttpTimeouts, Server, ServerOptions, StartError};
 use tokio::{
     runtime,
@@ -72,7 +73,14 @@ async fn serve(options: ServerOptions) -> Result<Exit, Failure> {
             tracing::error!(binding.id = %binding.id, problem, "a binding is not bound");
         }
     }
-    Terminal::new(Format::Table).write(ready::line(&bound, server.admin_address()).as_bytes())?;
+    let terminal = Terminal::new(Format::Table);
+    terminal.write(ready::line(&bound, server.admin_address()).as_bytes())?;
+    match server.setup_link().await {
+        Ok(Some(link)) => tell_setup(terminal, &link)?,
+        Ok(None) => {}
+        // What is served is served without an owner too.
+        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "portward setup-link makes one later"),
+    }
 
     let name = signals.next().await;
     tracing::info!(signal = name, "draining; a second signal ends at once");
@@ -83,6 +91,20 @@ async fn serve(options: ServerOptions) -> Result<Exit, Failure> {
         name = signals.next() => tracing::warn!(signal = name, "ended at once; connections were cut"),
     }
     Ok(Exit::Done)
+}
+
+/// Tells how the first owner comes: the one secret that is ever written to a log, which counts once and for an hour.
+fn tell_setup(terminal: Terminal, link: &SetupLinkView) -> Result<(), Failure> {
+    let best = link.link.as_ref().unwrap_or(&link.loopback_link);
+    tracing::info!(
+        setup.link = best.expose(),
+        setup.loopback_link = link.loopback_link.expose(),
+        certificate.thumbprint = link.thumbprint.as_deref(),
+        setup.expires = link.expires,
+        setup.file = link.file,
+        "this server has no owner yet: open the setup link"
+    );
+    terminal.write(ready::setup_line(link).as_bytes())
 }
 
 impl From<StartError> for Failure {

@@ -1,18 +1,23 @@
 //! The API's views as text for people.
 
+mod access;
 mod attempt;
+mod audit;
 mod binding;
 mod certificate;
 mod foreign;
 mod issuer;
 mod outlook;
 mod renewal;
+mod settings;
 mod site;
 mod status;
 
 use portward_api::Removed;
 
+pub(crate) use access::{token_created, tokens, user, users};
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
+pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;
 pub(crate) use certificate::{certificate, certificates, taken};
 pub(crate) use foreign::{import_ended, imported};
@@ -21,7 +26,8 @@ pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
-pub(crate) use site::{site, sites};
+pub(crate) use settings::settings;
+pub(crate) use site::{presets, site, sites};
 pub(crate) use status::status;
 
 /// Tells that a thing is gone, and what follows from it.

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{CertificateStatus, Host, span::parse_span};
+use crate::{CertificateStatus, Host, span::parse_duration};
 
 /// Says whether and how a site sends `Strict-Transport-Security`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -43,7 +43,7 @@ impl Hsts {
         }
         let mut parts = text.split(',').map(str::trim);
         let first = parts.next().unwrap_or_default();
-        let max_age = parse_span(first).ok_or_else(|| HstsError::Duration(first.to_owned()))?;
+        let max_age = parse_duration(first).ok_or_else(|| HstsError::Duration(first.to_owned()))?;
         let (mut include_subdomains, mut preload) = (false, false);
         for part in parts {
             if part.eq_ignore_ascii_case("includeSubDomains") {

@@ -65,6 +65,18 @@ id! {
     /// Names one attempt to get a certificate.
     AttemptId
 }
+id! {
+    /// Names a change that waits to be confirmed.
+    ConfirmationId
+}
+id! {
+    /// Tells a [`User`](crate::User) from another one who had the same name before.
+    UserId
+}
+id! {
+    /// Names a [`Token`](crate::Token).
+    TokenId
+}
 
 /// Numbers the versions of one certificate, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

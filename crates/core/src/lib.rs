@@ -7,9 +7,11 @@
 pub mod acme;
 
 mod access;
+mod actor_kind;
 mod binding;
 mod certificate;
 mod chain;
+mod confirmation;
 mod force_https;
 mod header_rules;
 mod host;
@@ -18,6 +20,8 @@ mod host_pattern;
 mod hsts;
 mod id;
 mod key_type;
+mod password;
+mod preset;
 mod revision;
 mod selection;
 mod site;
@@ -25,13 +29,17 @@ mod site_limits;
 mod span;
 mod thumbprint;
 mod timestamp;
+mod token;
 mod upstream;
+mod user;
 mod validity;
 
 pub use access::{Permission, Role};
+pub use actor_kind::ActorKind;
 pub use binding::{Binding, BindingUrlError, Scheme, addresses_overlap};
 pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
 pub use chain::Chain;
+pub use confirmation::{ConfirmWithin, ConfirmWithinError, NewWay};
 pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirect, https_port_for, redirect_url};
 pub use header_rules::{HeaderRuleError, HeaderRules};
 pub use host::{Authority, Host, HostError, HostName};
@@ -39,14 +47,20 @@ pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
 pub use hsts::{Hsts, HstsError, hsts_header};
 pub use id::{
-    AttemptId, BindingId, CertificateId, DnsProviderId, IdError, IssuerId, KeyId, PresetId, SiteId, VersionNumber,
+    AttemptId, BindingId, CertificateId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, PresetId, SiteId,
+    TokenId, UserId, VersionNumber,
 };
 pub use key_type::KeyType;
+pub use password::{PasswordError, SecondFactor, check_password};
+pub use preset::Preset;
 pub use revision::Revision;
 pub use selection::preference;
 pub use site::{Settings, Site, SiteCertificate};
 pub use site_limits::{BodyLimit, SiteLimitError, SiteLimits, WaitLimit};
+pub use span::parse_duration;
 pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 pub use timestamp::{Timestamp, TimestampError};
-pub use upstream::{Upstream, UpstreamError, UpstreamScheme, UpstreamTrust};
+pub use token::{Token, TokenOwner, TokenText, secret_text};
+pub use upstream::{Upstream, UpstreamAddress, UpstreamError, UpstreamScheme, UpstreamTrust};
+pub use user::{EmailAddress, EmailError, User, UserName, UserNameError};
 pub use validity::{CertificateStatus, Validity, WarningPolicy};

@@ -12,7 +12,7 @@ pub struct Site {
     pub id: SiteId,
     /// Its host names; never empty, and no other site has any of them.
     pub names: Vec<HostPattern>,
-    /// The application; requests go to these in turn. Never empty.
+    /// The application, or the portal alone; requests go to these in turn. Never empty.
     pub upstreams: Vec<Upstream>,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
@@ -28,6 +28,13 @@ pub struct Site {
     pub headers: HeaderRules,
     /// The preset that it was made with; what it brought is in the other fields.
     pub preset: Option<PresetId>,
+}
+
+impl Site {
+    /// Whether the portal is served for its names.
+    pub fn is_portal(&self) -> bool {
+        self.upstreams.contains(&Upstream::Portal)
+    }
 }
 
 /// Says which certificate is presented for the names of a site.

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::span::{parse_size, parse_span, write_size, write_span};
+use crate::span::{parse_size, parse_duration, write_size, write_span};
 
 /// Bounds what one request may take; none of a limit is the server's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -70,7 +70,7 @@ impl WaitLimit {
         if text == DEFAULT {
             return Ok(None);
         }
-        let span = parse_span(text).ok_or_else(|| SiteLimitError::Wait(text.to_owned()))?;
+        let span = parse_duration(text).ok_or_else(|| SiteLimitError::Wait(text.to_owned()))?;
         if !(SHORTEST..=LONGEST).contains(&span) {
             return Err(SiteLimitError::Range(text.to_owned()));
         }

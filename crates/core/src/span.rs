@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Reads a length of time: seconds, or a number with `s`, `m`, `h`, `d`, `w` or `y`.
-pub(crate) fn parse_span(text: &str) -> Option<Duration> {
+/// Reads a number and a unit: `s`, `m`, `h`, `d`, `w` or `y`; without a unit it is seconds. None if it is neither.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
     let seconds_per_unit = match unit {
         "" | "s" => 1,
@@ -17,7 +17,7 @@ pub(crate) fn parse_span(text: &str) -> Option<Duration> {
     number.checked_mul(seconds_per_unit).map(Duration::from_secs)
 }
 
-/// Writes a length of time in the largest unit of which it is a whole number, as [`parse_span`] reads it.
+/// Writes a length of time in the largest unit of which it is a whole number, as [`parse_duration`] reads it.
 pub(crate) fn write_span(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [(DAY, "d"), (HOUR, "h"), (MINUTE, "m")];
@@ -30,7 +30,7 @@ pub(crate) fn write_span(span: Duration) -> String {
 /// Reads a size: bytes, or a number with `KiB`, `MiB`, `GiB` or `TiB`; `K`, `KB` and their like mean the same.
 pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = number_and_unit(text)?;
-    let unit = unit.to_ascii_lowercase();
+    let unit = unit.trim_start().to_ascii_lowercase();
     let power = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit) {
         "" if unit != "ib" => 0,
         "k" => 1,
@@ -54,7 +54,7 @@ pub(crate) fn write_size(bytes: u64) -> String {
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
-    Some((digits.parse().ok()?, unit.trim_start()))
+    Some((digits.parse().ok()?, unit))
 }
 
 const MINUTE: u64 = 60;
@@ -75,12 +75,12 @@ mod tests {
             ("24h", 86_400, "1d"),
             ("1w", 604_800, "7d"),
         ] {
-            assert_eq!(parse_span(text), Some(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(parse_duration(text), Some(Duration::from_secs(seconds)), "{text}");
             assert_eq!(write_span(Duration::from_secs(seconds)), written, "{text}");
-            assert_eq!(parse_span(written), parse_span(text), "{text}");
+            assert_eq!(parse_duration(written), parse_duration(text), "{text}");
         }
         for bad in ["", "m", "-1", "1x", "1.5h", "99999999999999999999", "9999999999999999y"] {
-            assert_eq!(parse_span(bad), None, "{bad}");
+            assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }
 

@@ -207,7 +207,7 @@ impl Connection {
                 // or byte shows; a body until close has no end but the connection's.
                 let sent = Box::pin(self.flush()).await;
                 if framing == BodyLength::UntilClose || !sent {
-                    let _ = self.wire.stream.tcp().set_zero_linger();
+                    self.wire.stream.reset_at_close();
                 }
                 After::Cut
             }

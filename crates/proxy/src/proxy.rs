@@ -8,6 +8,7 @@ use std::{
     io,
     net::SocketAddr,
     num::NonZeroUsize,
+    os::unix::net::UnixStream,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -163,6 +164,14 @@ impl Proxy {
             Some(bound) => Err(BindError::Ours(bound.id.clone())),
             None => bind::probe(address),
         }
+    }
+
+    /// Takes the next connection that a worker makes to the portal; it does not block, and HTTP/1.1 is spoken on it.
+    ///
+    /// Only workers make them: `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` say what the data plane saw of the client.
+    /// None comes after the proxy is gone.
+    pub async fn accept_portal(&self) -> Option<UnixStream> {
+        self.served.portal.accept().await
     }
 
     /// The snapshot that is served.

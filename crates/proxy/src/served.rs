@@ -22,6 +22,7 @@ use crate::{
     limits::Limits,
     snapshot::{ServedBinding, Serves, Snapshot},
     tls::{TlsClient, TlsServer},
+    upstream::Portal,
     worker::{DrainWatch, Worker},
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Served {
     pub(crate) tls_server: TlsServer,
     /// What handshakes with upstreams share.
     pub(crate) tls_client: TlsClient,
+    /// Where connections to the portal go.
+    pub(crate) portal: Portal,
     /// What was warned of a moment ago.
     pub(crate) warned: Warned,
     clock: Clock,
@@ -84,6 +87,7 @@ impl Served {
             counts: Counts::new(workers),
             tls_server: TlsServer::new()?,
             tls_client: TlsClient::new(),
+            portal: Portal::new(),
             warned: Warned::default(),
             clock,
         })

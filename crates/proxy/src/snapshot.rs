@@ -62,7 +62,7 @@ pub enum Serves {
 pub struct ServedSite {
     /// Names the site.
     pub id: SiteId,
-    /// The application; never empty.
+    /// The application, or the portal; never empty.
     pub upstreams: Vec<Upstream>,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,

@@ -1,4 +1,4 @@
-//! One byte stream for both sides of the proxy: plain TCP, or TLS as server or client.
+//! One byte stream for both sides of the proxy: plain TCP, TLS as server or client, or a pair within the process.
 //!
 //! Reading appends to a buffer of the caller, which is taken from the free list only when bytes are there.
 //! Writing on TLS holds bytes back until [`Stream::poll_flush`], so that a head and its body leave in one record and
@@ -22,7 +22,7 @@ use std::{
 use bytes::BufMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 
 pub(crate) use handshake::{BeginError, Begun, begin};
@@ -34,20 +34,29 @@ use records::Records;
 /// Is a connection to a client or to an upstream.
 ///
 /// It belongs to one task: the task of the last poll is woken, be it for reading or for writing.
-pub(crate) struct Stream {
-    tcp: TcpStream,
-    tls: Option<Box<Records>>,
+pub(crate) struct Stream(Kind);
+
+enum Kind {
+    Plain(TcpStream),
+    Tls(TcpStream, Box<Records>),
+    /// The other end is in this process.
+    Within(UnixStream),
 }
 
 impl Stream {
     /// A stream in the clear.
     pub(crate) fn plain(tcp: TcpStream) -> Self {
-        Self { tcp, tls: None }
+        Self(Kind::Plain(tcp))
     }
 
     /// A stream after its TLS handshake.
     pub(crate) fn tls(begun: Begun) -> Self {
-        Self { tcp: begun.tcp, tls: Some(begun.records) }
+        Self(Kind::Tls(begun.tcp, begun.records))
+    }
+
+    /// A stream to the portal.
+    pub(crate) fn within(pair: UnixStream) -> Self {
+        Self(Kind::Within(pair))
     }
 
     /// Appends what has come in to `buffer`, up to `at_most` bytes (which must not be 0); 0 is the end.
@@ -63,17 +72,23 @@ impl Stream {
         at_most: usize,
     ) -> Poll<io::Result<usize>> {
         debug_assert!(at_most > 0, "nothing to read looks like the end");
-        if let Some(records) = &mut self.tls {
-            return records.poll_fill(&mut self.tcp, cx, buffer, at_most);
+        if let Kind::Tls(tcp, records) = &mut self.0 {
+            return records.poll_fill(tcp, cx, buffer, at_most);
         }
         if buffer.capacity() == 0 {
-            ready!(self.tcp.poll_read_ready(cx))?;
+            match &self.0 {
+                Kind::Plain(tcp) | Kind::Tls(tcp, _) => ready!(tcp.poll_read_ready(cx))?,
+                Kind::Within(pair) => ready!(pair.poll_read_ready(cx))?,
+            }
             *buffer = buffer::take();
         } else if buffer.capacity() - buffer.len() < at_most.min(SPARE_BYTES) {
             buffer.reserve(at_most.min(buffer::BUFFER_BYTES));
         }
         let mut limited = (&mut *buffer).limit(at_most);
-        let read = pin!(self.tcp.read_buf(&mut limited)).poll(cx);
+        let read = match &mut self.0 {
+            Kind::Plain(tcp) | Kind::Tls(tcp, _) => pin!(tcp.read_buf(&mut limited)).poll(cx),
+            Kind::Within(pair) => pin!(pair.read_buf(&mut limited)).poll(cx),
+        };
         buffer::give_if_empty(buffer);
         read
     }
@@ -82,40 +97,48 @@ impl Stream {
     ///
     /// It is pending while earlier bytes wait for the socket, so no more than one batch is ever held.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.tls {
-            Some(records) => records.poll_write(&mut self.tcp, cx, bytes),
-            None => Pin::new(&mut self.tcp).poll_write(cx, bytes),
+        match &mut self.0 {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Kind::Tls(tcp, records) => records.poll_write(tcp, cx, bytes),
+            Kind::Within(pair) => Pin::new(pair).poll_write(cx, bytes),
         }
     }
 
     /// Sends what [`Stream::poll_write`] held back.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.tls {
-            Some(records) => records.poll_flush(&mut self.tcp, cx),
-            None => Poll::Ready(Ok(())),
+        match &mut self.0 {
+            Kind::Tls(tcp, records) => records.poll_flush(tcp, cx),
+            Kind::Plain(_) | Kind::Within(_) => Poll::Ready(Ok(())),
         }
     }
 
     /// Sends what is held, says goodbye (`close_notify` on TLS) and closes the sending side of the socket.
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(records) = &mut self.tls {
-            ready!(records.poll_goodbye(&mut self.tcp, cx))?;
+        match &mut self.0 {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Kind::Tls(tcp, records) => {
+                ready!(records.poll_goodbye(tcp, cx))?;
+                Pin::new(tcp).poll_shutdown(cx)
+            }
+            Kind::Within(pair) => Pin::new(pair).poll_shutdown(cx),
         }
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 
-    /// The socket, to look at its addresses and options.
-    pub(crate) fn tcp(&self) -> &TcpStream {
-        &self.tcp
+    /// Has the connection end with a reset, so that the other end takes what it got for a part.
+    pub(crate) fn reset_at_close(&self) {
+        if let Kind::Plain(tcp) | Kind::Tls(tcp, _) = &self.0 {
+            let _ = tcp.set_zero_linger();
+        }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
-        match &mut me.tls {
-            Some(records) => records.poll_read(&mut me.tcp, cx, into),
-            None => Pin::new(&mut me.tcp).poll_read(cx, into),
+        match &mut me.0 {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_read(cx, into),
+            Kind::Tls(tcp, records) => records.poll_read(tcp, cx, into),
+            Kind::Within(pair) => Pin::new(pair).poll_read(cx, into),
         }
     }
 }

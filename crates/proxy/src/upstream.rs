@@ -4,6 +4,7 @@
 
 mod dial;
 mod pool;
+mod portal;
 
 use std::{cell::RefCell, collections::HashMap, time::Duration};
 
@@ -13,11 +14,12 @@ use tokio::time::Instant;
 use crate::{
     answer::{Chain, Failure, Fault},
     limits::Limits,
+    served::Served,
     snapshot::ServedSite,
     stream::Stream,
-    tls::TlsClient,
 };
 use pool::Pool;
+pub(crate) use portal::Portal;
 
 /// Holds a worker's connections to upstreams.
 #[derive(Debug, Default)]
@@ -94,18 +96,12 @@ impl Upstreams {
     }
 
     /// Makes a connection to the upstream of that index, or to the next ones in turn when that fails.
-    pub(crate) async fn connect(
-        &self,
-        site: &ServedSite,
-        turn: usize,
-        tls: &TlsClient,
-        limits: &Limits,
-    ) -> Result<Lease, Failure> {
+    pub(crate) async fn connect(&self, site: &ServedSite, turn: usize, served: &Served) -> Result<Lease, Failure> {
         let mut last = Failure::from(Fault::UpstreamUnreachable);
         for step in 0..site.upstreams.len() {
             let index = (turn + step) % site.upstreams.len();
             let upstream = &site.upstreams[index];
-            match dial::dial(upstream, &site.upstream_trust, tls, limits.upstream_connect).await {
+            match dial::dial(upstream, &site.upstream_trust, served).await {
                 Ok(stream) => {
                     self.away.borrow_mut().remove(upstream);
                     return Ok(Lease { stream, upstream: index, kept: None });

@@ -4,7 +4,9 @@
 
 pub(crate) mod access;
 pub(crate) mod actor;
+mod apply;
 mod attempts;
+pub(crate) mod audit;
 mod backup;
 pub(crate) mod bindings;
 pub(crate) mod certificates;
@@ -12,15 +14,21 @@ mod check;
 mod dns_providers;
 pub(crate) mod error;
 mod foreign;
+pub(crate) mod horizon;
 mod id;
 mod issuers;
-mod letsencrypt;
-mod renewals;
+pub(crate) mod letsencrypt;
+mod portal_site;
+mod presets;
+pub(crate) mod renewals;
+mod settings;
 mod simulate;
 pub(crate) mod sites;
 mod status;
+mod tokens;
+pub(crate) mod users;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use portward_core::{Revision, Timestamp};
@@ -34,12 +42,13 @@ use portward_store::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use actor::{Actor, Allowed, Right, right};
+pub(crate) use actor::{Actor, Allowed, Right, Who, right};
 pub(crate) use error::{AppError, chain_text};
-pub(crate) use id::{new_key_id, random_hex, slug};
+pub(crate) use id::{new_key_id, random_bytes, random_hex, random_secret, slug};
 
 use crate::{
-    portal::Toasts,
+    events::Events,
+    portal::{Toasts, Uploads},
     renewals::Engine,
     served::{Served, ServedState},
 };
@@ -51,6 +60,10 @@ pub(crate) struct App {
     deciding: Mutex<()>,
     /// What the portal says once.
     toasts: Toasts,
+    /// Files that somebody gave to look at, and may import.
+    uploads: Uploads,
+    /// What is remembered of people who sign in.
+    access: access::Access,
 }
 
 /// Is what the application works with.
@@ -68,8 +81,14 @@ pub(crate) struct AppParts {
     pub(crate) clock: Clock,
     /// Gets certificates and keeps them.
     pub(crate) engine: Arc<Engine>,
+    /// What happens.
+    pub(crate) events: Arc<Events>,
     /// Where files are put that pass through.
     pub(crate) data_dir: PathBuf,
+    /// What the machine is called.
+    pub(crate) host_name: String,
+    /// Where the loopback listener is.
+    pub(crate) admin: SocketAddr,
 }
 
 /// Is a thing as it is now, with the revision that a later change can demand.
@@ -101,7 +120,13 @@ pub(crate) enum Precondition {
 
 impl App {
     pub(crate) fn new(parts: AppParts) -> Self {
-        Self { parts, deciding: Mutex::new(()), toasts: Toasts::default() }
+        Self {
+            parts,
+            deciding: Mutex::new(()),
+            toasts: Toasts::default(),
+            uploads: Uploads::default(),
+            access: access::Access::default(),
+        }
     }
 
     /// What is served now.
@@ -109,9 +134,19 @@ impl App {
         self.parts.served.now()
     }
 
+    /// What happens.
+    pub(crate) fn events(&self) -> &Arc<Events> {
+        &self.parts.events
+    }
+
     /// What the portal says once.
     pub(crate) fn toasts(&self) -> &Toasts {
         &self.toasts
+    }
+
+    /// Files that somebody gave to look at, and may import.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// The time.
@@ -143,7 +178,12 @@ impl App {
 
     /// Begins a change, with who asks for it and what it is, for its audit record.
     fn change<R>(&self, by: &Allowed<R>, what: impl Into<String>) -> Change {
-        Change::new(by.actor().to_string(), what, self.now())
+        self.change_of(by.actor(), what)
+    }
+
+    /// The same for what everybody may who can be asked, as with their own account.
+    fn change_of(&self, actor: &Actor, what: impl Into<String>) -> Change {
+        Change::new(actor.to_string(), what, self.now()).by(actor.kind(), actor.address())
     }
 
     /// Makes a change and gives its revision.

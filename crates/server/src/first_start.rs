@@ -39,7 +39,8 @@ pub(crate) fn is_empty(desired: &Desired) -> bool {
     desired.bindings.is_empty() && desired.sites.is_empty() && desired.certificates.is_empty() && desired.bad.is_empty()
 }
 
-/// Gives an empty store its first content, all in one change: bindings, a self-signed certificate, a site.
+/// Gives an empty store its first content, all in one change: bindings, a self-signed certificate, and a site for all
+/// hosts, which serves the application that was named, else the portal.
 pub(crate) async fn seed(
     store: &dyn Store,
     sealer: &Sealer,
@@ -67,21 +68,20 @@ pub(crate) async fn seed(
         change.put_binding(&binding, Expected::Absent);
         taken.insert(name);
     }
-    if let Some(upstream) = &flags.upstream {
-        let site = Site {
-            id: SiteId::parse("default").map_err(id)?,
-            names: vec![HostPattern::Any],
-            upstreams: vec![upstream.clone()],
-            upstream_trust: UpstreamTrust::System,
-            force_https: None,
-            hsts: Hsts::Off,
-            certificate: SiteCertificate::Auto,
-            limits: SiteLimits::default(),
-            headers: HeaderRules::default(),
-            preset: None,
-        };
-        change.put_site(&site, Expected::Absent);
-    }
+    let upstream = flags.upstream.clone().unwrap_or(Upstream::Portal);
+    let site = Site {
+        id: SiteId::parse(if upstream == Upstream::Portal { "portal" } else { "default" }).map_err(id)?,
+        names: vec![HostPattern::Any],
+        upstreams: vec![upstream],
+        upstream_trust: UpstreamTrust::System,
+        force_https: None,
+        hsts: Hsts::Off,
+        certificate: SiteCertificate::Auto,
+        limits: SiteLimits::default(),
+        headers: HeaderRules::default(),
+        preset: None,
+    };
+    change.put_site(&site, Expected::Absent);
     let secret = Secret::copy_of(bundle.key.as_pkcs8_der());
     let version = NewVersion {
         source: Source::SelfSigned,

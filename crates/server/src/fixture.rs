@@ -9,7 +9,9 @@ use std::{
 };
 
 use axum::Router;
-use portward_api::{BindingCreate, CertificateFile, CertificateImport, SecretBytes, SiteCreate};
+use portward_api::{
+    BindingCreate, CertificateFile, CertificateImport, SecretBytes, SecretText, SetupInput, SiteCreate,
+};
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
 use portward_core::{HostPattern, Permission, Timestamp};
 use portward_proxy::{Clock, Proxy, ProxyOptions, limits::Limits};
@@ -24,12 +26,14 @@ use portward_store::{
 use tokio::task::JoinSet;
 
 use crate::{
-    app::{Actor, Allowed, App, AppParts, Right},
+    app::{Actor, Allowed, App, AppParts, Right, access::sign_in::Origin},
+    events::Events,
     notice::Notice,
     renewals::{Engine, EngineParts, Outside, Probe},
     served::Served,
     tasks::{
         self, ShutdownTrigger,
+        events::TellEvents,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         supervise,
@@ -42,6 +46,7 @@ pub(crate) struct Fixture {
     pub(crate) app: Arc<App>,
     pub(crate) store: MemoryStore,
     pub(crate) served: Arc<Served>,
+    pub(crate) events: Arc<Events>,
     pub(crate) probe: Probe,
     pub(crate) directory: tempfile::TempDir,
     /// What an operator was told of.
@@ -73,6 +78,7 @@ impl Fixture {
         let proxy = Arc::new(Proxy::spawn(options).unwrap());
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
+        let events = Arc::new(Events::new(clock.now()));
         let directory = tempfile::tempdir().unwrap();
         let probe = Probe {
             store: Arc::new(store.clone()),
@@ -93,8 +99,11 @@ impl Fixture {
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock: clock.clone(),
+            events: Arc::clone(&events),
             data_dir: directory.path().to_owned(),
             engine: Arc::clone(&engine),
+            host_name: "front.test".to_owned(),
+            admin: "127.0.0.1:8442".parse().unwrap(),
         };
         let (notices, board) = (Arc::new(Mutex::new(Vec::new())), Arc::new(RenewalBoard::default()));
         let heard = Arc::clone(&notices);
@@ -104,6 +113,13 @@ impl Fixture {
             board: Arc::clone(&board),
             clock: clock.clone(),
             tell: Arc::new(move |notice: &Notice| heard.lock().unwrap().push(notice.clone())),
+            shutdown: shutdown.clone(),
+        };
+        let tell = TellEvents {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            events: Arc::clone(&events),
+            after: store.revision().await.unwrap(),
             shutdown: shutdown.clone(),
         };
         let publish = Publish {
@@ -116,9 +132,23 @@ impl Fixture {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         let app = Arc::new(App::new(parts));
-        Self { app, store, served, probe, directory, notices, board, set, master, _shutdown: trigger, _tasks: tasks }
+        Self {
+            app,
+            store,
+            served,
+            events,
+            probe,
+            directory,
+            notices,
+            board,
+            set,
+            master,
+            _shutdown: trigger,
+            _tasks: tasks,
+        }
     }
 
     /// Sets the time that everything is told.
@@ -134,6 +164,17 @@ impl Fixture {
     /// The API, asked by somebody who may everything.
     pub(crate) fn api(&self) -> Router {
         web::router(Arc::clone(&self.app))
+    }
+
+    /// Makes an owner, as the first start of a real server demands one.
+    pub(crate) async fn own(&self) {
+        let input = SetupInput {
+            token: None,
+            name: "olga".to_owned(),
+            password: SecretText::new("a lime tree by the door".to_owned()),
+            email: None,
+        };
+        self.app.create_owner(Some(&Actor::local(0, None)), &input, &Origin::default()).await.unwrap();
     }
 
     /// What is stored.

@@ -6,10 +6,14 @@
 
 mod admin;
 mod app;
+mod audit;
+mod doors;
+mod events;
 mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod fixture;
+mod init;
 mod master_key;
 mod notice;
 mod portal;
@@ -24,8 +28,10 @@ mod start_error;
 mod tasks;
 mod web;
 
+pub use audit::{VerifyAuditError, verify_audit_offline};
+pub use init::{InitOfflineError, init_offline};
 pub use portward_certs::acme::HttpTimeouts;
 pub use portward_proxy::Drained;
 pub use restore::{RestoreOfflineError, RestoredOffline, restore_offline};
-pub use server::{BoundBinding, NotReachedError, Server, ServerOptions};
+pub use server::{BoundBinding, NotReachedError, Server, ServerOptions, SetupLinkError};
 pub use start_error::StartError;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use portward_api::Severity;
+use portward_api::{NoticeEvent, Severity};
 use portward_core::{CertificateId, Timestamp, VersionNumber};
 
 /// Tells of something that happened to one version of a certificate.
@@ -49,6 +49,17 @@ impl NoticeKind {
 }
 
 impl Notice {
+    /// What listeners hear of it.
+    pub(crate) fn event(&self) -> NoticeEvent {
+        NoticeEvent {
+            kind: self.kind.as_str().to_owned(),
+            severity: self.severity,
+            certificate: self.certificate.to_string(),
+            message: self.message.clone(),
+            remedy: self.remedy.clone(),
+        }
+    }
+
     /// Writes it to the log.
     pub(crate) fn log(&self) {
         // The macro needs a level that is known when it is compiled.

@@ -6,11 +6,24 @@
 
 mod answer;
 mod asset;
+mod attempts;
+mod bindings;
+mod certificates;
+mod chain;
+mod dns_providers;
+mod equivalents;
 mod form;
 mod frame;
+mod import;
+mod issuers;
+mod lets_encrypt;
 mod overview;
 mod pages;
 mod problems;
+mod rail;
+mod request;
+mod search;
+mod slip;
 mod toast;
 mod view;
 mod visit;
@@ -21,6 +34,7 @@ use axum::{Router, extract::Request};
 use http::{Method as M, header};
 
 pub(crate) use answer::error_page;
+pub(crate) use import::Uploads;
 pub(crate) use toast::Toasts;
 
 use crate::app::App;
@@ -32,11 +46,41 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 fn pages(app: Arc<App>) -> Pages {
-    Pages::new(app).open(M::GET, "/assets/{name}", asset::show).page(M::GET, "/", overview::show).page(
-        M::GET,
-        "/problems",
-        problems::show,
-    )
+    Pages::new(app)
+        .open(M::GET, "/assets/{name}", asset::show)
+        .page(M::GET, "/", overview::show)
+        .page(M::GET, "/certificates", certificates::list)
+        .page(M::GET, "/certificates/{id}", certificates::show)
+        .page(M::POST, "/certificates/{id}/renew", certificates::renew)
+        .page(M::POST, "/certificates/{id}/roll-back", certificates::roll_back)
+        .page(M::POST, "/certificates/{id}/export", certificates::export)
+        .page(M::POST, "/certificates/{id}/revoke", certificates::revoke)
+        .page(M::POST, "/certificates/{id}/unmanage", certificates::unmanage)
+        .page(M::POST, "/certificates/{id}/remove", certificates::remove)
+        .page(M::GET, "/import", import::show)
+        .page(M::POST, "/import", import::submit)
+        .page(M::GET, "/bindings", bindings::show)
+        .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/request", request::show)
+        .page(M::POST, "/request", request::submit)
+        .page(M::GET, "/attempts", attempts::list)
+        .page(M::GET, "/attempts/{id}", attempts::show)
+        .page(M::GET, "/attempts/{id}/live", attempts::show_live)
+        .page(M::GET, "/lets-encrypt", lets_encrypt::show)
+        .page(M::POST, "/lets-encrypt", lets_encrypt::configure)
+        .page(M::POST, "/lets-encrypt/renew", lets_encrypt::renew)
+        .page(M::POST, "/lets-encrypt/disable", lets_encrypt::disable)
+        .page(M::GET, "/issuers", issuers::list)
+        .page(M::POST, "/issuers", issuers::add)
+        .page(M::GET, "/issuers/new", issuers::show_new)
+        .page(M::POST, "/issuers/{id}/remove", issuers::remove)
+        .page(M::POST, "/issuers/{id}/roll-over", issuers::roll_over)
+        .page(M::GET, "/dns-providers/new", dns_providers::show_new)
+        .page(M::POST, "/dns-providers", dns_providers::add)
+        .page(M::POST, "/dns-providers/{id}/remove", dns_providers::remove)
+        .page(M::GET, "/problems", problems::show)
+        .page(M::GET, "/search", search::show)
+        .page(M::GET, "/search/hits", search::hits)
 }
 
 /// Whether somebody reads the answer in a browser.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use portward_api::Restored;
-use portward_core::Timestamp;
+use portward_core::{ActorKind, Timestamp};
 use portward_store::{
     backup::{self, Existing, ReadBackupError, RestoreError, RestoredBy},
     sealing::MasterKeyError,
@@ -65,7 +65,7 @@ pub fn restore_offline(data_dir: &Path, file: &Path, at: Timestamp) -> Result<Re
         error => RestoreOfflineError::MasterKey(error),
     })?;
     let who = local_actor(rustix::process::geteuid().as_raw()).to_string();
-    let by = RestoredBy { who, at };
+    let by = RestoredBy { who, actor: ActorKind::Socket, address: None, at };
     let restored = backup::restore(file, data_dir, &master, Existing::Replace, &by).map_err(|error| match error {
         RestoreError::Backup(error) => RestoreOfflineError::Backup(error),
         RestoreError::MasterKey(_) => RestoreOfflineError::OtherMasterKey,

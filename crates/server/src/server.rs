@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use portward_api::SetupLinkView;
 use portward_certs::acme::HttpTimeouts;
 use portward_core::{Revision, Scheme, Timestamp, Upstream};
 use portward_proxy::{Clock, Drained, Proxy, ProxyOptions, limits::Limits};
@@ -23,10 +24,11 @@ use tokio::task::JoinSet;
 
 use crate::{
     admin::{
-        loopback::{Loopback, LoopbackError, Shown},
+        loopback::{Loopback, LoopbackError, Measuring, metrics_router},
         socket::{AdminSocket, SocketError},
     },
-    app::{App, AppParts},
+    app::{Actor, App, AppError, AppParts},
+    events::{Events, Happened},
     first_start::{self, Flags},
     master_key,
     notice::Notice,
@@ -36,12 +38,13 @@ use crate::{
     start_error::StartError,
     tasks::{
         self, ShutdownTrigger,
+        events::TellEvents,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         renew::Renew,
         supervise,
     },
-    web,
+    web::{self, Entrance},
 };
 
 /// Says how a [`Server`] is started.
@@ -55,7 +58,7 @@ pub struct ServerOptions {
     pub https: Option<Vec<SocketAddr>>,
     /// The admin listener: a loopback address.
     pub admin: SocketAddr,
-    /// The application behind the site of the first start, which is for all hosts; none for no site.
+    /// The application behind the site of the first start, which is for all hosts; none for the portal.
     pub upstream: Option<Upstream>,
     /// Threads that serve connections.
     pub workers: NonZeroUsize,
@@ -71,9 +74,11 @@ pub struct ServerOptions {
 ///
 /// Dropped without [`Server::drain`], it cuts all connections.
 pub struct Server {
+    app: Arc<App>,
     store: Arc<dyn Store>,
     proxy: Arc<Proxy>,
     served: Arc<Served>,
+    events: Arc<Events>,
     admin_address: SocketAddr,
     shutdown: ShutdownTrigger,
     /// Aborted when dropped.
@@ -95,6 +100,11 @@ pub struct BoundBinding {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct NotReachedError(crate::served::NotServedError);
+
+/// Says that no setup link could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no setup link could be made")]
+pub struct SetupLinkError(#[source] AppError);
 
 impl Server {
     /// Starts a server; it serves when this returns.
@@ -128,6 +138,14 @@ impl Server {
         let (store, proxy): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(proxy));
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
+        let events = Arc::new(Events::new(clock.now()));
+        let tell = TellEvents {
+            store: Arc::clone(&store),
+            served: Arc::clone(&served),
+            events: Arc::clone(&events),
+            after: revision,
+            shutdown: shutdown.clone(),
+        };
         let publish = Publish {
             store: Arc::clone(&store),
             master: master.clone(),
@@ -157,7 +175,13 @@ impl Server {
             served: Arc::clone(&served),
             board: Arc::clone(&board),
             clock: clock.clone(),
-            tell: Arc::new(Notice::log),
+            tell: {
+                let events = Arc::clone(&events);
+                Arc::new(move |notice: &Notice| {
+                    notice.log();
+                    events.tell(Happened::Notice(notice.event()));
+                })
+            },
             shutdown: shutdown.clone(),
         };
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
@@ -167,24 +191,37 @@ impl Server {
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock: clock.clone(),
+            events: Arc::clone(&events),
             data_dir,
             engine: Arc::clone(&engine),
+            host_name: host_name.clone(),
+            admin: loopback.address(),
         }));
-        let api = web::router(app);
+        let router = web::router(Arc::clone(&app));
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
-        let shown =
-            Shown { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine), clock };
+        let measuring =
+            Measuring { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine) };
+        let metered = router.clone().merge(metrics_router(measuring));
+        let from_here = Arc::new(Entrance::new(Arc::clone(&app), metered, &host_name));
+        let from_bindings = Arc::new(Entrance::new(Arc::clone(&app), router.clone(), &host_name));
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
         tasks.spawn(supervise("admin-socket", {
             let shutdown = shutdown.clone();
-            move || Arc::clone(&socket).serve(api.clone(), shutdown.clone())
+            move || Arc::clone(&socket).serve(router.clone(), shutdown.clone())
         }));
-        tasks.spawn(supervise("admin-listener", move || Arc::clone(&loopback).serve(shown.clone(), shutdown.clone())));
-        let server = Self { store, proxy, served, admin_address, shutdown: trigger, tasks };
+        tasks.spawn(supervise("portal", {
+            let (proxy, shutdown) = (Arc::clone(&proxy), shutdown.clone());
+            move || web::binding::serve(Arc::clone(&proxy), Arc::clone(&from_bindings), shutdown.clone())
+        }));
+        tasks.spawn(supervise("admin-listener", move || {
+            Arc::clone(&loopback).serve(Arc::clone(&from_here), shutdown.clone())
+        }));
+        let server = Self { app, store, proxy, served, events, admin_address, shutdown: trigger, tasks };
         server.reached(revision).await.map_err(StartError::NotPublished)?;
         Ok(server)
     }
@@ -210,6 +247,17 @@ impl Server {
         self.admin_address
     }
 
+    /// Makes the link by which the first owner comes; none if there is an owner.
+    ///
+    /// It is a secret, which this alone tells: the store has a hash of it.
+    pub async fn setup_link(&self) -> Result<Option<SetupLinkView>, SetupLinkError> {
+        match self.app.make_setup_link(&Actor::portward("start")).await {
+            Ok(link) => Ok(Some(link)),
+            Err(error) if error.code() == "owner-exists" => Ok(None),
+            Err(error) => Err(SetupLinkError(error)),
+        }
+    }
+
     /// What keeps the server from being ready, as `/readyz` says it; empty when it is.
     pub fn unready(&self) -> Vec<String> {
         self.served.now().unready()
@@ -222,12 +270,14 @@ impl Server {
 
     /// Ends the server: no new connections, running requests finish, then the ways in for operators and the store close.
     pub async fn drain(self) -> Drained {
-        let Self { store, proxy, served, shutdown, mut tasks, .. } = self;
+        let Self { app, store, proxy, served, events, shutdown, mut tasks, .. } = self;
+        // Who listens to events would be waited for like somebody who downloads.
+        events.end();
         // Operators can look on meanwhile; changes are refused, and nothing binds again what is being closed.
         let drained = proxy.drain(DRAIN_WITHIN).await;
         shutdown.pull();
         while tasks.join_next().await.is_some() {}
-        drop((served, proxy, store));
+        drop((app, served, proxy, store));
         drained
     }
 }
@@ -244,8 +294,8 @@ impl fmt::Debug for ServerOptions {
     }
 }
 
-/// Checking the file for damage blocks.
-async fn open_store(
+/// Opens the store in a data directory; checking the file for damage blocks.
+pub(crate) async fn open_store(
     data_dir: &Path,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 ) -> Result<SqliteStore, StartError> {
@@ -261,7 +311,8 @@ async fn open_store(
     })
 }
 
-async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
+/// The master key of a store.
+pub(crate) async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
     let first = store.list(&Prefix::all(), None, Page::first(1)).await.map_err(StartError::Store)?;
     master_key::open_for(data_dir, first.kvs.is_empty()).map_err(StartError::MasterKey)
 }

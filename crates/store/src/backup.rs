@@ -3,7 +3,8 @@
 //! A backup has private keys only as the store has them, sealed.
 //! It does not have the master key, without which they cannot be opened:
 //! the master key file is to be saved once, in another place than the backups.
-//! What ends with a lease (sessions, challenges, notes of transactions) is left out, as no lease outlives its process.
+//! What ends with a lease (challenges, notes of transactions) is left out, as no lease outlives its process;
+//! so are sessions, as whoever signed out since must not be signed in again.
 
 mod file;
 mod restore;
@@ -14,11 +15,12 @@ pub use file::{Backup, ReadBackupError};
 pub use restore::{Existing, RestoreError, Restored, RestoredBy, restore, restore_into};
 
 use crate::{
-    Cause, Page, Prefix, Revision, Store, StoreError,
+    Cause, Kv, Page, Prefix, Revision, Store, StoreError,
     backup::file::BackupWriter,
     cluster::Cluster,
     place::Place,
     records::{ClusterRecord, decode},
+    work::SESSIONS,
 };
 
 /// Tells what a backup has.
@@ -74,7 +76,8 @@ async fn write_at(store: &dyn Store, revision: Revision, out: &Path) -> Result<B
     let mut page = Some(Page::first(PAGE_KEYS));
     while let Some(asked) = page {
         let listed = store.list(&Prefix::all(), Some(revision), asked).await?;
-        for kv in listed.kvs.iter().filter(|kv| kv.lease.is_none()) {
+        let lasts = |kv: &&Kv| kv.lease.is_none() && !kv.key.as_str().starts_with(SESSIONS);
+        for kv in listed.kvs.iter().filter(lasts) {
             writer.add(kv).map_err(failed)?;
         }
         page = listed.following(PAGE_KEYS);

@@ -1,31 +1,36 @@
 //! Changing what operators asked for: one change is one transaction, and its audit record is in it.
 
+mod back;
+mod access;
 mod certificate;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use portward_core::{
-    Binding, BindingId, CertificateId, DnsProviderId, Host, IssuerId, Settings, Site, SiteId, Timestamp, acme::Issuer,
+    ActorKind, Binding, BindingId, CertificateId, DnsProviderId, Host, IssuerId, Settings, Site, SiteId, Timestamp,
+    acme::Issuer,
 };
-use ulid::Ulid;
 use zeroize::Zeroizing;
 
+pub use back::{Before, GoBackError, go_back};
+pub(crate) use back::Held;
 pub use certificate::{KEPT_VERSIONS, NewVersion};
 
 use crate::{
     Cond, Key, Kv, Op, Read, Revision, Store, StoreError, Txn, TxnOutcome,
+    audit::chain::{End, head_key},
     challenge::{HttpChallenge, TlsChallenge},
     desired::{DNS_PROVIDER_VERSION, ISSUER_VERSION},
     hex::hex,
     place::{Place, SettingName},
-    random,
     records::{
         AuditRecord, AuditedRecord, BindingRecord, ChallengeRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord,
         LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
     },
     sealing::{Sealer, Secret},
+    work::AskedConfirmation,
 };
 
 /// Collects what one change does, until [`commit`] does all of it at once.
@@ -38,6 +43,17 @@ pub struct Change {
     /// What is written; none deletes.
     edits: BTreeMap<Key, Option<Bytes>>,
     when: BTreeMap<Key, Cond>,
+    /// Has it go back by itself.
+    confirmation: Option<AskedConfirmation>,
+}
+
+/// Is a change that was made.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The revision that it made.
+    pub revision: Revision,
+    /// What its keys held before.
+    pub before: Before,
 }
 
 /// Says what must be there before a change; without that the change is refused with [`CommitError::Conflict`].
@@ -72,6 +88,8 @@ pub enum CommitError {
 #[derive(Clone, Debug)]
 struct Audit {
     who: String,
+    actor: Option<ActorKind>,
+    address: Option<IpAddr>,
     what: String,
     at: Timestamp,
 }
@@ -79,13 +97,27 @@ struct Audit {
 impl Change {
     /// Begins a change. `who` and `what` go to the audit record, and must not have secrets in them.
     pub fn new(who: impl Into<String>, what: impl Into<String>, at: Timestamp) -> Self {
-        let audit = Some(Audit { who: who.into(), what: what.into(), at });
-        Self { audit, edits: BTreeMap::new(), when: BTreeMap::new() }
+        let audit = Some(Audit { who: who.into(), actor: None, address: None, what: what.into(), at });
+        Self { audit, edits: BTreeMap::new(), when: BTreeMap::new(), confirmation: None }
+    }
+
+    /// Adds to the audit record in which way somebody acts, and where from if that is elsewhere.
+    #[must_use]
+    pub fn by(mut self, kind: ActorKind, address: Option<IpAddr>) -> Self {
+        if let Some(audit) = &mut self.audit {
+            (audit.actor, audit.address) = (Some(kind), address);
+        }
+        self
     }
 
     /// Begins a change of [`work`](crate::work) alone: nothing that an operator asked for, so it has no audit record.
     pub fn of_work() -> Self {
-        Self { audit: None, edits: BTreeMap::new(), when: BTreeMap::new() }
+        Self { audit: None, edits: BTreeMap::new(), when: BTreeMap::new(), confirmation: None }
+    }
+
+    /// Has the change go back by itself unless it is confirmed: what it replaces is kept with it.
+    pub fn ask_confirmation(&mut self, asked: AskedConfirmation) {
+        self.confirmation = Some(asked);
     }
 
     /// Whether there is nothing to do.
@@ -218,13 +250,13 @@ impl Change {
         self.edits.insert(key, value);
     }
 
-    /// The transaction, for what was just read of the keys that are edited.
+    /// The transaction, for what was just read of the keys that are edited, and of where the audit ends.
     ///
     /// Each of these keys is held to what was read, so that the audit record tells the truth.
-    fn transaction(&self, seen: &BTreeMap<Key, Option<Kv>>) -> Txn {
+    fn transaction(&self, seen: &BTreeMap<Key, Option<Kv>>, end: Option<&End>) -> Txn {
         let mut when = self.when.clone();
         let mut changes = Vec::with_capacity(self.edits.len());
-        let mut then = Vec::with_capacity(self.edits.len() + 1);
+        let mut then = Vec::with_capacity(self.edits.len() + 2);
         for (key, value) in &self.edits {
             let before = seen.get(key).and_then(Option::as_ref);
             // What the caller expects is stronger than what we saw, except that a thing is merely there.
@@ -249,11 +281,26 @@ impl Change {
                 None => Op::Delete(key.clone()),
             });
         }
-        if let Some(Audit { who, what, at }) = &self.audit {
-            let (key, value) = audit_entry(*at, who, what, changes);
+        if let (Some(audit), Some(end)) = (&self.audit, end) {
+            let placed = end.place(audit.record(changes), audit.at);
+            then.extend(placed.map(|(key, value)| Op::Put { key, value, lease: None }));
+            when.insert(end.cond.key().clone(), end.cond.clone());
+        }
+        if let (Some(asked), Some(Audit { who, what, at, .. })) = (&self.confirmation, &self.audit) {
+            let (key, value) = asked.entry(who, what, *at, &Before::of(&self.edits, seen));
+            when.insert(key.clone(), Cond::Absent(key.clone()));
             then.push(Op::Put { key, value, lease: None });
         }
         Txn { when: when.into_values().collect(), then, ..Txn::new() }
+    }
+}
+
+impl Audit {
+    fn record(&self, changes: Vec<AuditedRecord>) -> AuditRecord {
+        let mut record = AuditRecord::new(self.at.to_string(), self.who.clone(), self.what.clone(), changes);
+        record.actor = self.actor.map(|kind| kind.as_str().to_owned());
+        record.address = self.address.map(|address| address.to_string());
+        record
     }
 }
 
@@ -261,21 +308,35 @@ impl Change {
 ///
 /// Where the outcome of the transaction is not known, it is asked for, and the same transaction is sent again.
 pub async fn commit(store: &dyn Store, change: Change) -> Result<Revision, CommitError> {
-    let mut attempt = 1;
+    Ok(commit_keeping(store, change).await?.revision)
+}
+
+/// Makes a change as [`commit`] does, and keeps what its keys held before.
+pub async fn commit_keeping(store: &dyn Store, change: Change) -> Result<Committed, CommitError> {
+    let mut end = match change.audit {
+        Some(_) => Some(End::read(store).await?),
+        None => None,
+    };
+    let mut seen = read(store, &change).await?;
+    let (mut attempt, mut overtaken) = (1, 0);
     loop {
-        let mut seen = BTreeMap::new();
-        for key in change.edits.keys() {
-            let (kv, _) = store.get(key, Read::Linearizable).await?;
-            seen.insert(key.clone(), kv);
-        }
-        let txn = change.transaction(&seen);
+        let txn = change.transaction(&seen, end.as_ref());
         let conditions = txn.when.clone();
         let (at, found) = match settle(store, txn).await? {
-            TxnOutcome::Committed(revision) => return Ok(revision),
+            TxnOutcome::Committed(revision) => {
+                return Ok(Committed { revision, before: Before::of(&change.edits, &seen) });
+            }
             TxnOutcome::Conflict { at, seen } => (at, seen),
         };
         let mut conflict = None;
+        let mut is_overtaken = false;
         for (cond, found) in conditions.iter().zip(found).filter(|(cond, found)| !cond.holds(found.as_ref())) {
+            if *cond.key() == head_key() {
+                // Whoever was faster has written another record, and ours goes behind it.
+                is_overtaken = true;
+                end = Some(End::of(store, found).await?);
+                continue;
+            }
             let is_expected = change.when.get(cond.key()) == Some(cond);
             let seen = found.map(|kv| kv.mod_revision);
             conflict = Some(CommitError::Conflict { key: cond.key().clone(), seen, at });
@@ -284,12 +345,28 @@ pub async fn commit(store: &dyn Store, change: Change) -> Result<Revision, Commi
                 break;
             }
         }
-        // What only we had read ourselves is read again, a few times; what the caller expects is not to be had.
         match conflict {
             Some(conflict) if attempt >= MAX_ATTEMPTS => return Err(conflict),
-            _ => attempt += 1,
+            // What only we had read ourselves is read again, a few times; what the caller expects is not to be had.
+            Some(_) => {
+                attempt += 1;
+                seen = read(store, &change).await?;
+            }
+            // Each time that we are overtaken, somebody else has come to an end.
+            None if is_overtaken && overtaken < MAX_OVERTAKEN => overtaken += 1,
+            None => return Err(CommitError::Conflict { key: head_key(), seen: None, at }),
         }
     }
+}
+
+/// Reads the keys that a change writes.
+async fn read(store: &dyn Store, change: &Change) -> Result<BTreeMap<Key, Option<Kv>>, StoreError> {
+    let mut seen = BTreeMap::new();
+    for key in change.edits.keys() {
+        let (kv, _) = store.get(key, Read::Linearizable).await?;
+        seen.insert(key.clone(), kv);
+    }
+    Ok(seen)
 }
 
 /// Does a transaction and finds out what became of it, even if the first answer got lost.
@@ -311,20 +388,14 @@ fn http_challenge(challenge: &HttpChallenge) -> Place {
     Place::HttpChallenge(challenge.host().clone(), challenge.token().to_owned())
 }
 
-/// Makes a record for `audit/<day>/<ulid>`: in the order of time, and no two at the same place.
-pub(crate) fn audit_entry(at: Timestamp, who: &str, what: &str, changes: Vec<AuditedRecord>) -> (Key, Bytes) {
-    let milliseconds = u64::try_from(at.unix()).unwrap_or(0).saturating_mul(1000);
-    let ulid = Ulid::from_parts(milliseconds, u128::from_be_bytes(random::bytes()));
-    let record = AuditRecord::new(at.to_string(), who.to_owned(), what.to_owned(), changes);
-    (Key::of_checked(format!("audit/{}/{ulid}", at.date())), encode(&record))
-}
-
 fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 /// How often a change is tried against others that write the same keys, and a lost answer is asked for.
 const MAX_ATTEMPTS: u32 = 4;
+/// How often others may write an audit record before ours; more do not write at the same moment.
+const MAX_OVERTAKEN: u32 = 1000;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Where each thing lies in the store: the one table of paths.
 
-use portward_core::{BindingId, CertificateId, DnsProviderId, Host, IssuerId, KeyId, SiteId, VersionNumber};
+use portward_core::{
+    BindingId, CertificateId, DnsProviderId, Host, IssuerId, KeyId, SiteId, TokenId, UserName, VersionNumber,
+};
 
 use crate::{Key, Prefix};
 
@@ -39,6 +41,14 @@ pub(crate) enum Place {
     HttpChallenge(Host, String),
     /// `acme/chal/tls/<host>`.
     TlsChallenge(Host),
+    /// `access/users/<name>`.
+    User(UserName),
+    /// `access/tokens/<id>`.
+    Token(TokenId),
+    /// `access/setup`: the secret of the setup link.
+    Setup,
+    /// `access/owned`: that the server has, or had, its first owner.
+    Owned,
 }
 
 /// Names a setting.
@@ -72,6 +82,11 @@ impl Place {
             Self::DnsProvider(id) => format!("acme/dns/{id}"),
             Self::TlsChallenge(host) => format!("acme/chal/tls/{}", host_segment(host)),
             Self::HttpChallenge(host, token) => format!("acme/chal/http/{}/{token}", host_segment(host)),
+            // No name has a colon, and no key has an at sign.
+            Self::User(name) => format!("{USERS}{}", name.as_str().replace('@', ":")),
+            Self::Token(id) => format!("{TOKENS}{id}"),
+            Self::Setup => "access/setup".to_owned(),
+            Self::Owned => "access/owned".to_owned(),
         })
     }
 
@@ -104,11 +119,21 @@ impl Place {
                 let host = Host::parse(host).ok()?;
                 is_challenge_token(token).then(|| Self::HttpChallenge(host, token.to_owned()))
             }
+            ["access", "users", name] => {
+                // One spelling for each name, so that no two keys mean the same user.
+                let parsed = UserName::parse(&name.replace(':', "@")).ok()?;
+                (parsed.as_str().replace('@', ":") == name).then_some(Self::User(parsed))
+            }
+            ["access", "tokens", id] => TokenId::parse(id).ok().map(Self::Token),
+            ["access", "setup"] => Some(Self::Setup),
+            ["access", "owned"] => Some(Self::Owned),
             _ => None,
         }
     }
 
-    /// The prefixes below which all places are.
+    /// The prefixes below which everything is that decides what is served.
+    ///
+    /// Who may do what (`access/`) is read when somebody asks, so a change of it wakes nobody who serves.
     pub(crate) fn prefixes() -> Vec<Prefix> {
         ["meta/", "settings/", "bindings/", "sites/", "chains/", "keys/", "certs/", "acme/"]
             .map(|text| Prefix::of_checked(text.to_owned()))
@@ -129,6 +154,11 @@ impl SettingName {
         [Self::ForceHttps, Self::Warning, Self::LetsEncrypt].into_iter().find(|name| name.as_str() == text)
     }
 }
+
+/// Below this are users.
+pub(crate) const USERS: &str = "access/users/";
+/// Below this are tokens.
+pub(crate) const TOKENS: &str = "access/tokens/";
 
 /// Whether a text is a token of RFC 8555 section 8.3: base64url, and not longer than any server makes it.
 pub(crate) fn is_challenge_token(text: &str) -> bool {
@@ -179,10 +209,15 @@ mod tests {
             (Place::DnsProvider(DnsProviderId::parse("cloudflare").unwrap()), "acme/dns/cloudflare"),
             (Place::TlsChallenge(Host::parse("[::1]").unwrap()), "acme/chal/tls/::1"),
             (Place::HttpChallenge(Host::parse("[::1]").unwrap(), "t".to_owned()), "acme/chal/http/::1/t"),
+            (Place::User(UserName::parse("mara@shop.test").unwrap()), "access/users/mara:shop.test"),
+            (Place::Token(TokenId::parse("0a").unwrap()), "access/tokens/0a"),
+            (Place::Setup, "access/setup"),
+            (Place::Owned, "access/owned"),
         ] {
             assert_eq!(place.key().as_str(), key);
             assert_eq!(Place::of(&place.key()), Some(place));
-            assert!(Place::prefixes().iter().any(|prefix| prefix.contains(&Key::parse(key).unwrap())), "{key}");
+            let is_served = Place::prefixes().iter().any(|prefix| prefix.contains(&Key::parse(key).unwrap()));
+            assert_eq!(is_served, !key.starts_with("access/"), "{key}");
         }
     }
 
@@ -199,6 +234,9 @@ mod tests {
             "settings/unknown",
             "acme/chal/http/shop.test/to:ken",
             "meta/else",
+            "access/users/Mara",
+            "access/users/-",
+            "access/else",
             "ops/1",
         ] {
             assert_eq!(Place::of(&Key::parse(key).unwrap()), None, "{key}");

@@ -3,6 +3,7 @@
 //! Any change of a record's form gets a new `v`; a `v` that is not known is refused, never guessed at.
 //! Ids are in the key and not in the value, so that they cannot disagree.
 
+mod access;
 mod audit;
 pub(crate) mod base64;
 mod binding;
@@ -18,7 +19,8 @@ pub(crate) mod text;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub(crate) use audit::{AuditRecord, AuditedRecord};
+pub(crate) use audit::{AuditHeadRecord, AuditRecord, AuditedRecord, OlderRecords};
+pub(crate) use access::{OwnedRecord, SetupRecord, TokenRecord, UserRecord};
 pub(crate) use binding::BindingRecord;
 pub(crate) use certificate::{CurrentRecord, Issuers, IssuersRecord, SpecRecord, VersionRecord};
 pub(crate) use challenge::{ChallengeRecord, TlsChallengeRecord};

@@ -70,6 +70,11 @@ impl SqliteStore {
         open::open(directory, now).map(|inner| Self { inner: Arc::new(inner) })
     }
 
+    /// Whether there is a store in a directory, in use or not.
+    pub fn is_in(directory: &Path) -> bool {
+        directory.join(open::FILE).is_file()
+    }
+
     /// The file in which everything is.
     pub fn file(&self) -> &Path {
         &self.inner.file

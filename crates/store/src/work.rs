@@ -1,24 +1,31 @@
-//! What the ACME engine remembers: accounts, renewals, orders under way, attempts, requests, and who failed lately.
+//! What the ACME engine remembers: accounts, renewals, orders under way, attempts, requests, and who failed lately;
+//! and what is remembered of people: their sessions, when they signed in, when a token was last used.
 //!
 //! None of it is asked for by an operator, so it is no part of the desired state and has no audit records;
 //! it lies below `work/`, and changes of it do not wake whoever serves.
 
 mod account;
 mod attempt;
+mod confirmation;
 pub mod ledger;
 mod order;
 mod park;
 mod renewal;
+mod session;
+mod sign_in;
 
 use bytes::Bytes;
-use portward_core::{AttemptId, CertificateId, IssuerId, VersionNumber};
+use portward_core::{AttemptId, CertificateId, ConfirmationId, IssuerId, TokenId, UserName, VersionNumber};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use account::{OpenAccountError, StoredAccount};
 pub use attempt::{attempt, attempt_ids, newest_attempts};
+pub use confirmation::{AskedConfirmation, Confirmation, confirmation, confirmations, confirmations_prefix};
 pub use order::{OrderProgress, PlacedChallenge, PlacedTxt};
 pub use park::parked;
 pub use renewal::{Hold, Renewal, RenewalRequest, Window};
+pub use session::{Session, read_session, sessions};
+pub use sign_in::{Enrolment, ReadEnrolmentError, SignIns, last_used, read_enrolment, read_sign_ins};
 
 use crate::{
     Key, Page, Prefix, Read, RecordError, Store, StoreError,
@@ -62,6 +69,11 @@ pub(crate) enum WorkPlace<'a> {
     Attempt(&'a CertificateId, &'a AttemptId),
     Request(&'a CertificateId),
     Notice(&'a CertificateId, VersionNumber, &'a str),
+    Confirmation(&'a ConfirmationId),
+    Session(&'a str),
+    SignIns(&'a UserName),
+    Enrolment(&'a UserName),
+    TokenUse(&'a TokenId),
 }
 
 impl WorkPlace<'_> {
@@ -76,6 +88,11 @@ impl WorkPlace<'_> {
             Self::Attempt(certificate, attempt) => format!("work/attempt/{certificate}/{attempt}"),
             Self::Request(certificate) => format!("{REQUESTS}{certificate}"),
             Self::Notice(certificate, version, kind) => format!("work/notice/{certificate}/{version}/{kind}"),
+            Self::Confirmation(id) => format!("{CONFIRMATIONS}{id}"),
+            Self::Session(sha256) => format!("{SESSIONS}{sha256}"),
+            Self::SignIns(user) => format!("work/sign-in/{}", user_segment(user)),
+            Self::Enrolment(user) => format!("work/enrolment/{}", user_segment(user)),
+            Self::TokenUse(token) => format!("{TOKEN_USES}{token}"),
         })
     }
 }
@@ -84,6 +101,12 @@ impl WorkPlace<'_> {
 const PARKS: &str = "work/park/";
 /// Below this are the requests of operators.
 const REQUESTS: &str = "work/request/";
+/// Below this are changes that wait to be confirmed.
+const CONFIRMATIONS: &str = "work/confirmation/";
+/// Below this are sessions, by the SHA-256 of what is shown.
+pub(crate) const SESSIONS: &str = "work/session/";
+/// Below this is when tokens were last used.
+const TOKEN_USES: &str = "work/token-use/";
 /// Fits into one transaction.
 const AT_ONCE: usize = 50;
 
@@ -138,14 +161,23 @@ impl Change {
     }
 
     fn put_work<T: Serialize>(&mut self, place: &WorkPlace<'_>, value: &T) {
+        self.put_work_if(place, value, Expected::Any);
+    }
+
+    fn put_work_if<T: Serialize>(&mut self, place: &WorkPlace<'_>, value: &T, expected: Expected) {
         // What cannot be written as JSON has keys that are no text, and nothing here has.
         let bytes = serde_json::to_vec(&Versioned { v: VERSION, value }).unwrap_or_default();
-        self.edit(place.key(), Some(bytes.into()), Expected::Any);
+        self.edit(place.key(), Some(bytes.into()), expected);
     }
 
     fn delete_work(&mut self, place: &WorkPlace<'_>) {
         self.edit(place.key(), None, Expected::Any);
     }
+}
+
+/// No name has a colon, and no key has an at sign.
+fn user_segment(user: &UserName) -> String {
+    user.as_str().replace('@', ":")
 }
 
 async fn read<T: DeserializeOwned>(store: &dyn Store, place: &WorkPlace<'_>) -> Result<Option<T>, ReadWorkError> {

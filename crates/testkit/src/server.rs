@@ -24,6 +24,8 @@ pub struct TestServer {
     pub http: SocketAddr,
     /// Where it accepts HTTPS.
     pub https: SocketAddr,
+    /// The loopback admin listener.
+    pub admin: SocketAddr,
     /// Asks it, as the command line does.
     pub client: Client,
     clock: Arc<TestClock>,
@@ -40,13 +42,13 @@ struct TestClock {
 }
 
 impl TestServer {
-    /// Starts a server with one http and one https binding and no site.
+    /// Starts a server with one http and one https binding, and no site but the portal's, which is for all hosts.
     pub async fn start() -> Self {
         Self::start_with(None, TestClock::standing()).await
     }
 
-    /// Starts a server with one http and one https binding and no site, whose clock goes on by itself, as whoever waits
-    /// for a CA needs it.
+    /// Starts a server with one http and one https binding and no site but the portal's, whose clock goes on by itself, as
+    /// whoever waits for a CA needs it.
     pub async fn start_ticking() -> Self {
         Self::start_with(None, TestClock::ticking()).await
     }
@@ -84,6 +86,7 @@ impl TestServer {
         Self {
             http: bound("http://"),
             https: bound("https://"),
+            admin: server.admin_address(),
             client,
             clock,
             server: Some(server),

@@ -1,9 +1,10 @@
 //! Attempts to get a certificate.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Shows one attempt: what was done, what the CA answered, what came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
     /// Names the attempt.
     pub id: String,
@@ -28,7 +29,7 @@ pub struct AttemptView {
 }
 
 /// Shows one entry of a timeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
     /// When.
     pub at: String,
@@ -39,7 +40,7 @@ pub struct EventView {
 }
 
 /// Shows the end of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub enum OutcomeView {
     /// The certificate is served.
@@ -63,7 +64,7 @@ pub enum OutcomeView {
 }
 
 /// Shows a problem document of a CA, verbatim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AcmeProblemView {
     /// Its type.
     #[serde(rename = "type")]
@@ -78,7 +79,7 @@ pub struct AcmeProblemView {
 }
 
 /// Shows the problem of one identifier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubproblemView {
     /// DNS name or IP address.
     pub identifier: Option<String>,

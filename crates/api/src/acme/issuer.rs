@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::SecretText;
 
 /// Shows an issuer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IssuerView {
     /// Names the issuer.
     pub id: String,
@@ -40,7 +41,7 @@ pub struct IssuerView {
 }
 
 /// Asks for a new issuer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerCreate {
     /// Names the issuer; made of the directory's host if it is left out.
@@ -81,7 +82,7 @@ pub struct IssuerCreate {
 }
 
 /// Gives the key of an external account binding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EabInput {
     /// What the CA calls it.
@@ -91,7 +92,7 @@ pub struct EabInput {
 }
 
 /// Tells that an account has a new key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RolledOver {
     /// The issuer.
     pub issuer: String,
@@ -100,7 +101,7 @@ pub struct RolledOver {
 }
 
 /// Shows a DNS provider; its secrets are never shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnsProviderView {
     /// Names the provider.
     pub id: String,
@@ -113,7 +114,7 @@ pub struct DnsProviderView {
 }
 
 /// Asks for a new DNS provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DnsProviderCreate {
     /// Names the provider; its kind if it is left out.
@@ -127,7 +128,7 @@ pub struct DnsProviderCreate {
 }
 
 /// Shows a kind of DNS provider and its settings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnsProviderKindView {
     /// The word for it.
     pub kind: String,
@@ -138,7 +139,7 @@ pub struct DnsProviderKindView {
 }
 
 /// Shows one setting of a kind of DNS provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnsSettingView {
     /// Its name.
     pub name: String,

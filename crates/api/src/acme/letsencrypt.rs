@@ -1,11 +1,12 @@
 //! Let's Encrypt as Octopus has it: one name, one button.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::RenewalView;
 
 /// Asks for a certificate for the server's own name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LetsEncryptConfigure {
     /// The host name, without scheme.
@@ -37,7 +38,7 @@ pub struct LetsEncryptConfigure {
 }
 
 /// Shows what is configured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LetsEncryptStatus {
     /// Whether it is.
     pub enabled: bool,

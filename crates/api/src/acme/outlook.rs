@@ -1,9 +1,10 @@
 //! Looking ahead: advice before a CA is asked, and what will be renewed when.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Asks what would come of asking a CA for a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcmeCheck {
     /// The name or address.
@@ -17,7 +18,7 @@ pub struct AcmeCheck {
 }
 
 /// Shows what was found before asking.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckView {
     /// The name.
     pub name: String,
@@ -28,7 +29,7 @@ pub struct CheckView {
 }
 
 /// Shows one finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AdviceView {
     /// What was looked at, as in `addresses`, `caa`, `port-80`.
     pub check: String,
@@ -41,7 +42,7 @@ pub struct AdviceView {
 }
 
 /// Asks what will be renewed when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateRequest {
     /// A date or a time of RFC 3339.
@@ -49,7 +50,7 @@ pub struct SimulateRequest {
 }
 
 /// Shows what will be renewed when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SimulateView {
     /// From when.
     pub from: String,
@@ -64,7 +65,7 @@ pub struct SimulateView {
 }
 
 /// Shows one renewal to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedRenewal {
     /// When.
     pub at: String,
@@ -79,7 +80,7 @@ pub struct PlannedRenewal {
 }
 
 /// Shows how much of a budget is used at the busiest time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BudgetView {
     /// Of whom, as in `letsencrypt` or `shop.example`.
     pub what: String,
@@ -92,7 +93,7 @@ pub struct BudgetView {
 }
 
 /// Shows an announced change of lifetimes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LifetimeChange {
     /// The issuer that it is about.
     pub issuer: String,

@@ -1,12 +1,13 @@
 //! Managed certificates: asking for one, renewing, revoking.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::AttemptView;
 use crate::CertificateView;
 
 /// Asks for a managed certificate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateRequestCreate {
     /// DNS names, `*.name` and IP addresses.
@@ -41,7 +42,7 @@ pub struct CertificateRequestCreate {
 }
 
 /// Tells that a certificate is being ordered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Requested {
     /// The certificate; self-signed until the CA has issued.
     pub certificate: CertificateView,
@@ -50,7 +51,7 @@ pub struct Requested {
 }
 
 /// Shows how a certificate is managed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ManagedView {
     /// What is asked for.
     pub names: Vec<String>,
@@ -71,7 +72,7 @@ pub struct ManagedView {
 }
 
 /// Shows when a managed certificate is renewed, and what is going on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RenewalView {
     /// The certificate.
     pub certificate: String,
@@ -99,7 +100,7 @@ pub struct RenewalView {
 }
 
 /// Asks for a renewal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateRenew {
     /// Now, although it is not due or a retry is waited for; never against what the CA told to wait.
@@ -111,7 +112,7 @@ pub struct CertificateRenew {
 }
 
 /// Asks for a revocation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateRevoke {
     /// `unspecified`, `key-compromise`, `superseded` or `cessation-of-operation`.
@@ -120,7 +121,7 @@ pub struct CertificateRevoke {
 }
 
 /// Tells of a revocation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Revoked {
     /// The certificate.
     pub certificate: String,

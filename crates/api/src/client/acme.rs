@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{Client, ClientError, Effect, exchange::Sent};
 use crate::{
-    CertificateView, ForeignImport, ForeignImported, Removed,
+    CertificateView, ForeignImport, ForeignImported, Page, Removed,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -16,7 +16,7 @@ use portward_core::{AttemptId, CertificateId, DnsProviderId, IssuerId};
 impl Client {
     /// All issuers.
     pub async fn list_issuers(&self) -> Result<Vec<IssuerView>, ClientError> {
-        self.ask(Method::GET, "acme/issuers", Sent::Nothing).await
+        self.list("acme/issuers").await
     }
 
     /// One issuer.
@@ -41,12 +41,12 @@ impl Client {
 
     /// All kinds of DNS providers, with their settings.
     pub async fn list_dns_provider_kinds(&self) -> Result<Vec<DnsProviderKindView>, ClientError> {
-        self.ask(Method::GET, "acme/dns-kinds", Sent::Nothing).await
+        self.list("acme/dns-kinds").await
     }
 
     /// All DNS providers.
     pub async fn list_dns_providers(&self) -> Result<Vec<DnsProviderView>, ClientError> {
-        self.ask(Method::GET, "acme/dns-providers", Sent::Nothing).await
+        self.list("acme/dns-providers").await
     }
 
     /// One DNS provider.
@@ -70,12 +70,13 @@ impl Client {
 
     /// The newest attempts of all certificates, newest first.
     pub async fn list_attempts(&self) -> Result<Vec<AttemptView>, ClientError> {
-        self.ask(Method::GET, "acme/attempts", Sent::Nothing).await
+        let newest: Page<AttemptView> = self.ask(Method::GET, "acme/attempts", Sent::Nothing).await?;
+        Ok(newest.items)
     }
 
     /// The attempts of one certificate, newest first.
     pub async fn list_certificate_attempts(&self, id: &CertificateId) -> Result<Vec<AttemptView>, ClientError> {
-        self.ask(Method::GET, &format!("certificates/{id}/attempts"), Sent::Nothing).await
+        self.list(&format!("certificates/{id}/attempts")).await
     }
 
     /// One attempt.
@@ -95,7 +96,7 @@ impl Client {
 
     /// All managed certificates, with what is going on.
     pub async fn list_renewals(&self) -> Result<Vec<RenewalView>, ClientError> {
-        self.ask(Method::GET, "acme/renewals", Sent::Nothing).await
+        self.list("acme/renewals").await
     }
 
     /// When one certificate is renewed, and what is going on.

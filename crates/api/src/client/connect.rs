@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use portward_core::{Host, Scheme};
+use portward_core::{Host, Scheme, Thumbprint};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{CONNECT_TIMEOUT, ClientError, endpoint::Endpoint, owner};
+use super::{CONNECT_TIMEOUT, ClientError, endpoint::Endpoint, owner, pin::Pinned};
 
 /// Is a connection of any kind.
 pub(super) enum Connection {
@@ -33,7 +33,9 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<Connection, ClientErr
     let connecting = async {
         match endpoint {
             Endpoint::Local { data_dir, socket } => connect_local(data_dir, socket).await,
-            Endpoint::Remote { scheme, host, port, .. } => connect_remote(endpoint, *scheme, host, *port).await,
+            Endpoint::Remote { scheme, host, port, pin, .. } => {
+                connect_remote(endpoint, *scheme, host, *port, *pin).await
+            }
         }
     };
     match timeout(CONNECT_TIMEOUT, connecting).await {
@@ -78,6 +80,7 @@ async fn connect_remote(
     scheme: Scheme,
     host: &Host,
     port: u16,
+    pin: Option<Thumbprint>,
 ) -> Result<Connection, ClientError> {
     let unreachable = |source| ClientError::Connect { server: endpoint.to_string(), source };
     let stream = match host {
@@ -94,16 +97,24 @@ async fn connect_remote(
         }
         Host::Ip(address) => ServerName::from(*address),
     };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(ClientError::NoAuthorities { server: endpoint.to_string() });
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| failed(io::Error::other(error)))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .map_err(|error| failed(io::Error::other(error)))?;
+    let config = match pin {
+        Some(thumbprint) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned { thumbprint, provider }))
+            .with_no_client_auth(),
+        None => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err(ClientError::NoAuthorities { server: endpoint.to_string() });
+            }
+            builder.with_root_certificates(roots).with_no_client_auth()
+        }
+    };
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(failed)?;
     Ok(Connection::Tls(Box::new(stream)))
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use portward_core::{Authority, Host, HostError, Scheme};
+use portward_core::{Authority, Host, HostError, Scheme, Thumbprint};
 
 use crate::SecretText;
 
@@ -30,6 +30,8 @@ pub(super) enum Endpoint {
         port: u16,
         /// Says who asks.
         token: SecretText,
+        /// The certificate that it has to have; none for one of an authority that this machine trusts.
+        pin: Option<Thumbprint>,
     },
 }
 
@@ -58,7 +60,7 @@ impl Endpoint {
         Self::Local { data_dir: data_dir.to_owned(), socket: data_dir.join(SOCKET) }
     }
 
-    pub(super) fn remote(url: &str, token: SecretText) -> Result<Self, RemoteUrlError> {
+    pub(super) fn remote(url: &str, token: SecretText, pin: Option<Thumbprint>) -> Result<Self, RemoteUrlError> {
         let unknown = || RemoteUrlError::Scheme(url.to_owned());
         let (scheme, rest) = url.split_once("://").ok_or_else(unknown)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -77,7 +79,7 @@ impl Endpoint {
         if token.expose().is_empty() || !token.expose().bytes().all(|b| b.is_ascii_graphic()) {
             return Err(RemoteUrlError::Token);
         }
-        Ok(Self::Remote { scheme, host, port: port.unwrap_or_else(|| scheme.default_port()), token })
+        Ok(Self::Remote { scheme, host, port: port.unwrap_or_else(|| scheme.default_port()), token, pin })
     }
 
     /// What the `Host` header says.

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{ANSWER_TIMEOUT, Client, ClientError, IDLE_TIMEOUT, connect, endpoint::Endpoint};
-use crate::{BACKUP_MEDIA_TYPE, Problem};
+use crate::{BACKUP_MEDIA_TYPE, PAGE_MOST, Page, Problem};
 
 /// Is what a request carries.
 pub(super) enum Sent {
@@ -47,6 +47,18 @@ impl Client {
         let (endpoint, status) = (answer.endpoint, answer.status);
         let bytes = answer.bytes().await?;
         serde_json::from_slice(&bytes).map_err(|error| unknown(endpoint, status, Some(error)))
+    }
+
+    /// Asks for a whole list, page by page.
+    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
+        let mut items = Vec::new();
+        let mut asked = format!("{path}?limit={PAGE_MOST}");
+        loop {
+            let page: Page<T> = self.ask(Method::GET, &asked, Sent::Nothing).await?;
+            items.extend(page.items);
+            let Some(cursor) = page.next_cursor else { return Ok(items) };
+            asked = format!("{path}?limit={PAGE_MOST}&cursor={cursor}");
+        }
     }
 
     /// Asks; a refusal becomes an error.

@@ -31,16 +31,21 @@ struct Seen {
     body: Bytes,
 }
 
-/// Answers every request with the same, and remembers the requests.
+/// Answers every request with the same, or with one after another, and remembers the requests.
 struct OneAnswer {
     status: u16,
-    body: Bytes,
+    bodies: Vec<Bytes>,
     seen: Mutex<Vec<Seen>>,
 }
 
 impl OneAnswer {
     fn new(status: u16, body: impl Into<Bytes>) -> Arc<Self> {
-        Arc::new(Self { status, body: body.into(), seen: Mutex::default() })
+        Arc::new(Self { status, bodies: vec![body.into()], seen: Mutex::default() })
+    }
+
+    fn in_turn(bodies: &[Value]) -> Arc<Self> {
+        let bodies = bodies.iter().map(|body| body.to_string().into()).collect();
+        Arc::new(Self { status: 200, bodies, seen: Mutex::default() })
     }
 
     /// Listens in a data directory; the listener goes away with the runtime of the test.
@@ -61,8 +66,12 @@ impl OneAnswer {
             let (head, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             let asked = format!("{} {}", head.method, head.uri);
-            self.seen.lock().unwrap().push(Seen { asked, headers: head.headers, body });
-            let mut response = Response::new(Full::new(self.body.clone()));
+            let turn = {
+                let mut seen = self.seen.lock().unwrap();
+                seen.push(Seen { asked, headers: head.headers, body });
+                (seen.len() - 1).min(self.bodies.len() - 1)
+            };
+            let mut response = Response::new(Full::new(self.bodies[turn].clone()));
             *response.status_mut() = StatusCode::from_u16(self.status).unwrap();
             Ok::<_, std::convert::Infallible>(response)
         });
@@ -94,11 +103,16 @@ fn site() -> Value {
     })
 }
 
+/// What a server answers: a list comes as its only page.
+fn answered(answer: &Value) -> Value {
+    if answer.is_array() { json!({ "items": answer, "next_cursor": null }) } else { answer.clone() }
+}
+
 /// Runs one operation against a server with that answer, and gives what the server was asked.
 macro_rules! asked {
     ($answer:expr, |$client:ident| $operation:expr) => {{
         let directory = tempfile::tempdir().unwrap();
-        let server = OneAnswer::new(200, $answer.to_string());
+        let server = OneAnswer::new(200, answered(&$answer).to_string());
         let $client = server.listen(directory.path());
         $operation.await.unwrap();
         server.last().asked
@@ -122,21 +136,26 @@ async fn every_operation_asks_at_its_route() {
     });
     let bound = json!({ "id": "b1", "url": "http://127.0.0.1:80", "bound": true, "problem": null });
     let removed = json!({ "id": "b1", "warnings": [] });
+    let settings = json!({ "force_https": "off", "warning_days": 30 });
 
     let routes = [
         (asked!(status, |client| client.status()), "GET /api/v1/status"),
-        (asked!(json!([bound]), |client| client.list_bindings()), "GET /api/v1/bindings"),
+        (asked!(json!([bound]), |client| client.list_bindings()), "GET /api/v1/bindings?limit=1000"),
         (asked!(bound, |client| client.show_binding(&binding)), "GET /api/v1/bindings/b1"),
         (asked!(bound, |client| client.add_binding(&new_binding)), "POST /api/v1/bindings"),
         (asked!(removed, |client| client.remove_binding(&binding)), "DELETE /api/v1/bindings/b1"),
-        (asked!(json!([site()]), |client| client.list_sites()), "GET /api/v1/sites"),
+        (asked!(json!([site()]), |client| client.list_sites()), "GET /api/v1/sites?limit=1000"),
         (asked!(site(), |client| client.show_site(&site_id)), "GET /api/v1/sites/s1"),
+        (asked!(json!([]), |client| client.list_presets()), "GET /api/v1/presets?limit=1000"),
         (asked!(site(), |client| client.add_site(&create)), "POST /api/v1/sites"),
         (asked!(site(), |client| client.edit_site(&site_id, &update)), "PATCH /api/v1/sites/s1"),
         (asked!(removed, |client| client.remove_site(&site_id)), "DELETE /api/v1/sites/s1"),
-        (asked!(json!([certificate()]), |client| client.list_certificates()), "GET /api/v1/certificates"),
+        (asked!(json!([certificate()]), |client| client.list_certificates()), "GET /api/v1/certificates?limit=1000"),
         (asked!(certificate(), |client| client.show_certificate(&id)), "GET /api/v1/certificates/c1"),
-        (asked!(json!([]), |client| client.list_certificate_versions(&id)), "GET /api/v1/certificates/c1/versions"),
+        (
+            asked!(json!([]), |client| client.list_certificate_versions(&id)),
+            "GET /api/v1/certificates/c1/versions?limit=1000",
+        ),
         (asked!(taken(), |client| client.import_certificate(&import, Effect::Apply)), "POST /api/v1/certificates"),
         (
             asked!(taken(), |client| client.import_certificate(&import, Effect::DryRun)),
@@ -151,10 +170,26 @@ async fn every_operation_asks_at_its_route() {
             "POST /api/v1/certificates/c1/rollback",
         ),
         (asked!(removed, |client| client.remove_certificate(&id)), "DELETE /api/v1/certificates/c1"),
+        (asked!(settings, |client| client.show_settings()), "GET /api/v1/settings"),
+        (asked!(settings, |client| client.edit_settings(&SettingsUpdate::default())), "PATCH /api/v1/settings"),
     ];
     for (asked, expected) in routes {
         assert_eq!(asked, expected);
     }
+}
+
+#[tokio::test]
+async fn a_long_list_is_asked_for_page_by_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let pages = [
+        json!({ "items": [site()], "next_cursor": "c2hvcA" }),
+        json!({ "items": [site(), site()], "next_cursor": null }),
+    ];
+    let server = OneAnswer::in_turn(&pages);
+    let sites = server.listen(directory.path()).list_sites().await.unwrap();
+    assert_eq!(sites.len(), 3);
+    let asked: Vec<String> = server.seen.lock().unwrap().iter().map(|seen| seen.asked.clone()).collect();
+    assert_eq!(asked, ["GET /api/v1/sites?limit=1000", "GET /api/v1/sites?limit=1000&cursor=c2hvcA"]);
 }
 
 #[tokio::test]
@@ -291,7 +326,7 @@ async fn a_socket_below_a_long_path_is_reached() {
     let directory = tempfile::tempdir().unwrap();
     let short = directory.path().join("short");
     fs::create_dir(&short).unwrap();
-    let server = OneAnswer::new(200, "[]");
+    let server = OneAnswer::new(200, answered(&json!([])).to_string());
     server.listen(&short);
     let long = directory.path().join("d".repeat(120));
     fs::rename(&short, &long).unwrap();
@@ -343,7 +378,7 @@ async fn a_server_that_keeps_silent_is_given_up() {
 async fn a_token_goes_in_the_header_and_stays_out_of_debug() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = OneAnswer::new(200, "[]");
+    let server = OneAnswer::new(200, answered(&json!([])).to_string());
     let serving = Arc::clone(&server);
     tokio::spawn(async move { serving.serve(listener.accept().await.unwrap().0).await });
     let client = Client::remote(&format!("http://{address}"), SecretText::new("ptw_marker".to_owned())).unwrap();
@@ -363,7 +398,7 @@ async fn a_port_where_nobody_listens_is_told() {
 
 #[test]
 fn urls_are_read_as_people_write_them() {
-    let remote = |url| Endpoint::remote(url, SecretText::new("ptw".to_owned())).map(|endpoint| endpoint.to_string());
+    let remote = |url| Endpoint::remote(url, SecretText::new("ptw".to_owned()), None).map(|endpoint| endpoint.to_string());
     for (url, read) in [
         ("https://portward.test", "https://portward.test:443"),
         ("HTTPS://Portward.Test:8443/", "https://portward.test:8443"),
@@ -385,7 +420,7 @@ fn urls_are_read_as_people_write_them() {
         assert_eq!(remote(url).unwrap_err(), refused);
     }
     assert!(matches!(remote("https://"), Err(RemoteUrlError::Address(_))));
-    let with = |token: &str| Endpoint::remote("https://portward.test", SecretText::new(token.to_owned()));
+    let with = |token: &str| Endpoint::remote("https://portward.test", SecretText::new(token.to_owned()), None);
     for token in ["", "two words", "line\r\nend", "käse"] {
         assert_eq!(with(token).unwrap_err(), RemoteUrlError::Token, "{token:?}");
     }

@@ -33,6 +33,17 @@ pub(crate) enum Cipher {
 }
 
 impl Cipher {
+    /// The name of a cipher that protects nothing any more; none for AES.
+    pub(super) fn old(self) -> Option<&'static str> {
+        match self {
+            Self::Aes128 | Self::Aes192 | Self::Aes256 => None,
+            Self::Des => Some("DES"),
+            Self::TripleDes | Self::TwoKeyTripleDes => Some("3DES"),
+            Self::Rc2 { bits: 40, .. } => Some("RC2-40"),
+            Self::Rc2 { .. } => Some("RC2"),
+        }
+    }
+
     /// Reads the `AlgorithmIdentifier` of PBES2's cipher and its initialisation vector.
     ///
     /// RC2 alone takes the length of its key from the key derivation.

@@ -46,6 +46,29 @@ pub(super) fn assemble(mut pile: Pile) -> Result<Bundle, ReadError> {
     Ok(Bundle { chain: ordered.chain, key, facts, left_over })
 }
 
+/// Is what belongs together, as far as that can be said.
+pub(super) struct Look {
+    /// The key, and whether it is the leaf's; none if there is none.
+    pub(super) key: Option<(usize, bool)>,
+    /// The chain, leaf first, as positions; empty if there is no certificate.
+    pub(super) chain: Vec<usize>,
+}
+
+/// Looks at what belongs together without taking it; a likely leaf stands in where no key says which it is.
+pub(super) fn look(pile: &Pile) -> Look {
+    if pile.certificates.is_empty() {
+        return Look { key: (!pile.keys.is_empty()).then_some((0, false)), chain: Vec::new() };
+    }
+    let pair = if pile.keys.is_empty() { None } else { pair(pile).ok() };
+    let leaf = pair.map_or_else(|| likely_leaf(pile), |(_, leaf)| leaf);
+    let certificates: Vec<&X509> = pile.certificates.iter().map(|given| &given.thing).collect();
+    let key = match pair {
+        Some((key, _)) => Some((key, true)),
+        None => (!pile.keys.is_empty()).then_some((0, false)),
+    };
+    Look { key, chain: order(leaf, &certificates).used }
+}
+
 /// Finds the one key and the one certificate that fit each other, by position.
 ///
 /// A certificate of an authority counts only where there is no other pair.
@@ -67,7 +90,7 @@ fn pair(pile: &Pile) -> Result<(usize, usize), ReadFailure> {
         _ => servers,
     };
     match pairs.as_slice() {
-        [] => Err(does_not_fit(pile, likely_leaf(pile), None)),
+        [] => Err(does_not_fit(pile, &pile.certificates[likely_leaf(pile)].thing, None)),
         [pair] => Ok(*pair),
         _ => {
             let subjects = pairs.iter().map(|(_, c)| describe(&pile.certificates[*c].thing)).collect();
@@ -77,12 +100,12 @@ fn pair(pile: &Pile) -> Result<(usize, usize), ReadFailure> {
 }
 
 /// The certificate that was most likely meant to be served: one that issued no other.
-fn likely_leaf(pile: &Pile) -> &X509 {
+fn likely_leaf(pile: &Pile) -> usize {
     let all = &pile.certificates;
-    let issued_none = |given: &&Given<X509>| {
+    let issued_none = |given: &Given<X509>| {
         !all.iter().any(|other| other.thing.der != given.thing.der && is_issuer(&given.thing, &other.thing))
     };
-    &all.iter().find(issued_none).unwrap_or(&all[0]).thing
+    all.iter().position(issued_none).unwrap_or(0)
 }
 
 fn does_not_fit(pile: &Pile, leaf: &X509, fitting: Option<&(usize, usize)>) -> ReadFailure {

@@ -86,6 +86,27 @@ impl Pile {
         Ok(())
     }
 
+    /// Adds what another pile has and this one has not.
+    pub(super) fn absorb(&mut self, other: Self) {
+        for given in other.certificates {
+            let is_there = self.certificates.iter().any(|own| own.thing.der == given.thing.der);
+            if !is_there && self.certificates.len() < MAX_CERTIFICATES {
+                self.certificates.push(given);
+            }
+        }
+        for given in other.keys {
+            let is_there = self.keys.iter().any(|own| own.thing.is_same(&given.thing));
+            if !is_there && self.keys.len() < MAX_KEYS {
+                self.keys.push(given);
+            }
+        }
+        let room = |has: usize| MAX_LEFT_OVER.saturating_sub(has);
+        let (left_over, rejected) = (room(self.left_over.len()), room(self.rejected.len()));
+        self.left_over.extend(other.left_over.into_iter().take(left_over));
+        self.rejected.extend(other.rejected.into_iter().take(rejected));
+        self.has_trust_store |= other.has_trust_store;
+    }
+
     /// Notes a thing of a known kind that cannot be used.
     pub(super) fn reject(&mut self, kind: Rejected, failure: ReadFailure, what: String) {
         if self.rejected.len() < MAX_LEFT_OVER {

@@ -39,6 +39,10 @@ const EXAMPLES: &str = "\
 Prints one line to stdout when everything is bound:
   ready http://[::]:8080 https://[::]:8443 admin http://127.0.0.1:8442
 
+While the server has no owner, a second line has the link by which one comes,
+from other machines and from this one, and the thumbprint of the certificate
+that a browser sees there. The file setup-link in the data directory has it too.
+
 --http, --https and --upstream fill an empty store. Later they are refused if
 the store says otherwise: change bindings and sites while it serves, with
 `portward binding` and `portward site`.

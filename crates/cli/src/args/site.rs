@@ -15,12 +15,15 @@ pub(crate) enum SiteCommand {
     /// Show one site
     #[command(after_help = SHOW_EXAMPLES)]
     Show(SiteShowArgs),
-    /// Serve an application for one or more host names
+    /// Serve an application, or the portal, for one or more host names
     #[command(after_help = ADD_EXAMPLES)]
     Add(SiteAddArgs),
     /// Change what is served for a site's names
     #[command(after_help = EDIT_EXAMPLES)]
     Edit(SiteEditArgs),
+    /// List what well-known applications want of their sites
+    #[command(after_help = PRESETS_EXAMPLES)]
+    Presets(SiteListArgs),
     /// Serve a site no more
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove(SiteRemoveArgs),
@@ -53,6 +56,9 @@ pub(crate) struct SiteAddArgs {
     /// Host name, *.NAME for all names one label deep, or * for every name that no other site has
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
+    /// Settings that this application wants, where nothing else is said; see: portward site presets
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) preset: Option<String>,
     #[command(flatten)]
     pub(crate) settings: SiteSettingArgs,
     #[command(flatten)]
@@ -93,8 +99,9 @@ pub(crate) struct SiteRemoveArgs {
 /// Holds the settings that `add` and `edit` share.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct SiteSettingArgs {
-    /// The application: http://HOST:PORT or https://HOST:PORT; repeat it to share the load
-    #[arg(long, value_name = "URL")]
+    /// The application: http://HOST:PORT or https://HOST:PORT; repeat it to share the load. Or
+    /// the word portal, for the portal and the API
+    #[arg(long, value_name = "URL|portal")]
     pub(crate) upstream: Vec<String>,
     /// Which plain HTTP requests are sent to HTTPS: none, those of browsers, or all
     #[arg(long, value_enum, value_name = "off|browsers|all", hide_possible_values = true)]
@@ -161,10 +168,12 @@ Example:
 const ADD_EXAMPLES: &str = "\
 Examples:
   portward site add shop.example --upstream http://127.0.0.1:3000
+  portward site add ci.example --preset teamcity
   portward site add '*.apps.example' \\
       --upstream http://10.0.0.5:8080 --upstream http://10.0.0.6:8080
   portward site add wiki.example --force-https browsers --hsts 180d \\
-      --upstream https://10.0.0.7:8443 --upstream-ca ca.pem";
+      --upstream https://10.0.0.7:8443 --upstream-ca ca.pem
+  portward site add portward.example --upstream portal";
 
 const EDIT_EXAMPLES: &str = "\
 Settings that are not named stay as they are; --name replaces all names,
@@ -178,6 +187,11 @@ Examples:
   portward site edit ID --max-body 10GiB --response-timeout 20m
   portward site edit ID --set-header 'X-Frame-Options: DENY' \\
       --remove-header Server";
+
+const PRESETS_EXAMPLES: &str = "\
+Examples:
+  portward site presets
+  portward site presets -o json";
 
 const REMOVE_EXAMPLES: &str = "\
 Example:

@@ -25,6 +25,8 @@ pub(crate) enum SiteRequest {
     List,
     /// One of them.
     Show(SiteId),
+    /// What applications want of theirs.
+    Presets,
     /// A new one with these names.
     Add(Vec<HostPattern>, SiteSettings),
     /// Other settings for one, and other names if there are any.
@@ -46,6 +48,8 @@ pub(crate) struct SiteSettings {
     response_timeout: Option<Option<WaitLimit>>,
     idle_timeout: Option<Option<WaitLimit>>,
     headers: Option<HeaderRules>,
+    /// Of a new site.
+    preset: Option<String>,
 }
 
 /// Says which certificate an https upstream may have; a file is not read yet.
@@ -62,13 +66,14 @@ impl SiteRequest {
         let id = |text: &str| SiteId::parse(text).map_err(Failure::usage);
         Ok(match command {
             SiteCommand::List(args) => (Self::List, args.server, args.output),
+            SiteCommand::Presets(args) => (Self::Presets, args.server, args.output),
             SiteCommand::Show(args) => (Self::Show(id(&args.id)?), args.server, args.output),
             SiteCommand::Add(args) => {
                 let names = parse_names(&args.names).map_err(Failure::usage)?;
-                let settings = SiteSettings::parse(args.settings)?;
-                if settings.upstreams.is_empty() {
+                let settings = SiteSettings { preset: args.preset, ..SiteSettings::parse(args.settings)? };
+                if settings.upstreams.is_empty() && settings.preset.is_none() {
                     return Err(Failure::usage(anyhow!(
-                        "a site needs the application behind it: --upstream http://HOST:PORT"
+                        "a site needs the application behind it: --upstream http://HOST:PORT, or --upstream portal for the portal"
                     )));
                 }
                 (Self::Add(names, settings), args.server, args.output)
@@ -90,6 +95,10 @@ impl SiteRequest {
             Self::List => {
                 let sites = client.list_sites().await?;
                 return terminal.result(&sites, |colour| show::sites(&sites, colour));
+            }
+            Self::Presets => {
+                let presets = client.list_presets().await?;
+                return terminal.result(&presets, |colour| show::presets(&presets, colour));
             }
             Self::Remove(id) => {
                 let removed = client.remove_site(&id).await?;
@@ -129,6 +138,7 @@ impl SiteSettings {
             response_timeout: wait(args.response_timeout).map_err(bad("--response-timeout"))?,
             idle_timeout: wait(args.idle_timeout).map_err(bad("--idle-timeout"))?,
             headers: parse_headers(&args.set_header, &args.remove_header, args.no_header_rules)?,
+            preset: None,
         })
     }
 
@@ -146,6 +156,7 @@ impl SiteSettings {
             idle_timeout: update.idle_timeout,
             set_headers: update.set_headers,
             remove_headers: update.remove_headers,
+            preset: self.preset.clone(),
         })
     }
 

@@ -45,6 +45,7 @@ fn words_become_requests() {
         ("binding remove b1", Request::Binding(BindingRequest::Remove(BindingId::parse("b1").unwrap()))),
         ("site list", Request::Site(SiteRequest::List)),
         ("site show s1", Request::Site(SiteRequest::Show(SiteId::parse("s1").unwrap()))),
+        ("site presets", Request::Site(SiteRequest::Presets)),
         ("site remove s1", Request::Site(SiteRequest::Remove(SiteId::parse("s1").unwrap()))),
         ("certificate list", Request::Certificate(CertificateRequest::List)),
         ("certificate show c1", Request::Certificate(CertificateRequest::Show(id("c1")))),
@@ -81,6 +82,17 @@ fn words_become_requests() {
         ("acme attempt a1", Request::Acme(AcmeRequest::Attempt(AttemptId::parse("a1").unwrap()))),
         ("store backup --out f", Request::Store(StoreRequest::Backup("f".into()))),
         ("store restore f", Request::Store(StoreRequest::Restore("f".into()))),
+        (
+            "audit list --who ada --day 2026-11-20 --limit 5 --before 01X",
+            Request::Audit(AuditRequest::List(portward_api::AuditQuery {
+                who: Some("ada".to_owned()),
+                what: None,
+                day: Some("2026-11-20".to_owned()),
+                limit: Some(5),
+                cursor: Some("01X".to_owned()),
+            })),
+        ),
+        ("audit verify --known ab", Request::Audit(AuditRequest::Verify(Some("ab".to_owned())))),
     ] {
         assert_eq!(request(words), expected, "{words}");
     }

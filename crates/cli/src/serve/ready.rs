@@ -1,7 +1,8 @@
-//! The line that says where a server that has started is reached.
+//! The lines that say where a server that has started is reached, and how its first owner comes.
 
 use std::net::SocketAddr;
 
+use portward_api::SetupLinkView;
 use portward_server::BoundBinding;
 
 /// `ready`, the bindings with http first, and the admin listener; a line of its own for scripts that wait for it.
@@ -17,9 +18,23 @@ pub(super) fn line(bound: &[BoundBinding], admin: SocketAddr) -> String {
     line
 }
 
+/// `setup`, the link for other machines with the thumbprint that a browser sees there, and the one for this machine.
+pub(super) fn setup_line(setup: &SetupLinkView) -> String {
+    let mut line = String::from("setup");
+    if let Some(link) = &setup.link {
+        line.push_str(&format!(" {}", link.expose()));
+        if let Some(thumbprint) = &setup.thumbprint {
+            line.push_str(&format!(" sha256 {thumbprint}"));
+        }
+    }
+    line.push_str(&format!(" local {}\n", setup.loopback_link.expose()));
+    line
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use portward_api::SecretText;
     use portward_core::{BindingId, Scheme};
 
     use super::*;
@@ -39,5 +54,23 @@ mod tests {
         ];
         assert_eq!(line(&bound, admin), "ready http://[::]:8080 https://[::]:8443 admin http://127.0.0.1:8442\n");
         assert_eq!(line(&[], admin), "ready admin http://127.0.0.1:8442\n");
+    }
+
+    #[test]
+    fn the_setup_line_has_the_links_and_what_a_browser_sees() {
+        let text = |text: &str| SecretText::new(text.to_owned());
+        let mut setup = SetupLinkView {
+            loopback_link: text("http://127.0.0.1:8442/setup#st_1"),
+            link: Some(text("https://door:8443/setup#st_1")),
+            thumbprint: Some("6a1c".to_owned()),
+            expires: "2026-11-20T13:00:00Z".to_owned(),
+            file: "data/setup-link".to_owned(),
+        };
+        assert_eq!(
+            setup_line(&setup),
+            "setup https://door:8443/setup#st_1 sha256 6a1c local http://127.0.0.1:8442/setup#st_1\n"
+        );
+        setup.link = None;
+        assert_eq!(setup_line(&setup), "setup local http://127.0.0.1:8442/setup#st_1\n");
     }
 }

@@ -103,6 +103,7 @@ fn sites_are_a_line_each_and_one_site_is_a_line_for_each_setting() {
         idle_timeout: None,
         set_headers: vec![portward_api::HeaderSet { name: "X-Frame-Options".to_owned(), value: "DENY".to_owned() }],
         remove_headers: vec!["Server".to_owned(), "X-Powered-By".to_owned()],
+        preset: Some("octopus".to_owned()),
     };
     insta::assert_snapshot!(sites(std::slice::from_ref(&view), Colour::None), @r"
     ID    NAMES         UPSTREAMS              FORCE HTTPS  HSTS      CERTIFICATE
@@ -116,6 +117,7 @@ fn sites_are_a_line_each_and_one_site_is_a_line_for_each_setting() {
     force HTTPS       browsers
     HSTS              15552000
     certificate       auto
+    preset            octopus
     max body          10GiB
     response timeout  20m
     sets header       X-Frame-Options: DENY
@@ -258,4 +260,43 @@ fn colour_comes_on_top_of_words() {
         stripped = stripped.replace(code, "");
     }
     assert_eq!(stripped, plain);
+}
+
+#[test]
+fn the_audit_says_who_did_what_and_where_it_is_broken() {
+    use portward_api::{AuditBreakView, AuditEndView, AuditPage, AuditVerification, AuditView};
+    let record = AuditView {
+        id: "01B".to_owned(),
+        at: "2026-11-20T14:32:07Z".to_owned(),
+        who: "ada".to_owned(),
+        actor: Some("user".to_owned()),
+        address: Some("192.0.2.7".to_owned()),
+        what: "add site shop".to_owned(),
+        changes: Vec::new(),
+        number: Some(7),
+        previous: None,
+        sha256: "ab".repeat(32),
+    };
+    let page = AuditPage { items: vec![record], next_cursor: Some("01B".to_owned()) };
+    let text = audit(&page, Colour::None);
+    assert!(text.contains("ada from 192.0.2.7  add site shop  01B\nOlder ones: --before 01B\n"), "{text}");
+    let none = AuditPage { items: Vec::new(), next_cursor: None };
+    assert!(audit(&none, Colour::None).starts_with("No record."));
+    let end = AuditEndView { id: "01B".to_owned(), number: 7, sha256: "ab".repeat(32) };
+    let whole = AuditVerification {
+        ok: true,
+        records: 7,
+        older: 2,
+        end: Some(end),
+        broken: None,
+        breaks: 0,
+        has_known: Some(true),
+    };
+    let text = audit_verified(&whole);
+    assert!(text.starts_with("The audit is whole: 7 records") && text.contains(&"ab".repeat(32)), "{text}");
+    let broken = AuditBreakView { key: "audit-head".to_owned(), number: Some(9), message: "it is cut".to_owned() };
+    let cut = AuditVerification { ok: false, broken: Some(broken), breaks: 2, has_known: Some(false), ..whole };
+    let text = audit_verified(&cut);
+    assert!(text.starts_with("The audit is broken at audit-head, number 9: it is cut.\n"), "{text}");
+    assert!(text.contains("first of 2") && text.contains("No record has the hash"), "{text}");
 }

@@ -103,6 +103,11 @@ async fn answer(request: Request, seen: Arc<Mutex<Vec<Asked>>>, answers: Arc<Ans
         seen.push(Asked { line, body });
         answers(seen.len() - 1, &path)
     };
+    // A list comes as its only page.
+    let answer = match serde_json::from_slice::<Value>(&answer) {
+        Ok(list @ Value::Array(_)) => json!({ "items": list, "next_cursor": null }).to_string().into_bytes(),
+        _ => answer,
+    };
     Response::builder().status(status).body(Body::from(answer)).unwrap()
 }
 

@@ -52,7 +52,7 @@ fn answer_once(config: ServerConfig) -> (u16, JoinHandle<Option<String>>) {
             }
             asked.push(byte[0]);
         }
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]").unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 31\r\n\r\n{\"items\":[],\"next_cursor\":null}").unwrap();
         Some(String::from_utf8(asked).unwrap())
     });
     (port, server)
@@ -73,7 +73,7 @@ fn a_token_goes_to_a_server_whose_authority_is_trusted() {
     let ran = list(directory.path(), port, &authorities);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "[]\n", ""));
     let asked = server.join().unwrap().unwrap();
-    assert!(asked.starts_with("GET /api/v1/bindings HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.starts_with("GET /api/v1/bindings?limit=1000 HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("\r\nauthorization: Bearer ptw_marker\r\n"), "{asked}");
 }
 
@@ -87,5 +87,45 @@ fn no_token_goes_to_a_server_of_another_authority() {
     let told = format!("portward: the TLS handshake with https://localhost:{port} failed.");
     assert!(ran.stderr.starts_with(&told) && ran.stderr.contains("SSL_CERT_FILE"), "{ran:?}");
     assert!(ran.stderr.contains("UnknownIssuer") && !ran.stderr.contains("ptw_marker"), "{ran:?}");
+    assert_eq!(server.join().unwrap(), None);
+}
+
+/// A certificate that nobody vouches for, with its SHA-256.
+fn self_signed() -> (String, ServerConfig) {
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec!["front.test".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    (portward_core::Thumbprint::of(leaf.der()).to_string(), config)
+}
+
+#[test]
+fn a_server_is_known_by_its_thumbprint_whatever_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let (thumbprint, config) = self_signed();
+    let (port, server) = answer_once(config);
+    let mut command = program(directory.path());
+    command.env("PORTWARD_TOKEN", "ptw_marker").env("PORTWARD_THUMBPRINT", &thumbprint);
+    command.env("PORTWARD_URL", format!("https://localhost:{port}"));
+    let ran = run_with(command.args(["binding", "list", "-o", "json"]), "");
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "[]\n", ""));
+    assert!(server.join().unwrap().unwrap().contains("\r\nauthorization: Bearer ptw_marker\r\n"));
+}
+
+#[test]
+fn no_token_goes_to_a_server_of_another_thumbprint() {
+    let directory = tempfile::tempdir().unwrap();
+    let ((got, config), (expected, _)) = (self_signed(), self_signed());
+    let (port, server) = answer_once(config);
+    let mut command = program(directory.path());
+    command.env("PORTWARD_TOKEN", "ptw_marker").env("PORTWARD_THUMBPRINT", &expected);
+    let ran = run_with(command.args(["binding", "list", "--url"]).arg(format!("https://localhost:{port}")), "");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains(&got) && ran.stderr.contains(&expected), "{ran:?}");
+    assert!(!ran.stderr.contains("ptw_marker"), "{ran:?}");
     assert_eq!(server.join().unwrap(), None);
 }

@@ -10,6 +10,7 @@ mod harness;
 mod late;
 mod logging;
 mod pooling;
+mod portal;
 mod refusals;
 mod secure;
 mod tunnels;

@@ -35,7 +35,7 @@ pub(crate) async fn exchange<D: Downstream>(
     loop {
         let (mut held, reused) = match lease.take() {
             Some(lease) => (lease, true),
-            None => match Box::pin(upstreams.connect(site, turn, &client.served.tls_client, limits)).await {
+            None => match Box::pin(upstreams.connect(site, turn, &client.served)).await {
                 Ok(lease) => (lease, false),
                 Err(failure) => return Exchanged::Answer(failure),
             },

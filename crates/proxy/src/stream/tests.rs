@@ -51,7 +51,7 @@ impl Stream {
 
     /// Whether it is TLS.
     pub(crate) fn is_tls(&self) -> bool {
-        self.tls.is_some()
+        matches!(self.0, Kind::Tls(..))
     }
 }
 
@@ -81,7 +81,8 @@ async fn pairs() -> [(&'static str, Stream, Stream); 2] {
     let (tcp, peer) = sockets().await;
     let upstream = Upstream::parse("https://shop.test").unwrap();
     let roots = TlsClient::new();
-    let (server, client) = join!(accept(tcp), roots.connect(peer, &upstream, &UpstreamTrust::DangerInsecure));
+    let (server, client) =
+        join!(accept(tcp), roots.connect(peer, upstream.address().unwrap(), &UpstreamTrust::DangerInsecure));
     let (plain, other) = sockets().await;
     [("tls", server, client.unwrap()), ("plain", Stream::plain(plain), Stream::plain(other))]
 }
@@ -92,7 +93,10 @@ fn pattern(length: usize) -> Vec<u8> {
 
 /// What a connection holds while it idles.
 fn held(stream: &Stream) -> usize {
-    stream.tls.as_ref().map_or(0, |records| records.held_bytes())
+    match &stream.0 {
+        Kind::Tls(_, records) => records.held_bytes(),
+        Kind::Plain(_) | Kind::Within(_) => 0,
+    }
 }
 
 #[tokio::test]

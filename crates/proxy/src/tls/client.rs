@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use portward_core::{Host, Thumbprint, Upstream, UpstreamTrust};
+use portward_core::{Host, Thumbprint, UpstreamAddress, UpstreamTrust};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore,
     client::UnbufferedClientConnection,
@@ -152,7 +152,7 @@ impl TlsClient {
     pub(crate) async fn connect(
         &self,
         tcp: TcpStream,
-        upstream: &Upstream,
+        upstream: &UpstreamAddress,
         trust: &UpstreamTrust,
     ) -> Result<Stream, UpstreamTlsError> {
         let failed = |cause| UpstreamTlsError { upstream: upstream.to_string(), cause };

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use portward_core::{Host, Scheme, Upstream, UpstreamTrust};
+use portward_core::{Host, Scheme, Upstream, UpstreamAddress, UpstreamTrust};
 use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     answer::Fault,
+    served::Served,
     stream::Stream,
     tls::{TlsClient, UpstreamTlsError},
 };
@@ -52,6 +53,15 @@ pub(crate) enum DialError {
         /// The time-out.
         limit: Duration,
     },
+    /// Nobody takes connections to the portal.
+    #[error("the portal took no connection within {} s", .limit.as_secs_f32())]
+    PortalBusy {
+        /// The time-out.
+        limit: Duration,
+    },
+    /// The operating system gives no connection to the portal.
+    #[error("no connection to the portal can be made")]
+    Portal(#[source] io::Error),
     /// TLS could not be agreed on, or the certificate is not accepted.
     #[error(transparent)]
     Tls(UpstreamTlsError),
@@ -63,15 +73,30 @@ impl DialError {
         match self {
             Self::Dns { .. } => Fault::UpstreamDns,
             Self::Refused { .. } => Fault::UpstreamRefused,
-            Self::Unreachable { .. } | Self::TimedOut { .. } => Fault::UpstreamUnreachable,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::PortalBusy { .. } | Self::Portal(_) => {
+                Fault::UpstreamUnreachable
+            }
             Self::Tls(_) => Fault::UpstreamTls,
         }
     }
 }
 
+/// Connects, within [`Limits::upstream_connect`](crate::limits::Limits::upstream_connect).
+pub(super) async fn dial(upstream: &Upstream, trust: &UpstreamTrust, served: &Served) -> Result<Stream, DialError> {
+    let limit = served.limits.upstream_connect;
+    match upstream {
+        Upstream::Address(address) => dial_address(address, trust, &served.tls_client, limit).await,
+        Upstream::Portal => match served.portal.connect(limit).await {
+            Ok(Some(pair)) => Ok(Stream::within(pair)),
+            Ok(None) => Err(DialError::PortalBusy { limit }),
+            Err(error) => Err(DialError::Portal(error)),
+        },
+    }
+}
+
 /// Connects, looking a name up first; all of it, TLS included, is done within `limit`.
-pub(super) async fn dial(
-    upstream: &Upstream,
+async fn dial_address(
+    upstream: &UpstreamAddress,
     trust: &UpstreamTrust,
     tls: &TlsClient,
     limit: Duration,

@@ -1,26 +1,28 @@
-//! The loopback listener: health, readiness, metrics and a status page, for tools and browsers on the same machine.
+//! The loopback listener: the portal and the API, health, readiness and metrics, for browsers and tools on the same
+//! machine.
 //!
-//! It changes nothing and shows no secret. A name that a page elsewhere made point at this machine is refused,
-//! so that the page cannot read what is here (DNS rebinding).
+//! It works whatever becomes of the bindings: the way back in for who locked himself out.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, extract::State, response::Response, routing::get};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
-use portward_core::{Authority, Host};
-use portward_proxy::{Clock, Proxy};
+use http::{HeaderValue, Request, header};
+use portward_proxy::Proxy;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
 };
-use tower_service::Service;
 
-use super::{ACCEPT_PAUSE, CONNECTIONS, metrics, page, serve_connection};
+use super::{ACCEPT_PAUSE, CONNECTIONS, metrics};
 use crate::{
     renewals::Engine,
     served::Served,
     tasks::{Shutdown, notice::RenewalBoard},
+    web::{
+        Entrance, Way,
+        connection::{self, Patience},
+    },
 };
 
 /// Is the bound listener.
@@ -49,19 +51,17 @@ pub(crate) enum LoopbackError {
     },
 }
 
-/// Is what the pages show.
+/// Is what is measured.
 #[derive(Clone, Debug)]
-pub(crate) struct Shown {
+pub(crate) struct Measuring {
     /// What is served.
     pub(crate) served: Arc<Served>,
-    /// Whether it goes on being served.
+    /// What went through.
     pub(crate) proxy: Arc<Proxy>,
     /// How renewals stand.
     pub(crate) board: Arc<RenewalBoard>,
     /// What renewals there were.
     pub(crate) engine: Arc<Engine>,
-    /// The time.
-    pub(crate) clock: Clock,
 }
 
 impl Loopback {
@@ -82,8 +82,7 @@ impl Loopback {
     }
 
     /// Serves until shutdown.
-    pub(crate) async fn serve(self: Arc<Self>, shown: Shown, shutdown: Shutdown) {
-        let router = router(shown);
+    pub(crate) async fn serve(self: Arc<Self>, entrance: Arc<Entrance>, shutdown: Shutdown) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -94,10 +93,10 @@ impl Loopback {
             };
             while connections.try_join_next().is_some() {}
             match accepted {
-                Ok((stream, _)) => {
-                    let (router, shutdown) = (router.clone(), shutdown.clone());
+                Ok((stream, peer)) => {
+                    let (entrance, shutdown) = (Arc::clone(&entrance), shutdown.clone());
                     connections.spawn(async move {
-                        serve_peer(stream, router, shutdown).await;
+                        serve_peer(stream, peer, entrance, shutdown).await;
                         drop(permit);
                     });
                 }
@@ -111,94 +110,33 @@ impl Loopback {
     }
 }
 
-async fn serve_peer(stream: TcpStream, router: Router, shutdown: Shutdown) {
+async fn serve_peer(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>, shutdown: Shutdown) {
     let answer = move |request: Request<Body>| {
-        let mut router = router.clone();
+        let entrance = Arc::clone(&entrance);
         async move {
-            if !names_this_machine(request.headers()) {
-                let text = "This listener answers to localhost, 127.0.0.1 and [::1] only.\n";
-                return response(StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", text.to_owned());
-            }
-            match router.call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
+            let way = Way::loopback(request.headers(), peer);
+            entrance.answer(way, request).await
         }
     };
-    serve_connection(stream, answer, shutdown).await;
+    connection::serve(stream, Patience::Short, answer, shutdown).await;
 }
 
-fn router(shown: Shown) -> Router {
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(readiness))
-        .route("/metrics", get(measure))
-        .route("/", get(status))
-        .with_state(shown)
+/// What is on this listener alone: numbers for whoever measures on the same machine.
+pub(crate) fn metrics_router(measured: Measuring) -> Router {
+    Router::new().route("/metrics", get(measure)).with_state(measured)
 }
 
-/// The process lives and answers.
-async fn health() -> Response {
-    response(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
-}
-
-/// Everything that is wanted is bound and served, or why not.
-async fn readiness(State(shown): State<Shown>) -> Response {
-    let mut reasons = shown.served.now().unready();
-    if shown.proxy.is_draining() {
-        reasons.push("the server is ending".to_owned());
-    }
-    if reasons.is_empty() {
-        return response(StatusCode::OK, "text/plain; charset=utf-8", "ready\n".to_owned());
-    }
-    let text = format!("not ready\n{}\n", reasons.join("\n"));
-    response(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", text)
-}
-
-async fn measure(State(shown): State<Shown>) -> Response {
+async fn measure(State(measuring): State<Measuring>) -> Response {
     let text = metrics::text(&metrics::Measured {
-        served: &shown.served.now(),
-        counts: shown.proxy.counts(),
-        standings: shown.board.all(),
-        attempts: shown.engine.attempts_ended(),
-        turns: shown.engine.turns(),
+        served: &measuring.served.now(),
+        counts: measuring.proxy.counts(),
+        standings: measuring.board.all(),
+        attempts: measuring.engine.attempts_ended(),
+        turns: measuring.engine.turns(),
     });
-    response(StatusCode::OK, metrics::MEDIA_TYPE, text)
-}
-
-async fn status(State(shown): State<Shown>) -> Response {
-    let text = page::status(&shown.served.now(), shown.clock.now());
-    let mut response = response(StatusCode::OK, "text/html; charset=utf-8", text);
-    if let Ok(value) = HeaderValue::try_from(page::content_security_policy()) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);
-    }
-    response
-}
-
-fn response(status: StatusCode, media_type: &'static str, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
     response
-}
-
-/// Whether the request was meant for this machine by one of the names that only it can have.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Some(Ok(authority)) = host.to_str().ok().map(Authority::parse) else { return false };
-    match authority.host {
-        Host::Ip(address) => address.is_loopback(),
-        Host::Name(name) => name.as_str() == "localhost",
-    }
 }
 
 #[cfg(test)]
@@ -214,31 +152,5 @@ mod tests {
         }
         let bound = Loopback::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         assert_ne!(bound.address().port(), 0);
-    }
-
-    #[test]
-    fn only_names_of_this_machine_are_answered() {
-        for (hosts, expected) in [
-            (&["localhost"][..], true),
-            (&["LOCALHOST.:8442"], true),
-            (&["127.0.0.1:8442"], true),
-            (&["127.1.2.3"], true),
-            (&["[::1]:8442"], true),
-            (&["evil.example"], false),
-            (&["localhost.evil.example"], false),
-            (&["10.0.0.1"], false),
-            (&["127.0.0.1.evil.example:80"], false),
-            (&["localhost:x"], false),
-            (&["user@localhost"], false),
-            (&[""], false),
-            (&[], false),
-            (&["localhost", "evil.example"], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for host in hosts {
-                headers.append(header::HOST, host.parse().unwrap());
-            }
-            assert_eq!(names_this_machine(&headers), expected, "{hosts:?}");
-        }
     }
 }

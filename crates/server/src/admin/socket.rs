@@ -1,4 +1,4 @@
-//! The Unix socket in the data directory, on which the whole API is.
+//! The Unix socket in the data directory.
 //!
 //! The operating system says which user asks (`SO_PEERCRED`); only the server's own user and root are answered.
 
@@ -22,8 +22,16 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{ACCEPT_PAUSE, CONNECTIONS, serve_connection, user};
-use crate::{app::AppError, rest::problem_response, tasks::Shutdown};
+use super::{ACCEPT_PAUSE, CONNECTIONS, user};
+use crate::{
+    app::AppError,
+    rest::problem_response,
+    tasks::Shutdown,
+    web::{
+        Way,
+        connection::{self, Patience},
+    },
+};
 
 /// Is the bound socket; its file goes away with it.
 #[derive(Debug)]
@@ -125,13 +133,14 @@ async fn serve_peer(stream: UnixStream, own_uid: u32, api: Router, shutdown: Shu
                 return problem_response(&AppError::not_permitted(message), None);
             };
             request.extensions_mut().insert(actor);
+            request.extensions_mut().insert(Way::socket());
             match api.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             }
         }
     };
-    serve_connection(stream, answer, shutdown).await;
+    connection::serve(stream, Patience::Short, answer, shutdown).await;
 }
 
 fn is_trusted(uid: u32, own_uid: u32) -> bool {

@@ -10,9 +10,9 @@ use portward_store::work;
 use super::{Allowed, App, AppError, right};
 
 impl App {
-    /// Lists the newest attempts of all certificates, newest first.
+    /// Lists the attempts for all certificates that are kept, newest first.
     pub(crate) async fn list_attempts(&self, _by: &Allowed<right::View>) -> Result<Vec<AttemptView>, AppError> {
-        self.attempts(None, MOST_LISTED).await
+        self.attempts(None, usize::MAX).await
     }
 
     /// Lists the attempts for one certificate, newest first.
@@ -22,7 +22,7 @@ impl App {
         id: &str,
     ) -> Result<Vec<AttemptView>, AppError> {
         let id = super::certificates::find(&self.served().desired, id)?.value.id.clone();
-        self.attempts(Some(&id), MOST_LISTED).await
+        self.attempts(Some(&id), usize::MAX).await
     }
 
     /// Shows one attempt.
@@ -96,6 +96,3 @@ fn problem(problem: &AcmeProblem) -> AcmeProblemView {
             .collect(),
     }
 }
-
-/// More are read by nobody at once.
-const MOST_LISTED: usize = 100;

@@ -50,7 +50,9 @@ impl App {
             return Ok(Restored { revision: self.parts.store.revision().await?.0, records: backup.keys() as u64 });
         }
         self.refuse_at_the_end()?;
-        let restored_by = RestoredBy { who: by.actor().to_string(), at: self.now() };
+        let actor = by.actor();
+        let (who, kind, address) = (actor.to_string(), actor.kind(), actor.address());
+        let restored_by = RestoredBy { who, actor: kind, address, at: self.now() };
         let store = &*self.parts.store;
         let restored = restore_into(store, &file.path, &self.parts.master, Existing::Replace, &restored_by).await;
         let restored = restored.map_err(restore_error)?;

@@ -1,7 +1,7 @@
 //! Use cases of bindings. A new one is tried for real before it is saved.
 
 use portward_api::{BindingCreate, BindingView, Removed};
-use portward_core::{Binding, BindingId, CertificateId, Revision, Scheme, preference};
+use portward_core::{Binding, BindingId, CertificateId, Revision, Scheme, Timestamp, preference};
 use portward_proxy::BindError;
 use portward_store::{
     change::Expected,
@@ -38,7 +38,8 @@ impl App {
         let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
         let id = slug(&format!("{scheme}-{}", address.port()), "binding", is_taken);
         let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
-        let default_certificate = default_certificate(&desired, scheme, input.default_certificate.as_deref(), self)?;
+        let default_certificate =
+            default_certificate(&desired, scheme, input.default_certificate.as_deref(), self.now())?;
         let binding = Binding { id, scheme, address, default_certificate };
         let mut others = desired.bindings.iter().map(|stored| &stored.value);
         if let Some(other) = others.find(|other| other.overlaps(&binding)) {
@@ -132,11 +133,11 @@ fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Binding>, AppEr
 }
 
 /// The certificate for clients that name no host: the one asked for, else that of another binding, else the best there is.
-fn default_certificate(
+pub(super) fn default_certificate(
     desired: &Desired,
     scheme: Scheme,
     asked: Option<&str>,
-    app: &App,
+    now: Timestamp,
 ) -> Result<Option<CertificateId>, AppError> {
     if scheme == Scheme::Http {
         return match asked {
@@ -156,7 +157,6 @@ fn default_certificate(
     if let Some(id) = of_others.into_iter().find(|id| desired.certificate(id).is_some()) {
         return Ok(Some(id.clone()));
     }
-    let now = app.now();
     let best = desired.certificates.iter().filter_map(|stored| {
         let facts = &stored.value.current_version()?.facts;
         let status = facts.validity.status(now, desired.settings.warning);
@@ -165,7 +165,8 @@ fn default_certificate(
     Ok(best.max_by_key(|(rank, _)| *rank).map(|(_, id)| id.clone()))
 }
 
-fn unsaved(binding: &Binding, error: &BindError) -> AppError {
+/// Says that a binding was not added, and why.
+pub(super) fn unsaved(binding: &Binding, error: &BindError) -> AppError {
     AppError::refused(
         bind_code(error),
         format!("the binding {} was not added: {error} Nothing was saved.", binding.url()),

@@ -1,8 +1,12 @@
 //! Use cases of certificates.
 
 mod import;
+mod inspect;
+mod usage;
 mod view;
 
+use axum::body::Body;
+use bytes::Bytes;
 use portward_api::{
     CertificateExport, CertificateOutcome, CertificateRollback, CertificateTaken, CertificateVersionView,
     CertificateView, ExportFormat, FindingView, FindingWeight, Removed, SelfSignedCreate,
@@ -18,6 +22,7 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, new_key_id, right, slug};
+pub(crate) use usage::{Usage, Uses};
 pub(super) use view::{of_bundle as view_of_bundle, view};
 
 /// Is a file with a certificate and its private key.
@@ -26,6 +31,22 @@ pub(crate) struct ExportedFile {
     pub(crate) media_type: &'static str,
     /// What is in it.
     pub(crate) content: Zeroizing<Vec<u8>>,
+}
+
+impl ExportedFile {
+    /// The content, as the body of an answer that is wiped once it is sent.
+    pub(crate) fn into_body(self) -> Body {
+        Body::from(Bytes::from_owner(Wiped(self.content)))
+    }
+}
+
+/// Is wiped once it is sent.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl App {
@@ -278,7 +299,7 @@ pub(super) fn new_id(desired: &Desired, name: &str) -> Result<CertificateId, App
 }
 
 /// Who names a certificate.
-fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
+pub(super) fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
     let mut users = Vec::new();
     for site in fixed_sites(desired, id) {
         users.push(format!("site \"{}\"", site.id));

@@ -66,12 +66,8 @@ impl App {
             .map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())))
             .collect();
         dns::open(&input.kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
-        let is_secret = |name: &str| {
-            let kind = dns::kinds().iter().find(|kind| kind.word == input.kind);
-            kind.is_none_or(|kind| kind.settings.iter().any(|setting| setting.name == name && setting.secret))
-        };
         let (secrets, plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            settings.into_iter().partition(|(name, _)| is_secret(name));
+            settings.into_iter().partition(|(name, _)| is_secret(&input.kind, name));
         let plain: BTreeMap<String, String> =
             plain.into_iter().map(|(name, value)| (name, value.as_str().to_owned())).collect();
         let deciding = self.decide().await;
@@ -138,6 +134,29 @@ impl App {
     }
 }
 
+/// Whether a setting of a kind is never shown.
+fn is_secret(kind: &str, name: &str) -> bool {
+    let kind = dns::kinds().iter().find(|known| known.word == kind);
+    kind.is_none_or(|kind| kind.settings.iter().any(|setting| setting.name == name && setting.secret))
+}
+
+/// Refuses a secret among what everybody may see, and the other way round.
+pub(super) fn check_secret<'a>(
+    kind: &str,
+    mut plain: impl Iterator<Item = &'a String>,
+    mut secrets: impl Iterator<Item = &'a String>,
+) -> Result<(), AppError> {
+    if let Some(name) = plain.find(|name| is_secret(kind, name)) {
+        let message = format!("settings.{name}: it is a secret; declare it below secrets, with env or file");
+        return Err(AppError::refused("secret-in-settings", message));
+    }
+    if let Some(name) = secrets.find(|name| !is_secret(kind, name)) {
+        let message = format!("secrets.{name}: it is no secret; declare it below settings, with its value");
+        return Err(AppError::refused("setting-in-secrets", message));
+    }
+    Ok(())
+}
+
 /// The DNS provider of that id.
 pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<StoredDnsProvider>, AppError> {
     let found = DnsProviderId::parse(id).ok().and_then(|id| desired.dns_provider(&id));
@@ -158,7 +177,8 @@ fn view(stored: &StoredDnsProvider, desired: &Desired) -> DnsProviderView {
     }
 }
 
-fn users(desired: &Desired, id: &DnsProviderId) -> Vec<String> {
+/// The certificates for which a DNS provider writes.
+pub(super) fn users(desired: &Desired, id: &DnsProviderId) -> Vec<String> {
     let uses = |stored: &&portward_store::desired::StoredCertificate| {
         stored.value.management.managed().is_some_and(|managed| managed.dns.as_ref() == Some(id))
     };

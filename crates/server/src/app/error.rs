@@ -1,11 +1,11 @@
 //! How the application says no: one value, that each face renders in its way.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use http::StatusCode;
 use portward_api::{FindingView, FindingWeight};
 use portward_certs::{Finding, ReadError, Weight};
-use portward_store::{Revision, StoreError, change::CommitError};
+use portward_store::{Revision, StoreError, access::ReadAccessError, change::CommitError};
 
 /// Says why something was not done.
 ///
@@ -16,6 +16,7 @@ pub(crate) struct AppError {
     code: &'static str,
     message: String,
     findings: Vec<FindingView>,
+    retry_after: Option<Duration>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -73,7 +74,7 @@ impl AppError {
 
     /// A status and code of its own.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), findings: Vec::new(), cause: None }
+        Self { status, code, message: message.into(), findings: Vec::new(), retry_after: None, cause: None }
     }
 
     /// What was found about a certificate.
@@ -88,10 +89,29 @@ impl AppError {
         self
     }
 
+    /// When it may be tried again, if that is a matter of time.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Adds when it may be tried again.
+    #[must_use]
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
     /// Adds what lies below.
     #[must_use]
     pub(crate) fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
+        self
+    }
+
+    /// Says of which thing among several it is told.
+    #[must_use]
+    pub(crate) fn within(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
         self
     }
 
@@ -156,6 +176,16 @@ impl From<CommitError> for AppError {
                 ),
             ),
             CommitError::Store(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<ReadAccessError> for AppError {
+    fn from(error: ReadAccessError) -> Self {
+        match error {
+            ReadAccessError::Store(error) => Self::from(error),
+            // Nobody is let in by a record that cannot be read.
+            error @ ReadAccessError::Record { .. } => Self::internal("it cannot be read who may do what", error),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Ids for new things: readable for what operators name on the command line, random for the rest.
 
-use portward_core::KeyId;
+use aws_lc_rs::rand;
+use portward_api::SecretText;
+use portward_core::{KeyId, secret_text};
+use zeroize::Zeroizing;
 
 use super::AppError;
 
@@ -40,13 +43,23 @@ pub(crate) fn new_key_id() -> Result<KeyId, AppError> {
 
 /// Random bytes as hexadecimal digits, two for each.
 pub(crate) fn random_hex<const N: usize>() -> Result<String, AppError> {
-    let mut bytes = [0; N];
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider
-        .secure_random
-        .fill(&mut bytes)
-        .map_err(|_| AppError::internal("the system gives no random bytes", "no random bytes"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(random_bytes::<N>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Makes a secret of 256 bits, in letters and digits.
+pub(crate) fn random_secret() -> Result<SecretText, AppError> {
+    loop {
+        if let Some(text) = secret_text(&*random_bytes()?) {
+            return Ok(SecretText::new(text));
+        }
+    }
+}
+
+/// Random bytes, wiped when they go.
+pub(crate) fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, AppError> {
+    let mut bytes = Zeroizing::new([0; N]);
+    rand::fill(&mut *bytes).map_err(|_| AppError::internal("the system gives no random bytes", "no random bytes"))?;
+    Ok(bytes)
 }
 
 /// Leaves room for a number in the 64 characters of an id.

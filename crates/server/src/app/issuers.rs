@@ -232,7 +232,8 @@ pub(super) fn challenge(text: &str) -> Result<ChallengeKind, AppError> {
     })
 }
 
-fn parse(input: &IssuerCreate) -> Result<(Issuer, Option<Secret>), AppError> {
+/// Reads what is asked for; its id is made later.
+pub(super) fn parse(input: &IssuerCreate) -> Result<(Issuer, Option<Secret>), AppError> {
     let eab = match &input.eab {
         None => None,
         Some(eab) => {
@@ -277,7 +278,8 @@ fn resolver(text: &str) -> Result<SocketAddr, AppError> {
     })
 }
 
-fn users(desired: &Desired, id: &IssuerId) -> Vec<String> {
+/// The certificates that are asked of an issuer.
+pub(super) fn users(desired: &Desired, id: &IssuerId) -> Vec<String> {
     let uses = |stored: &&portward_store::desired::StoredCertificate| {
         stored.value.management.managed().is_some_and(|managed| managed.issuers.contains(id))
     };

@@ -1,5 +1,7 @@
 //! Let's Encrypt as Octopus has it: one name, one command.
 
+mod facts;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, LetsEncryptStatus};
@@ -21,6 +23,8 @@ use super::{
     right, slug,
 };
 use crate::tasks::publish::bind_code;
+
+pub(crate) use facts::LetsEncryptFacts;
 
 impl App {
     /// Has the server's own name kept by a CA: issuer, certificate and binding in one change.

@@ -1,6 +1,7 @@
 //! Use cases of managed certificates: asking for one, renewing, revoking, and seeing how it stands.
 
 mod input;
+mod standing;
 
 use std::sync::Arc;
 
@@ -28,7 +29,8 @@ use super::{
     new_key_id, right,
 };
 use crate::renewals::outlook;
-pub(super) use input::renew_before;
+pub(super) use input::{managed, renew_before};
+pub(crate) use standing::RenewalStanding;
 
 impl App {
     /// Asks for a managed certificate; it is self-signed until the CA has issued.
@@ -284,20 +286,15 @@ impl App {
         let order = OrderProgress::read(store, id).await.map_err(unreadable)?;
         let attempt = self.attempts(Some(id), 1).await?.into_iter().next();
         let now = self.now();
-        let due = outlook(stored, managed, &renewal, self.parts.engine.cluster());
-        let retry_at = renewal.retry_at.filter(|at| *at > now && *at > due.at);
-        let next = retry_at.unwrap_or(due.at).max(if due.at == Timestamp::EPOCH { now } else { due.at });
+        let standing::Next { at: next, retry_at, held, mut why } = self.next(stored, managed, &renewal, order.is_some());
         let version = stored.value.current_version();
         let issued = version.filter(|version| version.source == Source::Acme);
-        let mut why = due.why;
         if let Some(retry_at) = retry_at {
             why = format!("{why}; {} failed, and it is tried again at {retry_at}", counted(renewal.failures));
         }
-        let held = self.parts.engine.held(managed, &renewal).filter(|until| *until > next && order.is_none());
         if let Some(until) = held {
             why = format!("{why}; no CA is to be asked before {until}, as they are in trouble or said so");
         }
-        let next = held.unwrap_or(next);
         let to_place = order.iter().filter(|order| order.stage == Stage::Challenged).flat_map(|order| {
             let txts = order.challenges.iter().filter_map(|challenge| challenge.txt.as_ref());
             txts.filter(|txt| txt.by_hand()).map(|txt| format!("TXT record {} with the value {}", txt.name, txt.value))
@@ -389,5 +386,5 @@ fn counted(attempts: u32) -> String {
 }
 
 /// Long enough for a CA that is down, and a reminder that it is no certificate to stay with.
-const BRIDGE_DAYS: u32 = 90;
+pub(super) const BRIDGE_DAYS: u32 = 90;
 const DAY: u64 = 24 * 3600;

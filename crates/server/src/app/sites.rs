@@ -4,14 +4,14 @@ pub(super) mod input;
 
 use portward_api::{HeaderSet, Removed, SiteCreate, SiteUpdate, SiteView};
 use portward_core::{
-    HeaderRules, HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, SiteLimits, UpstreamTrust,
+    HeaderRules, HostPattern, Preset, Scheme, Settings, Site, SiteCertificate, SiteId, SiteLimits, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected},
     desired::{Desired, Stored},
 };
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, presets, right, slug};
 use crate::tasks::publish::{list, uncovered};
 
 impl App {
@@ -35,6 +35,7 @@ impl App {
         input: &SiteCreate,
         apply: Apply,
     ) -> Result<Revised<SiteView>, AppError> {
+        let (input, preset) = presets::filled(input)?;
         let names = input::names(&input.names)?;
         let mut site = Site {
             // Its id is made when it is known which are taken.
@@ -47,7 +48,7 @@ impl App {
             certificate: SiteCertificate::Auto,
             limits: SiteLimits::default(),
             headers: HeaderRules::default(),
-            preset: None,
+            preset: preset.and_then(Preset::preset_id),
         };
         let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
         input::limits(&mut site.limits, limits.map(Option::as_deref))?;
@@ -168,6 +169,7 @@ pub(crate) fn view(site: &Site, settings: &Settings) -> SiteView {
         idle_timeout: site.limits.idle.map(|limit| limit.to_string()),
         set_headers: site.headers.set().iter().map(header).collect(),
         remove_headers: site.headers.remove().to_vec(),
+        preset: site.preset.as_ref().map(ToString::to_string),
     }
 }
 
@@ -181,7 +183,7 @@ fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError
 }
 
 /// Refuses a site that contradicts the others, or itself.
-fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
+pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
     for Stored { value: other, .. } in desired.sites.iter().filter(|stored| stored.value.id != site.id) {
         if let Some(name) = site.names.iter().find(|name| other.names.contains(name)) {
             return Err(AppError::conflict(
@@ -193,7 +195,8 @@ fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
             ));
         }
     }
-    let has_https = site.upstreams.iter().any(|upstream| upstream.scheme == Scheme::Https);
+    let mut addresses = site.upstreams.iter().filter_map(Upstream::address);
+    let has_https = addresses.any(|address| address.scheme == Scheme::Https);
     if site.upstream_trust != UpstreamTrust::System && !has_https {
         return Err(AppError::refused(
             "upstream-trust-without-https",

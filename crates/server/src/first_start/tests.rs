@@ -49,7 +49,8 @@ async fn an_empty_store_gets_what_the_flags_say() {
 async fn a_machine_without_a_usable_name_gets_its_certificate_too() {
     let desired = seeded(&flags(&[], &["127.0.0.1:0"], None), "no host name").await.unwrap();
     assert_eq!(desired.certificates[0].value.current_version().unwrap().facts.names.len(), 3);
-    assert!(desired.sites.is_empty());
+    let site = &desired.sites[0].value;
+    assert_eq!((site.id.as_str(), site.names.as_slice(), site.is_portal()), ("portal", &[HostPattern::Any][..], true));
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@ use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::frame::{Frame, Nav};
+use super::{
+    frame::{Frame, Nav},
+    view::sentence_case,
+};
 use crate::app::{Actor, App, AppError, chain_text};
 
 /// A page for somebody who came too far: what is wrong, and where to go on.
@@ -39,6 +42,15 @@ pub(super) fn with_status(status: StatusCode, page: &impl Template) -> Result<Re
     Ok(respond(status, text))
 }
 
+/// 200 with a file to keep.
+pub(super) fn file(media_type: &'static str, content: Body) -> Response {
+    let mut response = Response::new(content);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    protect(headers);
+    response
+}
+
 /// 303: the browser asks for another page with GET (RFC 9110 section 15.4.4).
 pub(super) fn see_other(location: &str) -> Response {
     let mut response = respond(StatusCode::SEE_OTHER, String::new());
@@ -60,14 +72,14 @@ pub(super) fn sign_in_first(request: &Request) -> Response {
 /// The page of an error, for somebody who may not have signed in.
 pub(crate) fn error_page(error: &AppError) -> Response {
     log(error);
-    let page = ErrorPage { status: error.status().as_u16(), title: title(error.status()), message: sentence(error) };
+    let page = ErrorPage { status: error.status().as_u16(), title: title(error), message: sentence(error) };
     with_status(error.status(), &page).unwrap_or_else(|_| respond(error.status(), error.to_string()))
 }
 
 /// The page of an error, inside the portal.
 pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Response {
     log(error);
-    let title = title(error.status());
+    let title = title(error);
     let page = FramedErrorPage {
         frame: Frame::new(app, actor, Nav::None, title),
         title,
@@ -80,18 +92,25 @@ pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Respon
 
 /// The message of an error as a sentence.
 pub(super) fn sentence(error: &AppError) -> String {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let mut sentence: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    sentence.push_str(letters.as_str());
+    as_sentence(&error.to_string())
+}
+
+/// A message as a sentence.
+pub(super) fn as_sentence(message: &str) -> String {
+    let mut sentence = sentence_case(message);
     if !sentence.ends_with(['.', '?', '!', ':']) {
         sentence.push('.');
     }
     sentence
 }
 
-fn title(status: StatusCode) -> &'static str {
-    match status {
+fn title(error: &AppError) -> &'static str {
+    match error.code() {
+        "https-required" | "token-over-http" => return "The portal is for https",
+        "misdirected" => return "The portal does not know this name",
+        _ => {}
+    }
+    match error.status() {
         StatusCode::FORBIDDEN => "You may not do this",
         StatusCode::NOT_FOUND => "There is nothing here",
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => "Something else is in the way",

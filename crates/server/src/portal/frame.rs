@@ -95,6 +95,11 @@ impl Frame {
     }
 }
 
+/// All places of the navigation: which, where, its icon, what it is called.
+pub(super) fn places() -> impl Iterator<Item = &'static (Nav, &'static str, &'static str, &'static str)> {
+    GROUPS.iter().flat_map(|group| group.places)
+}
+
 const GROUPS: &[Group] = &[
     Group { heading: None, places: &[(Nav::Overview, "/", "i-overview", "Overview")] },
     Group {

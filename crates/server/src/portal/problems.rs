@@ -20,22 +20,29 @@ use crate::{
 struct ProblemsPage {
     frame: Frame,
     lead: String,
-    problems: Vec<Shown>,
+    problems: Vec<ShownProblem>,
 }
 
-struct Shown {
-    mark: Mark,
-    what: String,
-    message: String,
-    remedy: String,
-    code: &'static str,
-    path: Option<String>,
+/// Is one problem as a page shows it.
+pub(super) struct ShownProblem {
+    /// How bad it is.
+    pub(super) mark: Mark,
+    /// What it is about.
+    pub(super) what: String,
+    /// What is wrong, and why.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) remedy: String,
+    /// The stable word.
+    pub(super) code: &'static str,
+    /// The page of what it is about.
+    pub(super) path: Option<String>,
 }
 
 /// Shows all of them, the worst first.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let served = visit.app.served();
-    let problems: Vec<Shown> = served.problems.iter().map(shown).collect();
+    let problems: Vec<ShownProblem> = served.problems.iter().map(shown).collect();
     let lead = match problems.len() {
         0 => "Everything that was asked for is served.".to_owned(),
         count => format!("{}, the worst first.", counted(count, "problem")),
@@ -43,7 +50,8 @@ pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError
     answer::html(&ProblemsPage { frame: visit.frame(Nav::Problems, "Problems"), lead, problems })
 }
 
-fn shown(problem: &Problem) -> Shown {
+/// What is shown of a problem.
+pub(super) fn shown(problem: &Problem) -> ShownProblem {
     let mark = match problem.severity {
         Severity::Error => Mark::Bad,
         Severity::Warning => Mark::Warn,
@@ -56,5 +64,5 @@ fn shown(problem: &Problem) -> Shown {
     };
     let what = problem.subject.to_string();
     let (message, remedy) = (problem.message.clone(), problem.remedy.clone());
-    Shown { mark, what, message, remedy, code: problem.code, path }
+    ShownProblem { mark, what, message, remedy, code: problem.code, path }
 }

@@ -103,6 +103,37 @@ pub(super) fn day(at: Timestamp) -> String {
     format!("{} {name} {}", part(8..10).trim_start_matches('0'), part(0..4))
 }
 
+/// As in "Sun 29 Nov 2026".
+pub(super) fn weekday(at: Timestamp) -> String {
+    // 1970-01-01 was a Thursday.
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let index = usize::try_from(at.unix().div_euclid(86_400).rem_euclid(7)).unwrap_or_default();
+    format!("{} {}", DAYS.get(index).copied().unwrap_or_default(), day(at))
+}
+
+/// A time to come as it is said in a list: "now", "today 15:10", "tomorrow 02:40", "22 Nov 03:12", "4 Jan 2028".
+pub(super) fn upcoming(at: Timestamp, now: Timestamp) -> String {
+    if at <= now {
+        return "now".to_owned();
+    }
+    let text = at.to_string();
+    let time = text.get(11..16).unwrap_or_default();
+    match at.unix().div_euclid(86_400) - now.unix().div_euclid(86_400) {
+        0 => format!("today {time}"),
+        1 => format!("tomorrow {time}"),
+        2..300 => {
+            let day = day(at);
+            format!("{} {time}", day.rsplit_once(' ').map_or(day.as_str(), |(day, _)| day))
+        }
+        _ => day(at),
+    }
+}
+
+/// The time of a day, as in "14:10:02".
+pub(super) fn time_of_day(at: Timestamp) -> String {
+    at.to_string().get(11..19).unwrap_or_default().to_owned()
+}
+
 /// A count with a comma at each thousand.
 pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -120,6 +151,14 @@ pub(super) fn grouped(count: u64) -> String {
 pub(super) fn counted(count: usize, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {noun}{s}", grouped(count as u64))
+}
+
+/// A text with a capital at its start.
+pub(super) fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut sentence: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    sentence.push_str(letters.as_str());
+    sentence
 }
 
 /// A thumbprint in groups of four, as it is compared by eye.
@@ -159,6 +198,17 @@ mod tests {
             assert_eq!(relative(at(now.unix() + offset), now), expected, "{offset}");
         }
         assert_eq!(absolute(at(1_795_000_000)), "18 Nov 2026, 11:06 UTC");
+        assert_eq!(weekday(at(1_795_000_000)), "Wed 18 Nov 2026");
+        assert_eq!(time_of_day(at(1_795_000_000)), "11:06:40");
+        for (offset, expected) in [
+            (0, "now"),
+            (3600, "today 12:06"),
+            (86_400, "tomorrow 11:06"),
+            (4 * 86_400, "22 Nov 11:06"),
+            (400 * 86_400, "23 Dec 2027"),
+        ] {
+            assert_eq!(upcoming(at(now.unix() + offset), now), expected, "{offset}");
+        }
     }
 
     #[test]

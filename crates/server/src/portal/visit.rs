@@ -1,10 +1,13 @@
 //! One request of a browser, read and permitted.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     body::Body,
-    extract::{FromRequest, Multipart, RawPathParams, Request},
+    extract::{DefaultBodyLimit, FromRequest, Multipart, RawPathParams, Request},
     response::Response,
 };
 use http::{StatusCode, header};
@@ -28,7 +31,8 @@ pub(super) struct Visit<R> {
     /// The address itself.
     pub(super) path: String,
     params: BTreeMap<String, String>,
-    request: Option<Request>,
+    /// Locked by nobody: a body alone cannot be looked at from two threads, and a page may be.
+    request: Mutex<Option<Request>>,
 }
 
 /// Is a request of somebody who may not have signed in.
@@ -54,7 +58,7 @@ impl<R: Right> Visit<R> {
         let by = actor.may::<R>()?;
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
         let path = request.uri().path().to_owned();
-        Ok(Self { app, by, query, path, params: collect(params), request: Some(request) })
+        Ok(Self { app, by, query, path, params: collect(params), request: Mutex::new(Some(request)) })
     }
 
     /// What the address has at `{name}`.
@@ -64,13 +68,18 @@ impl<R: Right> Visit<R> {
 
     /// Reads the body as a form.
     pub(super) async fn form(&mut self) -> Result<Form, AppError> {
-        read_form(self.request.take()).await
+        read_form(self.take()).await
     }
 
     /// Reads the body as a form with files (RFC 7578).
     pub(super) async fn multipart(&mut self) -> Result<Multipart, AppError> {
-        let request = self.request.take().unwrap_or_default();
+        let mut request = self.take().unwrap_or_default();
+        DefaultBodyLimit::max(FILES_LIMIT).apply(&mut request);
         Multipart::from_request(request, &()).await.map_err(|error| AppError::malformed("form", error.to_string()))
+    }
+
+    fn take(&mut self) -> Option<Request> {
+        self.request.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Asks for another right, for a part of a page that needs more than the page.
@@ -128,3 +137,5 @@ async fn read_form(request: Option<Request>) -> Result<Form, AppError> {
 
 /// Pasted PEM files are the longest fields there are.
 const FORM_LIMIT: usize = 1024 * 1024;
+/// A handful of the largest certificate files.
+const FILES_LIMIT: usize = 4 * portward_certs::MAX_PFX_BYTES;

@@ -10,11 +10,12 @@ use portward_api::{
 };
 use portward_certs::MAX_FOREIGN_BYTES;
 
-use super::{answer, body::SMALL, call::Call};
+use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, right};
 
 pub(super) async fn list_issuers(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_issuers(&call.by).await?)
+    let issuers = call.app.list_issuers(&call.by).await?;
+    answer::page(&call, Order::Ascending, issuers, |view| view.id.clone())
 }
 
 pub(super) async fn show_issuer(call: Call<right::View>) -> Result<Response, AppError> {
@@ -33,17 +34,16 @@ pub(super) async fn remove_issuer(mut call: Call<right::IssuerChange>) -> Result
 }
 
 pub(super) async fn roll_over_account(mut call: Call<right::IssuerChange>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     call.no_body().await?;
     answer::json(&call.app.roll_over_account(&call.by, call.id()).await?)
 }
 
 pub(super) async fn list_dns_kinds(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_dns_kinds(&call.by))
+    answer::page(&call, Order::Ascending, call.app.list_dns_kinds(&call.by), |view| view.kind.clone())
 }
 
 pub(super) async fn list_dns_providers(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_dns_providers(&call.by))
+    answer::page(&call, Order::Ascending, call.app.list_dns_providers(&call.by), |view| view.id.clone())
 }
 
 pub(super) async fn show_dns_provider(call: Call<right::View>) -> Result<Response, AppError> {
@@ -62,7 +62,8 @@ pub(super) async fn remove_dns_provider(mut call: Call<right::IssuerChange>) -> 
 }
 
 pub(super) async fn list_attempts(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_attempts(&call.by).await?)
+    let attempts = call.app.list_attempts(&call.by).await?;
+    answer::page(&call, Order::Descending, attempts, |view| format!("{} {}", view.began, view.id))
 }
 
 pub(super) async fn show_attempt(call: Call<right::View>) -> Result<Response, AppError> {
@@ -70,11 +71,13 @@ pub(super) async fn show_attempt(call: Call<right::View>) -> Result<Response, Ap
 }
 
 pub(super) async fn list_certificate_attempts(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_certificate_attempts(&call.by, call.id()).await?)
+    let attempts = call.app.list_certificate_attempts(&call.by, call.id()).await?;
+    answer::page(&call, Order::Descending, attempts, |view| view.id.clone())
 }
 
 pub(super) async fn list_renewals(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_renewals(&call.by).await?)
+    let renewals = call.app.list_renewals(&call.by).await?;
+    answer::page(&call, Order::Ascending, renewals, |view| view.certificate.clone())
 }
 
 pub(super) async fn show_renewal(call: Call<right::View>) -> Result<Response, AppError> {
@@ -91,19 +94,16 @@ pub(super) async fn request(mut call: Call<right::CertificateChange>) -> Result<
 }
 
 pub(super) async fn renew(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: CertificateRenew = call.json(SMALL).await?;
     answer::json(&call.app.renew_certificate(&call.by, call.id(), &input).await?)
 }
 
 pub(super) async fn revoke(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: CertificateRevoke = call.json(SMALL).await?;
     answer::json(&call.app.revoke_certificate(&call.by, call.id(), &input).await?)
 }
 
 pub(super) async fn unmanage(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     call.no_body().await?;
     answer::revised(&call.app.unmanage_certificate(&call.by, call.id(), call.precondition).await?)
 }
@@ -118,25 +118,21 @@ pub(super) async fn show_letsencrypt(call: Call<right::View>) -> Result<Response
 }
 
 pub(super) async fn renew_letsencrypt(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: CertificateRenew = call.json(SMALL).await?;
     answer::json(&call.app.renew_letsencrypt(&call.by, &input).await?)
 }
 
 pub(super) async fn disable_letsencrypt(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     call.no_body().await?;
     answer::json(&call.app.disable_letsencrypt(&call.by).await?)
 }
 
 pub(super) async fn check(mut call: Call<right::View>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: AcmeCheck = call.json(SMALL).await?;
     answer::json(&call.app.check_name(&call.by, &input).await?)
 }
 
 pub(super) async fn simulate(mut call: Call<right::View>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: SimulateRequest = call.json(SMALL).await?;
     answer::json(&call.app.simulate(&call.by, &input).await?)
 }

@@ -2,9 +2,14 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use portward_api::PROBLEM_JSON;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use portward_api::{PROBLEM_JSON, Page};
 use serde::Serialize;
 
+use super::{
+    call::Call,
+    query::{Part, cursor},
+};
 use crate::app::{AppError, Revised, chain_text};
 
 /// 200 with a view.
@@ -23,6 +28,53 @@ pub(super) fn revised<T: Serialize>(revised: &Revised<T>) -> Result<Response, Ap
         response.headers_mut().insert(header::ETAG, value);
     }
     Ok(response)
+}
+
+/// 200 with the part of a list that is asked for, and `Link` to the following one (RFC 8288).
+///
+/// The items are in the order of their keys, so that a page begins where the one before ended whatever happened meanwhile.
+pub(super) fn page<R, T: Serialize>(
+    call: &Call<R>,
+    order: Order,
+    mut items: Vec<T>,
+    key: impl Fn(&T) -> String,
+) -> Result<Response, AppError> {
+    let Part { limit, after } = &call.query.part;
+    items.sort_by_cached_key(&key);
+    if order == Order::Descending {
+        items.reverse();
+    }
+    if let Some(after) = after {
+        let is_over = |item: &T| match order {
+            Order::Ascending => key(item) <= *after,
+            Order::Descending => key(item) >= *after,
+        };
+        items.drain(..items.partition_point(is_over));
+    }
+    let has_more = items.len() > *limit;
+    items.truncate(*limit);
+    let next_cursor = items.last().filter(|_| has_more).map(|last| cursor(&key(last)));
+    let link = next_cursor.as_ref().map(|cursor| {
+        let others = call.query.others.iter().map(|(name, value)| {
+            let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+            format!("&{name}={value}")
+        });
+        format!("<{}?limit={limit}&cursor={cursor}{}>; rel=\"next\"", call.path, others.collect::<String>())
+    });
+    let mut response = json(&Page { items, next_cursor })?;
+    if let Some(value) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
+        response.headers_mut().insert(header::LINK, value);
+    }
+    Ok(response)
+}
+
+/// Says which way a list runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By the ids.
+    Ascending,
+    /// The newest first.
+    Descending,
 }
 
 /// 201 with a view, its revision and where it is now; 200 in a dry run.
@@ -51,7 +103,11 @@ pub(crate) fn problem_response(error: &AppError, instance: Option<String>) -> Re
         tracing::debug!(error = chain_text(error), error.code = error.code(), "a request was refused");
     }
     let body = serde_json::to_vec(&error.to_problem(instance)).unwrap_or_default();
-    response(status, PROBLEM_JSON, Body::from(body))
+    let mut response = response(status, PROBLEM_JSON, Body::from(body));
+    if let Some(wait) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    response
 }
 
 fn response(status: StatusCode, media_type: &'static str, body: Body) -> Response {

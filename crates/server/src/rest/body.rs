@@ -41,7 +41,7 @@ pub(super) fn demand_type(headers: &HeaderMap, wanted: &str) -> Result<(), AppEr
 }
 
 /// Reads a whole body; it may have secrets in it, so our copy is wiped.
-async fn bytes(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, AppError> {
+pub(super) async fn bytes(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, AppError> {
     let mut bytes: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {

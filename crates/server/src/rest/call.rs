@@ -1,17 +1,32 @@
 //! One request, read and permitted.
 
-use std::sync::Arc;
+use std::{any::TypeId, sync::Arc};
 
 use axum::{
     body::Body,
     extract::{RawPathParams, Request},
 };
-use http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use portward_core::Revision;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
-use super::{body, table::actor_of};
-use crate::app::{Allowed, App, AppError, Apply, Precondition, Right};
+use super::{
+    body,
+    doc::{Body as Described, Doc, Takes},
+    openapi::Document,
+    query::Query,
+    replay::{Claim, fingerprint},
+    table::actor_of,
+};
+use crate::{
+    app::{
+        Actor, Allowed, App, AppError, Apply, Precondition, Right,
+        access::{account::Me, sign_in::Origin},
+    },
+    web::{Listener, Way},
+};
 
 /// Is a request whose actor has the right that its route needs.
 pub(super) struct Call<R> {
@@ -23,24 +38,73 @@ pub(super) struct Call<R> {
     pub(super) apply: Apply,
     /// What it demands to find: `If-Match`.
     pub(super) precondition: Precondition,
+    /// What describes the API.
+    pub(super) document: Option<Arc<Document>>,
+    /// All that the address says.
+    pub(super) query: Query,
+    /// The address itself.
+    pub(super) path: String,
+    method: Method,
+    raw_query: String,
+    doc: Arc<Doc>,
     id: Option<String>,
+    headers: HeaderMap,
+    body: Body,
+}
+
+/// Is a request of somebody who may not have signed in.
+pub(super) struct OpenCall {
+    /// What answers it.
+    pub(super) app: Arc<App>,
+    /// Who asks; an error if they did not show it.
+    pub(super) actor: Result<Actor, AppError>,
+    way: Option<Way>,
+    doc: Arc<Doc>,
     headers: HeaderMap,
     body: Body,
 }
 
 impl<R: Right> Call<R> {
     /// Asks for the right first, and reads the rest after that.
-    pub(super) fn read(app: Arc<App>, params: &RawPathParams, request: Request) -> Result<Self, AppError> {
-        let actor = actor_of(&request).ok_or_else(|| {
-            let message = "it is not known who asks; use the admin socket in the data directory";
-            AppError::new(StatusCode::UNAUTHORIZED, "not-authenticated", message)
-        })?;
+    pub(super) fn read(
+        app: Arc<App>,
+        doc: Arc<Doc>,
+        params: &RawPathParams,
+        request: Request,
+    ) -> Result<Self, AppError> {
+        let actor = actor_of(&request)?;
         let by = actor.may::<R>()?;
-        let apply = apply(request.uri().query().unwrap_or_default())?;
-        let precondition = precondition(request.headers())?;
+        let query = Query::parse(request.uri().query().unwrap_or_default(), &doc.takes)?;
+        let precondition = match *request.method() {
+            // What only reads may be asked for with it, and is what it is.
+            Method::GET => Precondition::None,
+            _ => precondition(request.headers(), doc.takes)?,
+        };
         let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value.to_owned());
-        let (parts, body) = request.into_parts();
-        Ok(Self { app, by, apply, precondition, id, headers: parts.headers, body })
+        let (mut parts, body) = request.into_parts();
+        let document = parts.extensions.remove();
+        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
+        let (path, method, headers) = (parts.uri.path().to_owned(), parts.method, parts.headers);
+        let apply = query.apply;
+        Ok(Self { app, by, apply, precondition, document, query, path, method, raw_query, doc, id, headers, body })
+    }
+
+    /// What the request is called by its client: `Idempotency-Key`. The body is read for it, and stays.
+    pub(super) async fn claim(&mut self) -> Result<Option<(Claim, [u8; 32])>, AppError> {
+        let mut keys = self.headers.get_all(IDEMPOTENCY_KEY).iter();
+        let Some(key) = keys.next() else { return Ok(None) };
+        let usable = |message: &str| AppError::malformed("idempotency-key", message.to_owned());
+        if !self.doc.takes_key() || self.method != Method::POST {
+            return Err(usable("no answer is kept for this; leave Idempotency-Key out"));
+        }
+        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && keys.next().is_none());
+        let key = key.ok_or_else(|| usable("Idempotency-Key is one text of 1 to 255 visible characters"))?.to_owned();
+        let bytes = body::bytes(std::mem::take(&mut self.body), LARGEST_KEYED).await?;
+        let precondition = self.headers.get(header::IF_MATCH).map(|value| value.as_bytes()).unwrap_or_default();
+        let fingerprint = fingerprint(&[self.raw_query.as_bytes(), precondition, &bytes]);
+        self.body = Body::from(Bytes::from_owner(Wiped(bytes)));
+        let route = format!("{} {}", self.method, self.path);
+        Ok(Some((Claim { actor: self.by.actor().to_string(), route, key }, fingerprint)))
     }
 
     /// The id in the path.
@@ -48,19 +112,19 @@ impl<R: Right> Call<R> {
         self.id.as_deref().unwrap_or_default()
     }
 
-    /// Reads the body as JSON of at most that many bytes.
-    pub(super) async fn json<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, AppError> {
-        body::json(&self.headers, std::mem::take(&mut self.body), limit).await
+    /// A header, if it is there and can be read.
+    pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
-    /// Refuses a dry run, where there is nothing that could be tried.
-    pub(super) fn no_dry_run(&self) -> Result<(), AppError> {
-        match self.apply {
-            Apply::Now => Ok(()),
-            Apply::DryRun => {
-                Err(AppError::malformed("unknown-parameter", "there is no dry run of this; leave dry_run out"))
-            }
-        }
+    /// A parameter of the address that is this route's own.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.others.get(name).map(String::as_str)
+    }
+
+    /// Reads the body as JSON of at most that many bytes; it is of the type that the table says.
+    pub(super) async fn json<T: DeserializeOwned + 'static>(&mut self, limit: usize) -> Result<T, AppError> {
+        read_json(&self.doc, &self.headers, std::mem::take(&mut self.body), limit).await
     }
 
     /// Refuses a body, where none has a meaning.
@@ -75,27 +139,88 @@ impl<R: Right> Call<R> {
     }
 }
 
-/// Reads the query: `dry_run` is all that is known.
-fn apply(query: &str) -> Result<Apply, AppError> {
-    let mut apply = Apply::Now;
-    for part in query.split('&').filter(|part| !part.is_empty()) {
-        apply = match part {
-            "dry_run=true" => Apply::DryRun,
-            "dry_run=false" => Apply::Now,
-            // A dry run that is misspelt must not become a real one.
-            other => {
-                let name = other.split('=').next().unwrap_or_default();
-                let message = format!("the query has \"{name}\"; known is dry_run, which is true or false");
-                return Err(AppError::malformed("unknown-parameter", message));
-            }
-        };
+impl OpenCall {
+    /// Reads a request.
+    pub(super) fn read(app: Arc<App>, doc: Arc<Doc>, request: Request) -> Result<Self, AppError> {
+        Query::parse(request.uri().query().unwrap_or_default(), &doc.takes)?;
+        precondition(request.headers(), doc.takes)?;
+        if request.headers().contains_key(IDEMPOTENCY_KEY) {
+            // What is answered here is a session, or who somebody is, and is not kept.
+            let message = "no answer is kept for this; leave Idempotency-Key out";
+            return Err(AppError::malformed("idempotency-key", message));
+        }
+        let (actor, way) = (actor_of(&request), request.extensions().get::<Way>().cloned());
+        let (parts, body) = request.into_parts();
+        Ok(Self { app, actor, way, doc, headers: parts.headers, body })
     }
-    Ok(apply)
+
+    /// Who asks; an error if they did not show it.
+    pub(super) fn take_actor(&mut self) -> Result<Actor, AppError> {
+        std::mem::replace(&mut self.actor, Err(AppError::internal("nobody asks", "the actor was taken")))
+    }
+
+    /// Somebody who signed in, and acts for themselves.
+    pub(super) async fn me(&mut self) -> Result<Me, AppError> {
+        let actor = self.take_actor()?;
+        self.app.me(&actor).await
+    }
+
+    /// The way of the request, where a browser can keep a session on it.
+    pub(super) fn browser_way(&self) -> Result<Way, AppError> {
+        let way = self.way.clone().filter(|way| way.listener != Listener::Socket).ok_or_else(|| {
+            let message = "there are no sessions on the admin socket, where the operating system says who asks";
+            AppError::refused("no-session", message)
+        })?;
+        self.demand_privacy()?;
+        Ok(way)
+    }
+
+    /// Refuses secrets that others could have read on their way; the entrance does so before.
+    pub(super) fn demand_privacy(&self) -> Result<(), AppError> {
+        if self.way.as_ref().is_some_and(Way::is_private) {
+            return Ok(());
+        }
+        let message = "over plain http others can read along, so no secret is taken here; use the https address";
+        Err(AppError::new(StatusCode::FORBIDDEN, "https-required", message))
+    }
+
+    /// From where the request came.
+    pub(super) fn origin(&self) -> Origin {
+        let agent = self.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Origin { address: self.way.as_ref().and_then(|way| way.client), agent: agent.map(str::to_owned) }
+    }
+
+    /// Reads the body as JSON of at most that many bytes; it is of the type that the table says.
+    pub(super) async fn json<T: DeserializeOwned + 'static>(&mut self, limit: usize) -> Result<T, AppError> {
+        read_json(&self.doc, &self.headers, std::mem::take(&mut self.body), limit).await
+    }
+
+    /// Refuses a body, where none has a meaning.
+    pub(super) async fn no_body(&mut self) -> Result<(), AppError> {
+        body::none(std::mem::take(&mut self.body)).await
+    }
+}
+
+async fn read_json<T: DeserializeOwned + 'static>(
+    doc: &Doc,
+    headers: &HeaderMap,
+    sent: Body,
+    limit: usize,
+) -> Result<T, AppError> {
+    if !matches!(&doc.body, Some(Described::Json(described, _)) if *described == TypeId::of::<T>()) {
+        let cause = format!("{} is described with another body than it reads", doc.id);
+        return Err(AppError::internal("the body cannot be read", cause));
+    }
+    body::json(headers, sent, limit).await
 }
 
 /// Reads `If-Match`: `*` or one entity tag of ours, which is a revision in quotes.
-fn precondition(headers: &HeaderMap) -> Result<Precondition, AppError> {
+fn precondition(headers: &HeaderMap, takes: Takes) -> Result<Precondition, AppError> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Precondition::None) };
+    if !takes.if_match {
+        // Who demands something must not be answered as if it had been looked at.
+        return Err(AppError::malformed("if-match", "nothing is compared with If-Match here; leave it out"));
+    }
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
         return Ok(Precondition::None);
@@ -107,24 +232,24 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, AppError> {
     Ok(Precondition::Revision(Revision(revision)))
 }
 
+/// Is wiped once it is read.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The name of the header (draft-ietf-httpapi-idempotency-key-header).
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The largest body whose answer is kept: more than any but files of other programs.
+const LARGEST_KEYED: usize = 64 * 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn a_dry_run_is_asked_for_by_the_query() {
-        for (query, expected) in [
-            ("", Ok(Apply::Now)),
-            ("dry_run=false", Ok(Apply::Now)),
-            ("dry_run=true", Ok(Apply::DryRun)),
-            ("dryrun=true", Err("unknown-parameter")),
-            ("dry_run=1", Err("unknown-parameter")),
-            ("dry_run=true&x=y", Err("unknown-parameter")),
-        ] {
-            assert_eq!(apply(query).map_err(|error| error.code()), expected, "{query}");
-        }
-    }
 
     #[test]
     fn if_match_is_a_revision_in_quotes() {
@@ -137,7 +262,9 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::IF_MATCH, value.parse().unwrap());
-            assert_eq!(precondition(&headers).map_err(|error| error.code()), expected, "{value}");
+            let takes = Takes { if_match: true, ..Takes::default() };
+            assert_eq!(precondition(&headers, takes).map_err(|error| error.code()), expected, "{value}");
+            assert_eq!(precondition(&headers, Takes::default()).unwrap_err().code(), "if-match");
         }
     }
 }

@@ -1,18 +1,16 @@
 //! `/api/v1/certificates`.
 
-use axum::{body::Body, response::Response};
-use bytes::Bytes;
+use axum::response::Response;
 use portward_api::{
     CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken, SelfSignedCreate,
 };
 use portward_certs::MAX_PFX_BYTES;
-use zeroize::Zeroizing;
 
-use super::{answer, body::SMALL, call::Call};
+use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, Revised, right};
 
 pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_certificates(&call.by))
+    answer::page(&call, Order::Ascending, call.app.list_certificates(&call.by), |view| view.id.clone())
 }
 
 pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
@@ -20,7 +18,8 @@ pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> 
 }
 
 pub(super) async fn list_versions(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_certificate_versions(&call.by, call.id())?)
+    let versions = call.app.list_certificate_versions(&call.by, call.id())?;
+    answer::page(&call, Order::Ascending, versions, |view| format!("{:010}", view.version))
 }
 
 pub(super) async fn import(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
@@ -41,11 +40,9 @@ pub(super) async fn roll_back(mut call: Call<right::CertificateChange>) -> Resul
 }
 
 pub(super) async fn export(mut call: Call<right::CertificateExportPrivateKey>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     let input: CertificateExport = call.json(SMALL).await?;
     let exported = call.app.export_certificate(&call.by, call.id(), &input).await?;
-    let content = Bytes::from_owner(Wiped(exported.content));
-    Ok(answer::file(exported.media_type, Body::from(content)))
+    Ok(answer::file(exported.media_type, exported.into_body()))
 }
 
 pub(super) async fn remove(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
@@ -59,15 +56,6 @@ fn taken_answer(taken: &Revised<CertificateTaken>) -> Result<Response, AppError>
             answer::created(taken, format!("/api/v1/certificates/{}", taken.view.certificate.id))
         }
         CertificateOutcome::NewVersion | CertificateOutcome::Unchanged => answer::revised(taken),
-    }
-}
-
-/// Is wiped once it is sent.
-struct Wiped(Zeroizing<Vec<u8>>);
-
-impl AsRef<[u8]> for Wiped {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
 

@@ -3,11 +3,15 @@
 use axum::response::Response;
 use portward_api::{SiteCreate, SiteUpdate};
 
-use super::{answer, body::SMALL, call::Call};
+use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, right};
 
 pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::json(&call.app.list_sites(&call.by))
+    answer::page(&call, Order::Ascending, call.app.list_sites(&call.by), |view| view.id.clone())
+}
+
+pub(super) async fn list_presets(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::page(&call, Order::Ascending, call.app.list_presets(&call.by), |view| view.id.clone())
 }
 
 pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {

@@ -18,7 +18,6 @@ use super::{answer, call::Call};
 use crate::app::{AppError, right};
 
 pub(super) async fn backup(mut call: Call<right::StoreBackup>) -> Result<Response, AppError> {
-    call.no_dry_run()?;
     call.no_body().await?;
     let file = call.app.back_up(&call.by).await?;
     Ok(answer::file(BACKUP_MEDIA_TYPE, Body::new(FileBody(file))))

@@ -8,48 +8,64 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use http::Method;
+use http::{Method, StatusCode};
 use portward_core::Permission;
 
-use super::{answer::problem_response, call::Call};
-use crate::app::{Actor, App, AppError, Right};
+use super::{
+    answer::problem_response,
+    call::{Call, OpenCall},
+    doc::Doc,
+    replay::Replays,
+};
+use crate::{
+    app::{Actor, App, AppError, Right},
+    web::Unidentified,
+};
 
 /// Collects routes.
 pub(super) struct Table {
     app: Arc<App>,
+    replays: Arc<Replays>,
     router: Router,
     routes: Vec<Route>,
 }
 
 /// Is one row of the table.
-#[derive(Clone, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the authorization tests go through all routes"))]
+#[derive(Clone)]
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    pub(super) permission: Permission,
+    /// None for what is open to everybody, signed in or not; each such handler says itself whom it lets in.
+    pub(super) permission: Option<Permission>,
+    pub(super) doc: Arc<Doc>,
 }
 
 impl Table {
     pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, router: Router::new(), routes: Vec::new() }
+        Self { app, replays: Arc::default(), router: Router::new(), routes: Vec::new() }
     }
 
-    /// Adds a route; the type of the handler says which right it needs.
-    pub(super) fn route<R, H, F>(mut self, method: Method, path: &'static str, handler: H) -> Self
+    /// Adds a route; the type of the handler says which right it needs, and `doc` what it takes and answers.
+    pub(super) fn route<R, H, F>(mut self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
     where
         R: Right,
         H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<Response, AppError>> + Send,
+        F: Future<Output = Result<Response, AppError>> + Send + 'static,
     {
-        let app = Arc::clone(&self.app);
+        let (app, doc) = (Arc::clone(&self.app), Arc::new(doc));
+        let (described, replays) = (Arc::clone(&doc), Arc::clone(&self.replays));
         let serve = move |params: RawPathParams, request: Request| {
-            let (app, handler) = (Arc::clone(&app), handler.clone());
+            let (app, handler, doc) = (Arc::clone(&app), handler.clone(), Arc::clone(&described));
+            let replays = Arc::clone(&replays);
             async move {
                 let instance = request.uri().path().to_owned();
                 let answered = async {
-                    let call = Call::read(app, &params, request)?;
-                    handler(call).await
+                    let mut call = Call::read(app, doc, &params, request)?;
+                    let Some((claim, fingerprint)) = call.claim().await? else { return handler(call).await };
+                    let (now, path) = (call.app.now(), call.path.clone());
+                    let make =
+                        async move { handler(call).await.unwrap_or_else(|error| problem_response(&error, Some(path))) };
+                    replays.answer(claim, fingerprint, now, make).await
                 };
                 answered.await.unwrap_or_else(|error| problem_response(&error, Some(instance)))
             }
@@ -59,11 +75,36 @@ impl Table {
             return self;
         };
         self.router = self.router.route(path, on(filter, serve));
-        self.routes.push(Route { method, path, permission: R::PERMISSION });
+        self.routes.push(Route { method, path, permission: Some(R::PERMISSION), doc });
         self
     }
 
-    #[cfg(test)]
+    /// Adds a route for everybody, signed in or not.
+    pub(super) fn open<H, F>(mut self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        H: Fn(OpenCall) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send,
+    {
+        let (app, doc) = (Arc::clone(&self.app), Arc::new(doc));
+        let described = Arc::clone(&doc);
+        let serve = move |request: Request| {
+            let (app, handler, doc) = (Arc::clone(&app), handler.clone(), Arc::clone(&described));
+            async move {
+                let instance = request.uri().path().to_owned();
+                let answered = async { handler(OpenCall::read(app, doc, request)?).await };
+                answered.await.unwrap_or_else(|error| problem_response(&error, Some(instance)))
+            }
+        };
+        let Ok(filter) = MethodFilter::try_from(method.clone()) else {
+            tracing::error!(%method, path, "a route has a method that cannot be routed");
+            return self;
+        };
+        self.router = self.router.route(path, on(filter, serve));
+        self.routes.push(Route { method, path, permission: None, doc });
+        self
+    }
+
+    /// All rows.
     pub(super) fn routes(&self) -> &[Route] {
         &self.routes
     }
@@ -74,7 +115,17 @@ impl Table {
     }
 }
 
-/// Who asks, as the listener found out; none if nobody did.
-pub(super) fn actor_of(request: &Request) -> Option<Actor> {
-    request.extensions().get::<Actor>().cloned()
+/// Who asks, as was found out at the entrance; or why nobody is known.
+pub(super) fn actor_of(request: &Request) -> Result<Actor, AppError> {
+    if let Some(actor) = request.extensions().get::<Actor>() {
+        return Ok(actor.clone());
+    }
+    let (code, message) = match request.extensions().get::<Unidentified>() {
+        Some(Unidentified(error)) => (error.code(), error.to_string()),
+        None => (
+            "not-authenticated",
+            "it is not known who asks; send a token as Authorization: Bearer, or use the admin socket in the data directory".to_owned(),
+        ),
+    };
+    Err(AppError::new(StatusCode::UNAUTHORIZED, code, message))
 }

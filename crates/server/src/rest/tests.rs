@@ -1,14 +1,18 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use axum::{body::Body, response::Response};
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use portward_api::{PROBLEM_JSON, Problem};
 use portward_core::Permission;
 use tower_service::Service;
 
 use super::*;
-use crate::{app::Actor, fixture::Fixture};
+use crate::{
+    app::{Actor, access::Credential},
+    fixture::Fixture,
+    web::{Listener, Way, cookie},
+};
 
 async fn ask(api: &Router, actor: Option<Actor>, request: Request<Body>) -> Response {
     let mut request = request;
@@ -34,13 +38,14 @@ async fn every_route_refuses_who_is_unknown_or_lacks_its_permission() {
     let fixture = Fixture::start().await;
     let table = table(Arc::clone(&fixture.app));
     let api = fixture.api();
-    assert_eq!(table.routes().len(), 46);
+    assert!(table.routes().len() > 46, "only {} routes", table.routes().len());
     for route in table.routes() {
         let path = route.path.replace("{id}", "x");
+        let Some(needed) = route.permission else { continue };
         let unknown = ask(&api, None, request(&route.method, &path, "")).await;
         assert_eq!(unknown.status(), StatusCode::UNAUTHORIZED, "{} {path}", route.method);
         let others: Vec<Permission> =
-            Permission::ALL.iter().copied().filter(|permission| *permission != route.permission).collect();
+            Permission::ALL.iter().copied().filter(|permission| *permission != needed).collect();
         let refused = ask(&api, Some(Actor::with(&others)), request(&route.method, &path, "")).await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{} {path}", route.method);
         let problem = problem(refused).await;
@@ -49,13 +54,119 @@ async fn every_route_refuses_who_is_unknown_or_lacks_its_permission() {
         let is_question = ["/api/v1/acme/check", "/api/v1/acme/simulate"].contains(&route.path);
         let is_read = route.method == Method::GET || is_question;
         assert_eq!(
-            route.permission == Permission::View,
+            matches!(needed, Permission::View | Permission::AuditView | Permission::UserView),
             is_read,
-            "{}: what is read needs View, and nothing else does",
+            "{}: what is read needs a right to look, and nothing else does",
             route.path
         );
     }
     assert_eq!(fixture.audited().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_open_lets_nobody_in_who_shows_nothing() {
+    let fixture = Fixture::start().await;
+    let open: Vec<_> = table(Arc::clone(&fixture.app)).routes().to_vec();
+    let open: Vec<_> = open.into_iter().filter(|route| route.permission.is_none()).collect();
+    let listed: Vec<String> = open.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    assert_eq!(
+        listed,
+        [
+            "POST /api/v1/setup",
+            "GET /api/v1/session",
+            "POST /api/v1/session",
+            "DELETE /api/v1/session",
+            "POST /api/v1/session/password",
+            "POST /api/v1/session/second-factor",
+            "PUT /api/v1/session/second-factor",
+            "DELETE /api/v1/session/second-factor",
+        ]
+    );
+    let bodies = [
+        "",
+        "{}",
+        r#"{"user": "mara", "password": "x"}"#,
+        r#"{"name": "mara", "password": "lime tree by the door"}"#,
+        r#"{"token": "st_x", "name": "mara", "password": "lime tree by the door"}"#,
+    ];
+    for owned in [false, true] {
+        if owned {
+            fixture.own().await;
+        }
+        let audited = fixture.audited().await;
+        for route in &open {
+            for body in bodies {
+                let mut asked = request(&route.method, route.path, body);
+                asked.extensions_mut().insert(way());
+                let answered = ask(&fixture.api(), None, asked).await;
+                assert!(answered.status().is_client_error(), "{} {} {body}", route.method, route.path);
+                assert_eq!(answered.headers().get(header::SET_COOKIE), None);
+            }
+        }
+        assert_eq!(fixture.audited().await, audited);
+    }
+}
+
+fn way() -> Way {
+    Way { listener: Listener::Loopback, client: Some([127, 0, 0, 1].into()), ..Way::socket() }
+}
+
+async fn json(response: Response) -> serde_json::Value {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn an_owner_comes_by_the_link_and_signs_in_with_a_cookie() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    let link = ask(&api, root(), request(&Method::POST, "/api/v1/setup-link", "")).await;
+    assert_eq!(link.status(), StatusCode::OK);
+    let link = json(link).await;
+    let token = link["loopback_link"].as_str().unwrap().split_once("/setup#").unwrap().1.to_owned();
+    let body = format!(r#"{{"token": "{token}", "name": "Mara", "password": "lime tree by the door"}}"#);
+    let setup = |way: Way| {
+        let mut asked = request(&Method::POST, "/api/v1/setup", &body);
+        asked.extensions_mut().insert(way);
+        asked
+    };
+    let plain = Way { listener: Listener::Binding, ..way() };
+    assert_eq!(problem(ask(&api, None, setup(plain)).await).await.code, "https-required");
+    let made = ask(&api, None, setup(way())).await;
+    assert_eq!(made.status(), StatusCode::OK);
+    assert_eq!(json(made).await["role"], "owner");
+    assert_eq!(problem(ask(&api, None, setup(way())).await).await.code, "owner-exists");
+    let late = ask(&api, root(), request(&Method::POST, "/api/v1/setup-link", "")).await;
+    assert_eq!(problem(late).await.code, "owner-exists");
+
+    let sign_in = |password: &str, way: Way| {
+        let body = format!(r#"{{"user": "mara", "password": "{password}"}}"#);
+        let mut asked = request(&Method::POST, "/api/v1/session", &body);
+        asked.extensions_mut().insert(way);
+        asked
+    };
+    let plain = Way { listener: Listener::Binding, ..way() };
+    assert_eq!(problem(ask(&api, None, sign_in("lime tree by the door", plain)).await).await.code, "https-required");
+    let wrong = ask(&api, None, sign_in("lime tree", way())).await;
+    assert_eq!(wrong.headers()[header::RETRY_AFTER], "1");
+    assert_eq!(problem(wrong).await.detail, "User name or password is wrong. You can try again in 1 second.");
+    fixture.set_now(crate::fixture::now().plus(std::time::Duration::from_secs(1)));
+    let tls = Way { listener: Listener::Binding, is_tls: true, ..way() };
+    let done = ask(&api, None, sign_in("lime tree by the door", tls.clone())).await;
+    assert_eq!(done.status(), StatusCode::OK);
+    let cookie = done.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(cookie.starts_with("__Host-portward="), "{cookie}");
+    let mut shown = HeaderMap::new();
+    shown.insert(header::COOKIE, cookie.split(';').next().unwrap().parse().unwrap());
+    let secret = cookie::session_of(&shown, &tls).unwrap();
+    let actor = fixture.app.identify(Credential::Session(secret)).await.unwrap();
+    assert_eq!((actor.to_string().as_str(), actor.may_all_of(portward_core::Role::Owner)), ("mara", true));
+    let mut out = request(&Method::DELETE, "/api/v1/session", "");
+    out.extensions_mut().insert(tls);
+    let out = ask(&api, Some(actor), out).await;
+    assert_eq!(out.status(), StatusCode::OK);
+    assert!(out.headers()[header::SET_COOKIE].to_str().unwrap().ends_with("Max-Age=0"));
+    assert!(fixture.app.identify(Credential::Session(secret)).await.is_err());
 }
 
 #[tokio::test]
@@ -117,4 +228,67 @@ async fn an_unsafe_request_without_json_is_refused() {
         let dry = request(&Method::POST, &format!("{path}?dry_run=true"), "");
         assert_eq!(problem(ask(&api, root(), dry).await).await.code, "unknown-parameter", "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_list_comes_page_by_page_whatever_happens_meanwhile() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    for name in ["e.test", "c.test", "a.test", "d.test"] {
+        fixture
+            .app
+            .add_site(&crate::fixture::by(), &crate::fixture::site(&[name]), crate::app::Apply::Now)
+            .await
+            .unwrap();
+    }
+    let page = async |address: &str| {
+        let response = ask(&api, root(), request(&Method::GET, address, "")).await;
+        let link = response.headers().get(header::LINK).map(|value| value.to_str().unwrap().to_owned());
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let page: portward_api::Page<portward_api::SiteView> = serde_json::from_slice(&bytes).unwrap();
+        let ids: Vec<String> = page.items.into_iter().map(|site| site.id).collect();
+        (ids, page.next_cursor, link)
+    };
+    let (ids, cursor, link) = page("/api/v1/sites?limit=2").await;
+    assert_eq!(ids, ["a-test", "c-test"]);
+    let next = format!("/api/v1/sites?limit=2&cursor={}", cursor.unwrap());
+    assert_eq!(link.unwrap(), format!("<{next}>; rel=\"next\""));
+    fixture
+        .app
+        .remove_site(&crate::fixture::by(), "c-test", crate::app::Precondition::None, crate::app::Apply::Now)
+        .await
+        .unwrap();
+    fixture
+        .app
+        .add_site(&crate::fixture::by(), &crate::fixture::site(&["b.test"]), crate::app::Apply::Now)
+        .await
+        .unwrap();
+    assert_eq!(page(&next).await, (vec!["d-test".to_owned(), "e-test".to_owned()], None, None));
+    assert_eq!(page("/api/v1/sites").await.0.len(), 4);
+}
+
+#[tokio::test]
+async fn the_same_request_with_the_same_key_is_done_once() {
+    let fixture = Fixture::start().await;
+    let (api, root) = (fixture.api(), || Some(Actor::local(0, None)));
+    let keyed = |body: &str, path: &str| {
+        let mut request = request(&Method::POST, path, body);
+        request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
+        request
+    };
+    let body = r#"{"names": ["shop.test"], "upstreams": ["http://127.0.0.1:3000"]}"#;
+    let first = ask(&api, root(), keyed(body, "/api/v1/sites")).await;
+    assert_eq!(first.status(), StatusCode::CREATED);
+    let again = ask(&api, root(), keyed(body, "/api/v1/sites")).await;
+    assert_eq!(
+        (again.status(), &again.headers()["idempotency-replayed"]),
+        (StatusCode::CREATED, &"true".parse().unwrap())
+    );
+    assert_eq!(again.headers()[header::ETAG], first.headers()[header::ETAG]);
+    assert_eq!(fixture.app.list_sites(&crate::fixture::by()).len(), 1);
+    let other = body.replace("shop", "wiki");
+    let reused = ask(&api, root(), keyed(&other, "/api/v1/sites")).await;
+    assert_eq!(problem(reused).await.code, "idempotency-key-reused");
+    let file = ask(&api, root(), keyed("", "/api/v1/store/backup")).await;
+    assert_eq!(problem(file).await.code, "idempotency-key");
 }

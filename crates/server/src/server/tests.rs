@@ -67,7 +67,7 @@ async fn a_server_starts_serves_and_starts_again_with_what_it_had() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_admin_listener_shows_status_and_nothing_else() {
+async fn the_admin_listener_answers_to_names_of_this_machine_alone() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     let server = Server::start(options(&data_dir)).await.unwrap();
@@ -75,18 +75,20 @@ async fn the_admin_listener_shows_status_and_nothing_else() {
     for (method, path, host, status) in [
         ("GET", "/healthz", "localhost", "200 OK"),
         ("GET", "/readyz", "127.0.0.1:8442", "200 OK"),
-        ("GET", "/", "localhost", "200 OK"),
+        ("GET", "/", "localhost", "403 Forbidden"),
         ("GET", "/metrics", "localhost", "200 OK"),
         ("GET", "/metrics", "evil.example", "421 Misdirected Request"),
         ("GET", "/", "evil.example", "421 Misdirected Request"),
         ("POST", "/healthz", "localhost", "405 Method Not Allowed"),
-        ("GET", "/api/v1/status", "localhost", "404 Not Found"),
+        ("GET", "/api/v1/status", "localhost", "403 Forbidden"),
+        ("GET", "/setup", "localhost\r\nHost: localhost", "400 Bad Request"),
     ] {
         let answer = asked(admin, method, path, host).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{method} {path} {host}: {answer}");
     }
-    let page = asked(admin, "GET", "/", "localhost").await;
-    assert!(page.contains("content-security-policy: default-src 'none'; style-src 'sha256-"), "{page}");
+    let page = asked(admin, "GET", "/", "localhost\r\nAccept: text/html").await;
+    assert!(page.starts_with("HTTP/1.1 303 See Other\r\n") && page.contains("\r\nlocation: /setup\r\n"), "{page}");
+    assert!(page.contains("\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"), "{page}");
 
     let metrics = asked(admin, "GET", "/metrics", "localhost").await;
     assert!(metrics.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{metrics}");

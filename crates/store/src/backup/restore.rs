@@ -3,18 +3,22 @@
 //! A restore takes one step, at one revision: an engine replaces everything or nothing.
 //! It is not made of transactions with their limit of operations, as a crash between two of them would leave half of each state.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
-use portward_core::Timestamp;
+use portward_core::{ActorKind, Timestamp};
 
 use super::{Backup, ReadBackupError, file};
 use crate::{
     Cause, Cond, Key, Kv, Page, Prefix, Revision, Store, StoreError, TxnOutcome,
-    change::audit_entry,
+    audit::{chain::head_key, join},
     cluster::{Cluster, check_seal},
     place::Place,
-    records::{ClusterRecord, decode, encode},
+    records::{AuditRecord, ClusterRecord, decode, encode},
     sealing::{MasterKey, Sealed, Sealer, UnsealError},
     sqlite::{self, Old},
 };
@@ -33,6 +37,10 @@ pub enum Existing {
 pub struct RestoredBy {
     /// Who.
     pub who: String,
+    /// In which way.
+    pub actor: ActorKind,
+    /// Where the client is, if that is elsewhere.
+    pub address: Option<IpAddr>,
     /// When.
     pub at: Timestamp,
 }
@@ -70,7 +78,7 @@ pub enum RestoreError {
     NoSealCheck,
     /// The store has something in it, and nobody said that it should be replaced.
     #[error(
-        "the store has bindings, sites or certificates, or cannot be read; say that they are to be replaced, and make a backup of them first"
+        "the store has bindings, sites, certificates or users, or cannot be read; say that they are to be replaced, and make a backup of them first"
     )]
     NotEmpty,
     /// The store in the data directory is in use, or the directory cannot be used.
@@ -140,26 +148,37 @@ pub async fn restore_into(
     by: &RestoredBy,
 ) -> Result<Restored, RestoreError> {
     let checked = Checked::open(file, master)?;
-    let listed = store.list(&Prefix::all(), None, Page::first(usize::MAX)).await?;
-    if existing == Existing::Keep && has_content(&listed.kvs) {
-        return Err(RestoreError::NotEmpty);
-    }
-    let identity = Place::Cluster.key();
-    let unchanged = match listed.kvs.iter().find(|kv| kv.key == identity) {
-        Some(kv) => Cond::ModRevision(identity, kv.mod_revision),
-        None => Cond::Absent(identity),
-    };
-    let (content, restored) = checked.content(&listed.kvs, by);
-    match store.replace_all(vec![unchanged], content).await? {
-        TxnOutcome::Committed(revision) => Ok(Restored { revision, ..restored }),
-        TxnOutcome::Conflict { .. } => Err(RestoreError::Conflict),
+    let mut attempts = 0;
+    loop {
+        let listed = store.list(&Prefix::all(), None, Page::first(usize::MAX)).await?;
+        if existing == Existing::Keep && has_content(&listed.kvs) {
+            return Err(RestoreError::NotEmpty);
+        }
+        let unchanged = |key: Key| match listed.kvs.iter().find(|kv| kv.key == key) {
+            Some(kv) => Cond::ModRevision(key, kv.mod_revision),
+            None => Cond::Absent(key),
+        };
+        // No audit record that is written meanwhile is lost.
+        let when = vec![unchanged(Place::Cluster.key()), unchanged(head_key())];
+        let identity = when.first().cloned();
+        let (content, restored) = checked.content(&listed.kvs, by);
+        match store.replace_all(when, content).await? {
+            TxnOutcome::Committed(revision) => return Ok(Restored { revision, ..restored }),
+            TxnOutcome::Conflict { seen, .. } => {
+                let identity_holds = identity.zip(seen.first()).is_some_and(|(cond, seen)| cond.holds(seen.as_ref()));
+                if !identity_holds || attempts >= MAX_ATTEMPTS {
+                    return Err(RestoreError::Conflict);
+                }
+                attempts += 1;
+            }
+        }
     }
 }
 
 /// Is a backup whose secrets our master key opens.
 struct Checked {
     backup: file::Backup,
-    sealer: Sealer,
+    master: MasterKey,
     name: String,
 }
 
@@ -171,11 +190,11 @@ impl Checked {
         let sealed: Sealed = decode(sealed).map_err(|_| RestoreError::NoSealCheck)?;
         check_seal(&sealer, &sealed).map_err(RestoreError::MasterKey)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { backup, sealer, name })
+        Ok(Self { backup, master: master.clone(), name })
     }
 
     /// What the store will have: the backup, with a new generation, and the audit records of both.
-    fn content(self, old: &[Kv], by: &RestoredBy) -> (Vec<(Key, Bytes)>, Restored) {
+    fn content(&self, old: &[Kv], by: &RestoredBy) -> (Vec<(Key, Bytes)>, Restored) {
         let identity = Place::Cluster.key();
         let old_generation = old
             .iter()
@@ -186,15 +205,17 @@ impl Checked {
         let cluster = Cluster { id: self.backup.cluster.id.clone(), generation };
         let keys = self.backup.content.len();
 
-        let mut content: std::collections::BTreeMap<Key, Bytes> = self.backup.content.into_iter().collect();
+        let mut content: BTreeMap<Key, Bytes> = self.backup.content.iter().cloned().collect();
         content.insert(identity, encode(&ClusterRecord::new(cluster.id.clone(), generation)));
         // Who changed what is not forgotten by going back.
-        let audited = old.iter().filter(|kv| kv.key.as_str().starts_with("audit/"));
-        content.extend(audited.map(|kv| (kv.key.clone(), kv.value.clone())));
         let what = format!("restored {} of revision {}", self.name, self.backup.revision);
-        content.extend([audit_entry(by.at, &by.who, &what, Vec::new())]);
+        let mut record = AuditRecord::new(by.at.to_string(), by.who.clone(), what, Vec::new());
+        record.actor = Some(by.actor.as_str().to_owned());
+        record.address = by.address.map(|address| address.to_string());
+        join(&mut content, old, record, by.at);
         let taken_at = self.backup.revision;
-        let restored = Restored { cluster, sealer: self.sealer, taken_at, revision: taken_at, keys, kept: None };
+        let sealer = Sealer::new(cluster.id.clone(), self.master.clone());
+        let restored = Restored { cluster, sealer, taken_at, revision: taken_at, keys, kept: None };
         (content.into_iter().collect(), restored)
     }
 }
@@ -212,5 +233,10 @@ impl From<sqlite::ReplaceError> for Refused {
 
 /// Whether there is something that an operator made.
 fn has_content(kvs: &[Kv]) -> bool {
-    kvs.iter().any(|kv| ["bindings/", "sites/", "certs/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix)))
+    kvs.iter().any(|kv| {
+        ["bindings/", "sites/", "certs/", "access/users/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix))
+    })
 }
+
+/// How often others may write while the running store is replaced.
+const MAX_ATTEMPTS: u32 = 100;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 fn by() -> RestoredBy {
-    RestoredBy { who: "owner".to_owned(), at: sample::at() }
+    RestoredBy { who: "owner".to_owned(), actor: portward_core::ActorKind::Socket, address: None, at: sample::at() }
 }
 
 fn sqlite(directory: &Path) -> SqliteStore {
@@ -250,4 +250,75 @@ async fn a_backup_that_cannot_be_used_changes_nothing() {
     }
     assert!(!data.exists());
     assert_eq!(store.revision().await.unwrap(), before);
+}
+
+async fn add(store: &dyn Store, id: &str) {
+    let mut change = sample::change(id);
+    change.put_binding(&sample::binding(id, "http://127.0.0.1:80"), crate::change::Expected::Any);
+    crate::change::commit(store, change).await.unwrap();
+}
+
+async fn chained(store: &dyn Store) -> (u64, u64) {
+    let found = crate::audit::verify(store, None).await.unwrap();
+    assert_eq!(found.broken, None);
+    let end = found.end.unwrap();
+    assert_eq!(end.number, found.records);
+    (found.older, found.records)
+}
+
+#[tokio::test]
+async fn the_audit_stays_one_chain_whatever_is_restored_over_what() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, master, early) = backed_up(directory.path()).await;
+    let restore = async |store: &dyn Store, file: &Path| {
+        restore_into(store, file, &master, Existing::Replace, &by()).await.unwrap();
+        add(store, "after").await;
+        chained(store).await
+    };
+    add(&store, "b2").await;
+    add(&store, "b3").await;
+    let late = directory.path().join("late");
+    write(&store, &late).await.unwrap();
+    // The backup is the beginning of what there is.
+    assert_eq!(restore(&store, &early).await, (0, 5));
+    // What there is, is the beginning of the backup.
+    let beginning = MemoryStore::new();
+    sample::open(&beginning, &master).await;
+    restore_into(&beginning, &early, &master, Existing::Replace, &by()).await.unwrap();
+    let from_beginning = directory.path().join("from-beginning");
+    add(&beginning, "b2").await;
+    write(&beginning, &from_beginning).await.unwrap();
+    // Both have a beginning in common, and each goes on in its own way.
+    assert_eq!(restore(&store, &from_beginning).await, (0, 5 + 2 + 2));
+    assert_eq!(restore(&beginning, &late).await, (0, 3 + 2 + 2));
+    // They have nothing in common.
+    let other = MemoryStore::new();
+    sample::open(&other, &master).await;
+    add(&other, "b7").await;
+    assert_eq!(restore(&other, &late).await, (0, 1 + 3 + 2));
+    let again = directory.path().join("again");
+    write(&other, &again).await.unwrap();
+    assert_eq!(restore(&other, &again).await, (0, 6 + 2), "a chain that was joined goes on like any other");
+}
+
+#[tokio::test]
+async fn records_that_are_older_than_the_chain_are_brought_and_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, master) = (MemoryStore::new(), MasterKey::generate());
+    sample::open(&store, &master).await;
+    let record = r#"{"v":1,"at":"2026-11-20T14:32:06Z","who":"owner","what":"old","changes":[]}"#;
+    store.txn(Txn::new().put(sample::key("audit/2026-11-20/01KAGQH8Q00000000000000000"), record)).await.unwrap();
+    let old = directory.path().join("old");
+    write(&store, &old).await.unwrap();
+    let newer = MemoryStore::new();
+    sample::open(&newer, &master).await;
+    add(&newer, "b1").await;
+    restore_into(&newer, &old, &master, Existing::Replace, &by()).await.unwrap();
+    assert_eq!(chained(&newer).await, (1, 2));
+    add(&newer, "b1").await;
+    assert_eq!(chained(&newer).await, (1, 3));
+    restore_into(&newer, &old, &master, Existing::Replace, &by()).await.unwrap();
+    assert_eq!(chained(&newer).await, (1, 4));
+    restore_into(&store, &old, &master, Existing::Replace, &by()).await.unwrap();
+    assert_eq!(chained(&store).await, (1, 1));
 }

@@ -105,6 +105,8 @@ impl Assembly {
                 let value = StoredDnsProvider { id, kind, settings, secret_names, secrets };
                 desired.dns_providers.push(Stored { value, revision });
             }
+            // They are not below the prefixes that are read; see `access`.
+            Place::User(_) | Place::Token(_) | Place::Setup | Place::Owned => return Err(RecordError::UnknownKey),
             Place::CertificateManaged(id) => {
                 let value = decode::<ManagedRecord>(&kv.value)?.try_into()?;
                 self.certificates.entry(id).or_default().managed = Some(Stored { value, revision });

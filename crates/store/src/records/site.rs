@@ -21,7 +21,7 @@ pub(crate) struct SiteRecord {
     hsts: String,
     /// None for the best one.
     certificate: Option<String>,
-    /// From version 2 on, as all below.
+    /// From version 3 on, as all below.
     #[serde(default, skip_serializing_if = "LimitsRecord::is_empty")]
     limits: LimitsRecord,
     #[serde(default, skip_serializing_if = "HeadersRecord::is_empty")]
@@ -59,16 +59,17 @@ enum TrustRecord {
 }
 
 impl Record for SiteRecord {
-    const VERSION: u32 = 2;
+    // 2 has sites whose upstream is the portal, 3 has limits, header rules and the preset.
+    const VERSION: u32 = 3;
 }
 
 impl From<&Site> for SiteRecord {
     fn from(site: &Site) -> Self {
-        let is_as_of_version_1 =
+        let is_as_of_version_2 =
             site.limits == SiteLimits::default() && site.headers.is_empty() && site.preset.is_none();
         Self {
             // An older Portward goes on reading what it understands.
-            v: if is_as_of_version_1 { 1 } else { Self::VERSION },
+            v: if is_as_of_version_2 { 2 } else { Self::VERSION },
             names: site.names.iter().map(ToString::to_string).collect(),
             upstreams: site.upstreams.iter().map(ToString::to_string).collect(),
             upstream_trust: TrustRecord::from(&site.upstream_trust),
@@ -105,6 +106,9 @@ impl SiteRecord {
         }
         if upstreams.is_empty() {
             return Err(RecordError::invalid("upstreams", "a site has at least one"));
+        }
+        if upstreams.contains(&Upstream::Portal) && upstreams.len() > 1 {
+            return Err(RecordError::invalid("upstreams", "the portal is the only upstream of its site"));
         }
         let force_https = self
             .force_https

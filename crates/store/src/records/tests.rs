@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{
     BindingId, BodyLimit, CertificateVersion, ForceHttps, HeaderRules, Hsts, KeyId, Management, PresetId, Site,
-    SiteCertificate, SiteId, SiteLimits, Source, UpstreamTrust, VersionNumber, WaitLimit, WarningPolicy, acme::Managed,
+    SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust, VersionNumber, WaitLimit, WarningPolicy, acme::Managed,
 };
 
 use super::*;
@@ -19,6 +19,8 @@ fn sites() -> Vec<Site> {
     let authorities: Arc<[Arc<[u8]>]> = Arc::new([b"der 1".as_slice().into(), b"der 2".as_slice().into()]);
     let trusting = Site { upstream_trust: UpstreamTrust::Authorities(authorities), ..full.clone() };
     let careless = Site { upstream_trust: UpstreamTrust::DangerInsecure, ..full.clone() };
+    let mut portal = plain.clone();
+    portal.upstreams = vec![Upstream::Portal];
     let tuned = Site {
         limits: SiteLimits {
             body: BodyLimit::parse("10GiB").unwrap(),
@@ -29,7 +31,7 @@ fn sites() -> Vec<Site> {
         preset: Some(PresetId::parse("teamcity").unwrap()),
         ..full.clone()
     };
-    vec![full, plain, trusting, careless, tuned]
+    vec![full, plain, trusting, careless, portal, tuned]
 }
 
 fn version() -> CertificateVersion {
@@ -82,7 +84,7 @@ fn records_of_version_1_look_like_this() {
     let binding = r#"{"v":1,"url":"https://[::]:8443","default_certificate":null}"#;
     assert_eq!(encode(&BindingRecord::from(&sample::binding("b1", "https://[::]:8443"))), binding);
     let site = concat!(
-        r#"{"v":1,"names":["shop.test","*.shop.test","::1","*"],"upstreams":["http://127.0.0.1:3000","https://[::1]:4000"],"#,
+        r#"{"v":2,"names":["shop.test","*.shop.test","::1","*"],"upstreams":["http://127.0.0.1:3000","https://[::1]:4000"],"#,
         r#""upstream_trust":{"pin":"a0ffb33a6dd00a2ea62d93d78d31f1c1f7a5aa4d4bcef8eb5e7f8b1d0f6de45a"},"force_https":"browsers","#,
         r#""hsts":"31536000,includeSubDomains,preload","certificate":"cert-1"}"#
     );
@@ -111,12 +113,12 @@ fn records_of_version_1_look_like_this() {
     assert_eq!(encode(&VersionRecord::from(&version)), expected);
 }
 
-/// Likewise of version 2, which is written only where version 1 cannot say it.
+/// Likewise of version 3, which is written only where version 2 cannot say it.
 #[test]
-fn a_record_of_version_2_has_what_version_1_cannot_say() {
+fn a_record_of_version_3_has_what_version_2_cannot_say() {
     let tuned = sites().pop().unwrap();
     let written = String::from_utf8(encode(&SiteRecord::from(&tuned)).to_vec()).unwrap();
-    assert!(written.starts_with(r#"{"v":2,"names":["shop.test""#), "{written}");
+    assert!(written.starts_with(r#"{"v":3,"names":["shop.test""#), "{written}");
     let end = concat!(
         r#""certificate":"cert-1","limits":{"body":"10GiB","response":"20m","idle":"90s"},"#,
         r#""headers":{"set":[["X-A","b: c"]],"remove":["Server"]},"preset":"teamcity"}"#

@@ -1,7 +1,7 @@
 //! Values that are written as text in JSON, for `serde(with)`.
 
 use portward_core::{
-    AttemptId, CertificateId, DnsProviderId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
+    AttemptId, CertificateId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay, Permission, Role, Thumbprint, Timestamp, UserId, UserName, VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -35,11 +35,17 @@ text! {
     ChallengeKind => Self::parse,
     DnsProviderId => |text| Self::parse(text).ok(),
     Check => Self::parse,
+    EmailAddress => |text| Self::parse(text).ok(),
     HostPattern => |text| Self::parse(text).ok(),
     IssuerId => |text| Self::parse(text).ok(),
+    NewWay => Self::parse,
+    Permission => Self::parse,
+    Role => Self::parse,
     Stage => Self::parse,
     Thumbprint => |text| Self::parse(text).ok(),
     Timestamp => |text| Self::parse(text).ok(),
+    UserId => |text| Self::parse(text).ok(),
+    UserName => |text| Self::parse(text).ok(),
     Verdict => Self::parse,
     VersionNumber => |text: &str| text.parse().ok().map(Self),
 }

@@ -6,9 +6,9 @@ use portward_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ReadWorkError, WorkPlace, read};
+use super::{ReadWorkError, WorkPlace, read, read_all};
 use crate::{
-    Store,
+    Key, Store,
     change::Change,
     records::text,
     sealing::{Sealed, Sealer, Secret, UnsealError},
@@ -133,6 +133,13 @@ impl OrderProgress {
         read(store, &WorkPlace::Order(certificate)).await
     }
 
+    /// Reads the orders for all certificates.
+    pub async fn read_all(store: &dyn Store) -> Result<Vec<(CertificateId, Self)>, ReadWorkError> {
+        let all = read_all(store, ORDERS).await?;
+        let id = |key: &Key| key.segments().nth(2).and_then(|id| CertificateId::parse(id).ok());
+        Ok(all.into_iter().filter_map(|(key, order)| Some((id(&key)?, order))).collect())
+    }
+
     /// Remembers what was seen before the CA was told to look, for when it refuses.
     pub fn set_advice(&mut self, advice: &[Advice]) {
         let record = |Advice { check, verdict, message, remedy }: &Advice| AdviceRecord {
@@ -184,4 +191,6 @@ impl Change {
     }
 }
 
+/// Below this are the orders under way.
+const ORDERS: &str = "work/order/";
 const KEY: u64 = 1;

@@ -10,4 +10,5 @@ mod pains;
 mod redaction;
 mod site_settings;
 mod sni;
+mod ways_in;
 mod years;

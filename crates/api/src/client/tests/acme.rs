@@ -64,7 +64,7 @@ async fn every_operation_of_acme_asks_at_its_route() {
     let imported = json!({ "certificates": [], "accounts": [], "notes": [] });
 
     let routes = [
-        (asked!(json!([issuer()]), |client| client.list_issuers()), "GET /api/v1/acme/issuers"),
+        (asked!(json!([issuer()]), |client| client.list_issuers()), "GET /api/v1/acme/issuers?limit=1000"),
         (asked!(issuer(), |client| client.show_issuer(&issuer_id)), "GET /api/v1/acme/issuers/i1"),
         (asked!(issuer(), |client| client.add_issuer(&create, Apply)), "POST /api/v1/acme/issuers"),
         (asked!(issuer(), |client| client.add_issuer(&create, DryRun)), "POST /api/v1/acme/issuers?dry_run=true"),
@@ -74,8 +74,8 @@ async fn every_operation_of_acme_asks_at_its_route() {
             "DELETE /api/v1/acme/issuers/i1?dry_run=true",
         ),
         (asked!(rolled_over, |client| client.roll_over_account(&issuer_id)), "POST /api/v1/acme/issuers/i1/rollover"),
-        (asked!(json!([kind]), |client| client.list_dns_provider_kinds()), "GET /api/v1/acme/dns-kinds"),
-        (asked!(json!([dns]), |client| client.list_dns_providers()), "GET /api/v1/acme/dns-providers"),
+        (asked!(json!([kind]), |client| client.list_dns_provider_kinds()), "GET /api/v1/acme/dns-kinds?limit=1000"),
+        (asked!(json!([dns]), |client| client.list_dns_providers()), "GET /api/v1/acme/dns-providers?limit=1000"),
         (asked!(dns, |client| client.show_dns_provider(&dns_id)), "GET /api/v1/acme/dns-providers/d1"),
         (asked!(dns, |client| client.add_dns_provider(&dns_create, Apply)), "POST /api/v1/acme/dns-providers"),
         (
@@ -87,11 +87,11 @@ async fn every_operation_of_acme_asks_at_its_route() {
         (asked!(attempt(), |client| client.show_attempt(&attempt_id)), "GET /api/v1/acme/attempts/a1"),
         (
             asked!(json!([attempt()]), |client| client.list_certificate_attempts(&id)),
-            "GET /api/v1/certificates/c1/attempts",
+            "GET /api/v1/certificates/c1/attempts?limit=1000",
         ),
         (asked!(checked, |client| client.check_name(&check)), "POST /api/v1/acme/check"),
         (asked!(simulated, |client| client.simulate_renewals(&until)), "POST /api/v1/acme/simulate"),
-        (asked!(json!([renewal()]), |client| client.list_renewals()), "GET /api/v1/acme/renewals"),
+        (asked!(json!([renewal()]), |client| client.list_renewals()), "GET /api/v1/acme/renewals?limit=1000"),
         (asked!(renewal(), |client| client.show_renewal(&id)), "GET /api/v1/certificates/c1/renewal"),
         (asked!(requested, |client| client.request_certificate(&wanted, Apply)), "POST /api/v1/certificates/request"),
         (

@@ -31,7 +31,7 @@ async fn ask(
     let upstream = Upstream::parse(url).unwrap();
     let (_, connected) = tokio::join!(
         server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake),
-        client.connect(peer, &upstream, trust)
+        client.connect(peer, upstream.address().unwrap(), trust)
     );
     match connected {
         Ok(stream) => {
@@ -184,7 +184,7 @@ async fn an_upstream_that_speaks_http_or_nothing_is_recognised() {
                 tcp.write_all(said).await.unwrap();
                 tcp.shutdown().await.unwrap();
             },
-            client.connect(peer, &upstream, &UpstreamTrust::System)
+            client.connect(peer, upstream.address().unwrap(), &UpstreamTrust::System)
         );
         let Err(error) = connected else { panic!("connected to {said:?}") };
         assert_eq!(format!("{:?}", error.cause), expected);

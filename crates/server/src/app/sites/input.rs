@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portward_api::{HeaderSet, UpstreamTrustInput};
 use portward_core::{
-    BodyLimit, ForceHttps, HeaderRules, HostPattern, Hsts, SiteCertificate, SiteLimits, Thumbprint, Upstream,
+    BodyLimit, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, SiteCertificate, SiteLimits, Thumbprint, Upstream,
     UpstreamTrust, WaitLimit,
 };
 use portward_store::desired::Desired;
@@ -16,7 +16,7 @@ use rustls::{
 use crate::app::AppError;
 
 /// Host names: at least one, and none twice.
-pub(super) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
+pub(in crate::app) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
     let mut names = Vec::with_capacity(texts.len());
     for text in texts {
         let name = HostPattern::parse(text).map_err(|error| AppError::invalid("names", &error))?;
@@ -31,28 +31,33 @@ pub(super) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
     Ok(names)
 }
 
-/// URLs of the application: at least one.
-pub(super) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
+/// URLs of the application, at least one; or the portal.
+pub(in crate::app) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
     let parse = |text: &String| Upstream::parse(text).map_err(|error| AppError::invalid("upstreams", &error));
     let upstreams = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     if upstreams.is_empty() {
-        let message = "upstreams: a site needs at least one URL of the application, as in http://127.0.0.1:3000";
+        let message =
+            "upstreams: a site needs at least one URL of the application, as in http://127.0.0.1:3000, or portal";
+        return Err(AppError::refused("invalid-value", message));
+    }
+    if upstreams.len() > 1 && upstreams.contains(&Upstream::Portal) {
+        let message = "upstreams: the portal shares no load with others; give portal alone, or the application alone";
         return Err(AppError::refused("invalid-value", message));
     }
     Ok(upstreams)
 }
 
-pub(super) fn force_https(text: &str) -> Result<ForceHttps, AppError> {
+pub(in crate::app) fn force_https(text: &str) -> Result<ForceHttps, AppError> {
     let message = || format!("force_https: \"{text}\" is none of off, browsers, all");
     ForceHttps::parse(text).ok_or_else(|| AppError::refused("invalid-value", message()))
 }
 
-pub(super) fn hsts(text: &str) -> Result<Hsts, AppError> {
+pub(in crate::app) fn hsts(text: &str) -> Result<Hsts, AppError> {
     Hsts::parse(text).map_err(|error| AppError::invalid("hsts", &error))
 }
 
 /// The largest body, and the times for a response and between pieces; what is not said stays as it is.
-pub(super) fn limits(limits: &mut SiteLimits, [body, response, idle]: [Option<&str>; 3]) -> Result<(), AppError> {
+pub(in crate::app) fn limits(limits: &mut SiteLimits, [body, response, idle]: [Option<&str>; 3]) -> Result<(), AppError> {
     if let Some(text) = body {
         limits.body = BodyLimit::parse(text).map_err(|error| AppError::invalid("max_body", &error))?;
     }
@@ -66,7 +71,7 @@ pub(super) fn limits(limits: &mut SiteLimits, [body, response, idle]: [Option<&s
 }
 
 /// Headers to set and to remove; what is not said stays as in `before`.
-pub(super) fn headers(
+pub(in crate::app) fn headers(
     set: Option<&[HeaderSet]>,
     remove: Option<&[String]>,
     before: &HeaderRules,
@@ -79,8 +84,13 @@ pub(super) fn headers(
     HeaderRules::new(set, remove).map_err(|error| AppError::invalid("headers", &error))
 }
 
+/// The name of a preset, be it known here or not.
+pub(in crate::app) fn preset_name(text: &str) -> Result<PresetId, AppError> {
+    PresetId::parse(text).map_err(|error| AppError::invalid("preset", &error))
+}
+
 /// `auto`, or the id of a certificate that there is.
-pub(super) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertificate, AppError> {
+pub(in crate::app) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertificate, AppError> {
     if text == "auto" {
         return Ok(SiteCertificate::Auto);
     }
@@ -89,7 +99,7 @@ pub(super) fn certificate(text: &str, desired: &Desired) -> Result<SiteCertifica
     Ok(SiteCertificate::Fixed(found.value.id.clone()))
 }
 
-pub(super) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppError> {
+pub(in crate::app) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppError> {
     match input {
         UpstreamTrustInput::System => Ok(UpstreamTrust::System),
         UpstreamTrustInput::Authorities(pem) => {

@@ -1,0 +1,52 @@
+//! `portward settings`.
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::{ForceHttpsWord, OutputArgs, ServerArgs};
+
+/// Lists the commands about what applies to the whole server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SettingsCommand {
+    /// Show what applies to the whole server
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(SettingsShowArgs),
+    /// Change what applies to the whole server
+    #[command(after_help = EDIT_EXAMPLES)]
+    Edit(SettingsEditArgs),
+}
+
+/// Holds the words of `portward settings show`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SettingsShowArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward settings edit`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SettingsEditArgs {
+    /// Which plain HTTP requests are sent to HTTPS where a site does not say
+    #[arg(long, value_enum, value_name = "off|browsers|all", hide_possible_values = true)]
+    pub(crate) force_https: Option<ForceHttpsWord>,
+    /// How many days before its end a certificate is warned of; at most a third of its lifetime
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub(crate) warning_days: Option<u32>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  portward settings show
+  portward settings show -o json";
+
+const EDIT_EXAMPLES: &str = "\
+Settings that are not named stay as they are.
+
+Examples:
+  portward settings edit --force-https browsers
+  portward settings edit --warning-days 14";

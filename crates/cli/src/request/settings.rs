@@ -1,0 +1,47 @@
+//! `portward settings`.
+
+use anyhow::anyhow;
+use portward_api::{Client, SettingsUpdate};
+use portward_core::ForceHttps;
+
+use crate::{
+    args::{OutputArgs, ServerArgs, SettingsCommand},
+    exit::Exit,
+    failure::Failure,
+    show,
+    terminal::Terminal,
+};
+
+/// Is what is asked about the settings.
+#[derive(Debug, PartialEq)]
+pub(crate) enum SettingsRequest {
+    /// All of them.
+    Show,
+    /// Other values.
+    Edit(SettingsUpdate),
+}
+
+impl SettingsRequest {
+    pub(super) fn parse(command: SettingsCommand) -> Result<(Self, ServerArgs, OutputArgs), Failure> {
+        Ok(match command {
+            SettingsCommand::Show(args) => (Self::Show, args.server, args.output),
+            SettingsCommand::Edit(args) => {
+                let force_https = args.force_https.map(|word| ForceHttps::from(word).to_string());
+                let update = SettingsUpdate { force_https, warning_days: args.warning_days };
+                if update == SettingsUpdate::default() {
+                    let error = anyhow!("nothing to change was named; see: portward settings edit --help");
+                    return Err(Failure::usage(error));
+                }
+                (Self::Edit(update), args.server, args.output)
+            }
+        })
+    }
+
+    pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+        let settings = match self {
+            Self::Show => client.show_settings().await?,
+            Self::Edit(update) => client.edit_settings(&update).await?,
+        };
+        terminal.result(&settings, |colour| show::settings(&settings, colour))
+    }
+}

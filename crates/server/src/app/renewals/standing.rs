@@ -1,0 +1,76 @@
+//! How all renewals stand, in one look: what a list shows of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use portward_core::{
+    CertificateId, Timestamp,
+    acme::{Managed, Stage},
+};
+use portward_store::{
+    desired::StoredCertificate,
+    work::{OrderProgress, Renewal},
+};
+
+use super::{outlook, unreadable};
+use crate::app::{Allowed, App, AppError, right};
+
+/// Is how the renewal of one managed certificate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RenewalStanding {
+    /// When a CA is asked next; never in the past.
+    pub(crate) next: Timestamp,
+    /// Attempts that failed since the last success.
+    pub(crate) failures: u32,
+    /// How far the order under way has come; none if there is none.
+    pub(crate) stage: Option<Stage>,
+}
+
+/// Is when a certificate is renewed next, and what moves that.
+pub(super) struct Next {
+    /// When.
+    pub(super) at: Timestamp,
+    /// It is tried again then, as an attempt failed.
+    pub(super) retry_at: Option<Timestamp>,
+    /// No CA is to be asked before.
+    pub(super) held: Option<Timestamp>,
+    /// Why it is due then.
+    pub(super) why: String,
+}
+
+impl App {
+    /// Says how the renewals of all managed certificates stand.
+    pub(crate) async fn survey_renewals(
+        &self,
+        _by: &Allowed<right::View>,
+    ) -> Result<BTreeMap<CertificateId, RenewalStanding>, AppError> {
+        let store = &*self.parts.store;
+        let renewals: HashMap<_, _> = Renewal::read_all(store).await.map_err(unreadable)?.into_iter().collect();
+        let orders: HashMap<_, _> = OrderProgress::read_all(store).await.map_err(unreadable)?.into_iter().collect();
+        let (served, now, nothing) = (self.served(), self.now(), Renewal::default());
+        let standing = |stored: &StoredCertificate| {
+            let managed = stored.value.management.managed()?;
+            let id = &stored.value.id;
+            let (renewal, order) = (renewals.get(id).unwrap_or(&nothing), orders.get(id));
+            let next = self.next(stored, managed, renewal, order.is_some()).at.max(now);
+            let stage = order.map(|order| order.stage);
+            Some((id.clone(), RenewalStanding { next, failures: renewal.failures, stage }))
+        };
+        Ok(served.desired.certificates.iter().filter_map(standing).collect())
+    }
+
+    /// Says when a certificate is renewed next.
+    pub(super) fn next(
+        &self,
+        stored: &StoredCertificate,
+        managed: &Managed,
+        renewal: &Renewal,
+        is_under_way: bool,
+    ) -> Next {
+        let now = self.now();
+        let due = outlook(stored, managed, renewal, self.parts.engine.cluster());
+        let retry_at = renewal.retry_at.filter(|at| *at > now && *at > due.at);
+        let at = retry_at.unwrap_or(due.at).max(if due.at == Timestamp::EPOCH { now } else { due.at });
+        let held = self.parts.engine.held(managed, renewal).filter(|until| *until > at && !is_under_way);
+        Next { at: held.unwrap_or(at), retry_at, held, why: due.why }
+    }
+}

@@ -1,0 +1,116 @@
+//! Use cases of what applies to the whole server.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use portward_api::{SettingsUpdate, SettingsView};
+use portward_core::{Settings, WarningPolicy};
+
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, sites};
+
+impl App {
+    /// Shows what applies to the whole server.
+    pub(crate) fn show_settings(&self, _by: &Allowed<right::View>) -> Revised<SettingsView> {
+        let desired = &self.served().desired;
+        Revised { view: view(&desired.settings), revision: Some(desired.settings_revision) }
+    }
+
+    /// Changes what applies to the whole server; what the input leaves out stays.
+    pub(crate) async fn edit_settings(
+        &self,
+        by: &Allowed<right::SettingsChange>,
+        input: &SettingsUpdate,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Revised<SettingsView>, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let now = desired.settings_revision;
+        if let Precondition::Revision(wanted) = precondition
+            && wanted != now
+        {
+            let message = format!(
+                "the settings were changed meanwhile (they are at revision {now}); look at them again, then repeat the change"
+            );
+            return Err(AppError::new(StatusCode::PRECONDITION_FAILED, "changed-meanwhile", message));
+        }
+        let settings = edited(&desired.settings, input)?;
+        if settings == desired.settings || apply == Apply::DryRun {
+            return Ok(Revised { view: view(&settings), revision: Some(now) });
+        }
+        let mut change = self.change(by, "edit settings");
+        change.put_settings(&settings);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view: view(&settings), revision: Some(revision) })
+    }
+}
+
+/// The view of the settings.
+pub(crate) fn view(settings: &Settings) -> SettingsView {
+    let days = settings.warning.before_end.as_secs() / DAY;
+    SettingsView {
+        force_https: settings.force_https.to_string(),
+        warning_days: u32::try_from(days).unwrap_or(u32::MAX),
+    }
+}
+
+/// The settings with what the input says.
+pub(super) fn edited(before: &Settings, input: &SettingsUpdate) -> Result<Settings, AppError> {
+    let mut settings = before.clone();
+    if let Some(mode) = &input.force_https {
+        settings.force_https = sites::input::force_https(mode)?;
+    }
+    if let Some(days) = input.warning_days {
+        if !(1..=365).contains(&days) {
+            let message = format!("warning_days is {days}; it is a number of days from 1 to 365");
+            return Err(AppError::refused("invalid-value", message));
+        }
+        settings.warning = WarningPolicy { before_end: Duration::from_secs(u64::from(days) * DAY) };
+    }
+    Ok(settings)
+}
+
+const DAY: u64 = 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::fixture::{Fixture, by, site};
+
+    #[tokio::test]
+    async fn settings_are_changed_one_by_one_and_sites_follow() {
+        let fixture = Fixture::start().await;
+        let app = &fixture.app;
+        app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
+        let before = app.show_settings(&by());
+        assert_eq!((before.view.force_https.as_str(), before.view.warning_days), ("off", 30));
+
+        let force = SettingsUpdate { force_https: Some("browsers".to_owned()), warning_days: None };
+        let tried = app.edit_settings(&by(), &force, Precondition::None, Apply::DryRun).await.unwrap();
+        assert_eq!(tried.view.force_https, "browsers");
+        assert_eq!(app.show_settings(&by()), before);
+
+        let edited = app.edit_settings(&by(), &force, Precondition::None, Apply::Now).await.unwrap();
+        assert_eq!((edited.view.force_https.as_str(), edited.view.warning_days), ("browsers", 30));
+        assert_eq!(app.list_sites(&by())[0].force_https, "browsers");
+        assert_eq!(app.show_settings(&by()), edited);
+
+        let stale = Precondition::Revision(before.revision.unwrap());
+        let refused = app.edit_settings(&by(), &force, stale, Apply::Now).await.unwrap_err();
+        assert_eq!(refused.code(), "changed-meanwhile");
+    }
+
+    #[tokio::test]
+    async fn settings_that_make_no_sense_are_refused() {
+        let fixture = Fixture::start().await;
+        for (force_https, warning_days) in [(Some("sometimes"), None), (None, Some(0)), (None, Some(366))] {
+            let update = SettingsUpdate { force_https: force_https.map(str::to_owned), warning_days };
+            let refused = fixture.app.edit_settings(&by(), &update, Precondition::None, Apply::Now).await;
+            assert_eq!(refused.unwrap_err().code(), "invalid-value", "{update:?}");
+        }
+        assert_eq!(fixture.audited().await, 0);
+    }
+}

@@ -1,0 +1,159 @@
+//! Bindings: where Portward accepts, what is presented there, and adding one.
+
+use askama::Template;
+use axum::response::Response;
+use http::{Method, StatusCode};
+use portward_api::BindingCreate;
+use portward_core::{Binding, Scheme};
+use serde_json::json;
+
+use super::{
+    answer,
+    equivalents::{DifferenceLine, Equivalents, curl, word},
+    form::Form,
+    frame::{Frame, Nav},
+    view::{Mark, counted},
+    visit::Visit,
+};
+use crate::{
+    app::{App, AppError, Apply, right},
+    served::ServedState,
+};
+
+#[derive(Template)]
+#[template(path = "bindings.html")]
+struct BindingsPage {
+    frame: Frame,
+    lead: String,
+    bindings: Vec<Row>,
+    certificates: Vec<(String, bool)>,
+    form: Add,
+    refused: Option<String>,
+    equivalents: Equivalents,
+}
+
+/// Is one binding as it is shown.
+struct Row {
+    id: String,
+    url: String,
+    mark: Mark,
+    state: &'static str,
+    problem: Option<String>,
+    at: Option<String>,
+    certificate: Option<String>,
+    sites: String,
+}
+
+/// Is what the form that adds a binding has in it.
+struct Add {
+    is_https: bool,
+    address: String,
+    port: String,
+    certificate: String,
+}
+
+/// Shows all of them, and the form that adds one.
+pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
+    let add = Add { is_https: true, address: "[::]".to_owned(), port: String::new(), certificate: String::new() };
+    answer::html(&page(visit.frame(Nav::Bindings, "Bindings"), &visit.app, add, None))
+}
+
+/// Adds one.
+pub(super) async fn add(mut visit: Visit<right::BindingChange>) -> Result<Response, AppError> {
+    let form = visit.form().await?;
+    let add = Add::read(&form);
+    let input = add.input();
+    match visit.app.add_binding(&visit.by, &input, Apply::Now).await {
+        Ok(added) => Ok(visit.done("/bindings", format!("{} accepts connections.", added.view.url))),
+        Err(error) if error.status().is_client_error() => {
+            let frame = visit.frame(Nav::Bindings, "Bindings");
+            let page = page(frame, &visit.app, add, Some(answer::sentence(&error)));
+            answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn page(frame: Frame, app: &App, form: Add, refused: Option<String>) -> BindingsPage {
+    let served = app.served();
+    let bindings: Vec<Row> = served.desired.bindings.iter().map(|stored| row(&stored.value, &served)).collect();
+    let working = bindings.iter().filter(|row| row.mark == Mark::Ok).count();
+    let lead = match (bindings.len(), working) {
+        (0, _) => "Portward accepts connections nowhere.".to_owned(),
+        (all, working) if all == working => format!("Portward accepts connections at {}.", counted(all, "address")),
+        (all, working) => format!("Portward accepts connections at {working} of {all} addresses."),
+    };
+    let certificates = served.desired.certificates.iter().map(|stored| {
+        let id = stored.value.id.to_string();
+        let is_chosen = form.certificate == id;
+        (id, is_chosen)
+    });
+    let equivalents = form.equivalents();
+    BindingsPage { frame, lead, bindings, certificates: certificates.collect(), form, refused, equivalents }
+}
+
+fn row(binding: &Binding, served: &ServedState) -> Row {
+    let result = served.binding(&binding.id).map(|report| &report.result);
+    let (mark, state) = match result {
+        Some(Ok(_)) => (Mark::Ok, "Bound"),
+        Some(Err(_)) => (Mark::Bad, "Not bound"),
+        None => (Mark::Unknown, "Not served yet"),
+    };
+    let at = result.and_then(|result| result.as_ref().ok()).filter(|at| at.port() != binding.address.port());
+    Row {
+        id: binding.id.to_string(),
+        url: binding.url(),
+        mark,
+        state,
+        problem: result.and_then(|result| result.as_ref().err()).map(ToString::to_string),
+        at: at.map(ToString::to_string),
+        certificate: binding.default_certificate.as_ref().map(ToString::to_string),
+        sites: counted(served.desired.sites.len(), "site"),
+    }
+}
+
+impl Add {
+    fn read(form: &Form) -> Self {
+        Self {
+            is_https: form.text("scheme") != "http",
+            address: form.text("address").trim().to_owned(),
+            port: form.text("port").trim().to_owned(),
+            certificate: form.text("certificate").trim().to_owned(),
+        }
+    }
+
+    fn scheme(&self) -> Scheme {
+        if self.is_https { Scheme::Https } else { Scheme::Http }
+    }
+
+    fn input(&self) -> BindingCreate {
+        let certificate = Some(self.certificate.clone()).filter(|id| self.is_https && !id.is_empty());
+        BindingCreate { url: self.url(), default_certificate: certificate }
+    }
+
+    fn url(&self) -> String {
+        // As people write it: an IPv6 address with or without its brackets.
+        let bare = self.address.contains(':') && !self.address.starts_with('[');
+        let address = if bare { format!("[{}]", self.address) } else { self.address.clone() };
+        let port = if self.port.is_empty() { String::new() } else { format!(":{}", self.port) };
+        format!("{}://{address}{port}", self.scheme())
+    }
+
+    fn equivalents(&self) -> Equivalents {
+        let input = self.input();
+        let mut cli = format!("portward binding add {}", word(&input.url));
+        let mut body = json!({ "url": input.url });
+        let mut yaml = format!("binding: {}\n", input.url);
+        if let Some(id) = &input.default_certificate {
+            cli.push_str(&format!(" \\\n  --default-certificate {}", word(id)));
+            body["default_certificate"] = json!(id);
+            yaml.push_str(&format!("default_certificate: {id}\n"));
+        }
+        Equivalents {
+            cli,
+            curl: curl(&Method::POST, "/api/v1/bindings", Some(&body)),
+            yaml,
+            difference: vec![DifferenceLine::Added(format!("binding: {}", input.url))],
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What an address says after the question mark; what a route does not know is refused.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use percent_encoding::percent_decode_str;
+use portward_api::{PAGE_DEFAULT, PAGE_MOST};
+
+use super::doc::Takes;
+use crate::app::{AppError, Apply};
+
+/// Is a query that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Query {
+    /// Whether anything is changed: `?dry_run=true`.
+    pub(super) apply: Apply,
+    /// Which part of a list is asked for: `?limit=` and `?cursor=`.
+    pub(super) part: Part,
+    /// What else the route knows, by name.
+    pub(super) others: BTreeMap<&'static str, String>,
+}
+
+/// Is the part of a list that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// At most so many items.
+    pub(super) limit: usize,
+    /// Those that come after the one with this key; from the first one if there is none.
+    pub(super) after: Option<String>,
+}
+
+impl Query {
+    /// Reads a query of which the route takes so much.
+    pub(super) fn parse(query: &str, takes: &Takes) -> Result<Self, AppError> {
+        let part = Part { limit: PAGE_DEFAULT, after: None };
+        let mut read = Self { apply: Apply::Now, part, others: BTreeMap::new() };
+        for field in query.split('&').filter(|field| !field.is_empty()) {
+            let (name, value) = field.split_once('=').unwrap_or((field, ""));
+            let value = percent_decode_str(value).decode_utf8();
+            let value = value.map_err(|_| unusable(name, "it is not UTF-8"))?;
+            match name {
+                "dry_run" if takes.dry_run => read.apply = dry_run(&value)?,
+                "limit" if takes.part => read.part.limit = limit(&value)?,
+                "cursor" if takes.part => read.part.after = Some(key_of(&value)?),
+                name => {
+                    let known = takes.others.iter().find(|(known, _)| *known == name);
+                    let (known, _) = known.ok_or_else(|| unknown(name, takes))?;
+                    read.others.insert(known, value.into_owned());
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// The cursor that stands for a key: text that goes into an address as it is.
+pub(super) fn cursor(key: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key)
+}
+
+fn key_of(cursor: &str) -> Result<String, AppError> {
+    let key = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    key.ok_or_else(|| unusable("cursor", "it is none that this server gave; take next_cursor of the page before"))
+}
+
+fn dry_run(value: &str) -> Result<Apply, AppError> {
+    match value {
+        "true" => Ok(Apply::DryRun),
+        "false" => Ok(Apply::Now),
+        _ => Err(unusable("dry_run", "it is true or false")),
+    }
+}
+
+fn limit(value: &str) -> Result<usize, AppError> {
+    let limit = value.parse().ok().filter(|limit| (1..=PAGE_MOST).contains(limit));
+    limit.ok_or_else(|| unusable("limit", &format!("it is a number from 1 to {PAGE_MOST}")))
+}
+
+fn unusable(name: &str, why: &str) -> AppError {
+    AppError::malformed("invalid-parameter", format!("the parameter {name} cannot be used: {why}"))
+}
+
+/// A dry run that is misspelt must not become a real one, so no parameter is ignored.
+fn unknown(name: &str, takes: &Takes) -> AppError {
+    let mut known: Vec<&str> = takes.others.iter().map(|(name, _)| *name).collect();
+    known.extend(takes.dry_run.then_some("dry_run"));
+    known.extend(takes.part.then_some(["limit", "cursor"]).into_iter().flatten());
+    let known = match known.as_slice() {
+        [] if name == "dry_run" => "there is no dry run of this".to_owned(),
+        [] => "none is known here".to_owned(),
+        known => format!("known here: {}", known.join(", ")),
+    };
+    AppError::malformed("unknown-parameter", format!("the query has \"{name}\"; {known}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_what_a_route_knows_is_taken() {
+        let all = Takes { dry_run: true, part: true, others: &[("since", "")], ..Takes::default() };
+        let read = |query: &str| Query::parse(query, &all).map_err(|error| error.code());
+        assert_eq!(read("").unwrap().apply, Apply::Now);
+        assert_eq!(read("dry_run=false").unwrap().apply, Apply::Now);
+        assert_eq!(read("dry_run=true").unwrap().apply, Apply::DryRun);
+        assert_eq!(read("since=a%20b").unwrap().others["since"], "a b");
+        assert_eq!(
+            read(&format!("limit=2&cursor={}", cursor("shop"))).unwrap().part,
+            Part { limit: 2, after: Some("shop".to_owned()) }
+        );
+        for (query, code) in [
+            ("dryrun=true", "unknown-parameter"),
+            ("dry_run=1", "invalid-parameter"),
+            ("dry_run", "invalid-parameter"),
+            ("dry_run=true&x=y", "unknown-parameter"),
+            ("limit=0", "invalid-parameter"),
+            ("limit=1001", "invalid-parameter"),
+            ("limit=-1", "invalid-parameter"),
+            ("cursor=*", "invalid-parameter"),
+            ("since=%ff", "invalid-parameter"),
+        ] {
+            assert_eq!(read(query), Err(code), "{query}");
+        }
+        for query in ["dry_run=true", "limit=1", "cursor=", "since=1"] {
+            assert_eq!(Query::parse(query, &Takes::default()).unwrap_err().code(), "unknown-parameter", "{query}");
+        }
+    }
+}
