@@ -11,10 +11,12 @@ pub mod acme;
 mod audit;
 mod binding;
 mod certificate;
+mod changed;
 mod client;
 mod desired;
 mod event;
 mod foreign;
+mod https_settings;
 mod inspection;
 mod page;
 mod preset;
@@ -29,8 +31,11 @@ mod store;
 mod token;
 mod user;
 
+pub use changed::{
+    Answered, Changed, ConfirmationView, Impact, ImpactSeverity, TrialOutcome, TrialStep,
+};
 pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
-pub use binding::{BindingCreate, BindingView};
+pub use binding::{BindingCreate, BindingUpdate, BindingView};
 pub use certificate::{
     CertificateExport, CertificateFile, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken,
     CertificateVersionView, CertificateView, ChainLink, ExportFormat, FindingView, FindingWeight, SelfSignedCreate,
@@ -43,9 +48,10 @@ pub use desired::{
 };
 pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
+pub use https_settings::{HttpsSettingsUpdate, HttpsSettingsView};
 pub use inspection::{
-    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView, MissingIssuerView,
-    RefusalView,
+    InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,
+    MissingIssuerView, RefusalView,
 };
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use preset::PresetView;

@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 mod access;
 mod acme;
+mod apply;
 mod audit;
 mod binding;
 mod certificate;
@@ -20,6 +21,7 @@ mod store;
 
 pub(crate) use access::{InitArgs, NewPasswordArgs, RoleWord, SetupLinkArgs, TokenCommand, UserCommand};
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
+pub(crate) use apply::{ApplyArgs, ExportArgs};
 pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
@@ -151,7 +153,7 @@ Examples:
 
 Exit codes:
   0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,
-  64 wrong configuration";
+  7 something differs (apply --dry-run), 64 wrong configuration";
 
 const STATUS_EXAMPLES: &str = "\
 Exits with 0 if everything is served, and with 1 if there are problems.

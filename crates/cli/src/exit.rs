@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     NotPermitted,
     /// It contradicts what is there.
     Conflict,
+    /// Something is not as it was declared.
+    Drift,
     /// The server cannot run with this configuration (`EX_USAGE` of sysexits.h).
     Configuration,
 }
@@ -31,6 +33,7 @@ impl Exit {
             Self::NotFound => 3,
             Self::NotPermitted => 4,
             Self::Conflict => 5,
+            Self::Drift => 7,
             Self::Configuration => 64,
         }
     }
@@ -65,9 +68,10 @@ mod tests {
             Exit::NotFound,
             Exit::NotPermitted,
             Exit::Conflict,
+            Exit::Drift,
             Exit::Configuration,
         ];
-        assert_eq!(codes.map(Exit::code), [0, 1, 2, 3, 4, 5, 64]);
+        assert_eq!(codes.map(Exit::code), [0, 1, 2, 3, 4, 5, 7, 64]);
     }
 
     #[test]

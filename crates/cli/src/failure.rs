@@ -38,6 +38,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Says of which thing it is told.
+    pub(crate) fn within(self, what: &str) -> Self {
+        Self { error: self.error.context(what.to_owned()), ..self }
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::failed(error)

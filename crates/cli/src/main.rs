@@ -5,6 +5,7 @@
 
 mod args;
 mod clock;
+mod declared_files;
 mod exit;
 mod failure;
 mod foreign_files;

@@ -16,6 +16,7 @@ use crate::{
 
 mod access;
 mod acme;
+mod apply;
 mod audit;
 mod authorities;
 mod binding;
@@ -32,6 +33,7 @@ mod wait;
 
 use access::AccessRequest;
 use acme::AcmeRequest;
+use apply::DesiredStateRequest;
 use audit::AuditRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;

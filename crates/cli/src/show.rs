@@ -6,6 +6,7 @@ mod audit;
 mod binding;
 mod certificate;
 mod foreign;
+mod inspection;
 mod issuer;
 mod outlook;
 mod renewal;
@@ -21,6 +22,7 @@ pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;
 pub(crate) use certificate::{certificate, certificates, taken};
 pub(crate) use foreign::{import_ended, imported};
+pub(crate) use inspection::inspection;
 pub(crate) use issuer::{added, dns_kinds, dns_provider, dns_providers, issuer, issuers};
 pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{

@@ -20,6 +20,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     doors(app).into_router()
 }
 
+/// All rows of the table: method, path, and the permission that is needed.
+#[cfg(test)]
+pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<portward_core::Permission>)> {
+    doors(app).routes().iter().map(|route| (route.method.clone(), route.path, Some(route.permission))).collect()
+}
+
 fn doors(app: Arc<App>) -> Doors {
     Doors::new(app)
         .door(Manner::Octopus, M::GET, "/api/letsencryptconfiguration", octopus::show_configuration)

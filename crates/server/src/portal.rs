@@ -4,10 +4,14 @@
 //! Pages call the same use cases as the API. They work without script: what changes something is a form,
 //! and its answer is a redirect to the page that shows the result.
 
+mod about;
 mod answer;
+mod api_reference;
 mod asset;
 mod attempts;
 mod bindings;
+#[cfg(test)]
+mod browser;
 mod certificates;
 mod chain;
 mod dns_providers;
@@ -43,6 +47,12 @@ use pages::Pages;
 /// All pages of the portal.
 pub(crate) fn router(app: Arc<App>) -> Router {
     pages(app).into_router()
+}
+
+/// All rows of the table: method, path, and the permission that is needed; none for what is open.
+#[cfg(test)]
+pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<portward_core::Permission>)> {
+    pages(app).routes().iter().map(|route| (route.method.clone(), route.path, route.permission)).collect()
 }
 
 fn pages(app: Arc<App>) -> Pages {

@@ -13,7 +13,7 @@ mod verify;
 
 pub use entry::{AuditChange, AuditEntry, AuditId, AuditIdError};
 pub(crate) use join::join;
-pub use page::{AuditFilter, AuditPage, page};
+pub use page::{AuditFilter, AuditPage, entry, page};
 pub use verify::{AuditEnd, Broken, Fault, Verification, verify};
 
 use crate::Prefix;

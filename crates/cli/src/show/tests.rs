@@ -47,6 +47,8 @@ fn shop() -> CertificateView {
         ],
         version: 2,
         status: "expires-soon".to_owned(),
+        sites: Vec::new(),
+        bindings: Vec::new(),
     }
 }
 

@@ -13,7 +13,7 @@ use portward_api::{
 };
 use portward_certs::{acme::RevocationReason, self_signed, self_signed_validity};
 use portward_core::{
-    CertificateId, Host, HostPattern, Management, Source, Timestamp, VersionNumber,
+    CertificateId, Host, HostPattern, Management, Source, VersionNumber,
     acme::{ChallengeKind, Issuer, KeyReuse, Managed, Stage},
 };
 use portward_store::{
@@ -286,7 +286,8 @@ impl App {
         let order = OrderProgress::read(store, id).await.map_err(unreadable)?;
         let attempt = self.attempts(Some(id), 1).await?.into_iter().next();
         let now = self.now();
-        let standing::Next { at: next, retry_at, held, mut why } = self.next(stored, managed, &renewal, order.is_some());
+        let standing::Next { at: next, retry_at, held, mut why } =
+            self.next(stored, managed, &renewal, order.is_some());
         let version = stored.value.current_version();
         let issued = version.filter(|version| version.source == Source::Acme);
         if let Some(retry_at) = retry_at {

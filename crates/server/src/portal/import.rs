@@ -25,6 +25,7 @@ use super::{
     answer,
     certificates::common_name,
     chain::{self, Piece, Tie},
+    equivalents::{self, DifferenceLine, Equivalents},
     frame::{Frame, Nav},
     view::{Mark, counted, day, in_fours, span},
     visit::Visit,
@@ -45,6 +46,7 @@ struct ImportPage {
     refused: Option<String>,
     /// Whether pasting is what the page is opened for.
     pastes: bool,
+    equivalents: Equivalents,
 }
 
 /// Is what was found in what was given.
@@ -68,6 +70,8 @@ struct Look {
     is_out_of_time: bool,
     /// Whether it is there already.
     is_present: Option<String>,
+    /// Whether a password opened something, or is to.
+    is_locked: bool,
 }
 
 struct FileRow {
@@ -101,7 +105,7 @@ pub(super) async fn show(visit: Visit<right::CertificateChange>) -> Result<Respo
     };
     let look = look(&visit, &id, &upload, over.as_deref()).await?;
     let pastes = visit.query.is_ticked("paste");
-    answer::html(&ImportPage { frame: frame(&visit), over, look: Some(look), refused: None, pastes })
+    answer::html(&page(&visit, over, Some(look), None, pastes))
 }
 
 /// Takes files, forgets one, or imports them.
@@ -128,10 +132,7 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
         let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         return answer::with_status(status, &empty(&visit, over, refused));
     }
-    if let Some(before) = &before {
-        visit.app.uploads().forget(&actor, before);
-    }
-    let id = visit.app.uploads().keep(&actor, upload.clone(), now)?;
+    let id = visit.app.uploads().keep(&actor, before.as_deref(), upload.clone(), now)?;
     if fields.text("step") != "import" {
         let over = over.map(|over| format!("&over={over}")).unwrap_or_default();
         return Ok(answer::see_other(&format!("/import?upload={id}{over}")));
@@ -158,18 +159,30 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
         Err(error) => {
             let look = look(&visit, &id, &upload, target.as_deref()).await?;
             let refused = Some(for_people(&answer::sentence(&error)));
-            let page = ImportPage { frame: frame(&visit), over, look: Some(look), refused, pastes: false };
-            answer::with_status(error.status(), &page)
+            answer::with_status(error.status(), &page(&visit, over, Some(look), refused, false))
         }
     }
 }
 
-fn frame<R: Right>(visit: &Visit<R>) -> Frame {
-    visit.frame(Nav::Certificates, "Import a certificate")
+fn empty<R: Right>(visit: &Visit<R>, over: Option<String>, refused: Option<String>) -> ImportPage {
+    page(visit, over, None, refused, true)
 }
 
-fn empty<R: Right>(visit: &Visit<R>, over: Option<String>, refused: Option<String>) -> ImportPage {
-    ImportPage { frame: frame(visit), over, look: None, refused, pastes: true }
+fn page<R: Right>(
+    visit: &Visit<R>,
+    over: Option<String>,
+    look: Option<Look>,
+    refused: Option<String>,
+    pastes: bool,
+) -> ImportPage {
+    let files: Vec<&str> = look.iter().flat_map(|look| &look.files).map(|file| file.name.as_str()).collect();
+    let targets = look.iter().flat_map(|look| &look.targets);
+    let target = targets.into_iter().find(|target| target.is_chosen).map(|target| target.id.as_str());
+    let target = target.filter(|id| !id.is_empty()).or(over.as_deref());
+    let is_locked = look.as_ref().is_some_and(|look| look.is_locked);
+    let equivalents = equivalents::certificates::import(&files, target, is_locked);
+    let frame = visit.frame(Nav::Certificates, "Import a certificate");
+    ImportPage { frame, over, look, refused, pastes, equivalents }
 }
 
 fn input(upload: &Upload, replace: Option<String>, allow_expired: bool) -> CertificateImport {
@@ -202,9 +215,8 @@ async fn look(
         inspection = inspect(Some(&target.id)).await?;
     }
     let taken = inspection.taken.as_ref();
-    let is_present = taken
-        .filter(|taken| taken.outcome == CertificateOutcome::Unchanged)
-        .map(|taken| taken.certificate.id.clone());
+    let is_present =
+        taken.filter(|taken| taken.outcome == CertificateOutcome::Unchanged).map(|taken| taken.certificate.id.clone());
     if is_present.is_some() {
         targets.clear();
     }
@@ -219,6 +231,7 @@ async fn look(
     let refused = inspection.refusal.as_ref();
     let locked = locked(&inspection);
     Ok(Look {
+        is_locked: locked.is_some() || inspection.files.iter().any(|file| file.opened),
         upload: id.to_owned(),
         tally: format!("{}, {}", counted(inspection.files.len(), "file"), counted(pieces, "piece")),
         files: inspection.files.iter().map(file_row).collect(),
@@ -276,8 +289,10 @@ fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, ove
             sites => format!("{sites} sites follow at once"),
         };
         let number = certificate.next_number().0;
-        let back = if number > 1 { format!(" Back to version {} is one click.", certificate.current) } else { String::new() };
-        let managed = certificate.management.managed().map_or("", |_| " It is managed: Portward renews it when it is due.");
+        let back =
+            if number > 1 { format!(" Back to version {} is one click.", certificate.current) } else { String::new() };
+        let managed =
+            certificate.management.managed().map_or("", |_| " It is managed: Portward renews it when it is due.");
         targets.push(Target {
             id: certificate.id.to_string(),
             version: number,
@@ -298,7 +313,12 @@ fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, ove
 
 fn file_row(file: &InspectedFileView) -> FileRow {
     let count = |kind: &str| file.pieces.iter().filter(|piece| piece.kind == kind).count();
-    let kinds = [("private-key", "private key"), ("certificate", "certificate"), ("intermediate", "intermediate"), ("root", "root")];
+    let kinds = [
+        ("private-key", "private key"),
+        ("certificate", "certificate"),
+        ("intermediate", "intermediate"),
+        ("root", "root"),
+    ];
     let what: Vec<String> =
         kinds.iter().filter(|(kind, _)| count(kind) > 0).map(|(kind, noun)| counted(count(kind), noun)).collect();
     let (mark, remark) = remark(file);
@@ -311,10 +331,8 @@ fn remark(file: &InspectedFileView) -> (Mark, String) {
         return (Mark::Bad, for_people(&refusal.message));
     }
     if !file.old_ciphers.is_empty() {
-        let text = format!(
-            "Old encryption ({}). It was read; better not to keep this file.",
-            file.old_ciphers.join(", ")
-        );
+        let text =
+            format!("Old encryption ({}). It was read; better not to keep this file.", file.old_ciphers.join(", "));
         return (Mark::Warn, text);
     }
     let has = |fate: &str| file.pieces.iter().any(|piece| piece.fate == fate);

@@ -190,7 +190,8 @@ mod tests {
     }
 
     fn failed() -> Option<OutcomeView> {
-        let (at, code, cause, remedy) = ("2026-11-20T14:10:09Z".to_owned(), String::new(), String::new(), String::new());
+        let (at, code, cause, remedy) =
+            ("2026-11-20T14:10:09Z".to_owned(), String::new(), String::new(), String::new());
         Some(OutcomeView::Failed { at, code, cause, remedy, problem: None })
     }
 
@@ -218,10 +219,7 @@ mod tests {
         let told: Vec<_> = entries.iter().map(|entry| (entry.time.as_str(), entry.mark, entry.text.as_str())).collect();
         assert_eq!(
             told,
-            [
-                ("14:10:00", Mark::Warn, "Advice: port 80 does not answer"),
-                ("14:10:01", Mark::Bad, "It is ordered"),
-            ]
+            [("14:10:00", Mark::Warn, "Advice: port 80 does not answer"), ("14:10:01", Mark::Bad, "It is ordered"),]
         );
     }
 }

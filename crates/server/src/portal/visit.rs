@@ -82,6 +82,12 @@ impl<R: Right> Visit<R> {
         self.request.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// What was laid into the request for all pages.
+    pub(super) fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        let request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
+        request.as_ref().and_then(|request| request.extensions().get::<T>().cloned())
+    }
+
     /// Asks for another right, for a part of a page that needs more than the page.
     pub(super) fn may<Other: Right>(&self) -> Result<Allowed<Other>, AppError> {
         self.by.actor().may()

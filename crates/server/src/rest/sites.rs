@@ -26,8 +26,7 @@ pub(super) async fn add(mut call: Call<right::SiteChange>) -> Result<Response, A
 
 pub(super) async fn edit(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {
     let input: SiteUpdate = call.json(SMALL).await?;
-    let edited = call.app.edit_site(&call.by, call.id(), &input, call.precondition, call.apply).await?;
-    answer::revised(&edited)
+    answer::changed(call.app.edit_site(&call.by, call.id(), &input, call.precondition, call.apply).await?)
 }
 
 pub(super) async fn remove(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {

@@ -32,6 +32,16 @@ pub struct AuditPage {
     pub next: Option<AuditId>,
 }
 
+/// The record that a watch gives; none if it is no record, or cannot be read.
+pub fn entry(kv: &Kv) -> Option<AuditEntry> {
+    read(AuditId::of(&kv.key)?, kv)
+}
+
+fn read(id: AuditId, kv: &Kv) -> Option<AuditEntry> {
+    let sha256 = chain::hash(&kv.key, &kv.value);
+    decode(&kv.value).and_then(|record| AuditEntry::of(id, record, sha256)).ok()
+}
+
 /// Reads at most `limit` records that are wanted and older than `before`, the newest first.
 ///
 /// Records that cannot be read are left out; [`verify`](super::verify()) tells of them.
@@ -64,9 +74,7 @@ pub async fn page(
             }
             looked_at += 1;
             last = Some(id);
-            let sha256 = chain::hash(&kv.key, &kv.value);
-            let entry = decode(&kv.value).and_then(|record| AuditEntry::of(id, record, sha256));
-            page.entries.extend(entry.ok().filter(|entry| wanted.has(entry)));
+            page.entries.extend(read(id, kv).filter(|entry| wanted.has(entry)));
         }
         match day_before(&day) {
             Some(earlier) if day > to => day = earlier,

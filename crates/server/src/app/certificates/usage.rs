@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use portward_core::{
-    BindingId, CertificateId, HostMap, HostPattern, SiteCertificate, SiteId, Timestamp, preference,
-};
+use portward_core::{BindingId, CertificateId, HostMap, HostPattern, SiteCertificate, SiteId, Timestamp, preference};
 use portward_store::desired::Desired;
 
 use crate::app::{Allowed, App, right};

@@ -116,7 +116,7 @@ async fn a_certificate_that_does_not_cover_the_names_is_refused() {
     let fixture = Fixture::start().await;
     let input = import(&bundle(&["shop.test"], 90), None);
     let taken = fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
-    let certificate = Some(taken.view.certificate.id);
+    let certificate = Some(taken.view.certificate.id.clone());
     let bad = SiteCreate { certificate: certificate.clone(), ..site(&["shop.test", "a.shop.test"]) };
     let error = fixture.app.add_site(&by(), &bad, Apply::Now).await.unwrap_err();
     assert_eq!(error.code(), "certificate-names");

@@ -84,7 +84,8 @@ pub(in crate::portal) async fn list(visit: Visit<right::View>) -> Result<Respons
     wanted.sort(&mut shown);
     let pages = shown.len().div_ceil(ROWS).max(1);
     let page = wanted.page.clamp(1, pages);
-    let rows: Vec<Row> = shown.iter().skip((page - 1) * ROWS).take(ROWS).map(|standing| Row::of(standing, now)).collect();
+    let rows: Vec<Row> =
+        shown.iter().skip((page - 1) * ROWS).take(ROWS).map(|standing| Row::of(standing, now)).collect();
     let order = match wanted.sort.as_str() {
         "" | "status" => ", most urgent first",
         _ => "",
@@ -240,7 +241,10 @@ fn lead(all: &[Standing<'_>]) -> String {
     let managed = all.iter().filter(|standing| standing.renewal.is_some()).count();
     let attention = all.iter().filter(|standing| standing.state.needs_attention()).count();
     let renew = match (all.len(), managed) {
-        (0, _) => return "What a server shows to prove its names. Portward gets them, renews them, and serves them.".to_owned(),
+        (0, _) => {
+            return "What a server shows to prove its names. Portward gets them, renews them, and serves them."
+                .to_owned();
+        }
         (_, 0) => "None renews by itself".to_owned(),
         (_, 1) => "1 renews by itself".to_owned(),
         (_, count) => format!("{} renew by themselves", grouped(count as u64)),
@@ -298,4 +302,3 @@ fn columns(wanted: &Wanted) -> Vec<Column> {
 const ROWS: usize = 100;
 /// What stays as it is in an address.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
-

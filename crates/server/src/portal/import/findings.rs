@@ -27,7 +27,12 @@ pub(super) fn checks(inspection: &InspectionView, remind: Option<Timestamp>, now
         let strength = format!("{}, {}", leaf.key, hash(&leaf.signature));
         checks.extend(judged(&found, &["expired", "not-yet-valid"], "Valid now", left(leaf, now)));
         if was_judged(inspection) {
-            checks.extend(judged(&found, &["weak-signature", "weak-issuer-key"], "Key and signature are strong", strength));
+            checks.extend(judged(
+                &found,
+                &["weak-signature", "weak-issuer-key"],
+                "Key and signature are strong",
+                strength,
+            ));
             let server = ["not-for-servers", "ca-as-leaf"];
             checks.extend(judged(&found, &server, "May be used for a server", String::new()));
             let names = counted(leaf.names.len(), "name");
@@ -90,7 +95,10 @@ pub(super) fn for_people(message: &str) -> String {
 /// Whether the certificate could be read whole, so that it was judged.
 fn was_judged(inspection: &InspectionView) -> bool {
     inspection.taken.is_some()
-        || inspection.refusal.as_ref().is_some_and(|refusal| !refusal.findings.is_empty() || refusal.code == "already-there")
+        || inspection
+            .refusal
+            .as_ref()
+            .is_some_and(|refusal| !refusal.findings.is_empty() || refusal.code == "already-there")
 }
 
 fn findings(inspection: &InspectionView) -> Vec<&FindingView> {
@@ -108,7 +116,11 @@ fn judged(found: &[&FindingView], codes: &[&str], passed: &str, beside: String) 
         Check { mark, label, text: for_people(&finding.message), beside: String::new() }
     };
     let failed: Vec<Check> = hits.map(check).collect();
-    if failed.is_empty() { vec![Check { mark: Mark::Ok, label: "passed", text: passed.to_owned(), beside }] } else { failed }
+    if failed.is_empty() {
+        vec![Check { mark: Mark::Ok, label: "passed", text: passed.to_owned(), beside }]
+    } else {
+        failed
+    }
 }
 
 /// The file that a password is to open, and how it is asked for; none if all are open.

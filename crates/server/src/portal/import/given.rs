@@ -67,7 +67,8 @@ impl Upload {
         }
         let size: usize = self.files.iter().map(|file| file.data.expose().len()).sum();
         if self.files.len() > MOST_FILES || size > MOST_BYTES {
-            let message = format!("these are more than {MOST_FILES} files or 4 MiB together; give those of one certificate");
+            let message =
+                format!("these are more than {MOST_FILES} files or 4 MiB together; give those of one certificate");
             return Err(AppError::refused("too-many-files", message));
         }
         Ok(())
