@@ -59,6 +59,7 @@ fn binding() -> Way {
         client: "192.0.2.7".parse().ok(),
         host: Some(Host::parse("front.test").unwrap()),
         port: Some(443),
+        bound: Some(443),
     }
 }
 
@@ -145,7 +146,7 @@ async fn askers(fixture: &Fixture) -> Vec<Asker> {
         with_token("that at the loopback listener", Gets::Refusal(StatusCode::MISDIRECTED_REQUEST, "misdirected"));
     askers.push(Asker { way: Way { listener: Listener::Loopback, is_tls: false, ..evil }, ..loopback });
     let clear = with_token("a token over plain http", Gets::Refusal(StatusCode::FORBIDDEN, "token-over-http"));
-    let in_the_clear = Way { is_tls: false, port: Some(80), ..binding() };
+    let in_the_clear = Way { is_tls: false, port: Some(80), bound: Some(80), ..binding() };
     askers.push(Asker { way: in_the_clear.clone(), ..clear });
     let owner = session(fixture, "second", Role::Owner).await;
     let clear = asker(
