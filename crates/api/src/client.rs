@@ -10,7 +10,8 @@ use http::Method;
 
 use crate::{
     Applied, BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
-    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, InspectionView, Removed, Restored, SecretBytes,
+    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, InspectionView, PresetView,
+    Removed, Restored, SecretBytes,
     SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
 };
 use portward_core::{BindingId, CertificateId, SiteId, Thumbprint};
@@ -104,6 +105,11 @@ impl Client {
     /// Adds a site; it is served when this returns.
     pub async fn add_site(&self, create: &SiteCreate) -> Result<SiteView, ClientError> {
         self.ask(Method::POST, "sites", Sent::json(create)?).await
+    }
+
+    /// What well-known applications want of their sites.
+    pub async fn list_presets(&self) -> Result<Vec<PresetView>, ClientError> {
+        self.list("presets").await
     }
 
     /// Changes a site; what is left out stays.

@@ -19,6 +19,7 @@ mod foreign;
 mod https_settings;
 mod inspection;
 mod page;
+mod preset;
 mod problem;
 mod secret;
 mod session;
@@ -53,6 +54,7 @@ pub use inspection::{
     MissingIssuerView, RefusalView,
 };
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
+pub use preset::PresetView;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use secret::{SecretBytes, SecretText};
 pub use session::{
@@ -60,7 +62,7 @@ pub use session::{
 };
 pub use settings::{SettingsUpdate, SettingsView};
 pub use setup::{SetupInput, SetupLinkView};
-pub use site::{SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
+pub use site::{HeaderSet, SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored};
 pub use token::{TokenCreate, TokenCreated, TokenView};

@@ -23,6 +23,7 @@ mod impacts;
 mod issuers;
 pub(crate) mod letsencrypt;
 mod portal_site;
+mod presets;
 pub(crate) mod renewals;
 mod safely;
 mod settings;

@@ -40,7 +40,7 @@ use portward_api::{
     HttpsSettingsView,
     Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
     CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, DesiredState, DesiredStateApply,
-    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, ProblemEvent, Removed, Restored,
+    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored,
     RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
     SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
     StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
@@ -202,6 +202,12 @@ fn table(app: Arc<App>) -> Table {
             confirmations::undo,
             Doc::act("undo_change", "Puts back what the change of a revision replaced, for ten minutes after it.")
                 .answers::<Answered>(),
+        )
+        .route(
+            M::GET,
+            "/api/v1/presets",
+            sites::list_presets,
+            Doc::list::<PresetView>("list_presets", "Lists what well-known applications want of their sites."),
         )
         .route(
             M::GET,

@@ -2,9 +2,10 @@
 
 pub(super) mod input;
 
-use portward_api::{Changed, Removed, SiteCreate, SiteUpdate, SiteView};
+use portward_api::{Changed, HeaderSet, Removed, SiteCreate, SiteUpdate, SiteView};
 use portward_core::{
-    ForceHttps, HostPattern, Hsts, NewWay, Scheme, Settings, Site, SiteCertificate, SiteId, Upstream, UpstreamTrust,
+    ForceHttps, HeaderRules, HostPattern, Hsts, NewWay, Preset, Scheme, Settings, Site, SiteCertificate, SiteId,
+    SiteLimits, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected},
@@ -14,7 +15,7 @@ use portward_store::{
 use super::{
     Allowed, App, AppError, Apply, Precondition, Revised,
     impacts::{self, is_last_portal},
-    right,
+    presets, right,
     safely::{Safety, would_lock_out},
     slug,
     trial::{Demand, trials_of_portal},
@@ -42,6 +43,7 @@ impl App {
         input: &SiteCreate,
         apply: Apply,
     ) -> Result<Revised<SiteView>, AppError> {
+        let (input, preset) = presets::filled(input)?;
         let names = input::names(&input.names)?;
         let mut site = Site {
             // Its id is made when it is known which are taken.
@@ -52,7 +54,13 @@ impl App {
             force_https: input.force_https.as_deref().map(input::force_https).transpose()?,
             hsts: input.hsts.as_deref().map(input::hsts).transpose()?.unwrap_or_default(),
             certificate: SiteCertificate::Auto,
+            limits: SiteLimits::default(),
+            headers: HeaderRules::default(),
+            preset: preset.and_then(Preset::preset_id),
         };
+        let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
+        input::limits(&mut site.limits, limits.map(Option::as_deref))?;
+        site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         if let Some(certificate) = &input.certificate {
@@ -107,6 +115,9 @@ impl App {
         if let Some(certificate) = &input.certificate {
             site.certificate = input::certificate(certificate, &desired)?;
         }
+        let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
+        input::limits(&mut site.limits, limits.map(Option::as_deref))?;
+        site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
         check(&site, &desired)?;
         if site == *before || apply == Apply::DryRun {
             return Ok(Revised { view: view(&site, &desired.settings), revision: Some(*revision) }.into());
@@ -197,7 +208,17 @@ pub(crate) fn view(site: &Site, settings: &Settings) -> SiteView {
             UpstreamTrust::Pin(thumbprint) => Some(format!("pin {thumbprint}")),
             UpstreamTrust::DangerInsecure => Some("danger-insecure".to_owned()),
         },
+        max_body: site.limits.body.map(|limit| limit.to_string()),
+        response_timeout: site.limits.response.map(|limit| limit.to_string()),
+        idle_timeout: site.limits.idle.map(|limit| limit.to_string()),
+        set_headers: site.headers.set().iter().map(header).collect(),
+        remove_headers: site.headers.remove().to_vec(),
+        preset: site.preset.as_ref().map(ToString::to_string),
     }
+}
+
+fn header((name, value): &(String, String)) -> HeaderSet {
+    HeaderSet { name: name.clone(), value: value.clone() }
 }
 
 fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError> {

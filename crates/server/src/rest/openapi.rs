@@ -6,6 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use portward_api::{PAGE_DEFAULT, PAGE_MOST, PROBLEM_JSON, Problem};
+use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -29,9 +30,9 @@ use crate::app::{AppError, right};
 
 /// Is the document, as it is read by programs and shown by the portal.
 pub(crate) struct Document {
-    /// The document.
-    pub(crate) api: OpenApi,
-    /// The same in JSON.
+    /// As a tree.
+    pub(crate) value: Value,
+    /// In JSON.
     pub(crate) json: Bytes,
 }
 
@@ -47,7 +48,8 @@ impl Document {
     pub(super) fn of(routes: &[Route]) -> Self {
         let api = describe(routes);
         let json = api.to_pretty_json().unwrap_or_default();
-        Self { api, json: Bytes::from(json + "\n") }
+        let value = serde_json::to_value(&api).unwrap_or_default();
+        Self { value, json: Bytes::from(json + "\n") }
     }
 }
 

@@ -12,6 +12,7 @@ mod application;
 mod bindings;
 mod bodies;
 mod dns;
+mod doors;
 mod git;
 mod imports;
 mod pains;

@@ -55,6 +55,14 @@ async fn what_makes_no_sense_is_refused_and_names_the_field() {
         (SiteCreate { force_https: some("on"), ..base() }, "invalid-value", "force_https: "),
         (SiteCreate { hsts: some("on"), ..base() }, "invalid-value", "hsts: "),
         (SiteCreate { certificate: some("none"), ..base() }, "not-found", "certificate \"none\""),
+        (SiteCreate { max_body: some("much"), ..base() }, "invalid-value", "max_body: "),
+        (SiteCreate { response_timeout: some("0"), ..base() }, "invalid-value", "response_timeout: "),
+        (SiteCreate { idle_timeout: some("long"), ..base() }, "invalid-value", "idle_timeout: "),
+        (
+            SiteCreate { remove_headers: Some(vec!["Host".to_owned()]), ..base() },
+            "invalid-value",
+            "headers: Host belongs",
+        ),
         (
             SiteCreate { upstream_trust: Some(UpstreamTrustInput::DangerInsecure), ..base() },
             "upstream-trust-without-https",
