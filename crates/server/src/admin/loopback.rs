@@ -16,11 +16,14 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, CONNECTIONS, metrics};
 use crate::{
+    app::{Actor, AppError, right},
+    notice::Notices,
     renewals::Engine,
+    rest::problem_response,
     served::Served,
     tasks::{Shutdown, notice::RenewalBoard},
     web::{
-        Entrance, Way,
+        Entrance, Unidentified, Way,
         connection::{self, Patience},
     },
 };
@@ -62,6 +65,8 @@ pub(crate) struct Measuring {
     pub(crate) board: Arc<RenewalBoard>,
     /// What renewals there were.
     pub(crate) engine: Arc<Engine>,
+    /// How sending goes.
+    pub(crate) notices: Arc<Notices>,
 }
 
 impl Loopback {
@@ -126,17 +131,39 @@ pub(crate) fn metrics_router(measured: Measuring) -> Router {
     Router::new().route("/metrics", get(measure)).with_state(measured)
 }
 
-async fn measure(State(measuring): State<Measuring>) -> Response {
-    let text = metrics::text(&metrics::Measured {
-        served: &measuring.served.now(),
-        counts: measuring.proxy.counts(),
-        standings: measuring.board.all(),
-        attempts: measuring.engine.attempts_ended(),
-        turns: measuring.engine.turns(),
+async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> Response {
+    let answered = permitted(&request).and_then(|()| {
+        let measured = metrics::Measured {
+            served: measuring.served.now(),
+            counts: measuring.proxy.counts(),
+            standings: measuring.board.all(),
+            attempts: measuring.engine.attempts_ended(),
+            turns: measuring.engine.turns(),
+            channels: measuring.notices.board().all(),
+        };
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let form = metrics::Form::accepted(accept);
+        let text = metrics::text(measured, form)
+            .map_err(|error| AppError::internal("the metrics could not be written", error))?;
+        let mut response = Response::new(Body::from(text));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+        Ok(response)
     });
-    let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
-    response
+    answered.unwrap_or_else(|error| problem_response(&error, Some("/metrics".to_owned())))
+}
+
+/// Whether the numbers are for who asks.
+///
+/// Nobody is asked who they are while the [`Entrance`] has the path open for everybody on this machine; as soon as it has
+/// not, the right to read metrics is needed.
+fn permitted(request: &Request<Body>) -> Result<(), AppError> {
+    if let Some(Unidentified(error)) = request.extensions().get() {
+        return Err(AppError::new(error.status(), error.code(), error.to_string()));
+    }
+    match request.extensions().get::<Actor>() {
+        Some(actor) => actor.may::<right::MetricsView>().map(drop),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

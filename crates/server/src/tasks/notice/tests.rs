@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use portward_api::Severity;
 use portward_core::{
-    AttemptId, CertificateId, HostPattern, IssuerId, Management, Source, Timestamp, VersionNumber,
+    AttemptId, CertificateId, HostPattern, IssuerId, Management, NoticeKind, Source, Timestamp, Tone, VersionNumber,
     acme::{Attempt, Diagnosis, KeyAlgorithm, KeyReuse, Managed, Outcome},
 };
 use portward_store::{
@@ -17,7 +17,7 @@ use portward_store::{
 use crate::{
     app::{Apply, Precondition, new_key_id},
     fixture::{Fixture, bundle, bundle_at, by, import, now, site},
-    notice::{Notice, NoticeKind},
+    notice::Notice,
     problem::{Problem, RENEWAL_FAILING},
 };
 
@@ -31,14 +31,20 @@ fn shop() -> CertificateId {
 
 impl Fixture {
     /// What was told so far, once it is that much.
-    async fn told(&self, count: usize) -> Vec<(NoticeKind, VersionNumber, Severity)> {
-        self.eventually(|fixture| fixture.notices.lock().unwrap().len() >= count).await;
-        let notices = self.notices.lock().unwrap();
-        notices.iter().map(|notice| (notice.kind, notice.version, notice.severity)).collect()
+    async fn told(&self, count: usize) -> Vec<(NoticeKind, VersionNumber, Tone)> {
+        self.eventually(|fixture| fixture.of_certificates().len() >= count).await;
+        let notices = self.of_certificates();
+        notices.iter().map(|notice| (notice.kind, notice.version.unwrap(), notice.tone)).collect()
+    }
+
+    /// What was told of certificates, but that they are new.
+    fn of_certificates(&self) -> Vec<Notice> {
+        let is_looked_at = |notice: &&Notice| notice.version.is_some() && notice.kind != NoticeKind::Renewed;
+        self.notices.lock().unwrap().iter().filter(is_looked_at).cloned().collect()
     }
 
     fn last(&self) -> Notice {
-        self.notices.lock().unwrap().last().unwrap().clone()
+        self.of_certificates().last().unwrap().clone()
     }
 
     async fn eventually(&self, is_so: impl Fn(&Self) -> bool) {
@@ -152,7 +158,7 @@ async fn a_certificate_that_expires_is_told_of_once_for_each_version_also_across
     assert_eq!(fixture.told(0).await, []);
 
     fixture.at(now().plus(days(61))).await;
-    let soon = (ExpiresSoon, VersionNumber(1), Severity::Warning);
+    let soon = (ExpiresSoon, VersionNumber(1), Tone::Warning);
     assert_eq!(fixture.told(1).await, [soon]);
     let text = fixture.last().to_string();
     let not_after = first.facts.validity.not_after;
@@ -169,7 +175,7 @@ async fn a_certificate_that_expires_is_told_of_once_for_each_version_also_across
     let fixture = fixture.restart().await;
     fixture.stir().await;
     fixture.at(now().plus(days(91))).await;
-    let expired = (Expired, VersionNumber(1), Severity::Error);
+    let expired = (Expired, VersionNumber(1), Tone::Bad);
     assert_eq!(fixture.told(1).await, [expired], "the warning was told before the restart");
     fixture.stored_notice(1, Expired).await;
 
@@ -180,7 +186,7 @@ async fn a_certificate_that_expires_is_told_of_once_for_each_version_also_across
     fixture.stir().await;
     assert_eq!(fixture.told(1).await, [expired], "a third of nine days is not left yet");
     fixture.at(made.plus(days(7))).await;
-    let soon = (ExpiresSoon, VersionNumber(2), Severity::Warning);
+    let soon = (ExpiresSoon, VersionNumber(2), Tone::Warning);
     assert_eq!(fixture.told(2).await, [expired, soon]);
 }
 
@@ -220,7 +226,7 @@ async fn a_renewal_that_fails_three_times_is_a_problem_until_it_succeeds() {
     );
     assert_eq!(problem.remedy, "Open port 80.");
     assert!(fixture.app.show_status(&by()).ok, "a warning is no error");
-    assert_eq!(fixture.told(1).await, [(NoticeKind::RenewalFailing, VersionNumber(1), Severity::Warning)]);
+    assert_eq!(fixture.told(1).await, [(NoticeKind::RenewalFailing, VersionNumber(1), Tone::Warning)]);
     let text = fixture.last().to_string();
     assert!(text.contains("its renewal fails, 3 times in a row (challenge-unreachable): The CA cannot"), "{text}");
     assert!(text.ends_with("(3). Open port 80."), "{text}");
@@ -239,7 +245,7 @@ async fn a_renewal_that_fails_three_times_is_a_problem_until_it_succeeds() {
     fixture.eventually(|fixture| fixture.failing().is_some_and(|it| it.severity == Severity::Error)).await;
     assert!(!fixture.app.show_status(&by()).ok);
     let soon = fixture.told(1).await;
-    assert_eq!(soon, [(NoticeKind::ExpiresSoon, VersionNumber(1), Severity::Warning)]);
+    assert_eq!(soon, [(NoticeKind::ExpiresSoon, VersionNumber(1), Tone::Warning)]);
     assert!(fixture.last().message.contains("challenge-unreachable"), "{}", fixture.last().message);
 
     fixture.set_now(now().plus(days(1)));
