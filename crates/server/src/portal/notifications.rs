@@ -359,3 +359,6 @@ fn equivalents(kind: &'static ChannelKind, form: &Form) -> Equivalents {
         difference: vec![DifferenceLine::Added(format!("channel: {}", kind.word))],
     }
 }
+
+#[cfg(test)]
+mod tests;

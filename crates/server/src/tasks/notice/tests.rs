@@ -276,3 +276,77 @@ async fn a_renewal_that_is_late_without_any_attempt_is_a_problem_after_an_hour()
     );
     assert_eq!(problem.remedy, "see how its renewal stands: portward acme renewals shop-test");
 }
+
+impl Fixture {
+    /// What was told that is of that kind.
+    fn of_kind(&self, kind: NoticeKind) -> Vec<Notice> {
+        self.notices.lock().unwrap().iter().filter(|notice| notice.kind == kind).cloned().collect()
+    }
+
+    /// Lets time pass, half a minute after the other, until it is so.
+    async fn later_until(&self, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..200 {
+            self.at(self.app.now().plus(Duration::from_secs(31))).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if is_so(self) {
+                return;
+            }
+        }
+        assert!(is_so(self), "{:?}", self.notices.lock().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_got_from_a_ca_is_told_of_once_and_not_long_after() {
+    let fixture = Fixture::start().await;
+    fixture.add_managed().await;
+    fixture.eventually(|fixture| !fixture.of_kind(NoticeKind::Renewed).is_empty()).await;
+    let told = fixture.of_kind(NoticeKind::Renewed).remove(0);
+    assert_eq!((told.tone, told.version), (Tone::Good, Some(VersionNumber(1))));
+    assert_eq!(told.title, "shop.test has a new certificate");
+    assert!(told.message.contains("was got from a CA and is served; it is valid until"), "{}", told.message);
+    fixture.stored_notice(1, NoticeKind::Renewed).await;
+    let fixture = fixture.restart().await;
+    fixture.eventually(|fixture| fixture.board.all().contains_key(&shop())).await;
+    fixture.stir().await;
+    assert_eq!(fixture.of_kind(NoticeKind::Renewed), []);
+
+    let fixture = Fixture::start().await;
+    fixture.set_now(now().plus(days(2)));
+    fixture.add_managed().await;
+    fixture.stir().await;
+    assert_eq!(fixture.of_kind(NoticeKind::Renewed), [], "it was got before somebody asked to be told");
+}
+
+#[tokio::test]
+async fn a_problem_is_told_of_when_it_has_lasted_and_when_it_is_gone() {
+    let fixture = Fixture::start().await;
+    // No certificate has the name of this site.
+    fixture.app.add_site(&by(), &site(&["bare.test"]), Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &crate::fixture::binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    fixture.served.until(|state| !state.problems.is_empty()).await;
+    let problem = fixture.served.now().problems[0].clone();
+    fixture.stir().await;
+    assert_eq!(fixture.of_kind(NoticeKind::Problem), [], "it may pass");
+    // A problem of this kind is there for each site that `stir` adds; the first one is looked at.
+    let of_first = |fixture: &Fixture, kind: NoticeKind| -> Vec<Notice> {
+        let subject = problem.subject.to_string();
+        fixture.of_kind(kind).into_iter().filter(|notice| notice.subject.to_string() == subject).collect()
+    };
+    fixture.later_until(|fixture| !of_first(fixture, NoticeKind::Problem).is_empty()).await;
+    let told = of_first(&fixture, NoticeKind::Problem).remove(0);
+    assert_eq!((told.message.as_str(), told.remedy.as_str()), (problem.message.as_str(), problem.remedy.as_str()));
+
+    let fixture = fixture.restart().await;
+    fixture.served.until(|state| !state.problems.is_empty()).await;
+    // Others are told of again and again, as each stir makes one.
+    fixture.later_until(|fixture| !fixture.of_kind(NoticeKind::Problem).is_empty()).await;
+    assert_eq!(of_first(&fixture, NoticeKind::Problem), [], "it is told once, also across restarts");
+    fixture.app.remove_site(&by(), "bare-test", Precondition::None, Apply::Now).await.unwrap();
+    fixture.stir().await;
+    assert_eq!(of_first(&fixture, NoticeKind::ProblemCleared), [], "it may come back");
+    fixture.later_until(|fixture| !of_first(fixture, NoticeKind::ProblemCleared).is_empty()).await;
+    let gone = of_first(&fixture, NoticeKind::ProblemCleared).remove(0);
+    assert_eq!(gone.tone, Tone::Good);
+    assert!(gone.message.contains(&problem.message), "{}", gone.message);
+}
