@@ -21,8 +21,8 @@ fn every_command_asks_at_its_route_and_prints_what_came() {
     let told = json!({ "at": "2026-11-20T12:00:00Z", "delivered": true, "said": "200 OK: ok" });
     let removed = json!({ "id": "slack", "warnings": [] });
     for (words, answer, asked, body) in [
-        ("notification kinds", json!([kind]), "GET notification-kinds", Value::Null),
-        ("notification list", json!([channel("slack")]), "GET notifications", Value::Null),
+        ("notification kinds", json!([kind]), "GET notification-kinds?limit=1000", Value::Null),
+        ("notification list", json!([channel("slack")]), "GET notifications?limit=1000", Value::Null),
         ("notification show slack", channel("slack"), "GET notifications/slack", Value::Null),
         ("notification remove slack", removed, "DELETE notifications/slack", Value::Null),
         ("notification test slack", told, "POST notifications/slack/test", Value::Null),

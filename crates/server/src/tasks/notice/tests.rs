@@ -324,8 +324,9 @@ async fn a_problem_is_told_of_when_it_has_lasted_and_when_it_is_gone() {
     // No certificate has the name of this site.
     fixture.app.add_site(&by(), &site(&["bare.test"]), Apply::Now).await.unwrap();
     fixture.app.add_binding(&by(), &crate::fixture::binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
-    fixture.served.until(|state| !state.problems.is_empty()).await;
-    let problem = fixture.served.now().problems[0].clone();
+    let is_bare = |problem: &&Problem| problem.subject.to_string() == "site bare-test";
+    let state = fixture.served.until(|state| state.problems.iter().any(|problem| is_bare(&problem))).await;
+    let problem = state.problems.iter().find(is_bare).unwrap().clone();
     fixture.stir().await;
     assert_eq!(fixture.of_kind(NoticeKind::Problem), [], "it may pass");
     // A problem of this kind is there for each site that `stir` adds; the first one is looked at.
