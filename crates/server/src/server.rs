@@ -220,6 +220,7 @@ impl Server {
             board,
             engine: Arc::clone(&engine),
             notices: Arc::clone(&notices),
+            app: Arc::clone(&app),
         };
         let metered = router.clone().merge(metrics_router(measuring));
         let from_here = Arc::new(Entrance::new(Arc::clone(&app), metered, &host_name));

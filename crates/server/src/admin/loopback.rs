@@ -16,14 +16,14 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, CONNECTIONS, metrics};
 use crate::{
-    app::{Actor, AppError, right},
+    app::{App, AppError, right},
     notice::Notices,
     renewals::Engine,
     rest::problem_response,
     served::Served,
     tasks::{Shutdown, notice::RenewalBoard},
     web::{
-        Entrance, Unidentified, Way,
+        Entrance, Way, actor_of,
         connection::{self, Patience},
     },
 };
@@ -55,7 +55,7 @@ pub(crate) enum LoopbackError {
 }
 
 /// Is what is measured.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Measuring {
     /// What is served.
     pub(crate) served: Arc<Served>,
@@ -67,6 +67,8 @@ pub(crate) struct Measuring {
     pub(crate) engine: Arc<Engine>,
     /// How sending goes.
     pub(crate) notices: Arc<Notices>,
+    /// Who came in, and who did not.
+    pub(crate) app: Arc<App>,
 }
 
 impl Loopback {
@@ -140,6 +142,7 @@ async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> 
             attempts: measuring.engine.attempts_ended(),
             turns: measuring.engine.turns(),
             channels: measuring.notices.board().all(),
+            sign_ins_refused: measuring.app.sign_ins_refused(),
         };
         let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let form = metrics::Form::accepted(accept);
@@ -152,24 +155,33 @@ async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> 
     answered.unwrap_or_else(|error| problem_response(&error, Some("/metrics".to_owned())))
 }
 
-/// Whether the numbers are for who asks.
-///
-/// Nobody is asked who they are while the [`Entrance`] has the path open for everybody on this machine; as soon as it has
-/// not, the right to read metrics is needed.
+/// Whether the numbers are for who asks: they tell of certificates and traffic, and other users of the machine reach the
+/// listener too.
 fn permitted(request: &Request<Body>) -> Result<(), AppError> {
-    if let Some(Unidentified(error)) = request.extensions().get() {
-        return Err(AppError::new(error.status(), error.code(), error.to_string()));
-    }
-    match request.extensions().get::<Actor>() {
-        Some(actor) => actor.may::<right::MetricsView>().map(drop),
-        None => Ok(()),
-    }
+    actor_of(request)?.may::<right::MetricsView>().map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use portward_core::Permission;
+
     use super::*;
+    use crate::app::Actor;
+
+    #[test]
+    fn metrics_are_for_who_may_read_them() {
+        let asked = |actor: Option<Actor>| {
+            let mut request = Request::new(Body::empty());
+            if let Some(actor) = actor {
+                request.extensions_mut().insert(actor);
+            }
+            permitted(&request).map_err(|error| error.code())
+        };
+        assert_eq!(asked(Some(Actor::with(&[Permission::MetricsView]))), Ok(()));
+        assert_eq!(asked(Some(Actor::with(&[Permission::View]))), Err("not-permitted"));
+        assert_eq!(asked(None), Err("not-authenticated"));
+    }
 
     #[tokio::test]
     async fn only_a_loopback_address_is_bound() {

@@ -32,6 +32,8 @@ pub(super) struct Measured {
     pub(super) turns: u64,
     /// How sending goes on channels.
     pub(super) channels: BTreeMap<ChannelId, notice::Standing>,
+    /// Sign-ins that were refused.
+    pub(super) sign_ins_refused: u64,
 }
 
 /// Names a form in which metrics are written.
@@ -80,6 +82,11 @@ impl Collector for Measured {
         certificates(&mut page, self)?;
         acme(&mut page, self)?;
         server(&mut page, &self.served)?;
+        page.counter(
+            "portward_sign_ins_refused",
+            "Sign-ins that were refused since the start: a wrong password, or a wrong code.",
+            self.sign_ins_refused,
+        )?;
         notifications(&mut page, self)?;
         traffic(&mut page, self.counts)
     }

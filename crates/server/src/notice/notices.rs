@@ -63,7 +63,6 @@ impl Notices {
     /// Tells of somebody who signed in, if it was from a network where that user never did before.
     ///
     /// The first place of a user is no news.
-    #[cfg_attr(not(test), expect(dead_code, reason = "signing in is told by whoever lets people in"))]
     pub(crate) async fn sign_in(&self, user: &str, address: IpAddr) {
         let network = network(address);
         let known = match SignInPlaces::read(&*self.store, user).await {

@@ -100,9 +100,17 @@ async fn a_mail_server_that_refuses_is_quoted_and_one_that_is_not_trusted_gets_n
 #[tokio::test]
 async fn prometheus_reads_the_metrics_and_the_alert_rules() {
     let server = Program::new().start();
+    let mut init =
+        server.command(&["init", "--owner", "mara", "--password-stdin"]).stdin(Stdio::piped()).spawn().unwrap();
+    init.stdin.take().unwrap().write_all(b"correct horse battery staple\n").unwrap();
+    assert!(init.wait().unwrap().success());
+    let token = server.portward(&["token", "create", "prometheus", "--permission", "metrics:view"]);
+    let bearer = format!("Authorization: Bearer {}", token.trim());
+    let refused = run(Command::new("curl").args(["-sS", &format!("http://{}/metrics", server.admin)]));
+    assert!(refused.contains("not-authenticated"), "{refused}");
     for accept in ["text/plain", "application/openmetrics-text;version=1.0.0"] {
         let url = format!("http://{}/metrics", server.admin);
-        let text = run(Command::new("curl").args(["-sSf", "-H", &format!("Accept: {accept}"), &url]));
+        let text = run(Command::new("curl").args(["-sSf", "-H", &bearer, "-H", &format!("Accept: {accept}"), &url]));
         assert!(text.contains("portward_build_info{version="), "{text}");
         assert_eq!(text.ends_with("# EOF\n"), accept.starts_with("application"), "{text}");
         if accept == "text/plain" {

@@ -107,6 +107,7 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ]),
         attempts: vec![(issuer.clone(), "failed", 7), (issuer.clone(), "served", 8)],
         turns: 9,
+        sign_ins_refused: 13,
         channels: BTreeMap::from([(ChannelId::parse("ops").unwrap(), standing.clone())]),
     };
     let text = super::text(measured(), Form::Prometheus).unwrap();
@@ -135,6 +136,7 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ("portward_notification_deliveries_total", &[("channel", "ops"), ("outcome", "delivered")], 10.0),
         ("portward_notification_deliveries_total", &[("channel", "ops"), ("outcome", "failed")], 11.0),
         ("portward_notifications_given_up_total", &[("channel", "ops")], 12.0),
+        ("portward_sign_ins_refused_total", &[], 13.0),
         ("portward_notifications_waiting", &[("channel", "ops")], 3.0),
         ("portward_problems", &[("severity", "error")], 0.0),
         ("portward_problems", &[("severity", "warning")], 1.0),
