@@ -23,6 +23,7 @@ mod connect;
 mod endpoint;
 mod error;
 mod exchange;
+mod notification;
 mod owner;
 mod pin;
 

@@ -14,6 +14,7 @@ mod binding;
 mod certificate;
 mod import;
 mod letsencrypt;
+mod notification;
 mod serve;
 mod settings;
 mod site;
@@ -27,6 +28,7 @@ pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
+pub(crate) use notification::{ChannelAddArgs, ChannelEditArgs, NotificationCommand};
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::SettingsCommand;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
@@ -89,6 +91,9 @@ pub(crate) enum Command {
     /// Let programs in
     #[command(subcommand, arg_required_else_help = true)]
     Token(TokenCommand),
+    /// Choose who is told what, and by which channel
+    #[command(subcommand, arg_required_else_help = true)]
+    Notification(NotificationCommand),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),

@@ -23,11 +23,13 @@ mod binding;
 mod certificate;
 mod import;
 mod letsencrypt;
+mod notification;
 mod settings;
 mod site;
 mod status;
 mod store;
 mod token;
+mod typed;
 mod user;
 mod wait;
 
@@ -39,10 +41,12 @@ use binding::BindingRequest;
 use certificate::CertificateRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
+use notification::NotificationRequest;
 use settings::SettingsRequest;
 use site::SiteRequest;
 use store::StoreRequest;
 use token::TokenRequest;
+use typed::TypedSettings;
 use user::UserRequest;
 
 /// Is what the program is to do.
@@ -79,6 +83,8 @@ pub(crate) enum Request {
     User(UserRequest),
     /// Something about tokens.
     Token(TokenRequest),
+    /// Something about who is told what.
+    Notification(NotificationRequest),
     /// Something about the store.
     Store(StoreRequest),
     /// Something about the audit.
@@ -135,6 +141,10 @@ impl Task {
                 let (request, server, output) = TokenRequest::parse(command)?;
                 (Request::Token(request), server, output)
             }
+            Command::Notification(command) => {
+                let (request, server, output) = NotificationRequest::parse(command)?;
+                (Request::Notification(request), server, output)
+            }
             Command::Store(command) => {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
@@ -168,6 +178,7 @@ impl Request {
                 Self::Access(request) => request.run(&target, &client, terminal).await,
                 Self::User(request) => request.run(&client, terminal).await,
                 Self::Token(request) => request.run(&client, terminal).await,
+                Self::Notification(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }

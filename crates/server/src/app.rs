@@ -22,6 +22,7 @@ mod id;
 mod impacts;
 mod issuers;
 pub(crate) mod letsencrypt;
+mod notifications;
 mod portal_site;
 mod presets;
 pub(crate) mod renewals;
@@ -60,6 +61,7 @@ use undo::Undos;
 
 use crate::{
     events::Events,
+    notice::Notices,
     portal::{Toasts, Uploads},
     renewals::Engine,
     served::{Served, ServedState},
@@ -99,6 +101,8 @@ pub(crate) struct AppParts {
     pub(crate) engine: Arc<Engine>,
     /// What happens.
     pub(crate) events: Arc<Events>,
+    /// What operators are told unasked, and how that goes.
+    pub(crate) notices: Arc<Notices>,
     /// Where files are put that pass through.
     pub(crate) data_dir: PathBuf,
     /// What the machine is called.

@@ -17,6 +17,7 @@ mod confirmations;
 mod doc;
 mod events;
 mod https_settings;
+mod notifications;
 mod openapi;
 mod query;
 mod replay;
@@ -44,6 +45,7 @@ use portward_api::{
     RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
     SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
     StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
+    ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, DeliveredView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -400,6 +402,52 @@ fn table(app: Arc<App>) -> Table {
             "/api/v1/acme/dns-providers/{id}",
             acme::remove_dns_provider,
             Doc::remove::<Removed>("remove_dns_provider", "Removes a DNS provider that no certificate needs."),
+        )
+        .route(
+            M::GET,
+            "/api/v1/notification-kinds",
+            notifications::list_kinds,
+            Doc::list::<ChannelKindView>("list_channel_kinds", "Lists the kinds of channels with their settings."),
+        )
+        .route(
+            M::GET,
+            "/api/v1/notifications",
+            notifications::list,
+            Doc::list::<ChannelView>("list_channels", "Lists the notification channels, and how sending on them goes."),
+        )
+        .route(
+            M::POST,
+            "/api/v1/notifications",
+            notifications::add,
+            Doc::add::<ChannelCreate, ChannelView>("add_channel", "Adds a notification channel; nothing is sent yet."),
+        )
+        .route(
+            M::GET,
+            "/api/v1/notifications/{id}",
+            notifications::show,
+            Doc::show::<ChannelView>("show_channel", "Shows a notification channel, without its secrets."),
+        )
+        .route(
+            M::PATCH,
+            "/api/v1/notifications/{id}",
+            notifications::edit,
+            Doc::edit::<ChannelUpdate, ChannelView>(
+                "edit_channel",
+                "Changes a notification channel; what is left out stays.",
+            ),
+        )
+        .route(
+            M::DELETE,
+            "/api/v1/notifications/{id}",
+            notifications::remove,
+            Doc::remove::<Removed>("remove_channel", "Removes a notification channel with what waits for it."),
+        )
+        .route(
+            M::POST,
+            "/api/v1/notifications/{id}/test",
+            notifications::test,
+            Doc::act("test_channel", "Sends a test message now, and tells what the other side said.")
+                .answers::<DeliveredView>(),
         )
         .route(
             M::GET,

@@ -4,7 +4,9 @@
 
 use clap::Parser;
 use portward_api::Effect;
-use portward_core::{AttemptId, BindingId, CertificateId, DnsProviderId, HostPattern, IssuerId, Scheme, SiteId};
+use portward_core::{
+    AttemptId, BindingId, CertificateId, ChannelId, DnsProviderId, HostPattern, IssuerId, Scheme, SiteId,
+};
 
 use super::{
     acme::{DnsRequest, IssuerRequest},
@@ -31,6 +33,7 @@ fn words_become_requests() {
     let id = |id| CertificateId::parse(id).unwrap();
     let (issuer, dns) = (|id| IssuerId::parse(id).unwrap(), |id| DnsProviderId::parse(id).unwrap());
     let names = |names: &[&str]| names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
+    let channel = |id| ChannelId::parse(id).unwrap();
     for (words, expected) in [
         ("status", Request::Status),
         ("binding list", Request::Binding(BindingRequest::List)),
@@ -80,6 +83,11 @@ fn words_become_requests() {
         ("acme attempts", Request::Acme(AcmeRequest::Attempts)),
         ("acme attempts c1", Request::Acme(AcmeRequest::AttemptsOf(id("c1")))),
         ("acme attempt a1", Request::Acme(AcmeRequest::Attempt(AttemptId::parse("a1").unwrap()))),
+        ("notification kinds", Request::Notification(NotificationRequest::Kinds)),
+        ("notification list", Request::Notification(NotificationRequest::List)),
+        ("notification show n1", Request::Notification(NotificationRequest::Show(channel("n1")))),
+        ("notification test n1", Request::Notification(NotificationRequest::Test(channel("n1")))),
+        ("notification remove n1", Request::Notification(NotificationRequest::Remove(channel("n1")))),
         ("store backup --out f", Request::Store(StoreRequest::Backup("f".into()))),
         ("store restore f", Request::Store(StoreRequest::Restore("f".into()))),
         (
@@ -225,6 +233,10 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         ("acme dns add exec --set a=1 --set a=2", "the setting a is given twice"),
         ("acme dns add exec --set a=1 --secret a=f", "the setting a is given twice"),
         ("acme dns add exec --secret a=- --secret b=-", "--secret: only one setting can come from stdin"),
+        ("notification add slack --id S", "--id: \"S\" is not an id"),
+        ("notification add slack --secret hunter2", "--secret takes NAME=FILE, or NAME=- for stdin"),
+        ("notification add slack --event expire", "--event: \"expire\" is no event; there are all, expires-soon,"),
+        ("notification edit n1", "nothing to change was named"),
         ("acme attempts C1", "\"C1\" is not an id"),
         ("acme check https://a.test", "\"https://a.test\" is a URL"),
         ("acme check a.test --issuer I", "--issuer: \"I\" is not an id"),
