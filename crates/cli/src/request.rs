@@ -21,9 +21,11 @@ mod audit;
 mod authorities;
 mod binding;
 mod certificate;
+mod https_settings;
 mod import;
 mod letsencrypt;
 mod notification;
+mod safety;
 mod settings;
 mod site;
 mod status;
@@ -39,9 +41,11 @@ use apply::DesiredStateRequest;
 use audit::AuditRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;
+use https_settings::HttpsSettingsRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
 use notification::NotificationRequest;
+use safety::ConfirmRequest;
 use settings::SettingsRequest;
 use site::SiteRequest;
 use store::StoreRequest;
@@ -75,6 +79,10 @@ pub(crate) enum Request {
     Acme(AcmeRequest),
     /// What another program has.
     Import(ImportRequest),
+    /// Something about how the portal is reached.
+    HttpsSettings(HttpsSettingsRequest),
+    /// Something about changes that wait, or are taken back.
+    Confirm(ConfirmRequest),
     /// Something about the settings.
     Settings(SettingsRequest),
     /// Something about the first owner.
@@ -120,6 +128,18 @@ impl Task {
             Command::Import(args) => {
                 let (request, server, output) = ImportRequest::parse(args);
                 (Request::Import(request), server, output)
+            }
+            Command::HttpsSettings(command) => {
+                let (request, server, output) = HttpsSettingsRequest::parse(command)?;
+                (Request::HttpsSettings(request), server, output)
+            }
+            Command::Confirm(args) => {
+                let (request, server, output) = ConfirmRequest::parse(args)?;
+                (Request::Confirm(request), server, output)
+            }
+            Command::Undo(args) => {
+                let (request, server, output) = ConfirmRequest::parse_undo(args);
+                (Request::Confirm(request), server, output)
             }
             Command::Settings(command) => {
                 let (request, server, output) = SettingsRequest::parse(command)?;
@@ -174,6 +194,8 @@ impl Request {
                 Self::LetsEncrypt(request) => request.run(&client, terminal).await,
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
+                Self::HttpsSettings(request) => request.run(&client, terminal).await,
+                Self::Confirm(request) => request.run(&client, terminal).await,
                 Self::Settings(request) => request.run(&client, terminal).await,
                 Self::Access(request) => request.run(&target, &client, terminal).await,
                 Self::User(request) => request.run(&client, terminal).await,

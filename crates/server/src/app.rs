@@ -13,8 +13,8 @@ pub(crate) mod certificates;
 mod check;
 pub(crate) mod confirmations;
 mod dns_providers;
-pub(crate) mod error;
 mod draft;
+pub(crate) mod error;
 mod foreign;
 pub(crate) mod horizon;
 pub(crate) mod https_settings;
@@ -212,7 +212,7 @@ impl App {
     /// Begins a change, with who asks for it and what it is, for its audit record.
     fn change<R: Right>(&self, by: &Allowed<R>, what: impl Into<String>) -> Draft {
         let what = what.into();
-        Draft::new(self.change_of(by.actor(), what.clone()), what, R::PERMISSION)
+        Draft::new(self.change_of(by.actor(), what.clone()), by.actor().to_string(), what, R::PERMISSION)
     }
 
     /// The same for what everybody may who can be asked, as with their own account, or whose right was asked for otherwise.

@@ -14,10 +14,12 @@ mod bindings;
 mod browser;
 mod certificates;
 mod chain;
+mod confirming;
 mod dns_providers;
 mod equivalents;
 mod form;
 mod frame;
+mod https_settings;
 mod import;
 mod issuers;
 mod lets_encrypt;
@@ -74,6 +76,14 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/import", import::submit)
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/bindings/{id}/remove", bindings::ask_remove)
+        .page(M::POST, "/bindings/{id}/remove", bindings::remove)
+        .page(M::GET, "/https-settings", https_settings::show)
+        .page(M::POST, "/https-settings", https_settings::save)
+        .page(M::POST, "/https-settings/redirect-off", https_settings::switch_redirect_off)
+        .page(M::POST, "/https-settings/remove", https_settings::remove)
+        .page(M::POST, "/confirmations/{id}", confirming::answer)
+        .page(M::POST, "/undo", confirming::undo)
         .page(M::GET, "/request", request::show)
         .page(M::POST, "/request", request::submit)
         .page(M::GET, "/attempts", attempts::list)

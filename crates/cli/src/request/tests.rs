@@ -11,6 +11,7 @@ use portward_core::{
 use super::{
     acme::{DnsRequest, IssuerRequest},
     certificate::ManagedRequest,
+    safety::Safety,
     *,
 };
 use crate::args::Args;
@@ -43,13 +44,17 @@ fn words_become_requests() {
                 scheme: Scheme::Https,
                 address: "[::]:443".parse().unwrap(),
                 default_certificate: Some(id("c1")),
+                safety: Safety::default(),
             }),
         ),
-        ("binding remove b1", Request::Binding(BindingRequest::Remove(BindingId::parse("b1").unwrap()))),
+        (
+            "binding remove b1",
+            Request::Binding(BindingRequest::Remove(BindingId::parse("b1").unwrap(), Safety::default())),
+        ),
         ("site list", Request::Site(SiteRequest::List)),
         ("site show s1", Request::Site(SiteRequest::Show(SiteId::parse("s1").unwrap()))),
         ("site presets", Request::Site(SiteRequest::Presets)),
-        ("site remove s1", Request::Site(SiteRequest::Remove(SiteId::parse("s1").unwrap()))),
+        ("site remove s1", Request::Site(SiteRequest::Remove(SiteId::parse("s1").unwrap(), Safety::default()))),
         ("certificate list", Request::Certificate(CertificateRequest::List)),
         ("certificate show c1", Request::Certificate(CertificateRequest::Show(id("c1")))),
         (
@@ -61,9 +66,13 @@ fn words_become_requests() {
         ),
         (
             "certificate rollback c1",
-            Request::Certificate(CertificateRequest::Rollback { id: id("c1"), allow_expired: false }),
+            Request::Certificate(CertificateRequest::Rollback {
+                id: id("c1"),
+                allow_expired: false,
+                safety: Safety::default(),
+            }),
         ),
-        ("certificate remove c1", Request::Certificate(CertificateRequest::Remove(id("c1")))),
+        ("certificate remove c1", Request::Certificate(CertificateRequest::Remove(id("c1"), Safety::default()))),
         (
             "certificate unmanage c1",
             Request::Certificate(CertificateRequest::Managed(ManagedRequest::Unmanage(id("c1")))),
@@ -148,7 +157,7 @@ fn an_edit_names_only_what_changes() {
         ),
         ("--no-header-rules", serde_json::json!({ "set_headers": [], "remove_headers": [] })),
     ] {
-        let Request::Site(SiteRequest::Edit(_, names, settings)) = request(&format!("site edit s1 {words}")) else {
+        let Request::Site(SiteRequest::Edit(_, names, settings, _)) = request(&format!("site edit s1 {words}")) else {
             panic!("{words}")
         };
         assert_eq!(serde_json::to_value(settings.update(&names).unwrap()).unwrap(), expected, "{words}");
@@ -161,7 +170,7 @@ fn authorities_are_sent_as_they_are_and_never_with_a_key() {
     let path = directory.path().join("ca.pem");
     let settings = || {
         let words = format!("site edit s1 --upstream-ca {}", path.display());
-        let Request::Site(SiteRequest::Edit(_, _, settings)) = request(&words) else { panic!("{words}") };
+        let Request::Site(SiteRequest::Edit(_, _, settings, _)) = request(&words) else { panic!("{words}") };
         settings.update(&[]).map(|update| serde_json::to_value(update.upstream_trust).unwrap())
     };
     assert!(settings().unwrap_err().to_string().contains("cannot read the authorities from "));
@@ -249,4 +258,20 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         let text = failure.to_string();
         assert!(text.starts_with(&format!("portward: {expected}")), "{words}: {text}");
     }
+}
+
+#[test]
+fn a_change_can_wait_to_be_confirmed() {
+    let Request::Site(SiteRequest::Remove(_, safety)) = request("site remove s1 --confirm-within 60s") else {
+        panic!("no removal")
+    };
+    assert_ne!(safety, Safety::default());
+    assert!(parse("site remove s1 --confirm-within 1s").is_err());
+    assert_eq!(request("confirm list"), Request::Confirm(ConfirmRequest::List));
+    let id = portward_core::ConfirmationId::parse("c1").unwrap();
+    assert_eq!(request("confirm c1"), Request::Confirm(ConfirmRequest::Keep(id.clone())));
+    assert_eq!(request("confirm c1 --back"), Request::Confirm(ConfirmRequest::Back(id)));
+    assert!(parse("confirm list --back").is_err());
+    assert_eq!(request("undo 7"), Request::Confirm(ConfirmRequest::Undo(portward_core::Revision(7))));
+    assert!(parse("https-settings set").is_err());
 }

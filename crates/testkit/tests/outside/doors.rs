@@ -211,7 +211,7 @@ async fn the_requests_of_octopus_configure_lets_encrypt_and_disable_it() {
         accept_terms: true,
         ..LetsEncryptConfigure::default()
     };
-    server.client.configure_letsencrypt(&configure, Effect::Apply).await.unwrap();
+    server.client.configure_lets_encrypt(&configure, Effect::Apply).await.unwrap();
 
     let house = House::start(server).await;
     let token = house.server.token(&["view", "certificate:change"]).await;
