@@ -25,6 +25,7 @@ mod problems;
 mod rail;
 mod request;
 mod search;
+mod settings;
 mod slip;
 mod toast;
 mod view;
@@ -81,6 +82,11 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/dns-providers", dns_providers::add)
         .page(M::POST, "/dns-providers/{id}/remove", dns_providers::remove)
         .page(M::GET, "/problems", problems::show)
+        .page(M::GET, "/settings", settings::show)
+        .page(M::POST, "/settings", settings::edit)
+        .page(M::GET, "/about", about::show)
+        .page(M::GET, "/api-reference", api_reference::show)
+        .page(M::GET, "/api-reference/{group}", api_reference::show_group)
         .page(M::GET, "/search", search::show)
         .page(M::GET, "/search/hits", search::hits)
 }

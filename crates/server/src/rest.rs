@@ -33,13 +33,13 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
-    AuditPage, AuditVerification,
-    Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
-    CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, DesiredState, DesiredStateApply,
-    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, ProblemEvent, Removed, Restored,
-    RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
-    SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
-    StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
+    Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingView,
+    CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView,
+    CertificateView, DesiredState, DesiredStateApply, EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent,
+    PasswordChange, ProblemEvent, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode,
+    SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView,
+    SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated,
+    TokenView, UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -410,22 +410,18 @@ fn table(app: Arc<App>) -> Table {
             M::GET,
             "/api/v1/audit",
             audit::list,
-            Doc::act("list_audit", "Lists who changed what, newest first, a page at a time.")
-                .parameters(&[
-                    ("who", "Only what somebody did whose name has these letters."),
-                    ("what", "Only changes whose description has these letters."),
-                    ("day", "Only changes of that day, as in 2026-11-20."),
-                    ("limit", "At most so many."),
-                    ("cursor", "`next_cursor` of the page before."),
-                ])
-                .answers::<AuditPage>(),
+            Doc::list::<AuditView>("list_audit", "Lists who changed what, the newest first.").parameters(&[
+                ("who", "Text in the name of who changed something.", ""),
+                ("what", "Text in what was done, or in a key that was written.", ""),
+                ("day", "A day in UTC, as in `2026-11-20`.", DAY),
+            ]),
         )
         .route(
             M::GET,
             "/api/v1/audit/verify",
             audit::verify,
             Doc::act("verify_audit", "Goes through the whole chain of audit records and says whether it holds.")
-                .parameters(&[("known", "The hash of a head that was noted earlier; it must be in the chain.")])
+                .parameters(&[("known", "The hash of a record that was kept somewhere else.", HASH)])
                 .answers::<AuditVerification>(),
         )
         .route(
@@ -444,12 +440,7 @@ fn table(app: Arc<App>) -> Table {
                 .answers::<Restored>(),
         )
         .route(M::GET, "/api/v1/users", users::list, Doc::list::<UserView>("list_users", "Lists the users."))
-        .route(
-            M::POST,
-            "/api/v1/users",
-            users::add,
-            Doc::add::<UserCreate, UserView>("add_user", "Adds a user."),
-        )
+        .route(M::POST, "/api/v1/users", users::add, Doc::add::<UserCreate, UserView>("add_user", "Adds a user."))
         .route(
             M::GET,
             "/api/v1/users/{id}",

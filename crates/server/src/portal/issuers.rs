@@ -239,7 +239,9 @@ impl NewIssuerPage {
 
     /// Whether something is wrong in what is seldom needed.
     fn slips_in_rare(&self) -> bool {
-        ["id", "profile", "http_port", "tls_port", "resolvers", "challenge"].iter().any(|field| self.slip_at(field).is_some())
+        ["id", "profile", "http_port", "tls_port", "resolvers", "challenge"]
+            .iter()
+            .any(|field| self.slip_at(field).is_some())
     }
 }
 
@@ -268,7 +270,8 @@ impl Typed {
         let eab = match (self.eab_key_id.as_str(), mac_key) {
             ("", "") => None,
             (_, "") => {
-                let message = "eab.mac_key: the CA gives a key beside the key id; it is needed here once, and never shown again";
+                let message =
+                    "eab.mac_key: the CA gives a key beside the key id; it is needed here once, and never shown again";
                 return Err(AppError::refused("invalid-value", message));
             }
             ("", _) => return Err(AppError::refused("invalid-value", "eab.key_id: the CA gives an id beside the key")),
@@ -288,7 +291,12 @@ impl Typed {
             preferred_chain: given(&self.preferred_chain),
             http_port: number("http_port", &self.http_port)?,
             tls_port: number("tls_port", &self.tls_port)?,
-            resolvers: self.resolvers.split([' ', ',', '\n', '\r']).filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+            resolvers: self
+                .resolvers
+                .split([' ', ',', '\n', '\r'])
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect(),
         })
     }
 }

@@ -211,7 +211,9 @@ pub(super) fn number<N: std::str::FromStr>(field: &str, text: &str) -> Result<Op
     if text.is_empty() {
         return Ok(None);
     }
-    let number = text.parse().map_err(|_| AppError::refused("invalid-value", format!("{field}: \"{text}\" is no number that fits here")))?;
+    let number = text
+        .parse()
+        .map_err(|_| AppError::refused("invalid-value", format!("{field}: \"{text}\" is no number that fits here")))?;
     Ok(Some(number))
 }
 

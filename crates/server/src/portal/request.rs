@@ -244,12 +244,8 @@ const CHALLENGES: &[(&str, &str, &str)] = &[
     ("tls-alpn-01", "By TLS", "The CA asks at port 443 of each name. No wildcards."),
     ("dns-01", "By DNS", "A TXT record shows control. No port is needed, and wildcards are possible."),
 ];
-const KEYS: &[(&str, &str)] = &[
-    ("", "ECDSA P-256"),
-    ("ecdsa-p384", "ECDSA P-384"),
-    ("rsa-2048", "RSA 2048"),
-    ("rsa-4096", "RSA 4096"),
-];
+const KEYS: &[(&str, &str)] =
+    &[("", "ECDSA P-256"), ("ecdsa-p384", "ECDSA P-384"), ("rsa-2048", "RSA 2048"), ("rsa-4096", "RSA 4096")];
 const USUAL_KEY: &str = "ecdsa-p256";
 /// Each takes a second or two.
 const MOST_CHECKED: usize = 5;

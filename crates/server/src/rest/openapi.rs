@@ -6,6 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use portward_api::{PAGE_DEFAULT, PAGE_MOST, PROBLEM_JSON, Problem};
+use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -29,9 +30,9 @@ use crate::app::{AppError, right};
 
 /// Is the document, as it is read by programs and shown by the portal.
 pub(crate) struct Document {
-    /// The document.
-    pub(crate) api: OpenApi,
-    /// The same in JSON.
+    /// As a tree.
+    pub(crate) value: Value,
+    /// In JSON.
     pub(crate) json: Bytes,
 }
 
@@ -47,7 +48,8 @@ impl Document {
     pub(super) fn of(routes: &[Route]) -> Self {
         let api = describe(routes);
         let json = api.to_pretty_json().unwrap_or_default();
-        Self { api, json: Bytes::from(json + "\n") }
+        let value = serde_json::to_value(&api).unwrap_or_default();
+        Self { value, json: Bytes::from(json + "\n") }
     }
 }
 
@@ -136,7 +138,8 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
     for part in path.split('/') {
         if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
             let about = format!("Names one of {}.", before.replace('-', " "));
-            parameters.push(parameter(name, ParameterIn::Path, &about, text()));
+            let id = text().pattern(Some("^[A-Za-z0-9][A-Za-z0-9.@_-]{0,63}$"));
+            parameters.push(parameter(name, ParameterIn::Path, &about, id));
         }
         before = part;
     }
@@ -151,7 +154,7 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
     }
     if doc.takes.if_match {
         let about = "Refuses with 412 unless this `ETag` is still the newest one (RFC 9110 section 13.1.1).";
-        let tag = text().pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#));
+        let tag = text().pattern(Some(r#"^"[0-9]{1,19}"$"#));
         parameters.push(parameter("If-Match", ParameterIn::Header, about, tag));
     }
     if doc.takes.part {
@@ -161,8 +164,9 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
         let about = "`next_cursor` of the page before; the first page if it is left out.";
         parameters.push(parameter("cursor", ParameterIn::Query, about, text()));
     }
-    for (name, about) in doc.takes.others {
-        parameters.push(parameter(name, ParameterIn::Query, about, text()));
+    for (name, about, pattern) in doc.takes.others {
+        let value = text().pattern(Some(*pattern).filter(|pattern| !pattern.is_empty()));
+        parameters.push(parameter(name, ParameterIn::Query, about, value));
     }
     parameters
 }
