@@ -27,6 +27,7 @@ mod status;
 mod store;
 mod token;
 mod user;
+mod whole;
 
 pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
 pub use binding::{BindingCreate, BindingView};

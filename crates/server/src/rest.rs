@@ -552,7 +552,7 @@ fn table(app: Arc<App>) -> Table {
 }
 
 /// A date (RFC 3339 section 5.6).
-const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
+const DAY: &str = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
 /// SHA-256 in hexadecimal digits.
 const HASH: &str = "^[0-9a-f]{64}$";
 

@@ -397,7 +397,8 @@ async fn a_port_where_nobody_listens_is_told() {
 
 #[test]
 fn urls_are_read_as_people_write_them() {
-    let remote = |url| Endpoint::remote(url, SecretText::new("ptw".to_owned()), None).map(|endpoint| endpoint.to_string());
+    let remote =
+        |url| Endpoint::remote(url, SecretText::new("ptw".to_owned()), None).map(|endpoint| endpoint.to_string());
     for (url, read) in [
         ("https://portward.test", "https://portward.test:443"),
         ("HTTPS://Portward.Test:8443/", "https://portward.test:8443"),

@@ -227,7 +227,9 @@ fn precondition(headers: &HeaderMap, takes: Takes) -> Result<Precondition, AppEr
     }
     let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
     let revision = revision.ok_or_else(|| {
-        AppError::malformed("if-match", "If-Match is neither * nor an ETag that this server gave, as in \"42\"")
+        // What was never given matches nothing.
+        let message = "If-Match is neither * nor an ETag that this server gave, as in \"42\"";
+        AppError::new(StatusCode::PRECONDITION_FAILED, "if-match", message)
     })?;
     Ok(Precondition::Revision(Revision(revision)))
 }

@@ -15,6 +15,7 @@ use utoipa::{
         Response as Described, ResponseBuilder, Schema, Type,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
+        schema::AdditionalProperties,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
         tag::TagBuilder,
     },
@@ -60,7 +61,8 @@ fn describe(routes: &[Route]) -> OpenApi {
     for route in routes {
         let Some(method) = method(&route.method) else { continue };
         groups.insert(group(route.path));
-        schemas.extend(route.doc.schemas.iter().cloned());
+        let named = route.doc.schemas.iter().cloned();
+        schemas.extend(named.map(|(name, schema)| (name, closed(schema))));
         paths = paths.path(route.path, PathItem::new(method, operation(route)));
     }
     let info =
@@ -69,6 +71,21 @@ fn describe(routes: &[Route]) -> OpenApi {
         ));
     let tags: Vec<_> = groups.into_iter().map(|name| TagBuilder::new().name(name).build()).collect();
     OpenApiBuilder::new().info(info.build()).paths(paths).components(Some(components(schemas))).tags(Some(tags)).build()
+}
+
+/// Says of each choice that is one named field that it has no others, as such inputs refuse what they do not know.
+fn closed(mut schema: RefOr<Schema>) -> RefOr<Schema> {
+    if let RefOr::T(Schema::OneOf(choice)) = &mut schema {
+        for item in &mut choice.items {
+            if let RefOr::T(Schema::Object(object)) = item
+                && object.properties.len() == 1
+                && object.additional_properties.is_none()
+            {
+                object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+    }
+    schema
 }
 
 fn components(mut schemas: BTreeMap<String, RefOr<Schema>>) -> Components {
