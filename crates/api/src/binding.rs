@@ -28,3 +28,12 @@ pub struct BindingCreate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_certificate: Option<String>,
 }
+
+/// Changes a binding; what is left out stays. Its scheme, address and port are what it is: for others, add another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BindingUpdate {
+    /// For https: the id of the certificate for clients that name no host, or one that no certificate has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_certificate: Option<String>,
+}

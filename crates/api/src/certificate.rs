@@ -42,6 +42,12 @@ pub struct CertificateView {
     pub version: u32,
     /// `valid`, `expires-soon`, `not-yet-valid` or `expired`.
     pub status: String,
+    /// Sites that it is presented for, as they name it or it is the best one for a name of theirs.
+    #[serde(default)]
+    pub sites: Vec<String>,
+    /// Bindings that present it to clients that name no host, or one that no certificate has.
+    #[serde(default)]
+    pub bindings: Vec<String>,
 }
 
 /// Shows one certificate of a chain.

@@ -10,7 +10,8 @@ use http::Method;
 
 use crate::{
     Applied, BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
-    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, Removed, Restored, SecretBytes,
+    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, InspectionView, PresetView,
+    Removed, Restored, SecretBytes,
     SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
 };
 use portward_core::{BindingId, CertificateId, SiteId, Thumbprint};
@@ -106,6 +107,11 @@ impl Client {
         self.ask(Method::POST, "sites", Sent::json(create)?).await
     }
 
+    /// What well-known applications want of their sites.
+    pub async fn list_presets(&self) -> Result<Vec<PresetView>, ClientError> {
+        self.list("presets").await
+    }
+
     /// Changes a site; what is left out stays.
     pub async fn edit_site(&self, id: &SiteId, update: &SiteUpdate) -> Result<SiteView, ClientError> {
         self.ask(Method::PATCH, &format!("sites/{id}"), Sent::json(update)?).await
@@ -141,6 +147,11 @@ impl Client {
         effect: Effect,
     ) -> Result<CertificateTaken, ClientError> {
         self.ask(Method::POST, &effect.of("certificates"), Sent::json(import)?).await
+    }
+
+    /// Says what is in files, and what importing them would come to; nothing is imported.
+    pub async fn inspect_certificate(&self, import: &CertificateImport) -> Result<InspectionView, ClientError> {
+        self.ask(Method::POST, "certificates/inspect", Sent::json(import)?).await
     }
 
     /// Makes a certificate that is signed by its own key.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::SecretText;
+use crate::{HeaderSet, SecretText};
 
 /// Declares what is to be there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -81,6 +81,24 @@ pub struct SiteDeclared {
     /// Id of a certificate; the best one if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// The most that the body of a request may have, as in `10GiB`; no limit if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<String>,
+    /// How long the upstream may take to begin its answer, as in `20m`; the server's own limit if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<String>,
+    /// How long nothing may come in a body or an upgraded connection; the server's own limit if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// Headers that each response has, in the place of the application's of the same name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_headers: Vec<HeaderSet>,
+    /// Headers that no response has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove_headers: Vec<String>,
+    /// The preset that it was made with: its name alone, which changes nothing here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
 }
 
 /// Declares which certificate of an https upstream is accepted: one of these.

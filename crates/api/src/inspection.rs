@@ -1,11 +1,12 @@
 //! Files looked at before an import.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{CertificateTaken, FindingView};
 
 /// Shows what is in files, and what importing them would come to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InspectionView {
     /// The files, in the order in which they were given.
     pub files: Vec<InspectedFileView>,
@@ -22,7 +23,7 @@ pub struct InspectionView {
 }
 
 /// Shows what is in one file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InspectedFileView {
     /// Its name.
     pub name: String,
@@ -42,7 +43,7 @@ pub struct InspectedFileView {
 }
 
 /// Shows one thing in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InspectedPieceView {
     /// `private-key`, `certificate`, `intermediate` or `root`.
     pub kind: String,
@@ -51,7 +52,7 @@ pub struct InspectedPieceView {
 }
 
 /// Shows the private key; never the key itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InspectedKeyView {
     /// The file it was in.
     pub file: String,
@@ -62,7 +63,7 @@ pub struct InspectedKeyView {
 }
 
 /// Shows one certificate of the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InspectedCertificateView {
     /// The file it was in.
     pub file: String,
@@ -89,7 +90,7 @@ pub struct InspectedCertificateView {
 }
 
 /// Shows the issuer that is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissingIssuerView {
     /// Distinguished name.
     pub subject: String,
@@ -98,7 +99,7 @@ pub struct MissingIssuerView {
 }
 
 /// Says why something would be refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusalView {
     /// The stable word for programs.
     pub code: String,

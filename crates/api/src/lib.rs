@@ -11,12 +11,15 @@ pub mod acme;
 mod audit;
 mod binding;
 mod certificate;
+mod changed;
 mod client;
 mod desired;
 mod event;
 mod foreign;
+mod https_settings;
 mod inspection;
 mod page;
+mod preset;
 mod problem;
 mod secret;
 mod session;
@@ -29,8 +32,11 @@ mod token;
 mod user;
 mod whole;
 
+pub use changed::{
+    Answered, Changed, ConfirmationView, Impact, ImpactSeverity, TrialOutcome, TrialStep,
+};
 pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
-pub use binding::{BindingCreate, BindingView};
+pub use binding::{BindingCreate, BindingUpdate, BindingView};
 pub use certificate::{
     CertificateExport, CertificateFile, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken,
     CertificateVersionView, CertificateView, ChainLink, ExportFormat, FindingView, FindingWeight, SelfSignedCreate,
@@ -43,11 +49,13 @@ pub use desired::{
 };
 pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
+pub use https_settings::{HttpsSettingsUpdate, HttpsSettingsView};
 pub use inspection::{
     InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,
     MissingIssuerView, RefusalView,
 };
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
+pub use preset::PresetView;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use secret::{SecretBytes, SecretText};
 pub use session::{
@@ -55,7 +63,7 @@ pub use session::{
 };
 pub use settings::{SettingsUpdate, SettingsView};
 pub use setup::{SetupInput, SetupLinkView};
-pub use site::{SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
+pub use site::{HeaderSet, SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored};
 pub use token::{TokenCreate, TokenCreated, TokenView};

@@ -21,6 +21,24 @@ pub struct SiteView {
     /// How an https upstream is trusted, where it is not by the authorities that the machine trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_trust: Option<String>,
+    /// The most that the body of a request may have, as in `10GiB`; left out where there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<String>,
+    /// How long the upstream may take to begin its answer, as in `20m`; left out for the server's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<String>,
+    /// How long nothing may come in a body or an upgraded connection; left out for the server's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// Headers that each response has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_headers: Vec<HeaderSet>,
+    /// Headers that no response has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove_headers: Vec<String>,
+    /// The preset that it was made with; what it brought is in the other fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
 }
 
 /// Asks for a new site.
@@ -29,7 +47,8 @@ pub struct SiteView {
 pub struct SiteCreate {
     /// Host names; at least one, and none that another site has.
     pub names: Vec<String>,
-    /// URLs of the application, at least one; or `portal`, alone.
+    /// URLs of the application, at least one if no preset is named; or `portal`, alone.
+    #[serde(default)]
     pub upstreams: Vec<String>,
     /// `off`, `browsers` or `all`; the server's default if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +62,24 @@ pub struct SiteCreate {
     /// Which certificate of an https upstream is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_trust: Option<UpstreamTrustInput>,
+    /// The most that the body of a request may have, as in `10GiB`, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<String>,
+    /// How long the upstream may take to begin its answer, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<String>,
+    /// How long nothing may come in a body or an upgraded connection, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// All headers that each response has, in the place of the application's of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_headers: Option<Vec<HeaderSet>>,
+    /// All headers that no response has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove_headers: Option<Vec<String>>,
+    /// Fills in what is left out, the upstream too, as the application of that name wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
 }
 
 /// Changes a site; what is left out stays as it is.
@@ -67,6 +104,31 @@ pub struct SiteUpdate {
     /// Which certificate of an https upstream is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_trust: Option<UpstreamTrustInput>,
+    /// The most that the body of a request may have, as in `10GiB`, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<String>,
+    /// How long the upstream may take to begin its answer, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<String>,
+    /// How long nothing may come in a body or an upgraded connection, as in `20m`, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// All headers that each response has, in the place of the application's of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_headers: Option<Vec<HeaderSet>>,
+    /// All headers that no response has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove_headers: Option<Vec<String>>,
+}
+
+/// Is a header of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderSet {
+    /// As in `X-Frame-Options`; what frames a message or belongs to a connection is refused.
+    pub name: String,
+    /// As in `DENY`.
+    pub value: String,
 }
 
 /// Says which certificate of an https upstream is accepted.

@@ -8,7 +8,8 @@ mod pile;
 
 use crate::{Bundle, Password, ReadError, der::Reader, pbe::Budget, pem, read_error::ReadFailure};
 pub use inspect::{
-    Fate, InspectedCertificate, InspectedFile, InspectedKey, InspectedPiece, Inspection, MissingIssuer, PieceKind, inspect,
+    Fate, InspectedCertificate, InspectedFile, InspectedKey, InspectedPiece, Inspection, MissingIssuer, PieceKind,
+    inspect,
 };
 use pile::Pile;
 

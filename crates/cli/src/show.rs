@@ -7,6 +7,7 @@ mod audit;
 mod binding;
 mod certificate;
 mod foreign;
+mod inspection;
 mod issuer;
 mod outlook;
 mod renewal;
@@ -23,13 +24,14 @@ pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;
 pub(crate) use certificate::{certificate, certificates, taken};
 pub(crate) use foreign::{import_ended, imported};
+pub(crate) use inspection::inspection;
 pub(crate) use issuer::{added, dns_kinds, dns_provider, dns_providers, issuer, issuers};
 pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
 pub(crate) use settings::settings;
-pub(crate) use site::{site, sites};
+pub(crate) use site::{presets, site, sites};
 pub(crate) use status::status;
 
 /// Tells that a thing is gone, and what follows from it.

@@ -78,7 +78,7 @@ impl NewWay {
         match self {
             Self::Any => true,
             Self::Https => scheme == Scheme::Https,
-            Self::At(wanted, at) => scheme == wanted && port.is_none_or(|port| port == at),
+            Self::At(wanted, at) => scheme == wanted && port == Some(at),
         }
     }
 }

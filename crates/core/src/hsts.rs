@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{CertificateStatus, Host};
+use crate::{CertificateStatus, Host, span::parse_duration};
 
 /// Says whether and how a site sends `Strict-Transport-Security`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -97,22 +97,6 @@ pub fn hsts_header(hsts: Hsts, host: &Host, self_signed: bool, status: Certifica
         value.push_str("; preload");
     }
     Some(value)
-}
-
-/// Reads a number and a unit: `s`, `m`, `h`, `d`, `w` or `y`; without a unit it is seconds. None if it is neither.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(digits_end);
-    let seconds_per_unit = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 24 * 3600,
-        "w" => 7 * 24 * 3600,
-        "y" => YEAR.as_secs(),
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(seconds_per_unit).map(Duration::from_secs)
 }
 
 /// 365 days, which is what the preload lists count as a year.

@@ -58,6 +58,10 @@ id! {
     DnsProviderId
 }
 id! {
+    /// Names the settings that an application wants of its site.
+    PresetId
+}
+id! {
     /// Names one attempt to get a certificate.
     AttemptId
 }

@@ -13,6 +13,7 @@ mod certificate;
 mod chain;
 mod confirmation;
 mod force_https;
+mod header_rules;
 mod host;
 mod host_map;
 mod host_pattern;
@@ -20,9 +21,12 @@ mod hsts;
 mod id;
 mod key_type;
 mod password;
+mod preset;
 mod revision;
 mod selection;
 mod site;
+mod site_limits;
+mod span;
 mod thumbprint;
 mod timestamp;
 mod token;
@@ -37,19 +41,23 @@ pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, So
 pub use chain::Chain;
 pub use confirmation::{ConfirmWithin, ConfirmWithinError, NewWay};
 pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirect, https_port_for, redirect_url};
+pub use header_rules::{HeaderRuleError, HeaderRules};
 pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
-pub use hsts::{Hsts, HstsError, hsts_header, parse_duration};
+pub use hsts::{Hsts, HstsError, hsts_header};
 pub use id::{
-    AttemptId, BindingId, CertificateId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, SiteId, TokenId,
-    UserId, VersionNumber,
+    AttemptId, BindingId, CertificateId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, PresetId, SiteId,
+    TokenId, UserId, VersionNumber,
 };
 pub use key_type::KeyType;
 pub use password::{PasswordError, SecondFactor, check_password};
+pub use preset::Preset;
 pub use revision::Revision;
 pub use selection::preference;
 pub use site::{Settings, Site, SiteCertificate};
+pub use site_limits::{BodyLimit, SiteLimitError, SiteLimits, WaitLimit};
+pub use span::parse_duration;
 pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use token::{Token, TokenOwner, TokenText, secret_text};

@@ -1,6 +1,9 @@
 //! Sites: host names, and what is served for them.
 
-use crate::{CertificateId, ForceHttps, HostPattern, Hsts, SiteId, Upstream, UpstreamTrust, WarningPolicy};
+use crate::{
+    CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, SiteId, SiteLimits, Upstream, UpstreamTrust,
+    WarningPolicy,
+};
 
 /// Is a set of host names and what is served for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,12 @@ pub struct Site {
     pub hsts: Hsts,
     /// What is presented for its names.
     pub certificate: SiteCertificate,
+    /// What one request may take.
+    pub limits: SiteLimits,
+    /// What becomes of the headers of its responses.
+    pub headers: HeaderRules,
+    /// The preset that it was made with; what it brought is in the other fields.
+    pub preset: Option<PresetId>,
 }
 
 impl Site {

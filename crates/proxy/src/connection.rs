@@ -86,7 +86,7 @@ enum After {
     /// Not, but the client may still be sending: a reset would take the answer from it.
     Linger,
     /// As a tunnel to an upstream.
-    Tunnel { upstream: Stream, early: Vec<u8> },
+    Tunnel { upstream: Stream, early: Vec<u8>, idle: Duration },
 }
 
 impl Connection {
@@ -212,7 +212,9 @@ impl Connection {
                 After::Cut
             }
             Exchanged::Gone => After::Cut,
-            Exchanged::Switched { upstream, early } => After::Tunnel { upstream, early },
+            Exchanged::Switched { upstream, early } => {
+                After::Tunnel { upstream, early, idle: self.client.served.limits.of(&site).idle }
+            }
         }
     }
 
@@ -298,9 +300,8 @@ impl Connection {
             }
             After::Cut => {}
             After::Linger => self.linger().await,
-            After::Tunnel { upstream, early } => {
+            After::Tunnel { upstream, early, idle } => {
                 let unread = self.wire.take_unread();
-                let idle = self.client.served.limits.body_idle;
                 upgrade::tunnel(&mut self.wire.stream, unread, upstream, early, idle, &mut self.deadline).await;
             }
         }

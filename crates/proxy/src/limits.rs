@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use portward_core::WaitLimit;
+
+use crate::snapshot::ServedSite;
+
 /// Bounds what one client or one upstream can make Portward hold or wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -29,6 +33,29 @@ pub struct Limits {
     pub body: Option<u64>,
     /// Concurrent streams of one HTTP/2 connection.
     pub h2_streams: u32,
+}
+
+/// Is what holds for one request: the site's own limits, and the server's where it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// From the end of the request to the first byte of its response.
+    pub(crate) response: Duration,
+    /// Between two pieces of a body, and in an upgraded connection.
+    pub(crate) idle: Duration,
+    /// Bytes of the request's body.
+    pub(crate) body: Option<u64>,
+}
+
+impl Limits {
+    /// What holds for a request to a site.
+    pub(crate) fn of(&self, site: &ServedSite) -> Bounds {
+        let own = &site.limits;
+        Bounds {
+            response: own.response.map_or(self.upstream_response, WaitLimit::span),
+            idle: own.idle.map_or(self.body_idle, WaitLimit::span),
+            body: own.body.map_or(self.body, |limit| Some(limit.bytes())),
+        }
+    }
 }
 
 impl Default for Limits {

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use portward_core::{
-    BindingId, CertificateId, CertificateStatus, ForceHttps, Host, HostMap, Hsts, Revision, Scheme, SiteId, Thumbprint,
-    Upstream, UpstreamTrust,
+    BindingId, CertificateId, CertificateStatus, ForceHttps, HeaderRules, Host, HostMap, Hsts, Revision, Scheme,
+    SiteId, SiteLimits, Thumbprint, Upstream, UpstreamTrust,
 };
 use rustls::sign::CertifiedKey;
 
@@ -72,6 +72,10 @@ pub struct ServedSite {
     pub hsts: Hsts,
     /// Presented for the site's names instead of the best one of the library.
     pub certificate: Option<Arc<ServedCertificate>>,
+    /// What one request may take.
+    pub limits: SiteLimits,
+    /// What becomes of the headers of its responses; none if they pass as they are.
+    pub headers: Option<Arc<HeaderRules>>,
 }
 
 /// Is a certificate with its key, ready for handshakes.

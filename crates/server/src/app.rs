@@ -11,30 +11,39 @@ mod backup;
 pub(crate) mod bindings;
 pub(crate) mod certificates;
 mod check;
+pub(crate) mod confirmations;
 mod dns_providers;
 pub(crate) mod error;
+mod draft;
 mod foreign;
 pub(crate) mod horizon;
+pub(crate) mod https_settings;
 mod id;
+mod impacts;
 mod issuers;
 pub(crate) mod letsencrypt;
 mod portal_site;
+mod presets;
 pub(crate) mod renewals;
+mod safely;
 mod settings;
 mod simulate;
 pub(crate) mod sites;
 mod status;
 mod tokens;
+mod trial;
+mod undo;
 pub(crate) mod users;
+pub(crate) mod ways_in;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use portward_core::{Revision, Timestamp};
+use portward_core::{ConfirmWithin, Revision, Timestamp};
 use portward_proxy::{Clock, Proxy};
 use portward_store::{
     Store,
-    change::{Change, commit},
+    change::{Change, Committed, commit_keeping},
     desired,
     desired::Desired,
     sealing::{MasterKey, Sealer},
@@ -42,8 +51,12 @@ use portward_store::{
 use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use actor::{Actor, Allowed, Right, Who, right};
+pub(crate) use draft::Draft;
 pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_bytes, random_hex, random_secret, slug};
+
+use confirmations::Waiting;
+use undo::Undos;
 
 use crate::{
     events::Events,
@@ -63,6 +76,10 @@ pub(crate) struct App {
     uploads: Uploads,
     /// What is remembered of people who sign in.
     access: access::Access,
+    /// What the last changes replaced.
+    undos: Undos,
+    /// Changes that wait to be confirmed, as they were last read.
+    waiting: Waiting,
 }
 
 /// Is what the application works with.
@@ -106,6 +123,17 @@ pub(crate) enum Apply {
     Now,
     /// Everything is checked, and nothing is changed.
     DryRun,
+    /// It is, and goes back by itself unless it is confirmed.
+    Within(Within),
+}
+
+/// Says how a change waits to be confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Within {
+    /// How long.
+    pub(crate) confirm: ConfirmWithin,
+    /// Whether it is made although it breaks something.
+    pub(crate) is_forced: bool,
 }
 
 /// Is what a change demands to find, as in `If-Match` (RFC 9110 section 13.1.1).
@@ -125,6 +153,8 @@ impl App {
             toasts: Toasts::default(),
             uploads: Uploads::default(),
             access: access::Access::default(),
+            undos: Undos::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -176,19 +206,31 @@ impl App {
     }
 
     /// Begins a change, with who asks for it and what it is, for its audit record.
-    fn change<R>(&self, by: &Allowed<R>, what: impl Into<String>) -> Change {
-        self.change_of(by.actor(), what)
+    fn change<R: Right>(&self, by: &Allowed<R>, what: impl Into<String>) -> Draft {
+        let what = what.into();
+        Draft::new(self.change_of(by.actor(), what.clone()), what, R::PERMISSION)
     }
 
-    /// The same for what everybody may who can be asked, as with their own account.
+    /// The same for what everybody may who can be asked, as with their own account, or whose right was asked for otherwise.
     fn change_of(&self, actor: &Actor, what: impl Into<String>) -> Change {
         Change::new(actor.to_string(), what, self.now()).by(actor.kind(), actor.address())
     }
 
     /// Makes a change and gives its revision.
-    async fn commit(&self, change: Change) -> Result<Revision, AppError> {
+    async fn commit(&self, draft: impl Into<Draft>) -> Result<Revision, AppError> {
+        Ok(self.commit_keeping(draft.into()).await?.revision)
+    }
+
+    /// Makes a change, and keeps what it replaced, to undo it.
+    async fn commit_keeping(&self, draft: Draft) -> Result<Committed, AppError> {
         self.refuse_at_the_end()?;
-        Ok(commit(&*self.parts.store, change).await?)
+        self.refuse_what_waits(draft.change()).await?;
+        let (change, undo) = draft.into_parts(self.now());
+        let committed = commit_keeping(&*self.parts.store, change).await?;
+        if let Some(undo) = undo {
+            self.undos.keep(undo, &committed);
+        }
+        Ok(committed)
     }
 
     /// Refuses changes that could not be served any more.
@@ -208,6 +250,21 @@ impl App {
             ))
             .caused_by(error)
         })
+    }
+}
+
+impl Apply {
+    /// How long the change waits to be confirmed; none if it does not.
+    pub(crate) fn confirm_within(self) -> Option<ConfirmWithin> {
+        match self {
+            Self::Within(within) => Some(within.confirm),
+            Self::Now | Self::DryRun => None,
+        }
+    }
+
+    /// Whether it is made although it breaks something.
+    pub(crate) fn is_forced(self) -> bool {
+        matches!(self, Self::Within(within) if within.is_forced)
     }
 }
 

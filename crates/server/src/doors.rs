@@ -5,6 +5,7 @@ mod knock;
 mod manner;
 mod octopus;
 mod table;
+mod teamcity;
 
 use std::sync::Arc;
 
@@ -20,8 +21,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     doors(app).into_router()
 }
 
+/// All rows of the table: method, path, and the permission that is needed.
+#[cfg(test)]
+pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<portward_core::Permission>)> {
+    doors(app).routes().iter().map(|route| (route.method.clone(), route.path, Some(route.permission))).collect()
+}
+
 fn doors(app: Arc<App>) -> Doors {
     Doors::new(app)
+        .door(Manner::TeamCity, M::POST, "/app/https/settings/uploadCertificate", teamcity::upload_certificate)
+        .door(Manner::TeamCity, M::GET, "/app/https/settings/certificateInfo", teamcity::certificate_facts)
         .door(Manner::Octopus, M::GET, "/api/letsencryptconfiguration", octopus::show_configuration)
         .door(Manner::Octopus, M::PUT, "/api/letsencryptconfiguration", octopus::change_configuration)
         .door(Manner::Octopus, M::POST, "/api/tasks", octopus::create_task)

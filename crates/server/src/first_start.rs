@@ -7,8 +7,8 @@ use std::{
 
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
-    Binding, BindingId, CertificateId, Host, HostName, HostPattern, Hsts, Management, Scheme, Site, SiteCertificate,
-    SiteId, Source, Timestamp, Upstream, UpstreamTrust,
+    Binding, BindingId, CertificateId, HeaderRules, Host, HostName, HostPattern, Hsts, Management, Scheme, Site,
+    SiteCertificate, SiteId, SiteLimits, Source, Timestamp, Upstream, UpstreamTrust,
 };
 use portward_proxy::{BindError, Proxy};
 use portward_store::{
@@ -77,6 +77,9 @@ pub(crate) async fn seed(
         force_https: None,
         hsts: Hsts::Off,
         certificate: SiteCertificate::Auto,
+        limits: SiteLimits::default(),
+        headers: HeaderRules::default(),
+        preset: None,
     };
     change.put_site(&site, Expected::Absent);
     let secret = Secret::copy_of(bundle.key.as_pkcs8_der());

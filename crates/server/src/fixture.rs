@@ -13,7 +13,7 @@ use portward_api::{
     BindingCreate, CertificateFile, CertificateImport, SecretBytes, SecretText, SetupInput, SiteCreate,
 };
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
-use portward_core::{HostPattern, Permission, Timestamp};
+use portward_core::{ConfirmWithin, HostPattern, Permission, Timestamp};
 use portward_proxy::{Clock, Proxy, ProxyOptions, limits::Limits};
 use portward_store::{
     Store,
@@ -26,7 +26,7 @@ use portward_store::{
 use tokio::task::JoinSet;
 
 use crate::{
-    app::{Actor, Allowed, App, AppParts, Right, access::sign_in::Origin},
+    app::{Actor, Allowed, App, AppParts, Apply, Right, Within, access::sign_in::Origin},
     events::Events,
     notice::Notice,
     renewals::{Engine, EngineParts, Outside, Probe},
@@ -34,11 +34,12 @@ use crate::{
     tasks::{
         self, ShutdownTrigger,
         events::TellEvents,
+        go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         supervise,
     },
-    web,
+    web::{self, Entrance},
 };
 
 /// Is an application that serves.
@@ -125,16 +126,22 @@ impl Fixture {
         let publish = Publish {
             store: Arc::new(store.clone()),
             master: master.clone(),
-            proxy,
+            proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
             clock,
-            shutdown,
+            shutdown: shutdown.clone(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         let app = Arc::new(App::new(parts));
+        let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
+        tasks.spawn(supervise("go-back", move || go_back.clone().run()));
+        let entrance = Arc::new(Entrance::new(Arc::clone(&app), web::router(Arc::clone(&app)), "front"));
+        tasks.spawn(supervise("portal", move || {
+            web::binding::serve(Arc::clone(&proxy), Arc::clone(&entrance), shutdown.clone())
+        }));
         Self {
             app,
             store,
@@ -232,4 +239,14 @@ pub(crate) fn site(names: &[&str]) -> SiteCreate {
 
 pub(crate) fn binding(url: &str) -> BindingCreate {
     BindingCreate { url: url.to_owned(), default_certificate: None }
+}
+
+/// A site that leads to the portal.
+pub(crate) fn portal(names: &[&str]) -> SiteCreate {
+    SiteCreate { upstreams: vec!["portal".to_owned()], ..site(names) }
+}
+
+/// What changes with a minute to confirm it.
+pub(crate) fn within_a_minute() -> Apply {
+    Apply::Within(Within { confirm: ConfirmWithin::USUAL, is_forced: false })
 }

@@ -13,6 +13,7 @@ mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod fixture;
+mod handshake;
 mod init;
 mod master_key;
 mod notice;

@@ -10,6 +10,8 @@ mod api_reference;
 mod asset;
 mod attempts;
 mod bindings;
+#[cfg(test)]
+mod browser;
 mod certificates;
 mod chain;
 mod dns_providers;
@@ -46,6 +48,12 @@ use pages::Pages;
 /// All pages of the portal.
 pub(crate) fn router(app: Arc<App>) -> Router {
     pages(app).into_router()
+}
+
+/// All rows of the table: method, path, and the permission that is needed; none for what is open.
+#[cfg(test)]
+pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<portward_core::Permission>)> {
+    pages(app).routes().iter().map(|route| (route.method.clone(), route.path, route.permission)).collect()
 }
 
 fn pages(app: Arc<App>) -> Pages {

@@ -9,7 +9,6 @@ mod account;
 mod attempts;
 mod ending;
 mod engine;
-mod handshake;
 mod outlook;
 mod outside;
 mod park;

@@ -13,8 +13,10 @@ mod bindings;
 mod body;
 mod call;
 mod certificates;
+mod confirmations;
 mod doc;
 mod events;
+mod https_settings;
 mod openapi;
 mod query;
 mod replay;
@@ -33,13 +35,14 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
-    Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingView,
-    CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView,
-    CertificateView, DesiredState, DesiredStateApply, EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent,
-    PasswordChange, ProblemEvent, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode,
-    SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView,
-    SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated,
-    TokenView, UserCreate, UserUpdate, UserView,
+    Answered, Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingUpdate,
+    BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView,
+    CertificateView, Changed, ConfirmationView, DesiredState, DesiredStateApply, EVENT_STREAM, ForeignImport,
+    ForeignImported, HttpsSettingsUpdate, HttpsSettingsView, InspectionView, NoticeEvent, PasswordChange, PresetView,
+    ProblemEvent, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd,
+    SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView, SetupInput,
+    SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated, TokenView,
+    UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -59,6 +62,12 @@ pub(crate) fn router(app: Arc<App>) -> (Router, Arc<Document>) {
     let table = table(app);
     let document = Arc::new(Document::of(table.routes()));
     (table.into_router(), document)
+}
+
+/// All rows of the table: method, path, and the permission that is needed; none for what is open.
+#[cfg(test)]
+pub(crate) fn rows(app: Arc<App>) -> Vec<(Method, &'static str, Option<portward_core::Permission>)> {
+    table(app).routes().iter().map(|route| (route.method.clone(), route.path, route.permission)).collect()
 }
 
 fn table(app: Arc<App>) -> Table {
@@ -98,7 +107,8 @@ fn table(app: Arc<App>) -> Table {
             M::POST,
             "/api/v1/bindings",
             bindings::add,
-            Doc::add::<BindingCreate, BindingView>("add_binding", "Adds a binding, which is tried first."),
+            Doc::add::<BindingCreate, Changed<BindingView>>("add_binding", "Adds a binding, which is tried first.")
+                .safely(),
         )
         .route(
             M::GET,
@@ -107,10 +117,20 @@ fn table(app: Arc<App>) -> Table {
             Doc::show::<BindingView>("show_binding", "Shows a binding."),
         )
         .route(
+            M::PATCH,
+            "/api/v1/bindings/{id}",
+            bindings::edit,
+            Doc::edit::<BindingUpdate, Changed<BindingView>>(
+                "edit_binding",
+                "Has a binding present another certificate by default.",
+            )
+            .safely(),
+        )
+        .route(
             M::DELETE,
             "/api/v1/bindings/{id}",
             bindings::remove,
-            Doc::remove::<Removed>("remove_binding", "Removes a binding; its connections finish."),
+            Doc::remove::<Changed<Removed>>("remove_binding", "Removes a binding; its connections finish.").safely(),
         )
         .route(M::GET, "/api/v1/sites", sites::list, Doc::list::<SiteView>("list_sites", "Lists the sites."))
         .route(M::POST, "/api/v1/sites", sites::add, Doc::add::<SiteCreate, SiteView>("add_site", "Adds a site."))
@@ -119,9 +139,78 @@ fn table(app: Arc<App>) -> Table {
             M::PATCH,
             "/api/v1/sites/{id}",
             sites::edit,
-            Doc::edit::<SiteUpdate, SiteView>("edit_site", "Changes a site; what is left out stays."),
+            Doc::edit::<SiteUpdate, Changed<SiteView>>("edit_site", "Changes a site; what is left out stays.").safely(),
         )
-        .route(M::DELETE, "/api/v1/sites/{id}", sites::remove, Doc::remove::<Removed>("remove_site", "Removes a site."))
+        .route(
+            M::DELETE,
+            "/api/v1/sites/{id}",
+            sites::remove,
+            Doc::remove::<Changed<Removed>>("remove_site", "Removes a site.").safely(),
+        )
+        .route(
+            M::GET,
+            "/api/v1/https-settings",
+            https_settings::show,
+            Doc::act(
+                "show_https_settings",
+                "Shows how the portal is reached, and what removing its certificate breaks.",
+            )
+            .answers::<HttpsSettingsView>(),
+        )
+        .route(
+            M::PUT,
+            "/api/v1/https-settings",
+            https_settings::change,
+            Doc::act(
+                "change_https_settings",
+                "Changes certificate, port and redirect of the portal at once; what is left out stays.",
+            )
+            .takes::<HttpsSettingsUpdate>()
+            .dry_run()
+            .safely()
+            .answers::<Changed<HttpsSettingsView>>(),
+        )
+        .route(
+            M::GET,
+            "/api/v1/confirmations",
+            confirmations::list,
+            Doc::list::<ConfirmationView>(
+                "list_confirmations",
+                "Lists the changes that go back by themselves unless they are confirmed.",
+            ),
+        )
+        .route(
+            M::GET,
+            "/api/v1/confirmations/{id}",
+            confirmations::show,
+            Doc::act("show_confirmation", "Shows a change that waits to be confirmed.").answers::<ConfirmationView>(),
+        )
+        .route(
+            M::POST,
+            "/api/v1/confirmations/{id}",
+            confirmations::keep,
+            Doc::act("confirm_change", "Keeps a change that waits, if this comes by the new way in.")
+                .answers::<Answered>(),
+        )
+        .route(
+            M::DELETE,
+            "/api/v1/confirmations/{id}",
+            confirmations::go_back,
+            Doc::act("go_back", "Goes back from a change that waits, without waiting longer.").answers::<Answered>(),
+        )
+        .route(
+            M::POST,
+            "/api/v1/undo/{id}",
+            confirmations::undo,
+            Doc::act("undo_change", "Puts back what the change of a revision replaced, for ten minutes after it.")
+                .answers::<Answered>(),
+        )
+        .route(
+            M::GET,
+            "/api/v1/presets",
+            sites::list_presets,
+            Doc::list::<PresetView>("list_presets", "Lists what well-known applications want of their sites."),
+        )
         .route(
             M::GET,
             "/api/v1/certificates",
@@ -135,10 +224,11 @@ fn table(app: Arc<App>) -> Table {
             M::POST,
             "/api/v1/certificates",
             certificates::import,
-            Doc::add::<CertificateImport, CertificateTaken>(
+            Doc::add::<CertificateImport, Changed<CertificateTaken>>(
                 "import_certificate",
                 "Takes a certificate with its private key.",
             )
+            .safely()
             .if_match(),
         )
         .route(
@@ -151,6 +241,14 @@ fn table(app: Arc<App>) -> Table {
             ),
         )
         .route(
+            M::POST,
+            "/api/v1/certificates/inspect",
+            certificates::inspect,
+            Doc::act("inspect_certificate", "Looks at files as an import would, and stores nothing.")
+                .takes::<CertificateImport>()
+                .answers::<InspectionView>(),
+        )
+        .route(
             M::GET,
             "/api/v1/certificates/{id}",
             certificates::show,
@@ -160,7 +258,8 @@ fn table(app: Arc<App>) -> Table {
             M::DELETE,
             "/api/v1/certificates/{id}",
             certificates::remove,
-            Doc::remove::<Removed>("remove_certificate", "Removes a certificate with all its versions."),
+            Doc::remove::<Changed<Removed>>("remove_certificate", "Removes a certificate with all its versions.")
+                .safely(),
         )
         .route(
             M::GET,
@@ -183,10 +282,11 @@ fn table(app: Arc<App>) -> Table {
             M::POST,
             "/api/v1/certificates/{id}/rollback",
             certificates::roll_back,
-            Doc::edit::<CertificateRollback, CertificateTaken>(
+            Doc::edit::<CertificateRollback, Changed<CertificateTaken>>(
                 "roll_back_certificate",
                 "Goes back to the version before the one that is served.",
-            ),
+            )
+            .safely(),
         )
         .route(
             M::POST,

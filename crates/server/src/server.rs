@@ -39,6 +39,7 @@ use crate::{
     tasks::{
         self, ShutdownTrigger,
         events::TellEvents,
+        go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
         publish::Publish,
         renew::Renew,
@@ -197,6 +198,7 @@ impl Server {
             host_name: host_name.clone(),
             admin: loopback.address(),
         }));
+        let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
         let router = web::router(Arc::clone(&app));
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
@@ -210,6 +212,7 @@ impl Server {
         tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
+        tasks.spawn(supervise("go-back", move || go_back.clone().run()));
         tasks.spawn(supervise("admin-socket", {
             let shutdown = shutdown.clone();
             move || Arc::clone(&socket).serve(router.clone(), shutdown.clone())

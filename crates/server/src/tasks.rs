@@ -1,6 +1,7 @@
 //! Tasks that run beside everything else, and are started again if they panic.
 
 pub(crate) mod events;
+pub(crate) mod go_back;
 pub(crate) mod notice;
 pub(crate) mod publish;
 pub(crate) mod renew;

@@ -10,6 +10,8 @@ pub(crate) mod cookie;
 mod entrance;
 mod health;
 mod host;
+#[cfg(test)]
+mod matrix;
 mod origin;
 mod path;
 mod way;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use axum::{Extension, Router, extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-pub(crate) use entrance::{Entrance, Unidentified};
+pub(crate) use entrance::{Entrance, actor_of};
 pub(crate) use way::{Listener, Way};
 
 use crate::{

@@ -19,8 +19,8 @@ pub(crate) mod text;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub(crate) use audit::{AuditHeadRecord, AuditRecord, AuditedRecord, OlderRecords};
 pub(crate) use access::{OwnedRecord, SetupRecord, TokenRecord, UserRecord};
+pub(crate) use audit::{AuditHeadRecord, AuditRecord, AuditedRecord, OlderRecords};
 pub(crate) use binding::BindingRecord;
 pub(crate) use certificate::{CurrentRecord, Issuers, IssuersRecord, SpecRecord, VersionRecord};
 pub(crate) use challenge::{ChallengeRecord, TlsChallengeRecord};

@@ -5,8 +5,9 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{
-    Binding, BindingId, CertificateId, Chain, ForceHttps, Host, HostPattern, Hsts, KeyId, KeyType, LeafFacts,
-    Sha1Thumbprint, Site, SiteCertificate, SiteId, Source, Thumbprint, Timestamp, Upstream, UpstreamTrust, Validity,
+    Binding, BindingId, CertificateId, Chain, ForceHttps, HeaderRules, Host, HostPattern, Hsts, KeyId, KeyType,
+    LeafFacts, Sha1Thumbprint, Site, SiteCertificate, SiteId, SiteLimits, Source, Thumbprint, Timestamp, Upstream,
+    UpstreamTrust, Validity,
 };
 
 use crate::{
@@ -45,6 +46,9 @@ pub(crate) fn site(id: &str) -> Site {
         force_https: Some(ForceHttps::Browsers),
         hsts: Hsts::On { max_age: Duration::from_secs(365 * 24 * 3600), include_subdomains: true, preload: true },
         certificate: SiteCertificate::Fixed(certificate_id("cert-1")),
+        limits: SiteLimits::default(),
+        headers: HeaderRules::default(),
+        preset: None,
     }
 }
 

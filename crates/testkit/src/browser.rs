@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use crate::{Child, free_port};
@@ -43,6 +44,7 @@ impl Browser {
             "browserName": "chrome",
             "acceptInsecureCerts": true,
             "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
         }}});
         let created = call(port, "POST", "/session", &options);
         let session = created["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {created}")).to_owned();
@@ -70,6 +72,67 @@ impl Browser {
         while self.run(script) != Value::Bool(true) {
             assert!(begun.elapsed() < Duration::from_secs(90), "this did not become true in the page: {script}");
         }
+    }
+
+    /// Clicks what a selector finds first.
+    pub fn click(&self, selector: &str) {
+        let element = self.find(selector);
+        self.ask("POST", &format!("/element/{element}/click"), &json!({}));
+    }
+
+    /// Types into a field what stands in it after that; for a field of files it is the path of one.
+    pub fn fill(&self, selector: &str, text: &str) {
+        let element = self.find(selector);
+        let is_file = self.run(&format!("return document.querySelector({}).type === 'file'", json!(selector)));
+        if is_file != Value::Bool(true) {
+            self.ask("POST", &format!("/element/{element}/clear"), &json!({}));
+        }
+        self.ask("POST", &format!("/element/{element}/value"), &json!({ "text": text }));
+    }
+
+    /// All text that is seen in the page.
+    pub fn text(&self) -> String {
+        self.run("return document.body.innerText").as_str().unwrap().to_owned()
+    }
+
+    /// A picture of what is seen, as PNG.
+    pub fn picture(&self) -> Vec<u8> {
+        let picture = self.ask("GET", "/screenshot", &Value::Null);
+        BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()
+    }
+
+    /// Makes the page that wide and high, in CSS pixels.
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// Sets what the system prefers: `light` or `dark`.
+    pub fn prefer(&self, scheme: &str) {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", &features);
+    }
+
+    /// Lets pages run no script any more.
+    pub fn without_script(&self) {
+        self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
+    }
+
+    /// What pages wrote to the console since the last time: each message with its level.
+    pub fn console(&self) -> Vec<(String, String)> {
+        let messages = self.ask("POST", "/se/log", &json!({ "type": "browser" }));
+        let text = |message: &Value, key: &str| message[key].as_str().unwrap_or_default().to_owned();
+        messages.as_array().unwrap().iter().map(|m| (text(m, "level"), text(m, "message"))).collect()
+    }
+
+    fn find(&self, selector: &str) -> String {
+        let wanted = json!({ "using": "css selector", "value": selector });
+        let found = self.ask("POST", "/element", &wanted);
+        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) {
+        self.ask("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {

@@ -98,6 +98,17 @@ impl Connection {
         self.response().await
     }
 
+    /// Reads until a text has come, and leaves off behind it.
+    pub async fn until(&mut self, text: &str) {
+        loop {
+            if let Some(at) = self.pending.windows(text.len()).position(|window| window == text.as_bytes()) {
+                self.pending.drain(..at + text.len());
+                return;
+            }
+            self.read_more().await.unwrap();
+        }
+    }
+
     /// Whether the server closes the connection without sending anything more.
     pub async fn is_closed(&mut self) -> bool {
         self.pending.is_empty() && self.read_more().await.is_err()

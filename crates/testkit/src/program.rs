@@ -194,6 +194,11 @@ impl StartedProgram {
         crate::run(&mut self.command(arguments))
     }
 
+    /// The same with a file as standard input.
+    pub fn portward_reading(&self, arguments: &[&str], file: &Path) -> String {
+        crate::run(self.command(arguments).stdin(std::fs::File::open(file).unwrap()))
+    }
+
     /// Runs a `portward` command that must fail, and gives its exit code and what it said.
     pub fn portward_fails(&self, arguments: &[&str]) -> (i32, String) {
         let Output { status, stderr, .. } = self.command(arguments).stdin(Stdio::null()).output().unwrap();

@@ -10,8 +10,8 @@ use std::{
 };
 
 use portward_api::{
-    BindingCreate, CertificateFile, CertificateImport, CertificateTaken, Client, Effect, SecretBytes, SiteCreate,
-    SiteUpdate, SiteView,
+    BindingCreate, CertificateFile, CertificateImport, CertificateTaken, Client, Effect, SecretBytes, SecretText,
+    SetupInput, SiteCreate, SiteUpdate, SiteView, TokenCreate,
 };
 use portward_core::{CertificateId, SiteId, Timestamp, Upstream as UpstreamAddress};
 use portward_server::{HttpTimeouts, Server, ServerOptions};
@@ -113,6 +113,23 @@ impl TestServer {
     pub fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
         let clock = Arc::clone(&self.clock);
         move || clock.now()
+    }
+
+    /// Makes somebody its owner, so that it answers over the network.
+    pub async fn own(&self) {
+        let password = SecretText::new("a lime tree by the door".to_owned());
+        let owner = SetupInput { token: None, name: "olga".to_owned(), password, email: None };
+        self.client.create_owner(&owner).await.unwrap();
+    }
+
+    /// Makes a token with these permissions.
+    pub async fn token(&self, permissions: &[&str]) -> String {
+        let create = TokenCreate {
+            name: "test".to_owned(),
+            permissions: permissions.iter().map(|permission| (*permission).to_owned()).collect(),
+            expires: None,
+        };
+        self.client.create_token(&create).await.unwrap().secret.unwrap().expose().to_owned()
     }
 
     /// Adds a site with the server's defaults.

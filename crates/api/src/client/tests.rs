@@ -146,6 +146,7 @@ async fn every_operation_asks_at_its_route() {
         (asked!(removed, |client| client.remove_binding(&binding)), "DELETE /api/v1/bindings/b1"),
         (asked!(json!([site()]), |client| client.list_sites()), "GET /api/v1/sites?limit=1000"),
         (asked!(site(), |client| client.show_site(&site_id)), "GET /api/v1/sites/s1"),
+        (asked!(json!([]), |client| client.list_presets()), "GET /api/v1/presets?limit=1000"),
         (asked!(site(), |client| client.add_site(&create)), "POST /api/v1/sites"),
         (asked!(site(), |client| client.edit_site(&site_id, &update)), "PATCH /api/v1/sites/s1"),
         (asked!(removed, |client| client.remove_site(&site_id)), "DELETE /api/v1/sites/s1"),

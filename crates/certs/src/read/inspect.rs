@@ -149,8 +149,10 @@ pub fn inspect(files: &[Input<'_>], password: Option<&Password>) -> Inspection {
     let used: HashSet<Arc<[u8]>> =
         looked.chain.iter().map(|position| Arc::clone(&pile.certificates[*position].thing.der)).collect();
     let key = looked.key.map(|(position, fits)| (&pile.keys[position], fits));
-    let files = found.into_iter().map(|(file, here)| InspectedFile { pieces: here.judged(&used, key), ..file }).collect();
-    let key = key.map(|(given, fits)| InspectedKey { file: given.file.clone(), key_type: given.thing.key_type(), fits });
+    let files =
+        found.into_iter().map(|(file, here)| InspectedFile { pieces: here.judged(&used, key), ..file }).collect();
+    let key =
+        key.map(|(given, fits)| InspectedKey { file: given.file.clone(), key_type: given.thing.key_type(), fits });
     let chain = looked.chain.iter().map(|position| inspected(&pile.certificates[*position])).collect();
     let missing = missing(&pile, &looked);
     let bundle = match failed {
@@ -229,4 +231,89 @@ fn missing(pile: &Pile, looked: &Look) -> Option<MissingIssuer> {
     let leaf = &pile.certificates[*leaf].thing;
     let url = leaf.extensions.issuer_url.clone();
     (!leaf.is_self_signed()).then(|| MissingIssuer { subject: leaf.issuer_text.clone(), url })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use portward_core::{HostPattern, Timestamp};
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+    use crate::{read, self_signed, self_signed_validity};
+
+    /// A leaf with its key, the intermediate that signed it, and the root above that; all in DER.
+    fn chain() -> (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>) {
+        let ca = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let keys: Vec<KeyPair> = (0..3).map(|_| KeyPair::generate().unwrap()).collect();
+        let root = ca("root").self_signed(&keys[0]).unwrap();
+        let by_root = Issuer::new(ca("root"), &keys[0]);
+        let middle = ca("middle").signed_by(&keys[1], &by_root).unwrap();
+        let by_middle = Issuer::new(ca("middle"), &keys[1]);
+        let leaf =
+            CertificateParams::new(vec!["shop.test".to_owned()]).unwrap().signed_by(&keys[2], &by_middle).unwrap();
+        (keys[2].serialize_der(), leaf.der().to_vec(), middle.der().to_vec(), root.der().to_vec())
+    }
+
+    fn looked_at(files: &[(&str, &[u8])]) -> Inspection {
+        let inputs: Vec<Input<'_>> = files.iter().map(|(name, bytes)| Input { name, bytes }).collect();
+        let inspection = inspect(&inputs, None);
+        // Both say the same of the same files.
+        let read = read(&inputs, None);
+        assert_eq!(inspection.bundle.as_ref().err(), read.as_ref().err());
+        inspection
+    }
+
+    fn fates(inspection: &Inspection) -> Vec<Vec<(PieceKind, Fate)>> {
+        let of = |file: &InspectedFile| file.pieces.iter().map(|piece| (piece.kind, piece.fate)).collect();
+        inspection.files.iter().map(of).collect()
+    }
+
+    #[test]
+    fn each_piece_says_what_it_is_and_what_becomes_of_it() {
+        let (key, leaf, middle, root) = chain();
+        let other =
+            self_signed(&[HostPattern::parse("a.test").unwrap()], self_signed_validity(Timestamp::EPOCH, 9)).unwrap();
+        let inspection = looked_at(&[
+            ("key", &key),
+            ("middle", &middle),
+            ("leaf", &leaf),
+            ("again", &middle),
+            ("root", &root),
+            ("other", &other.chain.leaf),
+        ]);
+        assert_eq!(
+            fates(&inspection),
+            [
+                [(PieceKind::PrivateKey, Fate::Used)],
+                [(PieceKind::Intermediate, Fate::Used)],
+                [(PieceKind::Certificate, Fate::Used)],
+                [(PieceKind::Intermediate, Fate::Repeated)],
+                [(PieceKind::Root, Fate::Used)],
+                [(PieceKind::Certificate, Fate::Unused)],
+            ]
+        );
+        let chain: Vec<_> = inspection.chain.iter().map(|certificate| certificate.file.as_str()).collect();
+        assert_eq!(chain, ["leaf", "middle", "root"]);
+        assert!(inspection.key.unwrap().fits && inspection.missing.is_none() && inspection.bundle.is_ok());
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_a_broken_file_keeps_nobody_from_the_others() {
+        let (key, leaf, middle, _) = chain();
+        let alone = looked_at(&[("leaf", &leaf), ("key", &key)]);
+        assert_eq!(alone.missing.unwrap().subject, "CN=middle");
+        let no_key = looked_at(&[("leaf", &leaf), ("middle", &middle)]);
+        assert!(no_key.key.is_none());
+        assert_eq!(no_key.chain.len(), 2);
+        let broken = looked_at(&[("nonsense", b"nonsense"), ("leaf", &leaf), ("key", &key)]);
+        assert!(broken.files[0].error.is_some() && broken.key.unwrap().fits);
+        let nothing = looked_at(&[]);
+        assert!(nothing.chain.is_empty() && nothing.key.is_none());
+    }
 }

@@ -169,7 +169,7 @@ code 5 where there is an owner. People open the setup link that
 `portward serve` prints instead.
 
 Example:
-  portward init --data-dir /var/lib/portward --owner mara --password-stdin < password";
+  portward init --owner mara --password-stdin < password";
 
 pub(super) const SETUP_LINK_EXAMPLES: &str = "\
 Prints the link alone. It opens the page on which the first owner is made; it
@@ -213,7 +213,8 @@ Examples:
   portward token list -o json";
 
 const TOKEN_CREATE_EXAMPLES: &str = "\
-Prints the token alone; it is shown this once. It may no more than who makes it.
+Prints the token alone; it is shown this once. It may no more than who makes
+it.
 
 Permissions:
   view                            look at what is configured and served
@@ -234,7 +235,7 @@ Permissions:
   store:restore                   restore the store
 
 Examples:
-  portward token create 'deploy from CI' --permission view site:change --expires 90d
+  portward token create deploy --permission view site:change --expires 90d
   PORTWARD_TOKEN=$(portward token create prometheus --permission metrics:view)";
 
 const TOKEN_REVOKE_EXAMPLES: &str = "\

@@ -24,6 +24,9 @@ pub(crate) enum CertificateCommand {
     /// Take a certificate with its private key from PFX, PEM, DER or PKCS #7 files
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(CertificateImportArgs),
+    /// Say what is in certificate files, and what is missing
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(CertificateInspectArgs),
     /// Make a self-signed certificate
     #[command(after_help = SELF_SIGNED_EXAMPLES)]
     NewSelfSigned(CertificateSelfSignedArgs),
@@ -91,6 +94,23 @@ pub(crate) struct CertificateImportArgs {
     /// Say what would be done, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward certificate inspect`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CertificateInspectArgs {
+    /// Files with the certificate, its issuers and its private key, in any order and any format
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Say how it would be as the new version of that certificate
+    #[arg(long, value_name = "ID")]
+    pub(crate) replace: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -196,6 +216,13 @@ Examples:
   portward certificate import fullchain.pem privkey.pem --name shop
   portward certificate import renewed.pfx --replace ID --password-file secret
   portward certificate import shop.pfx --dry-run";
+
+const INSPECT_EXAMPLES: &str = "\
+Nothing is imported. What is missing, and why it would be refused, is no error.
+
+Examples:
+  portward certificate inspect shop.pfx --password-file secret
+  portward certificate inspect fullchain.pem privkey.pem bundle.p7b";
 
 const SELF_SIGNED_EXAMPLES: &str = "\
 Examples:

@@ -41,7 +41,8 @@ Prints one line to stdout when everything is bound:
 
 While the server has no owner, a second line has the link by which one comes,
 from other machines and from this one, and the thumbprint of the certificate
-that a browser sees there. The file setup-link in the data directory has it too.
+that a browser sees there. The file setup-link in the data directory has the
+link too.
 
 --http, --https and --upstream fill an empty store. Later they are refused if
 the store says otherwise: change bindings and sites while it serves, with

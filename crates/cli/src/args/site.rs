@@ -21,6 +21,9 @@ pub(crate) enum SiteCommand {
     /// Change what is served for a site's names
     #[command(after_help = EDIT_EXAMPLES)]
     Edit(SiteEditArgs),
+    /// List what well-known applications want of their sites
+    #[command(after_help = PRESETS_EXAMPLES)]
+    Presets(SiteListArgs),
     /// Serve a site no more
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove(SiteRemoveArgs),
@@ -53,6 +56,9 @@ pub(crate) struct SiteAddArgs {
     /// Host name, *.NAME for all names one label deep, or * for every name that no other site has
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
+    /// Settings that this application wants, where nothing else is said; see: portward site presets
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) preset: Option<String>,
     #[command(flatten)]
     pub(crate) settings: SiteSettingArgs,
     #[command(flatten)]
@@ -106,6 +112,24 @@ pub(crate) struct SiteSettingArgs {
     /// Certificate to present: that one, or the best one that has the name
     #[arg(long, value_name = "ID|auto")]
     pub(crate) certificate: Option<String>,
+    /// Most that the body of a request may have
+    #[arg(long, value_name = "SIZE|none", help_heading = LIMITS)]
+    pub(crate) max_body: Option<String>,
+    /// How long the application may take to begin its answer
+    #[arg(long, value_name = "DURATION|default", help_heading = LIMITS)]
+    pub(crate) response_timeout: Option<String>,
+    /// How long nothing may come in a body or a WebSocket
+    #[arg(long, value_name = "DURATION|default", help_heading = LIMITS)]
+    pub(crate) idle_timeout: Option<String>,
+    /// Header that each response has, in the place of the application's; repeat it for each
+    #[arg(long, value_name = "NAME: VALUE", help_heading = HEADERS)]
+    pub(crate) set_header: Vec<String>,
+    /// Header that no response has; repeat it for each
+    #[arg(long, value_name = "NAME", help_heading = HEADERS)]
+    pub(crate) remove_header: Vec<String>,
+    /// Let all response headers pass as they are
+    #[arg(long, conflicts_with_all = ["set_header", "remove_header"], help_heading = HEADERS)]
+    pub(crate) no_header_rules: bool,
     /// Accept certificates of https upstreams from these authorities (PEM), or again from those of this
     /// machine with the word system
     #[arg(long, value_name = "FILE", group = "trust", help_heading = "Which certificate an https upstream may have")]
@@ -129,6 +153,9 @@ pub(crate) enum ForceHttpsWord {
     All,
 }
 
+const LIMITS: &str = "What one request may take";
+const HEADERS: &str = "What becomes of response headers";
+
 const LIST_EXAMPLES: &str = "\
 Examples:
   portward site list
@@ -141,6 +168,7 @@ Example:
 const ADD_EXAMPLES: &str = "\
 Examples:
   portward site add shop.example --upstream http://127.0.0.1:3000
+  portward site add ci.example --preset teamcity
   portward site add '*.apps.example' \\
       --upstream http://10.0.0.5:8080 --upstream http://10.0.0.6:8080
   portward site add wiki.example --force-https browsers --hsts 180d \\
@@ -148,14 +176,22 @@ Examples:
   portward site add portward.example --upstream portal";
 
 const EDIT_EXAMPLES: &str = "\
-Settings that are not named stay as they are; --name replaces all names, and
---upstream all upstreams.
+Settings that are not named stay as they are; --name replaces all names,
+--upstream all upstreams, --set-header and --remove-header all header rules.
 
 Examples:
   portward site edit ID --force-https all --hsts 1y
   portward site edit ID --upstream http://127.0.0.1:4000
   portward site edit ID --name shop.example --name www.shop.example
-  portward site edit ID --certificate auto";
+  portward site edit ID --certificate auto
+  portward site edit ID --max-body 10GiB --response-timeout 20m
+  portward site edit ID --set-header 'X-Frame-Options: DENY' \\
+      --remove-header Server";
+
+const PRESETS_EXAMPLES: &str = "\
+Examples:
+  portward site presets
+  portward site presets -o json";
 
 const REMOVE_EXAMPLES: &str = "\
 Example:

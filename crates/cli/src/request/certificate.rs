@@ -33,6 +33,8 @@ pub(crate) enum CertificateRequest {
     Show(CertificateId),
     /// One from files, new or a new version.
     Import(Import),
+    /// What is in files.
+    Inspect(Import),
     /// One that is signed by its own key.
     NewSelfSigned {
         /// What it is for.
@@ -104,6 +106,19 @@ impl CertificateRequest {
                 };
                 (Self::Import(import), args.server, args.output)
             }
+            CertificateCommand::Inspect(args) => {
+                let replace =
+                    args.replace.as_deref().map(CertificateId::parse).transpose().map_err(bad("--replace"))?;
+                let import = Import {
+                    files: args.files,
+                    name: None,
+                    replace,
+                    password: args.password,
+                    allow_expired: false,
+                    effect: effect(true),
+                };
+                (Self::Inspect(import), args.server, args.output)
+            }
             CertificateCommand::NewSelfSigned(args) => {
                 let names = certificate_names(&args.names)?;
                 (Self::NewSelfSigned { names, days: args.days.map(u32::from) }, args.server, args.output)
@@ -158,6 +173,10 @@ impl CertificateRequest {
                 let effect = import.effect;
                 let taken = import.run(client).await?;
                 tell_taken(&taken, effect, terminal)
+            }
+            Self::Inspect(import) => {
+                let inspection = import.inspect(client).await?;
+                terminal.result(&inspection, |colour| show::inspection(&inspection, colour))
             }
             Self::NewSelfSigned { names, days } => {
                 let create = SelfSignedCreate { names: names.iter().map(ToString::to_string).collect(), days };

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use portward_api::{Client, SiteCreate, SiteUpdate, UpstreamTrustInput};
+use portward_api::{Client, HeaderSet, SiteCreate, SiteUpdate, UpstreamTrustInput};
 use portward_core::{
-    CertificateId, ForceHttps, HostError, HostPattern, Hsts, SiteCertificate, SiteId, Thumbprint, Upstream,
+    BodyLimit, CertificateId, ForceHttps, HeaderRules, HostError, HostPattern, Hsts, SiteCertificate, SiteId,
+    Thumbprint, Upstream, WaitLimit,
 };
 
 use super::{authorities, bad};
@@ -24,6 +25,8 @@ pub(crate) enum SiteRequest {
     List,
     /// One of them.
     Show(SiteId),
+    /// What applications want of theirs.
+    Presets,
     /// A new one with these names.
     Add(Vec<HostPattern>, SiteSettings),
     /// Other settings for one, and other names if there are any.
@@ -40,6 +43,13 @@ pub(crate) struct SiteSettings {
     hsts: Option<Hsts>,
     certificate: Option<SiteCertificate>,
     trust: Option<Trust>,
+    /// Within each, none is the server's own.
+    max_body: Option<Option<BodyLimit>>,
+    response_timeout: Option<Option<WaitLimit>>,
+    idle_timeout: Option<Option<WaitLimit>>,
+    headers: Option<HeaderRules>,
+    /// Of a new site.
+    preset: Option<String>,
 }
 
 /// Says which certificate an https upstream may have; a file is not read yet.
@@ -56,11 +66,12 @@ impl SiteRequest {
         let id = |text: &str| SiteId::parse(text).map_err(Failure::usage);
         Ok(match command {
             SiteCommand::List(args) => (Self::List, args.server, args.output),
+            SiteCommand::Presets(args) => (Self::Presets, args.server, args.output),
             SiteCommand::Show(args) => (Self::Show(id(&args.id)?), args.server, args.output),
             SiteCommand::Add(args) => {
                 let names = parse_names(&args.names).map_err(Failure::usage)?;
-                let settings = SiteSettings::parse(args.settings)?;
-                if settings.upstreams.is_empty() {
+                let settings = SiteSettings { preset: args.preset, ..SiteSettings::parse(args.settings)? };
+                if settings.upstreams.is_empty() && settings.preset.is_none() {
                     return Err(Failure::usage(anyhow!(
                         "a site needs the application behind it: --upstream http://HOST:PORT, or --upstream portal for the portal"
                     )));
@@ -84,6 +95,10 @@ impl SiteRequest {
             Self::List => {
                 let sites = client.list_sites().await?;
                 return terminal.result(&sites, |colour| show::sites(&sites, colour));
+            }
+            Self::Presets => {
+                let presets = client.list_presets().await?;
+                return terminal.result(&presets, |colour| show::presets(&presets, colour));
             }
             Self::Remove(id) => {
                 let removed = client.remove_site(&id).await?;
@@ -111,24 +126,37 @@ impl SiteSettings {
             (None, Some(pin)) => Some(Trust::Pin(Thumbprint::parse(&pin).map_err(bad("--upstream-pin"))?)),
             (None, None) => args.danger_upstream_insecure.then_some(Trust::DangerInsecure),
         };
+        let body = args.max_body.as_deref().map(BodyLimit::parse).transpose();
+        let wait = |text: Option<String>| text.as_deref().map(WaitLimit::parse).transpose();
         Ok(Self {
             upstreams: upstreams.map_err(bad("--upstream"))?,
             force_https: args.force_https.map(ForceHttps::from),
             hsts: args.hsts.as_deref().map(Hsts::parse).transpose().map_err(bad("--hsts"))?,
             certificate,
             trust,
+            max_body: body.map_err(bad("--max-body"))?,
+            response_timeout: wait(args.response_timeout).map_err(bad("--response-timeout"))?,
+            idle_timeout: wait(args.idle_timeout).map_err(bad("--idle-timeout"))?,
+            headers: parse_headers(&args.set_header, &args.remove_header, args.no_header_rules)?,
+            preset: None,
         })
     }
 
     pub(super) fn create(&self, names: &[HostPattern]) -> Result<SiteCreate, Failure> {
-        let SiteUpdate { upstreams, force_https, hsts, certificate, upstream_trust, .. } = self.update(&[])?;
+        let update = self.update(&[])?;
         Ok(SiteCreate {
             names: names.iter().map(ToString::to_string).collect(),
-            upstreams: upstreams.unwrap_or_default(),
-            force_https,
-            hsts,
-            certificate,
-            upstream_trust,
+            upstreams: update.upstreams.unwrap_or_default(),
+            force_https: update.force_https,
+            hsts: update.hsts,
+            certificate: update.certificate,
+            upstream_trust: update.upstream_trust,
+            max_body: update.max_body,
+            response_timeout: update.response_timeout,
+            idle_timeout: update.idle_timeout,
+            set_headers: update.set_headers,
+            remove_headers: update.remove_headers,
+            preset: self.preset.clone(),
         })
     }
 
@@ -145,12 +173,32 @@ impl SiteSettings {
                 SiteCertificate::Fixed(id) => id.to_string(),
             }),
             upstream_trust: self.trust.as_ref().map(Trust::input).transpose()?,
+            max_body: self.max_body.map(BodyLimit::write),
+            response_timeout: self.response_timeout.map(WaitLimit::write),
+            idle_timeout: self.idle_timeout.map(WaitLimit::write),
+            set_headers: self.headers.as_ref().map(|rules| rules.set().iter().map(header).collect()),
+            remove_headers: self.headers.as_ref().map(|rules| rules.remove().to_vec()),
         })
     }
 }
 
 fn parse_names(names: &[String]) -> Result<Vec<HostPattern>, HostError> {
     names.iter().map(|name| HostPattern::parse(name)).collect()
+}
+
+/// The rules that were given; none if none were.
+fn parse_headers(set: &[String], remove: &[String], no_rules: bool) -> Result<Option<HeaderRules>, Failure> {
+    if set.is_empty() && remove.is_empty() && !no_rules {
+        return Ok(None);
+    }
+    let set = set.iter().map(|text| HeaderRules::parse_set(text)).collect::<Result<_, _>>();
+    let remove = remove.iter().map(|text| HeaderRules::parse_remove(text)).collect::<Result<_, _>>();
+    let rules = HeaderRules::new(set.map_err(bad("--set-header"))?, remove.map_err(bad("--remove-header"))?);
+    rules.map(Some).map_err(bad("--set-header"))
+}
+
+fn header((name, value): &(String, String)) -> HeaderSet {
+    HeaderSet { name: name.clone(), value: value.clone() }
 }
 
 impl Trust {

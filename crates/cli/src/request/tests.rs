@@ -45,6 +45,7 @@ fn words_become_requests() {
         ("binding remove b1", Request::Binding(BindingRequest::Remove(BindingId::parse("b1").unwrap()))),
         ("site list", Request::Site(SiteRequest::List)),
         ("site show s1", Request::Site(SiteRequest::Show(SiteId::parse("s1").unwrap()))),
+        ("site presets", Request::Site(SiteRequest::Presets)),
         ("site remove s1", Request::Site(SiteRequest::Remove(SiteId::parse("s1").unwrap()))),
         ("certificate list", Request::Certificate(CertificateRequest::List)),
         ("certificate show c1", Request::Certificate(CertificateRequest::Show(id("c1")))),
@@ -129,6 +130,15 @@ fn an_edit_names_only_what_changes() {
         ("--upstream http://a.test", serde_json::json!({ "upstreams": ["http://a.test:80"] })),
         ("--upstream-ca system", serde_json::json!({ "upstream_trust": "system" })),
         ("--danger-upstream-insecure", serde_json::json!({ "upstream_trust": "danger-insecure" })),
+        ("--max-body 10240M", serde_json::json!({ "max_body": "10GiB" })),
+        ("--max-body none", serde_json::json!({ "max_body": "none" })),
+        ("--response-timeout 1200", serde_json::json!({ "response_timeout": "20m" })),
+        ("--idle-timeout default", serde_json::json!({ "idle_timeout": "default" })),
+        (
+            "--set-header X-A:b --remove-header Server",
+            serde_json::json!({ "set_headers": [{ "name": "X-A", "value": "b" }], "remove_headers": ["Server"] }),
+        ),
+        ("--no-header-rules", serde_json::json!({ "set_headers": [], "remove_headers": [] })),
     ] {
         let Request::Site(SiteRequest::Edit(_, names, settings)) = request(&format!("site edit s1 {words}")) else {
             panic!("{words}")
@@ -185,6 +195,11 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         ("site edit s1 --name https://a.test", "--name: \"https://a.test\" is a URL"),
         ("site edit s1 --hsts forever", "--hsts: \"forever\" is neither off nor a duration"),
         ("site edit s1 --hsts 1h,preload", "--hsts: preload needs includeSubDomains"),
+        ("site edit s1 --max-body 0", "--max-body: a body limit of 0 would refuse"),
+        ("site edit s1 --idle-timeout 2d", "--idle-timeout: \"2d\" is not between 1 second and 1 day"),
+        ("site edit s1 --set-header Upgrade:h2c", "--set-header: Upgrade belongs to the connection"),
+        ("site edit s1 --remove-header content-length", "--remove-header: content-length belongs to the connection"),
+        ("site edit s1 --set-header Strict-Transport-Security:x", "--set-header: Strict-Transport-Security is set by"),
         ("site edit s1 --upstream-pin 00", "--upstream-pin: the thumbprint has 2 hexadecimal digits"),
         ("site edit s1 --certificate Auto", "--certificate: \"Auto\" is not an id"),
         ("certificate import a.pfx --replace A", "--replace: \"A\" is not an id"),

@@ -44,6 +44,11 @@ pub(crate) fn certificate(certificate: &CertificateView, colour: Colour) -> Stri
     table.row(["version".into(), certificate.version.to_string().into()]);
     table.row(["source".into(), (&certificate.source).into()]);
     table.row(["managed".into(), managed(certificate).into()]);
+    for (who, ids) in [("sites", &certificate.sites), ("bindings", &certificate.bindings)] {
+        if !ids.is_empty() {
+            table.row([who.into(), ids.join(", ").into()]);
+        }
+    }
     for (index, link) in certificate.chain.iter().enumerate() {
         let name = if index == 0 { "chain" } else { "" };
         let until = link.not_after.as_deref().map(|end| format!(" (until {})", date(end))).unwrap_or_default();

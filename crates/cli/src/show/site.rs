@@ -1,6 +1,6 @@
 //! Sites for people.
 
-use portward_api::SiteView;
+use portward_api::{PresetView, SiteView};
 
 use super::shortened;
 use crate::table::{Cell, Colour, Table, Tone};
@@ -37,6 +37,42 @@ pub(crate) fn site(site: &SiteView, colour: Colour) -> String {
     table.row(["force HTTPS".into(), (&site.force_https).into()]);
     table.row(["HSTS".into(), (&site.hsts).into()]);
     table.row(["certificate".into(), (&site.certificate).into()]);
+    if let Some(preset) = &site.preset {
+        table.row(["preset".into(), preset.into()]);
+    }
+    let limits = [
+        ("max body", &site.max_body),
+        ("response timeout", &site.response_timeout),
+        ("idle timeout", &site.idle_timeout),
+    ];
+    for (name, limit) in limits {
+        if let Some(limit) = limit {
+            table.row([name.into(), limit.into()]);
+        }
+    }
+    for header in &site.set_headers {
+        table.row(["sets header".into(), format!("{}: {}", header.name, header.value).into()]);
+    }
+    if !site.remove_headers.is_empty() {
+        table.row(["removes headers".into(), site.remove_headers.join(", ").into()]);
+    }
+    table.render(colour)
+}
+
+/// One line for each preset.
+pub(crate) fn presets(presets: &[PresetView], colour: Colour) -> String {
+    let mut table = Table::new(&["ID", "APPLICATION", "UPSTREAM", "FORCE HTTPS", "MAX BODY", "RESPONSE", "IDLE"]);
+    for preset in presets {
+        table.row([
+            (&preset.id).into(),
+            (&preset.name).into(),
+            (&preset.upstream).into(),
+            (&preset.force_https).into(),
+            (&preset.max_body).into(),
+            (&preset.response_timeout).into(),
+            (&preset.idle_timeout).into(),
+        ]);
+    }
     table.render(colour)
 }
 

@@ -47,6 +47,8 @@ fn shop() -> CertificateView {
         ],
         version: 2,
         status: "expires-soon".to_owned(),
+        sites: Vec::new(),
+        bindings: Vec::new(),
     }
 }
 
@@ -98,19 +100,30 @@ fn sites_are_a_line_each_and_one_site_is_a_line_for_each_setting() {
         hsts: "15552000".to_owned(),
         certificate: "auto".to_owned(),
         upstream_trust: Some("danger-insecure".to_owned()),
+        max_body: Some("10GiB".to_owned()),
+        response_timeout: Some("20m".to_owned()),
+        idle_timeout: None,
+        set_headers: vec![portward_api::HeaderSet { name: "X-Frame-Options".to_owned(), value: "DENY".to_owned() }],
+        remove_headers: vec!["Server".to_owned(), "X-Powered-By".to_owned()],
+        preset: Some("octopus".to_owned()),
     };
     insta::assert_snapshot!(sites(std::slice::from_ref(&view), Colour::None), @r"
     ID    NAMES         UPSTREAMS              FORCE HTTPS  HSTS      CERTIFICATE
     wiki  wiki.example  https://10.0.0.7:8443  browsers     15552000  auto
     ");
     insta::assert_snapshot!(site(&view, Colour::None), @r"
-    id              wiki
-    names           wiki.example
-    upstreams       https://10.0.0.7:8443
-    upstream trust  danger-insecure
-    force HTTPS     browsers
-    HSTS            15552000
-    certificate     auto
+    id                wiki
+    names             wiki.example
+    upstreams         https://10.0.0.7:8443
+    upstream trust    danger-insecure
+    force HTTPS       browsers
+    HSTS              15552000
+    certificate       auto
+    preset            octopus
+    max body          10GiB
+    response timeout  20m
+    sets header       X-Frame-Options: DENY
+    removes headers   Server, X-Powered-By
     ");
     insta::assert_snapshot!(sites(&[], Colour::None), @"No site yet. A site is a set of host names and the application behind them. Add one: portward site add shop.example --upstream http://127.0.0.1:3000");
 }

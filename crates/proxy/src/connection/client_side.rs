@@ -84,7 +84,13 @@ impl Downstream for ClientSide<'_> {
                 (&hsts, &[])
             }
         };
-        let to = response::Downstream { version: self.about.version, keep_alive: self.about.keep_alive, set, remove };
+        let to = response::Downstream {
+            version: self.about.version,
+            keep_alive: self.about.keep_alive,
+            set,
+            remove,
+            rules: self.about.rules.as_deref(),
+        };
         let written = response::write_downstream(head, &to, self.wire.out());
         if !head.is_interim() {
             self.answered = true;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use portward_core::{Authority, Host, RequestFacts, Scheme};
+use portward_core::{Authority, HeaderRules, Host, RequestFacts, Scheme};
 
 use crate::{
     answer::{Answer, Fault, log, wants_html},
@@ -38,6 +38,8 @@ pub(super) struct About {
     /// The host that was asked for, if it could be read.
     pub(super) host: Option<Host>,
     pub(super) hsts: HstsRule,
+    /// What the site does to headers.
+    pub(super) rules: Option<Arc<HeaderRules>>,
     /// The length of the body, as the head announces it.
     pub(super) body: BodyLength,
 }
@@ -99,6 +101,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         accepts_html: wants_html(accept),
         host: None,
         hsts: HstsRule::Remove,
+        rules: None,
         body: head.body,
     };
     match routed {
@@ -110,6 +113,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
             let certificate = tls.and_then(|tls| tls.certificate.as_deref());
             about.hsts = hsts(&site, &host, certificate);
             about.host = Some(host);
+            about.rules.clone_from(&site.headers);
             let mut out = buffer::take();
             request::write_upstream(head, &forwarded(client, scheme, &about.id), &mut out);
             let outgoing = Outgoing {

@@ -22,8 +22,9 @@ pub(crate) async fn exchange<D: Downstream>(
     deadline: &mut Deadline,
 ) -> Exchanged {
     let limits = &client.served.limits;
+    let bounds = limits.of(site);
     let Outgoing { head, body, asked, repeat, expects_continue, interim } = outgoing;
-    let upload = match Upload::new(head, body, limits.body) {
+    let upload = match Upload::new(head, body, bounds.body) {
         Ok(upload) => upload,
         Err(fault) => return Exchanged::Answer(fault.into()),
     };
@@ -39,8 +40,8 @@ pub(crate) async fn exchange<D: Downstream>(
                 Err(failure) => return Exchanged::Answer(failure),
             },
         };
-        flight.await_response(limits, deadline);
-        let end = poll_fn(|cx| flight.poll(cx, &mut held.stream, downstream, deadline, limits)).await;
+        flight.await_response(&bounds, deadline);
+        let end = poll_fn(|cx| flight.poll(cx, &mut held.stream, downstream, deadline, &bounds)).await;
         let failure = |error: UpstreamError| Failure::of(held.upstream(site), error.fault(), error);
         return match end {
             End::Dead(_) if reused && flight.may_restart(repeat) => {

@@ -22,7 +22,7 @@ use crate::{
         response::{self, ResponseHead},
         trailers::Trailers,
     },
-    limits::Limits,
+    limits::Bounds,
     stream::{Stream, buffer},
 };
 
@@ -132,8 +132,8 @@ impl Flight {
         early
     }
 
-    pub(super) fn await_response(&self, limits: &Limits, deadline: &mut Deadline) {
-        deadline.put_off(if self.upload.is_ended() { limits.upstream_response } else { limits.body_idle });
+    pub(super) fn await_response(&self, bounds: &Bounds, deadline: &mut Deadline) {
+        deadline.put_off(if self.upload.is_ended() { bounds.response } else { bounds.idle });
     }
 
     pub(super) fn poll<D: Downstream>(
@@ -142,14 +142,14 @@ impl Flight {
         upstream: &mut Stream,
         downstream: &mut D,
         deadline: &mut Deadline,
-        limits: &Limits,
+        bounds: &Bounds,
     ) -> Poll<End> {
         if self.sending == Sending::Going
-            && let Poll::Ready(Err(fault)) = self.poll_send(cx, upstream, downstream, deadline, limits)
+            && let Poll::Ready(Err(fault)) = self.poll_send(cx, upstream, downstream, deadline, bounds)
         {
             return Poll::Ready(fault.into());
         }
-        match self.poll_receive(cx, upstream, downstream, deadline, limits) {
+        match self.poll_receive(cx, upstream, downstream, deadline, bounds) {
             Poll::Ready(Ok(end) | Err(end)) => return Poll::Ready(end),
             Poll::Pending => {}
         }
@@ -160,21 +160,21 @@ impl Flight {
             return Poll::Ready(ClientFault::Gone.into());
         }
         ready!(deadline.poll(cx));
-        Poll::Ready(self.late(limits))
+        Poll::Ready(self.late(bounds))
     }
 
     /// Tells whose time is up.
-    fn late(&self, limits: &Limits) -> End {
+    fn late(&self, bounds: &Bounds) -> End {
         match (&self.reading, self.sending) {
             // The upstream has taken all that there was: it is the client who does not send.
             (Reading::Head, Sending::Going) if self.upload.room() > 0 => {
                 ClientFault::Refused(Fault::RequestTimeout).into()
             }
-            (Reading::Head, Sending::Going) => End::Failed(UpstreamError::TimedOut { limit: limits.body_idle }),
-            (Reading::Head, _) => End::Failed(UpstreamError::TimedOut { limit: limits.upstream_response }),
+            (Reading::Head, Sending::Going) => End::Failed(UpstreamError::TimedOut { limit: bounds.idle }),
+            (Reading::Head, _) => End::Failed(UpstreamError::TimedOut { limit: bounds.response }),
             // What was read is not taken: it is the client who does not read.
             _ if self.at < self.read.len() => ClientFault::Gone.into(),
-            (Reading::Body(_), _) => End::Failed(UpstreamError::TimedOut { limit: limits.body_idle }),
+            (Reading::Body(_), _) => End::Failed(UpstreamError::TimedOut { limit: bounds.idle }),
             _ => ClientFault::Gone.into(),
         }
     }
@@ -186,13 +186,13 @@ impl Flight {
         upstream: &mut Stream,
         downstream: &mut D,
         deadline: &mut Deadline,
-        limits: &Limits,
+        bounds: &Bounds,
     ) -> Poll<Result<(), ClientFault>> {
         for _ in 0..TURNS {
             let mut starved = false;
             if !self.head_first && self.upload.room() > 0 {
                 match downstream.poll_body(cx, &mut self.upload)? {
-                    Poll::Ready(()) => deadline.put_off(limits.body_idle),
+                    Poll::Ready(()) => deadline.put_off(bounds.idle),
                     Poll::Pending => starved = true,
                 }
             }
@@ -212,7 +212,7 @@ impl Flight {
             self.head_first = false;
             if self.upload.is_ended() {
                 self.sending = Sending::Sent;
-                self.await_response(limits, deadline);
+                self.await_response(bounds, deadline);
                 return Poll::Ready(Ok(()));
             }
             if starved {
@@ -230,13 +230,13 @@ impl Flight {
         upstream: &mut Stream,
         downstream: &mut D,
         deadline: &mut Deadline,
-        limits: &Limits,
+        bounds: &Bounds,
     ) -> Poll<Result<End, End>> {
         for _ in 0..TURNS {
             match &mut self.reading {
                 Reading::Head => {
                     if self.at < self.read.len() && self.parse_head(downstream)? {
-                        deadline.put_off(limits.body_idle);
+                        deadline.put_off(bounds.idle);
                         continue;
                     }
                     match ready!(self.poll_read(cx, upstream, downstream, buffer::BUFFER_BYTES)?) {
@@ -258,7 +258,7 @@ impl Flight {
                         let taken = ready!(downstream.poll_data(cx, data))?;
                         body.took(taken);
                         self.at += taken;
-                        deadline.put_off(limits.body_idle);
+                        deadline.put_off(bounds.idle);
                     }
                     Ok(Next::End { used, trailers }) => {
                         self.at += used;

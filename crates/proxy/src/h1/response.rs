@@ -1,5 +1,7 @@
 //! Response heads: parsed and checked as strictly as requests, rewritten for the client.
 
+use portward_core::HeaderRules;
+
 use super::headers::{ConnectionOptions, HeaderLines, HeaderSlots, Headers, Kind, kind};
 use super::length::{Announced, BodyLength, Framing};
 use super::limits::{HEADERS_MAX, HeadLimits};
@@ -45,6 +47,8 @@ pub struct Downstream<'a> {
     pub set: &'a [(&'a str, &'a [u8])],
     /// Names of upstream headers that are not passed on.
     pub remove: &'a [&'a str],
+    /// The site's own rules; they hold for final responses.
+    pub rules: Option<&'a HeaderRules>,
 }
 
 /// How the message that [`write_downstream`] began goes on.
@@ -77,6 +81,8 @@ impl<'a> ResponseHead<'a> {
         'a: 'b,
     {
         let (connection, set, remove) = (self.connection, to.set, to.remove);
+        // A hint before the response, and a switch of protocols, are between the application and its client.
+        let rules = to.rules.filter(|_| self.status >= 200);
         self.headers
             .0
             .iter()
@@ -95,8 +101,10 @@ impl<'a> ResponseHead<'a> {
                 passes
                     && !set.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
                     && !remove.iter().any(|other| other.eq_ignore_ascii_case(name))
+                    && !rules.is_some_and(|rules| rules.replaces(name))
             })
             .chain(set.iter().copied())
+            .chain(ours(rules))
     }
 }
 
@@ -218,6 +226,12 @@ pub fn write_downstream(head: &ResponseHead<'_>, to: &Downstream<'_>, out: &mut 
     }
     out.extend_from_slice(b"\r\n");
     Written { body, keep_alive }
+}
+
+/// The headers that the rules set.
+fn ours(rules: Option<&HeaderRules>) -> impl Iterator<Item = (&str, &[u8])> {
+    let set = rules.map(HeaderRules::set).unwrap_or_default();
+    set.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
 fn push_content_length(bytes: u64, out: &mut Vec<u8>) {

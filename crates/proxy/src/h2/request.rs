@@ -117,6 +117,7 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
         Routed::Forward { host, site } => {
             about.hsts = hsts(&site, &host, shared.tls.certificate.as_deref());
             about.host = Some(host);
+            about.rules.clone_from(&site.headers);
             about.expects_continue = checked.expect_continue;
             let mut out = buffer::take();
             request::write_upstream(&checked, &forwarded(shared, &about.id), &mut out);

@@ -3,13 +3,14 @@
 use std::{
     cell::RefCell,
     fmt,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use portward_core::Host;
+use portward_core::{HeaderRules, Host};
 
 use super::Shared;
 use crate::{
@@ -39,6 +40,8 @@ pub(super) struct About {
     /// The host that was asked for, if it could be read.
     pub(super) host: Option<Host>,
     pub(super) hsts: HstsRule,
+    /// What the site does to headers.
+    pub(super) rules: Option<Arc<HeaderRules>>,
 }
 
 /// Moves one request's body in and its response out.
@@ -65,6 +68,7 @@ impl About {
             accept: head.headers.get(http::header::ACCEPT).cloned(),
             host: None,
             hsts: HstsRule::Remove,
+            rules: None,
         }
     }
 
@@ -156,7 +160,13 @@ impl<'a> StreamSide<'a> {
                 (&hsts, &[])
             }
         };
-        let to = response::Downstream { version: Version::Http2, keep_alive: KeepAlive::Keep, set, remove };
+        let to = response::Downstream {
+            version: Version::Http2,
+            keep_alive: KeepAlive::Keep,
+            set,
+            remove,
+            rules: self.about.rules.as_deref(),
+        };
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(head.status).map_err(gone)?;
         append(response.headers_mut(), head.end_to_end(&to));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use portward_core::{
-    CertificateId, CertificateStatus, ForceHttps, HostPattern, Hsts, SiteId, Thumbprint, Upstream, UpstreamTrust,
+    CertificateId, CertificateStatus, ForceHttps, HostPattern, Hsts, SiteId, SiteLimits, Thumbprint, Upstream,
+    UpstreamTrust,
 };
 
 use super::*;
@@ -16,6 +17,8 @@ fn site(name: &str) -> ServedSite {
         force_https: ForceHttps::Off,
         hsts: Hsts::Off,
         certificate: None,
+        limits: SiteLimits::default(),
+        headers: None,
     }
 }
 

@@ -69,6 +69,8 @@ fn site(id: &str, certificate: Option<&Arc<ServedCertificate>>) -> Arc<ServedSit
         force_https: portward_core::ForceHttps::Off,
         hsts: portward_core::Hsts::Off,
         certificate: certificate.cloned(),
+        limits: portward_core::SiteLimits::default(),
+        headers: None,
     })
 }
 

@@ -191,15 +191,24 @@ impl Actor {
 
     /// Asks whether the actor has a right.
     pub(crate) fn may<R: Right>(&self) -> Result<Allowed<R>, AppError> {
-        if self.permissions.contains(&R::PERMISSION) {
-            Ok(Allowed { actor: self.clone(), right: PhantomData })
-        } else {
-            Err(AppError::not_permitted(format!(
-                "{self} lacks the permission to {} ({}); ask somebody who has it",
-                R::PERMISSION.purpose(),
-                R::PERMISSION
-            )))
+        self.demand(R::PERMISSION)?;
+        Ok(Allowed { actor: self.clone(), right: PhantomData })
+    }
+
+    /// Refuses an actor without a permission that is known only when it is looked for, as that of a change that waits.
+    pub(crate) fn demand(&self, permission: Permission) -> Result<(), AppError> {
+        if self.holds(permission) {
+            return Ok(());
         }
+        Err(AppError::not_permitted(format!(
+            "{self} lacks the permission to {} ({permission}); ask somebody who has it",
+            permission.purpose()
+        )))
+    }
+
+    /// Whether the actor has a permission.
+    pub(crate) fn holds(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
     }
 }
 

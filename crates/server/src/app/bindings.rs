@@ -1,14 +1,20 @@
 //! Use cases of bindings. A new one is tried for real before it is saved.
 
-use portward_api::{BindingCreate, BindingView, Removed};
-use portward_core::{Binding, BindingId, CertificateId, Revision, Scheme, Timestamp, preference};
+use portward_api::{Changed, BindingCreate, BindingUpdate, BindingView, Removed};
+use portward_core::{Binding, BindingId, CertificateId, NewWay, Scheme, Timestamp, preference};
 use portward_proxy::BindError;
 use portward_store::{
     change::Expected,
     desired::{Desired, Stored},
 };
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use super::{
+    Allowed, App, AppError, Apply, Precondition, Revised, impacts, right,
+    safely::Safety,
+    slug,
+    trial::{Demand, Trial},
+    ways_in,
+};
 use crate::{served::ServedState, tasks::publish::bind_code};
 
 impl App {
@@ -31,7 +37,7 @@ impl App {
         by: &Allowed<right::BindingChange>,
         input: &BindingCreate,
         apply: Apply,
-    ) -> Result<Revised<BindingView>, AppError> {
+    ) -> Result<Changed<Revised<BindingView>>, AppError> {
         let (scheme, address) = Binding::parse_url(&input.url).map_err(|error| AppError::invalid("url", &error))?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
@@ -48,21 +54,50 @@ impl App {
         self.parts.proxy.try_bind(scheme, address).map_err(|error| unsaved(&binding, &error))?;
         if apply == Apply::DryRun {
             let view = BindingView { id: binding.id.to_string(), url: binding.url(), bound: false, problem: None };
-            return Ok(Revised { view, revision: None });
+            return Ok(Revised { view, revision: None }.into());
         }
         let mut change = self.change(by, format!("add binding {} {}", binding.id, binding.url()));
         change.put_binding(&binding, Expected::Absent);
         if let Some(certificate) = &binding.default_certificate {
             change.require_certificate(certificate);
         }
-        let revision = self.commit(change).await?;
-        drop(deciding);
-        let served = self.in_effect(revision).await?;
-        if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
-            self.take_back(by, &binding, revision).await?;
-            return Err(unsaved(&binding, error));
+        let safety = Safety::by(new_way(&binding));
+        let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
+        let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
+        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+    }
+
+    /// Has a binding present another certificate to clients that ask for a name that no certificate has.
+    pub(crate) async fn edit_binding(
+        &self,
+        by: &Allowed<right::BindingChange>,
+        id: &str,
+        input: &BindingUpdate,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Changed<Revised<BindingView>>, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let Stored { value: before, revision } = find(&desired, id)?;
+        precondition.check("binding", id, *revision)?;
+        let asked = input.default_certificate.as_deref();
+        let default_certificate = match asked {
+            Some(_) => default_certificate(&desired, before.scheme, asked, self.now())?,
+            None => before.default_certificate.clone(),
+        };
+        let binding = Binding { default_certificate, ..before.clone() };
+        if binding == *before || apply == Apply::DryRun {
+            return Ok(Revised { view: view(before, &self.served()), revision: Some(*revision) }.into());
         }
-        Ok(Revised { view: view(&binding, &served), revision: Some(revision) })
+        let mut change = self.change(by, format!("edit binding {id}"));
+        change.put_binding(&binding, Expected::At(*revision));
+        if let Some(certificate) = &binding.default_certificate {
+            change.require_certificate(certificate);
+        }
+        let safety = Safety::by(new_way(&binding));
+        let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
+        let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
+        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Removes a binding; its connections finish what they do.
@@ -72,11 +107,12 @@ impl App {
         id: &str,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Removed, AppError> {
+    ) -> Result<Changed<Removed>, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let Stored { value: binding, revision } = find(&desired, id)?;
         precondition.check("binding", id, *revision)?;
+        let impacts = impacts::of_binding(&desired, binding);
         let is_last = !desired
             .bindings
             .iter()
@@ -91,29 +127,40 @@ impl App {
                 binding.url()
             ));
         }
-        if apply == Apply::Now {
-            let mut change = self.change(by, format!("remove binding {id} {}", binding.url()));
-            change.remove_binding(&binding.id, Expected::At(*revision));
-            let revision = self.commit(change).await?;
-            drop(deciding);
-            self.in_effect(revision).await?;
+        let removed = Removed { id: binding.id.to_string(), warnings };
+        if apply == Apply::DryRun {
+            return Ok(Changed { outcome: removed, impacts, confirmation: None });
         }
-        Ok(Removed { id: binding.id.to_string(), warnings })
+        if !apply.is_forced() {
+            impacts::refuse_lock_out("binding", id, &impacts)?;
+        }
+        let mut change = self.change(by, format!("remove binding {id} {}", binding.url()));
+        change.remove_binding(&binding.id, Expected::At(*revision));
+        let made = self.make_safely(change, deciding, apply, Safety::any(), |_| Ok(Vec::new())).await?;
+        Ok(Changed { outcome: removed, impacts, confirmation: made.confirmation })
     }
+}
 
-    /// Removes a binding that was saved and then could not be bound after all.
-    async fn take_back(
-        &self,
-        by: &Allowed<right::BindingChange>,
-        binding: &Binding,
-        revision: Revision,
-    ) -> Result<(), AppError> {
-        let mut change = self.change(by, format!("take back binding {}, which could not be bound", binding.id));
-        change.remove_binding(&binding.id, Expected::At(revision));
-        let revision = self.commit(change).await?;
-        self.in_effect(revision).await?;
-        Ok(())
+/// By which way an answer shows that a binding can be reached.
+pub(super) fn new_way(binding: &Binding) -> NewWay {
+    match binding.address.port() {
+        0 if binding.scheme == Scheme::Https => NewWay::Https,
+        0 => NewWay::Any,
+        port => NewWay::At(binding.scheme, port),
     }
+}
+
+/// What is tried of a binding that was just saved; refused at once if it has no sockets.
+pub(super) fn trial(binding: &Binding, served: &ServedState) -> Result<Vec<Trial>, AppError> {
+    if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
+        return Err(unsaved(binding, error));
+    }
+    let presents = |host| ways_in::presented_at(&served.desired, binding, host, Timestamp::EPOCH).is_some();
+    if binding.scheme == Scheme::Https && !presents(&ways_in::portal_host(&served.desired)) {
+        // There is no certificate yet, which status tells of; the next import brings one.
+        return Ok(Vec::new());
+    }
+    Ok(vec![Trial::of_binding(served, binding, Demand::Ours)])
 }
 
 /// The view of a binding, with what became of it.
@@ -127,7 +174,7 @@ pub(super) fn view(binding: &Binding, served: &ServedState) -> BindingView {
     }
 }
 
-fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Binding>, AppError> {
+pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Binding>, AppError> {
     let found = desired.bindings.iter().find(|stored| stored.value.id.as_str() == id);
     found.ok_or_else(|| AppError::not_found("binding", id))
 }
@@ -169,7 +216,7 @@ pub(super) fn default_certificate(
 pub(super) fn unsaved(binding: &Binding, error: &BindError) -> AppError {
     AppError::refused(
         bind_code(error),
-        format!("the binding {} was not added: {error} Nothing was saved.", binding.url()),
+        format!("the binding {} was not taken: {error} Nothing was saved.", binding.url()),
     )
 }
 

@@ -1,6 +1,6 @@
 //! Use cases of certificates.
 
-mod import;
+pub(super) mod import;
 mod inspect;
 mod usage;
 mod view;
@@ -8,22 +8,30 @@ mod view;
 use axum::body::Body;
 use bytes::Bytes;
 use portward_api::{
-    CertificateExport, CertificateOutcome, CertificateRollback, CertificateTaken, CertificateVersionView,
+    Changed, CertificateExport, CertificateOutcome, CertificateRollback, CertificateTaken, CertificateVersionView,
     CertificateView, ExportFormat, FindingView, FindingWeight, Removed, SelfSignedCreate,
 };
 use portward_certs::{ExportPfxError, Password, PrivateKey, SELF_SIGNED_DAYS, self_signed, self_signed_validity};
-use portward_core::{CertificateId, HostPattern, LeafFacts, Management, SiteCertificate, Source, VersionNumber};
+use portward_core::{
+    CertificateId, HostPattern, LeafFacts, Management, NewWay, SiteCertificate, Source, VersionNumber,
+};
 use portward_store::{
-    change::NewVersion,
+    change::{Expected, NewVersion},
     desired::{Desired, StoredCertificate, open_private_key},
     sealing::Secret,
     work,
 };
 use zeroize::Zeroizing;
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, new_key_id, right, slug};
+use super::{
+    Allowed, App, AppError, Apply, Draft, Precondition, Revised, impacts, new_key_id, right,
+    safely::Safety,
+    slug,
+    trial::{Demand, trials_of_portal},
+    ways_in::portal_certificates,
+};
 pub(crate) use usage::{Usage, Uses};
-pub(super) use view::{of_bundle as view_of_bundle, view};
+pub(super) use view::{of_bundle as view_of_bundle, view, view_used};
 
 /// Is a file with a certificate and its private key.
 pub(crate) struct ExportedFile {
@@ -53,7 +61,9 @@ impl App {
     /// Lists the certificates.
     pub(crate) fn list_certificates(&self, _by: &Allowed<right::View>) -> Vec<CertificateView> {
         let desired = &self.served().desired;
-        desired.certificates.iter().filter_map(|stored| view(stored, desired, self.now())).collect()
+        let usage = Usage::of(desired, self.now());
+        let shown = |stored| view_used(stored, desired, &usage, self.now());
+        desired.certificates.iter().filter_map(shown).collect()
     }
 
     /// Shows one certificate.
@@ -137,7 +147,7 @@ impl App {
         input: &CertificateRollback,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Revised<CertificateTaken>, AppError> {
+    ) -> Result<Changed<Revised<CertificateTaken>>, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let stored = find(&desired, id)?;
@@ -172,17 +182,23 @@ impl App {
             findings: lost.iter().map(name_lost).collect(),
         };
         if apply == Apply::DryRun {
-            return Ok(Revised { view: taken, revision: None });
+            return Ok(Revised { view: taken, revision: None }.into());
         }
         let mut change = self.change(
             by,
             format!("roll certificate {id} back from version {} to {}", certificate.current, target.number),
         );
         change.set_current(stored, target.number);
-        let revision = self.commit(change).await?;
-        drop(deciding);
-        self.in_effect(revision).await?;
-        Ok(Revised { view: taken, revision: Some(revision) })
+        let id = &certificate.id;
+        let presented = portal_certificates(&desired, self.now()).contains(id);
+        let safety = Safety::by(if presented { NewWay::Https } else { NewWay::Any });
+        let made = self
+            .make_safely(change, deciding, apply, safety, |served| {
+                Ok(if presented { trials_of_portal(served, Some(id), Demand::Ours) } else { Vec::new() })
+            })
+            .await?;
+        let revised = Revised { view: taken, revision: Some(made.revision) };
+        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Gives out a certificate with its private key, and records who took it.
@@ -228,49 +244,65 @@ impl App {
         Ok(file)
     }
 
-    /// Removes a certificate that no site and no binding names.
+    /// Removes a certificate: one that no site and no binding names, or whatever it breaks if that is forced.
+    ///
+    /// What would break is told of in a dry run as well.
     pub(crate) async fn remove_certificate(
         &self,
         by: &Allowed<right::CertificateChange>,
         id: &str,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Removed, AppError> {
+    ) -> Result<Changed<Removed>, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let stored = find(&desired, id)?;
         precondition.check("certificate", id, stored.revision())?;
-        let users = users(&desired, &stored.value.id);
-        if !users.is_empty() {
-            return Err(AppError::conflict(
-                "certificate-in-use",
-                format!(
-                    "the certificate \"{id}\" is used by {}; let them use another one first, or give it a new version: portward certificate import FILE --replace {id}",
-                    users.join(", ")
-                ),
-            ));
+        let impacts = impacts::of_certificate(&desired, &stored.value.id, self.now());
+        if apply != Apply::DryRun && !apply.is_forced() {
+            impacts::refuse_certificate(&desired, &stored.value.id, &impacts)?;
         }
         let warnings = lost_names(&desired, &stored.value.id, None);
-        let warnings = warnings
+        let warnings: Vec<String> = warnings
             .iter()
             .map(|name| {
                 format!("no other certificate is valid for {name}, which a site has: clients will refuse it over https")
             })
             .collect();
-        if apply == Apply::Now {
-            let mut change = self.change(by, format!("remove certificate {id}"));
-            change.remove_certificate(stored);
-            self.forget_renewals(&stored.value.id, &mut change).await?;
-            let revision = self.commit(change).await?;
-            // It is removed all the same.
-            if let Err(error) = work::forget_notices(&*self.parts.store, &stored.value.id).await {
-                let error = super::chain_text(&error);
-                tracing::warn!(certificate.id = id, error, "what was told of a certificate could not be forgotten");
-            }
-            drop(deciding);
-            self.in_effect(revision).await?;
+        let removed = Removed { id: id.to_owned(), warnings };
+        if apply == Apply::DryRun {
+            return Ok(Changed { outcome: removed, impacts, confirmation: None });
         }
-        Ok(Removed { id: id.to_owned(), warnings })
+        let presented = portal_certificates(&desired, self.now()).contains(&stored.value.id);
+        let mut change = self.change(by, format!("remove certificate {id}"));
+        self.release(&mut change, &desired, &stored.value.id);
+        change.remove_certificate(stored);
+        self.forget_renewals(&stored.value.id, &mut change).await?;
+        let safety = Safety::by(if presented { NewWay::Https } else { NewWay::Any });
+        // What is forced is not tried: that something breaks is known.
+        let made = self.make_safely(change, deciding, apply, safety, |_| Ok(Vec::new())).await?;
+        if made.confirmation.is_none()
+            && let Err(error) = work::forget_notices(&*self.parts.store, &stored.value.id).await
+        {
+            // It is removed all the same.
+            let error = super::chain_text(&error);
+            tracing::warn!(certificate.id = id, error, "what was told of a certificate could not be forgotten");
+        }
+        Ok(Changed { outcome: removed, impacts, confirmation: made.confirmation })
+    }
+
+    /// Has nobody name a certificate that goes although it is used.
+    fn release(&self, change: &mut Draft, desired: &Desired, id: &CertificateId) {
+        for stored in &desired.sites {
+            if matches!(&stored.value.certificate, SiteCertificate::Fixed(fixed) if fixed == id) {
+                let site = portward_core::Site { certificate: SiteCertificate::Auto, ..stored.value.clone() };
+                change.put_site(&site, Expected::At(stored.revision));
+            }
+        }
+        for stored in desired.bindings.iter().filter(|stored| stored.value.default_certificate.as_ref() == Some(id)) {
+            let binding = portward_core::Binding { default_certificate: None, ..stored.value.clone() };
+            change.put_binding(&binding, Expected::At(stored.revision));
+        }
     }
 
     fn revised(&self, stored: &StoredCertificate, desired: &Desired) -> Result<Revised<CertificateView>, AppError> {
@@ -314,13 +346,16 @@ pub(super) fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
 }
 
 /// The sites that name a certificate.
-fn fixed_sites<'a>(desired: &'a Desired, id: &'a CertificateId) -> impl Iterator<Item = &'a portward_core::Site> {
+pub(super) fn fixed_sites<'a>(
+    desired: &'a Desired,
+    id: &'a CertificateId,
+) -> impl Iterator<Item = &'a portward_core::Site> {
     let sites = desired.sites.iter().map(|stored| &stored.value);
     sites.filter(move |site| matches!(&site.certificate, SiteCertificate::Fixed(fixed) if fixed == id))
 }
 
 /// The names of sites that had a certificate, and have none if one is replaced by another or removed.
-fn lost_names(desired: &Desired, id: &CertificateId, successor: Option<&LeafFacts>) -> Vec<HostPattern> {
+pub(super) fn lost_names(desired: &Desired, id: &CertificateId, successor: Option<&LeafFacts>) -> Vec<HostPattern> {
     let covers = |facts: &LeafFacts, name: &HostPattern| facts.names.iter().any(|has| has.covers(name));
     let current = |stored: &StoredCertificate| stored.value.current_version().map(|version| version.facts.clone());
     let Some(before) = desired.certificate(id).and_then(current) else { return Vec::new() };

@@ -13,7 +13,7 @@ use portward_api::{
 };
 use portward_certs::{acme::RevocationReason, self_signed, self_signed_validity};
 use portward_core::{
-    CertificateId, Host, HostPattern, Management, Source, Timestamp, VersionNumber,
+    CertificateId, Host, HostPattern, Management, Source, VersionNumber,
     acme::{ChallengeKind, Issuer, KeyReuse, Managed, Stage},
 };
 use portward_store::{

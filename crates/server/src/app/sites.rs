@@ -2,14 +2,24 @@
 
 pub(super) mod input;
 
-use portward_api::{Removed, SiteCreate, SiteUpdate, SiteView};
-use portward_core::{HostPattern, Scheme, Settings, Site, SiteCertificate, SiteId, Upstream, UpstreamTrust};
+use portward_api::{Changed, HeaderSet, Removed, SiteCreate, SiteUpdate, SiteView};
+use portward_core::{
+    ForceHttps, HeaderRules, HostPattern, Hsts, NewWay, Preset, Scheme, Settings, Site, SiteCertificate, SiteId,
+    SiteLimits, Upstream, UpstreamTrust,
+};
 use portward_store::{
     change::{Change, Expected},
     desired::{Desired, Stored},
 };
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use super::{
+    Allowed, App, AppError, Apply, Precondition, Revised,
+    impacts::{self, is_last_portal},
+    presets, right,
+    safely::{Safety, would_lock_out},
+    slug,
+    trial::{Demand, trials_of_portal},
+};
 use crate::tasks::publish::{list, uncovered};
 
 impl App {
@@ -33,6 +43,7 @@ impl App {
         input: &SiteCreate,
         apply: Apply,
     ) -> Result<Revised<SiteView>, AppError> {
+        let (input, preset) = presets::filled(input)?;
         let names = input::names(&input.names)?;
         let mut site = Site {
             // Its id is made when it is known which are taken.
@@ -43,7 +54,13 @@ impl App {
             force_https: input.force_https.as_deref().map(input::force_https).transpose()?,
             hsts: input.hsts.as_deref().map(input::hsts).transpose()?.unwrap_or_default(),
             certificate: SiteCertificate::Auto,
+            limits: SiteLimits::default(),
+            headers: HeaderRules::default(),
+            preset: preset.and_then(Preset::preset_id),
         };
+        let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
+        input::limits(&mut site.limits, limits.map(Option::as_deref))?;
+        site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         if let Some(certificate) = &input.certificate {
@@ -74,7 +91,7 @@ impl App {
         input: &SiteUpdate,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Revised<SiteView>, AppError> {
+    ) -> Result<Changed<Revised<SiteView>>, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let Stored { value: before, revision } = find(&desired, id)?;
@@ -98,17 +115,25 @@ impl App {
         if let Some(certificate) = &input.certificate {
             site.certificate = input::certificate(certificate, &desired)?;
         }
+        let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
+        input::limits(&mut site.limits, limits.map(Option::as_deref))?;
+        site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
         check(&site, &desired)?;
         if site == *before || apply == Apply::DryRun {
-            return Ok(Revised { view: view(&site, &desired.settings), revision: Some(*revision) });
+            return Ok(Revised { view: view(&site, &desired.settings), revision: Some(*revision) }.into());
         }
         let mut change = self.change(by, format!("edit site {id}"));
         change.put_site(&site, Expected::At(*revision));
         require(&mut change, &site);
-        let revision = self.commit(change).await?;
-        drop(deciding);
-        self.in_effect(revision).await?;
-        Ok(Revised { view: view(&site, &desired.settings), revision: Some(revision) })
+        let demand = lock_out(before, &site, &desired, apply)?;
+        let way = if demand.is_some() { NewWay::Https } else { NewWay::Any };
+        let made = self
+            .make_safely(change, deciding, apply, Safety::by(way), |served| {
+                Ok(demand.map(|demand| trials_of_portal(served, None, demand)).unwrap_or_default())
+            })
+            .await?;
+        let revised = Revised { view: view(&site, &desired.settings), revision: Some(made.revision) };
+        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Removes a site.
@@ -118,20 +143,51 @@ impl App {
         id: &str,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Removed, AppError> {
+    ) -> Result<Changed<Removed>, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let Stored { value: site, revision } = find(&desired, id)?;
         precondition.check("site", id, *revision)?;
-        if apply == Apply::Now {
-            let mut change = self.change(by, format!("remove site {id}"));
-            change.remove_site(&site.id, Expected::At(*revision));
-            let revision = self.commit(change).await?;
-            drop(deciding);
-            self.in_effect(revision).await?;
+        let impacts = impacts::of_site(&desired, site);
+        let removed = Removed { id: site.id.to_string(), warnings: Vec::new() };
+        if apply == Apply::DryRun {
+            return Ok(Changed { outcome: removed, impacts, confirmation: None });
         }
-        Ok(Removed { id: site.id.to_string(), warnings: Vec::new() })
+        if !apply.is_forced() {
+            impacts::refuse_lock_out("site", id, &impacts)?;
+        }
+        let mut change = self.change(by, format!("remove site {id}"));
+        change.remove_site(&site.id, Expected::At(*revision));
+        let made = self.make_safely(change, deciding, apply, Safety::any(), |_| Ok(Vec::new())).await?;
+        Ok(Changed { outcome: removed, impacts, confirmation: made.confirmation })
     }
+}
+
+/// What a change of a site has to show of the portal's https bindings; none if it shuts nobody out of the portal.
+fn lock_out(before: &Site, after: &Site, desired: &Desired, apply: Apply) -> Result<Option<Demand>, AppError> {
+    if !before.is_portal() && !after.is_portal() {
+        return Ok(None);
+    }
+    if is_last_portal(desired, before) && !after.is_portal() && !apply.is_forced() {
+        return Err(would_lock_out(format!(
+            "the site \"{}\" is the only one that leads to the portal. Add another one first: portward site add NAME --upstream portal; or try it: --force --confirm-within 60s goes back by itself unless you confirm. Nothing was changed",
+            before.id
+        )));
+    }
+    let mode = |site: &Site| site.force_https.unwrap_or(desired.settings.force_https);
+    let has_https = desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
+    if mode(after) != ForceHttps::Off && mode(after) != mode(before) && !has_https {
+        return Err(would_lock_out(
+            "there is no https binding that the redirect could send people to. Add one first: portward binding add https://[::]:443. Nothing was changed",
+        ));
+    }
+    let hsts_begins = after.hsts != before.hsts && after.hsts != Hsts::Off;
+    let redirect_begins = mode(after) != mode(before) && mode(after) != ForceHttps::Off;
+    Ok(match (hsts_begins, redirect_begins) {
+        (true, _) => Some(Demand::ForHsts),
+        (false, true) => Some(Demand::InForce),
+        (false, false) => (before != after && has_https).then_some(Demand::Ours),
+    })
 }
 
 /// The view of a site.
@@ -152,7 +208,17 @@ pub(crate) fn view(site: &Site, settings: &Settings) -> SiteView {
             UpstreamTrust::Pin(thumbprint) => Some(format!("pin {thumbprint}")),
             UpstreamTrust::DangerInsecure => Some("danger-insecure".to_owned()),
         },
+        max_body: site.limits.body.map(|limit| limit.to_string()),
+        response_timeout: site.limits.response.map(|limit| limit.to_string()),
+        idle_timeout: site.limits.idle.map(|limit| limit.to_string()),
+        set_headers: site.headers.set().iter().map(header).collect(),
+        remove_headers: site.headers.remove().to_vec(),
+        preset: site.preset.as_ref().map(ToString::to_string),
     }
+}
+
+fn header((name, value): &(String, String)) -> HeaderSet {
+    HeaderSet { name: name.clone(), value: value.clone() }
 }
 
 fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError> {
@@ -162,17 +228,7 @@ fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError
 
 /// Refuses a site that contradicts the others, or itself.
 pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
-    for Stored { value: other, .. } in desired.sites.iter().filter(|stored| stored.value.id != site.id) {
-        if let Some(name) = site.names.iter().find(|name| other.names.contains(name)) {
-            return Err(AppError::conflict(
-                "site-name-taken",
-                format!(
-                    "the site \"{}\" has the name {name} already; edit that one, or take the name from it first: portward site edit {} --name OTHER",
-                    other.id, other.id
-                ),
-            ));
-        }
-    }
+    check_names(site, desired)?;
     let mut addresses = site.upstreams.iter().filter_map(Upstream::address);
     let has_https = addresses.any(|address| address.scheme == Scheme::Https);
     if site.upstream_trust != UpstreamTrust::System && !has_https {
@@ -193,6 +249,22 @@ pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
                     "the certificate \"{id}\" is not valid for {}, so clients would refuse the site; it is valid for {}. Choose another one, or auto",
                     list(&bare),
                     list(&has)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a site with a name that another one has.
+pub(super) fn check_names(site: &Site, desired: &Desired) -> Result<(), AppError> {
+    for Stored { value: other, .. } in desired.sites.iter().filter(|stored| stored.value.id != site.id) {
+        if let Some(name) = site.names.iter().find(|name| other.names.contains(name)) {
+            return Err(AppError::conflict(
+                "site-name-taken",
+                format!(
+                    "the site \"{}\" has the name {name} already; edit that one, or take the name from it first: portward site edit {} --name OTHER",
+                    other.id, other.id
                 ),
             ));
         }

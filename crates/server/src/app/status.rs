@@ -13,6 +13,7 @@ impl App {
         let served = self.served();
         let desired = &served.desired;
         let now = self.now();
+        let usage = certificates::Usage::of(desired, now);
         let binding = |binding: &portward_core::Binding| {
             let view = bindings::view(binding, &served);
             let address = served.binding(&binding.id).and_then(|report| report.result.as_ref().ok());
@@ -36,7 +37,7 @@ impl App {
             ok: served.is_published && !served.problems.iter().any(|problem| problem.severity == Severity::Error),
             bindings: desired.bindings.iter().map(|stored| binding(&stored.value)).collect(),
             sites: desired.sites.len(),
-            certificates: certificates.filter_map(|stored| certificates::view(stored, desired, now)).collect(),
+            certificates: certificates.filter_map(|stored| certificates::view_used(stored, desired, &usage, now)).collect(),
             problems: served.problems.iter().map(Problem::view).collect(),
         }
     }

@@ -8,13 +8,13 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use http::{Method, StatusCode};
+use http::Method;
 use portward_core::Permission;
 
 use super::{knock::Knock, manner::Manner};
 use crate::{
-    app::{Actor, App, AppError, Right},
-    web::Unidentified,
+    app::{App, AppError, Right},
+    web::actor_of,
 };
 
 /// Collects doors.
@@ -75,15 +75,4 @@ impl Doors {
     pub(super) fn into_router(self) -> Router {
         self.router
     }
-}
-
-fn actor_of(request: &Request) -> Result<Actor, AppError> {
-    if let Some(actor) = request.extensions().get::<Actor>() {
-        return Ok(actor.clone());
-    }
-    let (code, message) = match request.extensions().get::<Unidentified>() {
-        Some(Unidentified(error)) => (error.code(), error.to_string()),
-        None => ("not-authenticated", "it is not known who asks; send a token".to_owned()),
-    };
-    Err(AppError::new(StatusCode::UNAUTHORIZED, code, message))
 }

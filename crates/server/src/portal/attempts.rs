@@ -11,7 +11,7 @@ use super::{
     answer,
     frame::{Frame, Nav},
     rail::{self, Entry, Going, Station, standing},
-    view::{Mark, When, absolute, day, sentence_case, span, upcoming},
+    view::{Mark, Spoken, When, absolute, day, sentence_case, span, spoken, upcoming},
     visit::Visit,
 };
 use crate::{
@@ -70,7 +70,7 @@ pub(super) struct Order {
 /// Is why an attempt failed, and what to do.
 pub(super) struct Failure {
     pub(super) cause: String,
-    pub(super) remedy: String,
+    pub(super) remedy: Vec<Spoken>,
     pub(super) code: String,
     /// When it is tried again; none if a later attempt was begun, or nobody will.
     pub(super) next: Option<String>,
@@ -153,7 +153,7 @@ pub(super) async fn order<R: Right>(
     let failure = match &attempt.outcome {
         Some(OutcomeView::Failed { code, cause, remedy, .. }) => Some(Failure {
             cause: cause.clone(),
-            remedy: remedy.clone(),
+            remedy: spoken(remedy),
             code: code.clone(),
             next: next.map(|next| upcoming(next, now)),
         }),
@@ -221,3 +221,6 @@ fn ended_row(attempt: &AttemptView, now: Timestamp) -> Ended {
 
 /// More rails than that are no help on one page.
 const MOST_OPEN: usize = 20;
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use portward_api::{
 
 use super::{
     answer,
+    equivalents::{self, DifferenceLine, Equivalents},
     frame::{Frame, Nav},
     issuers::refuse,
     slip::Slip,
@@ -27,6 +28,7 @@ struct NewProviderPage {
     settings: Vec<Setting>,
     id: String,
     slip: Option<Slip>,
+    equivalents: Equivalents,
 }
 
 /// Is a kind that can be chosen.
@@ -107,7 +109,25 @@ fn page<R: Right>(
         Setting { view: view.clone(), value: value.cloned().unwrap_or_default() }
     };
     let settings = kind.settings.iter().map(setting).collect();
-    Ok(NewProviderPage { frame: visit.frame(Nav::Issuers, "Add a DNS provider"), kinds, kind, settings, id, slip })
+    let plain: Vec<(String, String)> = typed
+        .iter()
+        .filter(|(name, _)| kind.settings.iter().any(|setting| setting.name == **name && !setting.secret))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let is_named =
+        |setting: &&DnsSettingView| setting.secret && (setting.required || typed.contains_key(&setting.name));
+    let secret: Vec<String> = kind.settings.iter().filter(is_named).map(|setting| setting.name.clone()).collect();
+    let named = Some(id.as_str()).filter(|id| !id.is_empty());
+    let equivalents = equivalents::certificates::dns_provider(&kind.kind, named, &plain, &secret);
+    Ok(NewProviderPage {
+        equivalents,
+        frame: visit.frame(Nav::Issuers, "Add a DNS provider"),
+        kinds,
+        kind,
+        settings,
+        id,
+        slip,
+    })
 }
 
 impl NewProviderPage {

@@ -4,6 +4,8 @@
 //! `equivalents.html` (a drawer that opens) or `equivalents-drawer.html` (the drawer itself, beside the form).
 //! A token is in none of them: it goes from `$PORTWARD_TOKEN` through a pipe, so that nobody sees it among the processes.
 
+pub(super) mod certificates;
+
 use http::Method;
 use serde_json::Value;
 

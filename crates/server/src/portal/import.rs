@@ -25,6 +25,7 @@ use super::{
     answer,
     certificates::common_name,
     chain::{self, Piece, Tie},
+    equivalents::{self, DifferenceLine, Equivalents},
     frame::{Frame, Nav},
     view::{Mark, counted, day, in_fours, span},
     visit::Visit,
@@ -45,6 +46,7 @@ struct ImportPage {
     refused: Option<String>,
     /// Whether pasting is what the page is opened for.
     pastes: bool,
+    equivalents: Equivalents,
 }
 
 /// Is what was found in what was given.
@@ -68,6 +70,8 @@ struct Look {
     is_out_of_time: bool,
     /// Whether it is there already.
     is_present: Option<String>,
+    /// Whether a password opened something, or is to.
+    is_locked: bool,
 }
 
 struct FileRow {
@@ -101,7 +105,7 @@ pub(super) async fn show(visit: Visit<right::CertificateChange>) -> Result<Respo
     };
     let look = look(&visit, &id, &upload, over.as_deref()).await?;
     let pastes = visit.query.is_ticked("paste");
-    answer::html(&ImportPage { frame: frame(&visit), over, look: Some(look), refused: None, pastes })
+    answer::html(&page(&visit, over, Some(look), None, pastes))
 }
 
 /// Takes files, forgets one, or imports them.
@@ -128,10 +132,7 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
         let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         return answer::with_status(status, &empty(&visit, over, refused));
     }
-    if let Some(before) = &before {
-        visit.app.uploads().forget(&actor, before);
-    }
-    let id = visit.app.uploads().keep(&actor, upload.clone(), now)?;
+    let id = visit.app.uploads().keep(&actor, before.as_deref(), upload.clone(), now)?;
     if fields.text("step") != "import" {
         let over = over.map(|over| format!("&over={over}")).unwrap_or_default();
         return Ok(answer::see_other(&format!("/import?upload={id}{over}")));
@@ -158,18 +159,30 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
         Err(error) => {
             let look = look(&visit, &id, &upload, target.as_deref()).await?;
             let refused = Some(for_people(&answer::sentence(&error)));
-            let page = ImportPage { frame: frame(&visit), over, look: Some(look), refused, pastes: false };
-            answer::with_status(error.status(), &page)
+            answer::with_status(error.status(), &page(&visit, over, Some(look), refused, false))
         }
     }
 }
 
-fn frame<R: Right>(visit: &Visit<R>) -> Frame {
-    visit.frame(Nav::Certificates, "Import a certificate")
+fn empty<R: Right>(visit: &Visit<R>, over: Option<String>, refused: Option<String>) -> ImportPage {
+    page(visit, over, None, refused, true)
 }
 
-fn empty<R: Right>(visit: &Visit<R>, over: Option<String>, refused: Option<String>) -> ImportPage {
-    ImportPage { frame: frame(visit), over, look: None, refused, pastes: true }
+fn page<R: Right>(
+    visit: &Visit<R>,
+    over: Option<String>,
+    look: Option<Look>,
+    refused: Option<String>,
+    pastes: bool,
+) -> ImportPage {
+    let files: Vec<&str> = look.iter().flat_map(|look| &look.files).map(|file| file.name.as_str()).collect();
+    let targets = look.iter().flat_map(|look| &look.targets);
+    let target = targets.into_iter().find(|target| target.is_chosen).map(|target| target.id.as_str());
+    let target = target.filter(|id| !id.is_empty()).or(over.as_deref());
+    let is_locked = look.as_ref().is_some_and(|look| look.is_locked);
+    let equivalents = equivalents::certificates::import(&files, target, is_locked);
+    let frame = visit.frame(Nav::Certificates, "Import a certificate");
+    ImportPage { frame, over, look, refused, pastes, equivalents }
 }
 
 fn input(upload: &Upload, replace: Option<String>, allow_expired: bool) -> CertificateImport {
@@ -218,6 +231,7 @@ async fn look(
     let refused = inspection.refusal.as_ref();
     let locked = locked(&inspection);
     Ok(Look {
+        is_locked: locked.is_some() || inspection.files.iter().any(|file| file.opened),
         upload: id.to_owned(),
         tally: format!("{}, {}", counted(inspection.files.len(), "file"), counted(pieces, "piece")),
         files: inspection.files.iter().map(file_row).collect(),

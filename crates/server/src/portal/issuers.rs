@@ -10,6 +10,7 @@ use portward_api::{
 
 use super::{
     answer,
+    equivalents::{self, DifferenceLine, Equivalents},
     form::Form,
     frame::{Frame, Nav},
     lets_encrypt::number,
@@ -59,6 +60,7 @@ struct NewIssuerPage {
     typed: Typed,
     slip: Option<Slip>,
     is_advanced: bool,
+    equivalents: Equivalents,
 }
 
 /// Is a CA that people know by name.
@@ -221,7 +223,14 @@ fn new_page<R: Right>(visit: &Visit<R>, preset: &'static Preset, typed: Typed, s
     let rare = [&typed.profile, &typed.preferred_chain, &typed.http_port, &typed.tls_port, &typed.resolvers, &typed.id];
     let is_advanced = rare.into_iter().any(|text| !text.is_empty());
     let frame = visit.frame(Nav::Issuers, "Add an issuer");
-    NewIssuerPage { frame, preset, presets: PRESETS, typed, slip, is_advanced }
+    let is_bound = preset.needs_eab || !typed.eab_key_id.is_empty();
+    let key_id = if typed.eab_key_id.is_empty() { "KEY-ID" } else { &typed.eab_key_id };
+    // The key itself is in a file there.
+    let eab = is_bound.then(|| EabInput { key_id: key_id.to_owned(), mac_key: SecretText::new(String::new()) });
+    let equivalents =
+        typed.without_key().map(|input| equivalents::certificates::issuer(&IssuerCreate { eab, ..input }));
+    let equivalents = equivalents.unwrap_or_default();
+    NewIssuerPage { frame, preset, presets: PRESETS, typed, slip, is_advanced, equivalents }
 }
 
 fn preset(word: &str) -> &'static Preset {
@@ -266,7 +275,6 @@ impl Typed {
     }
 
     fn read(&self, mac_key: &str) -> Result<IssuerCreate, AppError> {
-        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let eab = match (self.eab_key_id.as_str(), mac_key) {
             ("", "") => None,
             (_, "") => {
@@ -279,13 +287,19 @@ impl Typed {
                 Some(EabInput { key_id: key_id.to_owned(), mac_key: SecretText::new(mac_key.to_owned()) })
             }
         };
+        Ok(IssuerCreate { eab, ..self.without_key()? })
+    }
+
+    /// All but the external account.
+    fn without_key(&self) -> Result<IssuerCreate, AppError> {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Ok(IssuerCreate {
             id: given(&self.id),
             directory: self.directory.clone(),
             directory_ca: given(&self.directory_ca),
             contacts: given(&self.email).into_iter().collect(),
             accept_terms: self.accept_terms,
-            eab,
+            eab: None,
             profile: given(&self.profile),
             challenge: given(&self.challenge),
             preferred_chain: given(&self.preferred_chain),
@@ -361,3 +375,6 @@ const FIELDS: &[&str] = &[
 /// The fields that codes are about.
 const CODES: &[(&str, &str)] =
     &[("terms-not-agreed", "accept_terms"), ("directory-unusable", "directory"), ("already-there", "id")];
+
+#[cfg(test)]
+pub(super) mod tests;

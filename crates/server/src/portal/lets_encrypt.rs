@@ -10,6 +10,7 @@ use super::{
     answer,
     attempts::{Order, order},
     certificates::{begun_after, newest_attempt},
+    equivalents::{self, DifferenceLine, Equivalents},
     form::Form,
     frame::{Frame, Nav},
     slip::Slip,
@@ -28,6 +29,7 @@ struct LetsEncryptPage {
     may_change: bool,
     /// Whether the rarer fields are open.
     is_advanced: bool,
+    equivalents: Equivalents,
 }
 
 /// Is what is configured.
@@ -150,7 +152,9 @@ async fn page<R: Right>(
         });
     }
     let typed = typed.filter(|typed| !typed.is_empty()).unwrap_or_else(|| Typed { dns_name: name, ..Typed::default() });
+    let equivalents = typed.read().map(|input| equivalents::certificates::configure(&input)).unwrap_or_default();
     Ok(LetsEncryptPage {
+        equivalents,
         frame: visit.frame(Nav::LetsEncrypt, "Let’s Encrypt"),
         is_advanced: typed.staging || !typed.directory.is_empty() || !typed.renew_days_before.is_empty(),
         configured,
@@ -229,3 +233,6 @@ const CODES: &[(&str, &str)] = &[
     ("address-not-here", "ip_address"),
     ("no-ipv6", "ip_address"),
 ];
+
+#[cfg(test)]
+mod tests;

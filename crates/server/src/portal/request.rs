@@ -8,11 +8,12 @@ use portward_api::acme::{AcmeCheck, AdviceView, CertificateRequestCreate, CheckV
 use super::{
     answer,
     certificates::{begun_after, newest_attempt},
+    equivalents::{self, DifferenceLine, Equivalents},
     form::Form,
     frame::{Frame, Nav},
     lets_encrypt::number,
     slip::Slip,
-    view::{Mark, sentence_case},
+    view::{Mark, Spoken, sentence_case, spoken},
     visit::Visit,
 };
 use crate::app::{AppError, Apply, Precondition, Right, right};
@@ -29,6 +30,7 @@ struct RequestPage {
     is_advanced: bool,
     challenges: &'static [(&'static str, &'static str, &'static str)],
     keys: &'static [(&'static str, &'static str)],
+    equivalents: Equivalents,
 }
 
 /// Is what was typed, to be shown again.
@@ -58,7 +60,7 @@ struct Finding {
     mark: Mark,
     label: &'static str,
     text: String,
-    remedy: Option<String>,
+    remedy: Vec<Spoken>,
 }
 
 /// Shows the form; with advice if that is asked for.
@@ -126,7 +128,9 @@ async fn page<R: Right>(
         || !typed.name.is_empty()
         || typed.reuse_key
         || !typed.renew_days_before.is_empty();
+    let equivalents = typed.read().map(|input| equivalents::certificates::request(&input)).unwrap_or_default();
     Ok(RequestPage {
+        equivalents,
         frame: visit.frame(Nav::LetsEncrypt, "Request a certificate"),
         typed,
         issuers,
@@ -183,7 +187,12 @@ fn advice_shown(check: CheckView) -> Advice {
             "warning" => (Mark::Warn, "warning"),
             _ => (Mark::Unknown, "not known"),
         };
-        Finding { mark, label, text: sentence_case(&advice.message), remedy: advice.remedy }
+        Finding {
+            mark,
+            label,
+            text: sentence_case(&advice.message),
+            remedy: spoken(advice.remedy.as_deref().unwrap_or_default()),
+        }
     };
     Advice {
         name: check.name,
@@ -258,3 +267,6 @@ const CODES: &[(&str, &str)] = &[
     ("no-issuer", "issuers"),
     ("issuer-needed", "issuers"),
 ];
+
+#[cfg(test)]
+mod tests;

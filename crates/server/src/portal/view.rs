@@ -153,10 +153,33 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{s}", grouped(count as u64))
 }
 
-/// A text with a capital at its start.
+/// Is a part of a text: words, or a command between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    /// The text.
+    pub(super) text: String,
+    /// Whether a machine reads it.
+    pub(super) is_code: bool,
+}
+
+/// A text with its commands apart: they stand between back-ticks.
+pub(super) fn spoken(text: &str) -> Vec<Spoken> {
+    let parts = text.split('`').enumerate();
+    let part = |(index, text): (usize, &str)| Spoken { text: text.to_owned(), is_code: index % 2 == 1 };
+    parts.map(part).filter(|part| !part.text.is_empty()).collect()
+}
+
+/// A text with a capital at its start, unless it begins with a name of a machine or a file.
 pub(super) fn sentence_case(text: &str) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let is_name = first.trim_end_matches(['.', ',', ':', ';']).contains(['.', '/', '_', '@']);
     let mut letters = text.chars();
-    let mut sentence: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let mut sentence = String::with_capacity(text.len());
+    match letters.next() {
+        Some(letter) if !is_name => sentence.extend(letter.to_uppercase()),
+        Some(letter) => sentence.push(letter),
+        None => {}
+    }
     sentence.push_str(letters.as_str());
     sentence
 }
@@ -218,6 +241,12 @@ mod tests {
             ("0".to_owned(), "999".to_owned(), "1,284".to_owned(), "1,000,000".to_owned())
         );
         assert_eq!((counted(1, "site"), counted(24, "site")), ("1 site".to_owned(), "24 sites".to_owned()));
+        for (text, expected) in [("it is so.", "It is so."), ("a.test: it is", "a.test: it is"), ("", "")] {
+            assert_eq!(sentence_case(text), expected);
+        }
+        let parts = spoken("Try `curl -I x` then wait.");
+        let parts: Vec<_> = parts.iter().map(|part| (part.text.as_str(), part.is_code)).collect();
+        assert_eq!(parts, [("Try ", false), ("curl -I x", true), (" then wait.", false)]);
         assert_eq!(in_fours("b07c55e1:94"), "B07C 55E1 94");
         assert_eq!(initials("mara lindqvist (owner)"), "ML");
     }

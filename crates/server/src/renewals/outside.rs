@@ -20,11 +20,10 @@ use portward_proxy::Clock;
 use zeroize::Zeroizing;
 
 use super::{
-    handshake::presented,
     probe::{Probe, Question},
     surroundings::{Shown, Surroundings, TxtPlace},
 };
-use crate::{app::chain_text, served::Served, tasks::publish::challenge_port};
+use crate::{app::chain_text, handshake::presented, served::Served, tasks::publish::challenge_port};
 
 /// Is the real outside of the engine.
 pub(crate) struct Outside {

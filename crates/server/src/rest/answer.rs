@@ -3,7 +3,7 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use portward_api::{PROBLEM_JSON, Page};
+use portward_api::{Changed, PROBLEM_JSON, Page};
 use serde::Serialize;
 
 use super::{call::Call, query::Part};
@@ -82,6 +82,21 @@ pub(super) enum Order {
     Ascending,
     /// The newest first.
     Descending,
+}
+
+/// 200 with a view, what follows and what waits, and its revision as `ETag`.
+pub(super) fn changed<T: Serialize>(changed: Changed<Revised<T>>) -> Result<Response, AppError> {
+    let revision = changed.revision;
+    revised(&Revised { view: changed.map(|revised| revised.view), revision })
+}
+
+/// 201 with a view, what follows and what waits, its revision and where it is now; 200 in a dry run.
+pub(super) fn changed_created<T: Serialize>(
+    changed: Changed<Revised<T>>,
+    location: String,
+) -> Result<Response, AppError> {
+    let revision = changed.revision;
+    created(&Revised { view: changed.map(|revised| revised.view), revision }, location)
 }
 
 /// 201 with a view, its revision and where it is now; 200 in a dry run.

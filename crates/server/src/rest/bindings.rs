@@ -1,7 +1,7 @@
 //! `/api/v1/bindings`.
 
 use axum::response::Response;
-use portward_api::BindingCreate;
+use portward_api::{BindingCreate, BindingUpdate};
 
 use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, right};
@@ -17,7 +17,13 @@ pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> 
 pub(super) async fn add(mut call: Call<right::BindingChange>) -> Result<Response, AppError> {
     let input: BindingCreate = call.json(SMALL).await?;
     let added = call.app.add_binding(&call.by, &input, call.apply).await?;
-    answer::created(&added, format!("/api/v1/bindings/{}", added.view.id))
+    let location = format!("/api/v1/bindings/{}", added.view.id);
+    answer::changed_created(added, location)
+}
+
+pub(super) async fn edit(mut call: Call<right::BindingChange>) -> Result<Response, AppError> {
+    let input: BindingUpdate = call.json(SMALL).await?;
+    answer::changed(call.app.edit_binding(&call.by, call.id(), &input, call.precondition, call.apply).await?)
 }
 
 pub(super) async fn remove(mut call: Call<right::BindingChange>) -> Result<Response, AppError> {

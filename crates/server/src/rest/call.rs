@@ -18,14 +18,13 @@ use super::{
     openapi::Document,
     query::Query,
     replay::{Claim, fingerprint},
-    table::actor_of,
 };
 use crate::{
     app::{
         Actor, Allowed, App, AppError, Apply, Precondition, Right,
         access::{account::Me, sign_in::Origin},
     },
-    web::{Listener, Way},
+    web::{Listener, Way, actor_of},
 };
 
 /// Is a request whose actor has the right that its route needs.
@@ -38,6 +37,8 @@ pub(super) struct Call<R> {
     pub(super) apply: Apply,
     /// What it demands to find: `If-Match`.
     pub(super) precondition: Precondition,
+    /// By which way it came; none where that was not said.
+    pub(super) way: Option<Way>,
     /// What describes the API.
     pub(super) document: Option<Arc<Document>>,
     /// All that the address says.
@@ -82,11 +83,11 @@ impl<R: Right> Call<R> {
         };
         let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value.to_owned());
         let (mut parts, body) = request.into_parts();
-        let document = parts.extensions.remove();
+        let (document, way) = (parts.extensions.remove(), parts.extensions.remove());
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let (path, method, headers) = (parts.uri.path().to_owned(), parts.method, parts.headers);
         let apply = query.apply;
-        Ok(Self { app, by, apply, precondition, document, query, path, method, raw_query, doc, id, headers, body })
+        Ok(Self { app, by, apply, precondition, way, document, query, path, method, raw_query, doc, id, headers, body })
     }
 
     /// What the request is called by its client: `Idempotency-Key`. The body is read for it, and stays.

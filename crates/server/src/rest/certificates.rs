@@ -2,7 +2,8 @@
 
 use axum::response::Response;
 use portward_api::{
-    CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken, SelfSignedCreate,
+    CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken, Changed,
+    SelfSignedCreate,
 };
 use portward_certs::MAX_PFX_BYTES;
 
@@ -25,18 +26,23 @@ pub(super) async fn list_versions(call: Call<right::View>) -> Result<Response, A
 pub(super) async fn import(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: CertificateImport = call.json(IMPORT).await?;
     let taken = call.app.import_certificate(&call.by, input, call.precondition, call.apply).await?;
-    taken_answer(&taken)
+    taken_answer(taken)
+}
+
+pub(super) async fn inspect(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
+    let input: CertificateImport = call.json(IMPORT).await?;
+    answer::json(&call.app.inspect_certificate(&call.by, input).await?)
 }
 
 pub(super) async fn make_self_signed(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: SelfSignedCreate = call.json(SMALL).await?;
-    taken_answer(&call.app.make_self_signed(&call.by, &input, call.apply).await?)
+    taken_answer(call.app.make_self_signed(&call.by, &input, call.apply).await?.into())
 }
 
 pub(super) async fn roll_back(mut call: Call<right::CertificateChange>) -> Result<Response, AppError> {
     let input: CertificateRollback = call.json(SMALL).await?;
     let back = call.app.roll_back_certificate(&call.by, call.id(), &input, call.precondition, call.apply).await?;
-    taken_answer(&back)
+    taken_answer(back)
 }
 
 pub(super) async fn export(mut call: Call<right::CertificateExportPrivateKey>) -> Result<Response, AppError> {
@@ -50,12 +56,13 @@ pub(super) async fn remove(mut call: Call<right::CertificateChange>) -> Result<R
     answer::json(&call.app.remove_certificate(&call.by, call.id(), call.precondition, call.apply).await?)
 }
 
-fn taken_answer(taken: &Revised<CertificateTaken>) -> Result<Response, AppError> {
+fn taken_answer(taken: Changed<Revised<CertificateTaken>>) -> Result<Response, AppError> {
     match taken.view.outcome {
         CertificateOutcome::Created => {
-            answer::created(taken, format!("/api/v1/certificates/{}", taken.view.certificate.id))
+            let location = format!("/api/v1/certificates/{}", taken.view.certificate.id);
+            answer::changed_created(taken, location)
         }
-        CertificateOutcome::NewVersion | CertificateOutcome::Unchanged => answer::revised(taken),
+        CertificateOutcome::NewVersion | CertificateOutcome::Unchanged => answer::changed(taken),
     }
 }
 

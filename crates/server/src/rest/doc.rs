@@ -38,6 +38,8 @@ pub(super) struct Takes {
     pub(super) dry_run: bool,
     /// `If-Match`.
     pub(super) if_match: bool,
+    /// `?confirm_within=` and `?force=`: the change could shut somebody out.
+    pub(super) safely: bool,
     /// `?limit=` and `?cursor=`: it answers a part of a list.
     pub(super) part: bool,
     /// Other parameters: name, what it means, and the pattern of its values, if not every text is one.
@@ -174,6 +176,12 @@ impl Doc {
     /// It can be tried: `?dry_run=true`.
     pub(super) fn dry_run(mut self) -> Self {
         self.takes.dry_run = true;
+        self
+    }
+
+    /// Its change can wait to be confirmed, as it could shut somebody out: `?confirm_within=60`, and `?force=true` with it.
+    pub(super) fn safely(mut self) -> Self {
+        self.takes.safely = true;
         self
     }
 

@@ -169,6 +169,14 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
             ObjectBuilder::new().schema_type(Type::Boolean),
         ));
     }
+    if doc.takes.safely {
+        let about = "Has the change go back by itself unless it is confirmed in so many seconds.";
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(5)).maximum(Some(3600));
+        parameters.push(parameter("confirm_within", ParameterIn::Query, about, seconds));
+        let about = "Makes the change although it breaks something; with `confirm_within` alone.";
+        let force = ObjectBuilder::new().schema_type(Type::Boolean);
+        parameters.push(parameter("force", ParameterIn::Query, about, force));
+    }
     if doc.takes.if_match {
         let about = "Refuses with 412 unless this `ETag` is still the newest one (RFC 9110 section 13.1.1).";
         let tag = text().pattern(Some(r#"^"[0-9]{1,19}"$"#));
@@ -255,7 +263,7 @@ fn refusals(route: &Route) -> BTreeSet<StatusCode> {
     if doc.takes.if_match {
         statuses.insert(StatusCode::PRECONDITION_FAILED);
     }
-    if route.method == Method::POST {
+    if route.method == Method::POST || doc.takes.safely {
         statuses.extend([StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY]);
     }
     if doc.body.is_some() {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use portward_api::{PAGE_DEFAULT, PAGE_MOST};
+use portward_core::ConfirmWithin;
 
 use super::doc::Takes;
-use crate::app::{AppError, Apply};
+use crate::app::{AppError, Apply, Within};
 
 /// Is a query that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,13 +33,21 @@ impl Query {
     /// Reads a query of which the route takes so much.
     pub(super) fn parse(query: &str, takes: &Takes) -> Result<Self, AppError> {
         let part = Part { limit: PAGE_DEFAULT, after: None };
+        let (mut confirm, mut is_forced) = (None, false);
         let mut read = Self { apply: Apply::Now, part, others: BTreeMap::new() };
         for field in query.split('&').filter(|field| !field.is_empty()) {
             let (name, value) = field.split_once('=').unwrap_or((field, ""));
             let value = percent_decode_str(value).decode_utf8();
             let value = value.map_err(|_| unusable(name, "it is not UTF-8"))?;
             match name {
-                "dry_run" if takes.dry_run => read.apply = dry_run(&value)?,
+                "dry_run" if takes.dry_run => {
+                    read.apply = if is_true("dry_run", &value)? { Apply::DryRun } else { Apply::Now };
+                }
+                "confirm_within" if takes.safely => {
+                    let within = ConfirmWithin::parse(&value);
+                    confirm = Some(within.map_err(|error| unusable("confirm_within", &error.to_string()))?);
+                }
+                "force" if takes.safely => is_forced = is_true("force", &value)?,
                 "limit" if takes.part => read.part.limit = limit(&value)?,
                 "cursor" if takes.part => read.part.after = Some(value.into_owned()),
                 name => {
@@ -48,15 +57,29 @@ impl Query {
                 }
             }
         }
+        read.apply = within(read.apply, confirm, is_forced)?;
         Ok(read)
     }
 }
 
-fn dry_run(value: &str) -> Result<Apply, AppError> {
+/// Has a change wait to be confirmed, where that is asked for.
+fn within(apply: Apply, confirm: Option<ConfirmWithin>, is_forced: bool) -> Result<Apply, AppError> {
+    match (apply, confirm) {
+        (Apply::DryRun, _) => Ok(Apply::DryRun),
+        (_, Some(confirm)) => Ok(Apply::Within(Within { confirm, is_forced })),
+        (_, None) if is_forced => Err(AppError::malformed(
+            "force-without-confirmation",
+            "force goes together with confirm_within, as in ?force=true&confirm_within=60, so that what breaks comes back unless it is confirmed",
+        )),
+        (apply, None) => Ok(apply),
+    }
+}
+
+fn is_true(name: &str, value: &str) -> Result<bool, AppError> {
     match value {
-        "true" => Ok(Apply::DryRun),
-        "false" => Ok(Apply::Now),
-        _ => Err(unusable("dry_run", "it is true or false")),
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(unusable(name, "it is true or false")),
     }
 }
 
@@ -73,6 +96,7 @@ fn unusable(name: &str, why: &str) -> AppError {
 fn unknown(name: &str, takes: &Takes) -> AppError {
     let mut known: Vec<&str> = takes.others.iter().map(|(name, ..)| *name).collect();
     known.extend(takes.dry_run.then_some("dry_run"));
+    known.extend(takes.safely.then_some(["confirm_within", "force"]).into_iter().flatten());
     known.extend(takes.part.then_some(["limit", "cursor"]).into_iter().flatten());
     let known = match known.as_slice() {
         [] if name == "dry_run" => "there is no dry run of this".to_owned(),
@@ -111,5 +135,26 @@ mod tests {
         for query in ["dry_run=true", "limit=1", "cursor=", "since=1"] {
             assert_eq!(Query::parse(query, &Takes::default()).unwrap_err().code(), "unknown-parameter", "{query}");
         }
+    }
+
+    #[test]
+    fn a_change_waits_where_that_is_asked_for() {
+        let safely = Takes { dry_run: true, safely: true, ..Takes::default() };
+        let within = |is_forced| Apply::Within(Within { confirm: ConfirmWithin::USUAL, is_forced });
+        for (query, expected) in [
+            ("", Ok(Apply::Now)),
+            ("confirm_within=60", Ok(within(false))),
+            ("confirm_within=60s&force=true", Ok(within(true))),
+            ("confirm_within=60&dry_run=true", Ok(Apply::DryRun)),
+            ("confirm_within=1", Err("invalid-parameter")),
+            ("force=true", Err("force-without-confirmation")),
+            ("force=1&confirm_within=60", Err("invalid-parameter")),
+            ("confirm-within=60", Err("unknown-parameter")),
+        ] {
+            let read = Query::parse(query, &safely).map(|query| query.apply);
+            assert_eq!(read.map_err(|error| error.code()), expected, "{query}");
+        }
+        let refused = Query::parse("confirm_within=60", &Takes { dry_run: true, ..Takes::default() });
+        assert_eq!(refused.unwrap_err().code(), "unknown-parameter");
     }
 }

@@ -10,6 +10,10 @@ pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> 
     answer::page(&call, Order::Ascending, call.app.list_sites(&call.by), |view| view.id.clone())
 }
 
+pub(super) async fn list_presets(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::page(&call, Order::Ascending, call.app.list_presets(&call.by), |view| view.id.clone())
+}
+
 pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
     answer::revised(&call.app.show_site(&call.by, call.id())?)
 }
@@ -22,8 +26,7 @@ pub(super) async fn add(mut call: Call<right::SiteChange>) -> Result<Response, A
 
 pub(super) async fn edit(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {
     let input: SiteUpdate = call.json(SMALL).await?;
-    let edited = call.app.edit_site(&call.by, call.id(), &input, call.precondition, call.apply).await?;
-    answer::revised(&edited)
+    answer::changed(call.app.edit_site(&call.by, call.id(), &input, call.precondition, call.apply).await?)
 }
 
 pub(super) async fn remove(mut call: Call<right::SiteChange>) -> Result<Response, AppError> {

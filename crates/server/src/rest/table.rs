@@ -8,7 +8,7 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use http::{Method, StatusCode};
+use http::Method;
 use portward_core::Permission;
 
 use super::{
@@ -17,10 +17,7 @@ use super::{
     doc::Doc,
     replay::Replays,
 };
-use crate::{
-    app::{Actor, App, AppError, Right},
-    web::Unidentified,
-};
+use crate::app::{App, AppError, Right};
 
 /// Collects routes.
 pub(super) struct Table {
@@ -113,19 +110,4 @@ impl Table {
     pub(super) fn into_router(self) -> Router {
         self.router
     }
-}
-
-/// Who asks, as was found out at the entrance; or why nobody is known.
-pub(super) fn actor_of(request: &Request) -> Result<Actor, AppError> {
-    if let Some(actor) = request.extensions().get::<Actor>() {
-        return Ok(actor.clone());
-    }
-    let (code, message) = match request.extensions().get::<Unidentified>() {
-        Some(Unidentified(error)) => (error.code(), error.to_string()),
-        None => (
-            "not-authenticated",
-            "it is not known who asks; send a token as Authorization: Bearer, or use the admin socket in the data directory".to_owned(),
-        ),
-    };
-    Err(AppError::new(StatusCode::UNAUTHORIZED, code, message))
 }

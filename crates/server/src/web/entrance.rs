@@ -23,7 +23,7 @@ use super::{
     path, protect, refuse,
 };
 use crate::{
-    app::{App, AppError, access::Credential},
+    app::{Actor, App, AppError, access::Credential},
     doors, portal,
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Entrance {
 
 /// Is why nobody is known who asks; routes that need somebody answer with it.
 #[derive(Clone, Debug)]
-pub(crate) struct Unidentified(pub(crate) Arc<AppError>);
+struct Unidentified(Arc<AppError>);
 
 /// Says for whom something is answered.
 enum ForWhom {
@@ -148,6 +148,18 @@ impl Entrance {
             .into(),
         }
     }
+}
+
+/// Who asks, as was found out before; or why nobody is known.
+pub(crate) fn actor_of(request: &Request) -> Result<Actor, AppError> {
+    if let Some(actor) = request.extensions().get::<Actor>() {
+        return Ok(actor.clone());
+    }
+    if let Some(Unidentified(error)) = request.extensions().get::<Unidentified>() {
+        return Err(AppError::new(error.status(), error.code(), error.to_string()));
+    }
+    let message = "it is not known who asks; send a token as Authorization: Bearer, or use the admin socket in the data directory";
+    Err(AppError::new(StatusCode::UNAUTHORIZED, "not-authenticated", message))
 }
 
 /// What a request shows to say who asks; none if it shows nothing.

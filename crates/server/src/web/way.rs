@@ -18,6 +18,8 @@ pub(crate) struct Way {
     pub(crate) host: Option<Host>,
     /// The port that the client asked for, the usual one of the scheme included; none on the admin socket.
     pub(crate) port: Option<u16>,
+    /// The port of the binding, which differs where something maps ports; none elsewhere.
+    pub(crate) bound: Option<u16>,
 }
 
 /// Names what accepted a request.
@@ -34,7 +36,7 @@ pub(crate) enum Listener {
 impl Way {
     /// The way over the admin socket.
     pub(crate) fn socket() -> Self {
-        Self { listener: Listener::Socket, is_tls: false, client: None, host: None, port: None }
+        Self { listener: Listener::Socket, is_tls: false, client: None, host: None, port: None, bound: None }
     }
 
     /// The way over the loopback listener; none if the request does not name one host.
@@ -46,6 +48,7 @@ impl Way {
             client: Some(peer.ip().to_canonical()),
             host: Some(host),
             port: port.or(Some(Scheme::Http.default_port())),
+            bound: None,
         })
     }
 
@@ -68,6 +71,7 @@ impl Way {
             client: Some(client),
             host: Some(host),
             port: port.or(Some(scheme.default_port())),
+            bound: of("x-forwarded-port").and_then(|text| text.parse().ok()),
         })
     }
 

@@ -87,11 +87,14 @@ impl Before {
         bindings.collect()
     }
 
-    /// What must not be changed by others if one is to go back: what was written, and what going back refers to.
-    pub fn touched(&self) -> Vec<Key> {
-        let mut keys: Vec<Key> = self.held.keys().filter(|key| is_desired(key)).cloned().collect();
-        keys.extend(self.certificates().map(|id| Place::CertificateSpec(id).key()));
-        keys
+    /// The key for which another change stands in the way of going back: it writes what was written or what going back
+    /// names, or it depends on what going back takes away.
+    pub fn collides_with<'a>(&self, change: &'a Change) -> Option<&'a Key> {
+        let named: Vec<Key> = self.certificates().map(|id| Place::CertificateSpec(id).key()).collect();
+        let is_held = |key: &Key| is_desired(key) && self.held.contains_key(key);
+        let mut edited = change.edits.keys();
+        let mut needed = change.when.keys();
+        edited.find(|key| is_held(key) || named.contains(key)).or_else(|| needed.find(|key| is_held(key)))
     }
 
     fn not_for_back(&self) -> Option<&Key> {
@@ -129,11 +132,6 @@ impl fmt::Debug for Before {
 }
 
 impl Change {
-    /// The keys that are written, whatever they will hold.
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.edits.keys()
-    }
-
     /// Puts back what was there before another change, which was made at that revision.
     ///
     /// What that change wrote must be as it left it, and what is named must be there.

@@ -1,7 +1,8 @@
 //! The record of a site.
 
 use portward_core::{
-    CertificateId, ForceHttps, HostPattern, Hsts, Site, SiteCertificate, SiteId, Thumbprint, Upstream, UpstreamTrust,
+    BodyLimit, CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, Site, SiteCertificate, SiteId,
+    SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, WaitLimit,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,32 @@ pub(crate) struct SiteRecord {
     hsts: String,
     /// None for the best one.
     certificate: Option<String>,
+    /// From version 3 on, as all below.
+    #[serde(default, skip_serializing_if = "LimitsRecord::is_empty")]
+    limits: LimitsRecord,
+    #[serde(default, skip_serializing_if = "HeadersRecord::is_empty")]
+    headers: HeadersRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preset: Option<String>,
+}
+
+/// What is left out is the server's own.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    response: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idle: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeadersRecord {
+    set: Vec<(String, String)>,
+    remove: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,14 +59,17 @@ enum TrustRecord {
 }
 
 impl Record for SiteRecord {
-    // 2 has sites whose upstream is the portal.
-    const VERSION: u32 = 2;
+    // 2 has sites whose upstream is the portal, 3 has limits, header rules and the preset.
+    const VERSION: u32 = 3;
 }
 
 impl From<&Site> for SiteRecord {
     fn from(site: &Site) -> Self {
+        let is_as_of_version_2 =
+            site.limits == SiteLimits::default() && site.headers.is_empty() && site.preset.is_none();
         Self {
-            v: Self::VERSION,
+            // An older Portward goes on reading what it understands.
+            v: if is_as_of_version_2 { 2 } else { Self::VERSION },
             names: site.names.iter().map(ToString::to_string).collect(),
             upstreams: site.upstreams.iter().map(ToString::to_string).collect(),
             upstream_trust: TrustRecord::from(&site.upstream_trust),
@@ -49,6 +79,9 @@ impl From<&Site> for SiteRecord {
                 SiteCertificate::Auto => None,
                 SiteCertificate::Fixed(id) => Some(id.to_string()),
             },
+            limits: LimitsRecord::from(&site.limits),
+            headers: HeadersRecord { set: site.headers.set().to_vec(), remove: site.headers.remove().to_vec() },
+            preset: site.preset.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -94,6 +127,50 @@ impl SiteRecord {
                     CertificateId::parse(&id).map_err(|error| RecordError::invalid("certificate", error))?,
                 ),
             },
+            limits: self.limits.try_into()?,
+            headers: HeaderRules::new(self.headers.set, self.headers.remove)
+                .map_err(|error| RecordError::invalid("headers", error))?,
+            preset: self
+                .preset
+                .map(|id| PresetId::parse(&id))
+                .transpose()
+                .map_err(|error| RecordError::invalid("preset", error))?,
+        })
+    }
+}
+
+impl LimitsRecord {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self { body: None, response: None, idle: None })
+    }
+}
+
+impl HeadersRecord {
+    fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.remove.is_empty()
+    }
+}
+
+impl From<&SiteLimits> for LimitsRecord {
+    fn from(limits: &SiteLimits) -> Self {
+        Self {
+            body: limits.body.map(|limit| limit.to_string()),
+            response: limits.response.map(|limit| limit.to_string()),
+            idle: limits.idle.map(|limit| limit.to_string()),
+        }
+    }
+}
+
+impl TryFrom<LimitsRecord> for SiteLimits {
+    type Error = RecordError;
+
+    fn try_from(record: LimitsRecord) -> Result<Self, RecordError> {
+        let invalid = |error: SiteLimitError| RecordError::invalid("limits", error);
+        let wait = |text: Option<String>| text.map_or(Ok(None), |text| WaitLimit::parse(&text)).map_err(invalid);
+        Ok(Self {
+            body: record.body.map_or(Ok(None), |text| BodyLimit::parse(&text)).map_err(invalid)?,
+            response: wait(record.response)?,
+            idle: wait(record.idle)?,
         })
     }
 }

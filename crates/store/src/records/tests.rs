@@ -2,8 +2,8 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{
-    BindingId, CertificateVersion, ForceHttps, Hsts, KeyId, Management, Site, SiteCertificate, SiteId, Source,
-    Upstream, UpstreamTrust, VersionNumber, WarningPolicy, acme::Managed,
+    BindingId, BodyLimit, CertificateVersion, ForceHttps, HeaderRules, Hsts, KeyId, Management, PresetId, Site,
+    SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust, VersionNumber, WaitLimit, WarningPolicy, acme::Managed,
 };
 
 use super::*;
@@ -21,7 +21,17 @@ fn sites() -> Vec<Site> {
     let careless = Site { upstream_trust: UpstreamTrust::DangerInsecure, ..full.clone() };
     let mut portal = plain.clone();
     portal.upstreams = vec![Upstream::Portal];
-    vec![full, plain, trusting, careless, portal]
+    let tuned = Site {
+        limits: SiteLimits {
+            body: BodyLimit::parse("10GiB").unwrap(),
+            response: WaitLimit::parse("20m").unwrap(),
+            idle: WaitLimit::parse("90s").unwrap(),
+        },
+        headers: HeaderRules::new(vec![("X-A".to_owned(), "b: c".to_owned())], vec!["Server".to_owned()]).unwrap(),
+        preset: Some(PresetId::parse("teamcity").unwrap()),
+        ..full.clone()
+    };
+    vec![full, plain, trusting, careless, portal, tuned]
 }
 
 fn version() -> CertificateVersion {
@@ -101,6 +111,22 @@ fn records_of_version_1_look_like_this() {
         .replace("<thumbprint>", &version.facts.thumbprint.to_string())
         .replace("<sha1>", &version.facts.sha1.to_string().to_lowercase());
     assert_eq!(encode(&VersionRecord::from(&version)), expected);
+}
+
+/// Likewise of version 3, which is written only where version 2 cannot say it.
+#[test]
+fn a_record_of_version_3_has_what_version_2_cannot_say() {
+    let tuned = sites().pop().unwrap();
+    let written = String::from_utf8(encode(&SiteRecord::from(&tuned)).to_vec()).unwrap();
+    assert!(written.starts_with(r#"{"v":3,"names":["shop.test""#), "{written}");
+    let end = concat!(
+        r#""certificate":"cert-1","limits":{"body":"10GiB","response":"20m","idle":"90s"},"#,
+        r#""headers":{"set":[["X-A","b: c"]],"remove":["Server"]},"preset":"teamcity"}"#
+    );
+    assert!(written.ends_with(end), "{written}");
+    let unknown = written.replace("\"10GiB\"", "\"much\"");
+    let read: SiteRecord = decode(unknown.as_bytes()).unwrap();
+    assert!(matches!(read.into_site(tuned.id), Err(RecordError::Invalid { field: "limits", .. })));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Values that are written as text in JSON, for `serde(with)`.
 
 use portward_core::{
-    AttemptId, CertificateId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay, Permission, Role, Thumbprint, Timestamp, UserId, UserName, VersionNumber,
+    AttemptId, BindingId, CertificateId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay, Permission, Role,
+    Thumbprint, Timestamp, UserId, UserName, VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -31,6 +32,7 @@ macro_rules! text {
 
 text! {
     AttemptId => |text| Self::parse(text).ok(),
+    BindingId => |text| Self::parse(text).ok(),
     CertificateId => |text| Self::parse(text).ok(),
     ChallengeKind => Self::parse,
     DnsProviderId => |text| Self::parse(text).ok(),

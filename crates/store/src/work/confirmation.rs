@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use portward_core::{ConfirmWithin, ConfirmationId, NewWay, Permission, Revision, Timestamp};
+use portward_core::{BindingId, ConfirmWithin, ConfirmationId, NewWay, Permission, Revision, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{CONFIRMATIONS, ReadWorkError, VERSION, Versioned, WorkPlace, decode};
@@ -26,6 +26,8 @@ pub struct AskedConfirmation {
     pub permission: Permission,
     /// By which way a confirmation has to come.
     pub way: NewWay,
+    /// Bindings that go once the change is confirmed, and answer until then.
+    pub retires: Vec<BindingId>,
 }
 
 /// Is a change that waits to be confirmed.
@@ -47,6 +49,8 @@ pub struct Confirmation {
     pub permission: Permission,
     /// By which way a confirmation has to come.
     pub way: NewWay,
+    /// Bindings that go once it is confirmed.
+    pub retires: Vec<BindingId>,
     /// What is put back.
     pub before: Before,
 }
@@ -63,6 +67,8 @@ struct ConfirmationRecord {
     permission: Permission,
     #[serde(with = "text")]
     way: NewWay,
+    #[serde(with = "text::list")]
+    retires: Vec<BindingId>,
     held: Vec<HeldRecord>,
 }
 
@@ -88,6 +94,7 @@ impl AskedConfirmation {
             deadline: made.plus(self.within.duration()),
             permission: self.permission,
             way: self.way,
+            retires: self.retires.clone(),
             held: held.collect(),
         };
         // Text keys and text alone; nothing in it can fail to be written.
@@ -130,6 +137,7 @@ impl Confirmation {
             deadline: record.deadline,
             permission: record.permission,
             way: record.way,
+            retires: record.retires,
             before: Before { held },
         })
     }

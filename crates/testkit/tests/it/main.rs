@@ -8,6 +8,7 @@ mod framing;
 mod house;
 mod pains;
 mod redaction;
+mod site_settings;
 mod sni;
 mod ways_in;
 mod years;

@@ -104,3 +104,65 @@ async fn paths_that_can_be_read_in_two_ways_reach_nothing() {
     assert_eq!(server.client.status().await.unwrap().revision, revision);
     server.stop().await;
 }
+
+/// A program elsewhere, with a token and the thumbprint that `portward setup-link` tells.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_opens_the_api_at_a_binding_and_at_the_loopback_listener() {
+    use portward_api::{Client, SecretText};
+    let server = TestServer::start().await;
+    server.own().await;
+    let token = SecretText::new(server.token(&["view"]).await);
+    let leaf = Connection::tls(server.https, "front.test").await.unwrap().leaf.unwrap();
+    let pin = portward_core::Thumbprint::of(&leaf);
+    let url = format!("https://{}", server.https);
+    let remote = Client::remote_pinned(&url, token.clone(), pin).unwrap();
+    assert_eq!(remote.status().await.unwrap().sites, 1);
+    let local = Client::remote(&format!("http://{}", server.admin), token.clone()).unwrap();
+    assert_eq!(local.status().await.unwrap().sites, 1);
+    let refused = remote.remove_site(&portward_core::SiteId::parse("portal").unwrap()).await.unwrap_err();
+    assert!(refused.to_string().contains("site:change"), "{refused}");
+
+    let stranger = Client::remote_pinned(&url, token, portward_core::Thumbprint::of(b"another")).unwrap();
+    assert!(stranger.status().await.is_err());
+    let unknown = Client::remote_pinned(&url, SecretText::new("ptw_1_x".to_owned()), pin).unwrap();
+    assert!(unknown.status().await.unwrap_err().to_string().contains("not known"));
+
+    // Nobody who is signed in nowhere gets more than the way to sign in.
+    let page = secure(server.https, "GET", "front.test", "/problems?x=1", PAGE).await;
+    assert_eq!((page.status, page.header("location")), (303, Some("/sign-in?next=%2Fproblems%3Fx%3D1")), "{}", page.head);
+    let api = secure(server.https, "GET", "front.test", "/api/v1/status", "").await;
+    assert_eq!((api.status, api.header("www-authenticate")), (401, Some("Bearer")));
+    server.stop().await;
+}
+
+/// Events, which have no end, and a body of a size that no buffer holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_and_uploads_pass_through_a_binding() {
+    let server = TestServer::start().await;
+    server.own().await;
+    let token = server.token(&["view", "certificate:change"]).await;
+    let authorization = format!("Authorization: Bearer {token}\r\n");
+    let mut listening = Connection::tls(server.https, "front.test").await.unwrap();
+    let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: front.test\r\n{authorization}\r\n");
+    listening.send(request.as_bytes()).await.unwrap();
+    listening.until("retry:").await;
+    let shop = Upstream::start("shop").await;
+    server.add_site(&["shop.test"], &shop).await;
+    listening.until("event: served").await;
+
+    let body = vec![b' '; 3_000_000];
+    let head = format!(
+        "POST /api/v1/certificates HTTP/1.1\r\nHost: front.test\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut sending = Connection::tls(server.https, "front.test").await.unwrap();
+    sending.send(head.as_bytes()).await.unwrap();
+    sending.send(&body).await.unwrap();
+    let answer = sending.response().await.unwrap();
+    assert!([400, 413].contains(&answer.status), "{}", answer.head);
+
+    // Who listens is not waited for.
+    let begun = std::time::Instant::now();
+    server.stop().await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "{:?}", begun.elapsed());
+}

@@ -3,7 +3,9 @@
 use std::{fs::File, io::Read, path::Path};
 
 use anyhow::{Context, anyhow};
-use portward_api::{CertificateFile, CertificateImport, CertificateTaken, Client, ClientError, SecretBytes};
+use portward_api::{
+    CertificateFile, CertificateImport, CertificateTaken, Client, ClientError, InspectionView, SecretBytes,
+};
 
 use super::Import;
 use crate::{failure::Failure, password};
@@ -11,20 +13,36 @@ use crate::{failure::Failure, password};
 impl Import {
     /// Imports; a file that turns out to be protected asks for its password if somebody is there.
     pub(super) async fn run(self, client: &Client) -> Result<CertificateTaken, Failure> {
-        let mut import = CertificateImport {
-            files: self.files.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
-            password: password::read(&self.password)?,
-            name: self.name,
-            replace: self.replace.map(|id| id.to_string()),
-            allow_expired: self.allow_expired,
-        };
-        match client.import_certificate(&import, self.effect).await {
+        let (mut import, effect) = (self.read()?, self.effect);
+        match client.import_certificate(&import, effect).await {
             Err(ClientError::Problem(problem)) if problem.code == PASSWORD_NEEDED && can_ask(&import) => {
                 import.password = Some(password::ask("Password of the file: ")?);
-                Ok(client.import_certificate(&import, self.effect).await?)
+                Ok(client.import_certificate(&import, effect).await?)
             }
             other => Ok(other?),
         }
+    }
+
+    /// Looks at the files; one that is protected asks for its password if somebody is there.
+    pub(super) async fn inspect(self, client: &Client) -> Result<InspectionView, Failure> {
+        let mut import = self.read()?;
+        let inspection = client.inspect_certificate(&import).await?;
+        let is_locked = inspection.refusal.as_ref().is_some_and(|refusal| refusal.code == PASSWORD_NEEDED);
+        if is_locked && can_ask(&import) {
+            import.password = Some(password::ask("Password of the file: ")?);
+            return Ok(client.inspect_certificate(&import).await?);
+        }
+        Ok(inspection)
+    }
+
+    fn read(&self) -> Result<CertificateImport, Failure> {
+        Ok(CertificateImport {
+            files: self.files.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
+            password: password::read(&self.password)?,
+            name: self.name.clone(),
+            replace: self.replace.as_ref().map(ToString::to_string),
+            allow_expired: self.allow_expired,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use portward_core::{
-    BindingId, ForceHttps, HostPattern, Hsts, Revision, Scheme, SiteId, Timestamp, Upstream, UpstreamTrust,
+    BindingId, ForceHttps, HostPattern, Hsts, Revision, Scheme, SiteId, SiteLimits, Timestamp, Upstream, UpstreamTrust,
 };
 use rustls::{ServerConfig, pki_types::ServerName};
 use tokio::{
@@ -207,6 +207,8 @@ pub(super) fn site(apps: &[SocketAddr]) -> ServedSite {
         force_https: ForceHttps::Off,
         hsts: Hsts::Off,
         certificate: None,
+        limits: SiteLimits::default(),
+        headers: None,
     }
 }
 

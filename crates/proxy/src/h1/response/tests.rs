@@ -29,7 +29,7 @@ fn rewritten(input: &[u8], asked: Asked, to: &Downstream<'_>) -> (String, Writte
 }
 
 fn to(version: Version, keep_alive: KeepAlive) -> Downstream<'static> {
-    Downstream { version, keep_alive, set: &[], remove: &[] }
+    Downstream { version, keep_alive, set: &[], remove: &[], rules: None }
 }
 
 #[test]
@@ -276,6 +276,18 @@ fn headers_of_ours_replace_the_upstreams_and_removed_ones_go() {
     let expected = "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\
         Strict-Transport-Security: max-age=1\r\nX-Request-Id: 01ABC\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(rewritten(input, GET, &to).0, expected);
+}
+
+#[test]
+fn rules_of_the_site_hold_for_final_responses() {
+    let set = vec![("X-Frame-Options".to_owned(), "DENY".to_owned())];
+    let rules = HeaderRules::new(set, vec!["Server".to_owned(), "Link".to_owned()]).unwrap();
+    let to = Downstream { rules: Some(&rules), ..to(Version::Http11, KeepAlive::Keep) };
+    let input = b"HTTP/1.1 200 OK\r\nserver: x\r\nx-frame-options: ALLOWALL\r\nX-A: b\r\nContent-Length: 0\r\n\r\n";
+    let expected = "HTTP/1.1 200 OK\r\nX-A: b\r\nX-Frame-Options: DENY\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(rewritten(input, GET, &to).0, expected);
+    let hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+    assert_eq!(rewritten(hint, GET, &to).0, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use portward_core::{ForceHttps, HostPattern, Hsts, Revision, SiteId, Timestamp, Upstream, UpstreamTrust};
+use portward_core::{ForceHttps, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp, Upstream, UpstreamTrust};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -44,6 +44,8 @@ impl Door {
                 force_https: ForceHttps::Off,
                 hsts: Hsts::Off,
                 certificate: None,
+                limits: SiteLimits::default(),
+                headers: None,
             })
         };
         let bindings = vec![binding(Some(&certificate("only", &["shop.test"])))];

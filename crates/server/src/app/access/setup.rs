@@ -10,7 +10,9 @@ use std::{
 
 use http::StatusCode;
 use portward_api::{SecretText, SetupInput, SetupLinkView, UserView};
-use portward_core::{ActorKind, Host, HostName, HostPattern, Role, Scheme, SecondFactor, Thumbprint, Timestamp, User, UserName};
+use portward_core::{
+    ActorKind, Host, HostName, HostPattern, Role, Scheme, SecondFactor, Thumbprint, Timestamp, User, UserName,
+};
 use portward_store::{
     Store,
     access::{self, StoredSetup, StoredUser},

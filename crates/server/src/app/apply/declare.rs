@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use portward_api::{
-    BindingDeclared, CertificateDeclared, DesiredState, DnsProviderDeclared, EabDeclared, IssuerDeclared,
-    ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared, UpstreamTrustDeclared,
+    BindingDeclared, CertificateDeclared, DesiredState, DnsProviderDeclared, EabDeclared, HeaderSet,
+    IssuerDeclared, ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared, UpstreamTrustDeclared,
 };
 use portward_core::{
     Binding, Certificate, Hsts, Settings, Site, SiteCertificate, UpstreamTrust,
@@ -44,7 +44,7 @@ pub(super) fn binding(binding: &Binding) -> BindingDeclared {
 }
 
 pub(super) fn site(site: &Site) -> SiteDeclared {
-    let Site { id, names, upstreams, upstream_trust, force_https, hsts, certificate } = site;
+    let Site { id, names, upstreams, upstream_trust, force_https, hsts, certificate, limits, headers, preset } = site;
     SiteDeclared {
         id: id.to_string(),
         names: names.iter().map(ToString::to_string).collect(),
@@ -56,7 +56,17 @@ pub(super) fn site(site: &Site) -> SiteDeclared {
             SiteCertificate::Auto => None,
             SiteCertificate::Fixed(id) => Some(id.to_string()),
         },
+        max_body: limits.body.map(|limit| limit.to_string()),
+        response_timeout: limits.response.map(|limit| limit.to_string()),
+        idle_timeout: limits.idle.map(|limit| limit.to_string()),
+        set_headers: headers.set().iter().map(header).collect(),
+        remove_headers: headers.remove().to_vec(),
+        preset: preset.as_ref().map(ToString::to_string),
     }
+}
+
+fn header((name, value): &(String, String)) -> HeaderSet {
+    HeaderSet { name: name.clone(), value: value.clone() }
 }
 
 fn trust(trust: &UpstreamTrust) -> Option<UpstreamTrustDeclared> {

@@ -15,8 +15,8 @@ use portward_api::{
 };
 use portward_certs::dns;
 use portward_core::{
-    Binding, BindingId, CertificateId, DnsProviderId, IssuerId, Revision, Settings, Site, SiteCertificate, SiteId,
-    Timestamp, acme::Issuer,
+    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Revision, Settings, Site,
+    SiteCertificate, SiteId, SiteLimits, Timestamp, acme::Issuer,
 };
 use portward_store::{
     change::{Change, Expected},
@@ -428,7 +428,8 @@ pub(super) fn issuer(declared: &IssuerDeclared) -> Result<(Issuer, Option<Secret
 }
 
 fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
-    let SiteDeclared { id, names, upstreams, upstream_trust, force_https, hsts, certificate } = declared;
+    let SiteDeclared { id, names, upstreams, upstream_trust, force_https, hsts, certificate, .. } = declared;
+    let SiteDeclared { max_body, response_timeout, idle_timeout, set_headers, remove_headers, preset, .. } = declared;
     let trust = match upstream_trust {
         None => UpstreamTrustInput::System,
         Some(trust) => match (&trust.authorities, &trust.pin, trust.danger_insecure) {
@@ -441,6 +442,8 @@ fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
             }
         },
     };
+    let mut limits = SiteLimits::default();
+    sites::input::limits(&mut limits, [max_body, response_timeout, idle_timeout].map(Option::as_deref))?;
     Ok(Site {
         id: SiteId::parse(id).map_err(|error| AppError::invalid("id", &error))?,
         names: sites::input::names(names)?,
@@ -452,6 +455,9 @@ fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
             None => SiteCertificate::Auto,
             Some(text) => sites::input::certificate(text, after)?,
         },
+        limits,
+        headers: sites::input::headers(Some(set_headers), Some(remove_headers), &HeaderRules::default())?,
+        preset: preset.as_deref().map(sites::input::preset_name).transpose()?,
     })
 }
 

@@ -21,6 +21,12 @@ fn site_declared(id: &str, name: &str) -> SiteDeclared {
         force_https: None,
         hsts: None,
         certificate: None,
+        max_body: None,
+        response_timeout: None,
+        idle_timeout: None,
+        set_headers: Vec::new(),
+        remove_headers: Vec::new(),
+        preset: None,
     }
 }
 

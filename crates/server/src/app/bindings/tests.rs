@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use portward_core::Revision;
+
 use super::*;
 use crate::fixture::{Fixture, binding, bundle, by, import};
 
@@ -11,7 +13,7 @@ async fn a_binding_is_bound_when_it_is_added_and_gone_when_it_is_removed() {
     let added = fixture.app.add_binding(&by(), &binding("http://127.0.0.1:0"), Apply::Now).await.unwrap();
     assert!(added.view.bound, "{added:?}");
     assert_eq!(fixture.app.list_bindings(&by()), std::slice::from_ref(&added.view));
-    assert_eq!(fixture.app.show_binding(&by(), "http-0").unwrap(), added);
+    assert_eq!(fixture.app.show_binding(&by(), "http-0").unwrap(), *added);
     let address = fixture.served.now().bindings[0].result.clone().unwrap();
     std::net::TcpStream::connect(address).unwrap();
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use portward_api::{CertificateImport, CertificateOutcome, CertificateTaken, FindingView};
+use portward_api::{Changed, CertificateImport, CertificateOutcome, CertificateTaken, FindingView};
 use portward_certs::{Allow, Bundle, Input, Password, ReadError, check, read};
-use portward_core::{CertificateId, HostPattern, Management, Source, VersionNumber};
+use portward_core::{CertificateId, HostPattern, Management, NewWay, Source, VersionNumber};
 use portward_store::{
     change::NewVersion,
     desired::{Desired, StoredCertificate},
@@ -12,7 +12,14 @@ use portward_store::{
 };
 
 use super::{find, fixed_sites, lost_names, name_lost, new_id, view, warning};
-use crate::app::{Allowed, App, AppError, Apply, Precondition, Revised, error::finding_view, new_key_id, right};
+use crate::app::{
+    Allowed, App, AppError, Apply, Draft, Precondition, Revised,
+    error::finding_view,
+    new_key_id, right,
+    safely::Safety,
+    trial::{Demand, trials_of_portal},
+    ways_in::portal_certificates,
+};
 
 /// Is where an imported certificate goes.
 enum Target<'a> {
@@ -34,7 +41,7 @@ impl App {
         input: CertificateImport,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Revised<CertificateTaken>, AppError> {
+    ) -> Result<Changed<Revised<CertificateTaken>>, AppError> {
         let (bundle, input) = read_files(input).await?;
         let now = self.now();
         let deciding = self.decide().await;
@@ -81,47 +88,70 @@ impl App {
                 ));
                 let Revised { view: certificate, revision } = self.revised(stored, &desired)?;
                 let taken = CertificateTaken { certificate, outcome: CertificateOutcome::Unchanged, findings };
-                return Ok(Revised { view: taken, revision });
+                return Ok(Revised { view: taken, revision }.into());
             }
         };
         let certificate = view::of_bundle(&id, &name, number, Source::Imported, &bundle, &desired, now);
         let taken = CertificateTaken { certificate, outcome, findings };
         if apply == Apply::DryRun {
-            return Ok(Revised { view: taken, revision: None });
+            return Ok(Revised { view: taken, revision: None }.into());
         }
 
         let what = format!("import certificate {id} version {number}, thumbprint {}", bundle.facts.thumbprint);
         let mut change = self.change(by, what);
-        let sealer = self.sealer(&desired)?;
+        let before = match &target {
+            Target::Version(stored) => Some(*stored),
+            Target::New(..) | Target::Present(_) => None,
+        };
+        self.put_imported(&mut change, before, &id, &name, bundle, &desired)?;
+        let presented = before.is_some() && portal_certificates(&desired, now).contains(&id);
+        let safety = Safety::by(if presented { NewWay::Https } else { NewWay::Any });
+        let made = self
+            .make_safely(change, deciding, apply, safety, |served| {
+                Ok(if presented { trials_of_portal(served, Some(&id), Demand::Ours) } else { Vec::new() })
+            })
+            .await?;
+        let revised = Revised { view: taken, revision: Some(made.revision) };
+        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+    }
+
+    /// Writes what was read as a certificate of its own, or as a version of one that is there.
+    pub(in crate::app) fn put_imported(
+        &self,
+        change: &mut Draft,
+        before: Option<&StoredCertificate>,
+        id: &CertificateId,
+        name: &str,
+        bundle: Bundle,
+        desired: &Desired,
+    ) -> Result<(), AppError> {
+        let sealer = self.sealer(desired)?;
         let secret = Secret::copy_of(bundle.key.as_pkcs8_der());
         let version = NewVersion {
             source: Source::Imported,
-            added: now,
+            added: self.now(),
             chain: bundle.chain,
             facts: Arc::new(bundle.facts),
             key: new_key_id()?,
             private_key: &secret,
         };
-        match &target {
-            Target::Version(stored) => {
+        match before {
+            Some(stored) => {
                 change.add_version(stored, version, &sealer);
                 if name != stored.value.name {
-                    change.edit_certificate(stored, &name, &stored.value.management);
+                    change.edit_certificate(stored, name, &stored.value.management);
                 }
             }
-            _ => {
-                change.add_certificate(&id, &name, Management::Unmanaged, version, &sealer);
+            None => {
+                change.add_certificate(id, name, Management::Unmanaged, version, &sealer);
             }
         }
-        let revision = self.commit(change).await?;
-        drop(deciding);
-        self.in_effect(revision).await?;
-        Ok(Revised { view: taken, revision: Some(revision) })
+        Ok(())
     }
 }
 
 /// Reads the files where blocking is allowed: key derivation can take a second.
-async fn read_files(input: CertificateImport) -> Result<(Bundle, CertificateImport), AppError> {
+pub(in crate::app) async fn read_files(input: CertificateImport) -> Result<(Bundle, CertificateImport), AppError> {
     if input.files.is_empty() {
         return Err(AppError::refused("invalid-value", "files: give at least one file"));
     }

@@ -8,7 +8,7 @@ use portward_certs::{Input, read};
 use super::*;
 use crate::fixture::{Fixture, binding, bundle, bundle_at, by, import, now, site};
 
-async fn take(fixture: &Fixture, input: CertificateImport) -> Result<Revised<CertificateTaken>, AppError> {
+async fn take(fixture: &Fixture, input: CertificateImport) -> Result<Changed<Revised<CertificateTaken>>, AppError> {
     fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await
 }
 
@@ -52,7 +52,7 @@ async fn versions_come_and_go_and_the_id_stays() {
     assert_eq!(fixture.audited().await, 3);
 }
 
-async fn roll_back(fixture: &Fixture) -> Result<Revised<CertificateTaken>, AppError> {
+async fn roll_back(fixture: &Fixture) -> Result<Changed<Revised<CertificateTaken>>, AppError> {
     let input = CertificateRollback::default();
     fixture.app.roll_back_certificate(&by(), "shop-test", &input, Precondition::None, Apply::Now).await
 }
@@ -138,7 +138,7 @@ async fn a_certificate_in_use_stays() {
     assert_eq!(remove(&fixture).await.unwrap_err().status(), 404);
 }
 
-async fn remove(fixture: &Fixture) -> Result<Removed, AppError> {
+async fn remove(fixture: &Fixture) -> Result<Changed<Removed>, AppError> {
     fixture.app.remove_certificate(&by(), "shop-test", Precondition::None, Apply::Now).await
 }
 

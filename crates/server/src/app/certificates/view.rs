@@ -10,8 +10,20 @@ use portward_core::{
 };
 use portward_store::desired::{Desired, StoredCertificate};
 
+use super::{Usage, Uses};
+
 /// The view of a certificate; none if it has no version that can be read.
 pub(in crate::app) fn view(stored: &StoredCertificate, desired: &Desired, now: Timestamp) -> Option<CertificateView> {
+    view_used(stored, desired, &Usage::of(desired, now), now)
+}
+
+/// The same, where it is known already who uses what.
+pub(in crate::app) fn view_used(
+    stored: &StoredCertificate,
+    desired: &Desired,
+    usage: &Usage,
+    now: Timestamp,
+) -> Option<CertificateView> {
     let certificate = &stored.value;
     let version: &Arc<CertificateVersion> = certificate.current_version()?;
     let head = Head {
@@ -21,10 +33,11 @@ pub(in crate::app) fn view(stored: &StoredCertificate, desired: &Desired, now: T
         management: certificate.management.clone(),
         version: version.number,
     };
-    Some(of_parts(head, &version.chain, &version.facts, desired.settings.warning, now))
+    let view = of_parts(head, &version.chain, &version.facts, desired.settings.warning, now);
+    Some(with_users(view, usage.get(&certificate.id)))
 }
 
-/// The view of a certificate that is about to be stored.
+/// The view of a certificate that is about to be stored; who uses it is told as it is before.
 pub(in crate::app) fn of_bundle(
     id: &CertificateId,
     name: &str,
@@ -35,7 +48,14 @@ pub(in crate::app) fn of_bundle(
     now: Timestamp,
 ) -> CertificateView {
     let head = Head { id, name, source, management: Management::Unmanaged, version };
-    of_parts(head, &bundle.chain, &bundle.facts, desired.settings.warning, now)
+    let view = of_parts(head, &bundle.chain, &bundle.facts, desired.settings.warning, now);
+    with_users(view, Usage::of(desired, now).get(id))
+}
+
+fn with_users(view: CertificateView, uses: Option<&Uses>) -> CertificateView {
+    let sites = uses.map(|uses| uses.sites.iter().map(ToString::to_string).collect()).unwrap_or_default();
+    let bindings = uses.map(|uses| uses.bindings.iter().map(ToString::to_string).collect()).unwrap_or_default();
+    CertificateView { sites, bindings, ..view }
 }
 
 /// The views of all versions of a certificate, oldest first.
@@ -80,6 +100,8 @@ fn of_parts(head: Head<'_>, chain: &Chain, facts: &LeafFacts, warn: WarningPolic
         chain: links(chain, facts),
         version: head.version.0,
         status: facts.validity.status(now, warn).to_string(),
+        sites: Vec::new(),
+        bindings: Vec::new(),
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use portward_api::UpstreamTrustInput;
-use portward_core::{ForceHttps, HostPattern, Hsts, SiteCertificate, Thumbprint, Upstream, UpstreamTrust};
+use portward_api::{HeaderSet, UpstreamTrustInput};
+use portward_core::{
+    BodyLimit, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, SiteCertificate, SiteLimits, Thumbprint, Upstream,
+    UpstreamTrust, WaitLimit,
+};
 use portward_store::desired::Desired;
 use rustls::{
     RootCertStore,
@@ -51,6 +54,39 @@ pub(in crate::app) fn force_https(text: &str) -> Result<ForceHttps, AppError> {
 
 pub(in crate::app) fn hsts(text: &str) -> Result<Hsts, AppError> {
     Hsts::parse(text).map_err(|error| AppError::invalid("hsts", &error))
+}
+
+/// The largest body, and the times for a response and between pieces; what is not said stays as it is.
+pub(in crate::app) fn limits(limits: &mut SiteLimits, [body, response, idle]: [Option<&str>; 3]) -> Result<(), AppError> {
+    if let Some(text) = body {
+        limits.body = BodyLimit::parse(text).map_err(|error| AppError::invalid("max_body", &error))?;
+    }
+    if let Some(text) = response {
+        limits.response = WaitLimit::parse(text).map_err(|error| AppError::invalid("response_timeout", &error))?;
+    }
+    if let Some(text) = idle {
+        limits.idle = WaitLimit::parse(text).map_err(|error| AppError::invalid("idle_timeout", &error))?;
+    }
+    Ok(())
+}
+
+/// Headers to set and to remove; what is not said stays as in `before`.
+pub(in crate::app) fn headers(
+    set: Option<&[HeaderSet]>,
+    remove: Option<&[String]>,
+    before: &HeaderRules,
+) -> Result<HeaderRules, AppError> {
+    let set = match set {
+        Some(set) => set.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+        None => before.set().to_vec(),
+    };
+    let remove = remove.map_or_else(|| before.remove().to_vec(), <[String]>::to_vec);
+    HeaderRules::new(set, remove).map_err(|error| AppError::invalid("headers", &error))
+}
+
+/// The name of a preset, be it known here or not.
+pub(in crate::app) fn preset_name(text: &str) -> Result<PresetId, AppError> {
+    PresetId::parse(text).map_err(|error| AppError::invalid("preset", &error))
 }
 
 /// `auto`, or the id of a certificate that there is.

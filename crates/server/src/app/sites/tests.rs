@@ -55,6 +55,14 @@ async fn what_makes_no_sense_is_refused_and_names_the_field() {
         (SiteCreate { force_https: some("on"), ..base() }, "invalid-value", "force_https: "),
         (SiteCreate { hsts: some("on"), ..base() }, "invalid-value", "hsts: "),
         (SiteCreate { certificate: some("none"), ..base() }, "not-found", "certificate \"none\""),
+        (SiteCreate { max_body: some("much"), ..base() }, "invalid-value", "max_body: "),
+        (SiteCreate { response_timeout: some("0"), ..base() }, "invalid-value", "response_timeout: "),
+        (SiteCreate { idle_timeout: some("long"), ..base() }, "invalid-value", "idle_timeout: "),
+        (
+            SiteCreate { remove_headers: Some(vec!["Host".to_owned()]), ..base() },
+            "invalid-value",
+            "headers: Host belongs",
+        ),
         (
             SiteCreate { upstream_trust: Some(UpstreamTrustInput::DangerInsecure), ..base() },
             "upstream-trust-without-https",
@@ -108,7 +116,7 @@ async fn a_certificate_that_does_not_cover_the_names_is_refused() {
     let fixture = Fixture::start().await;
     let input = import(&bundle(&["shop.test"], 90), None);
     let taken = fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
-    let certificate = Some(taken.view.certificate.id);
+    let certificate = Some(taken.view.certificate.id.clone());
     let bad = SiteCreate { certificate: certificate.clone(), ..site(&["shop.test", "a.shop.test"]) };
     let error = fixture.app.add_site(&by(), &bad, Apply::Now).await.unwrap_err();
     assert_eq!(error.code(), "certificate-names");

@@ -13,9 +13,10 @@ use super::{
     super::{
         answer,
         chain::{self, Piece},
+        equivalents::{self, DifferenceLine, Equivalents},
         frame::{Frame, Nav},
         rail::standing,
-        view::{Mark, When, absolute, counted, in_fours, sentence_case, upcoming},
+        view::{Mark, Spoken, When, absolute, counted, in_fours, sentence_case, spoken, upcoming},
         visit::Visit,
     },
     row::issued_by,
@@ -48,6 +49,7 @@ struct DetailPage {
     may_export: bool,
     /// Whether a CA that was asked issued the version that is served.
     is_issued: bool,
+    equivalents: Equivalents,
 }
 
 /// Is what was not done.
@@ -68,7 +70,6 @@ struct Version {
     expires: When,
     mark: Mark,
     word: &'static str,
-    names: usize,
     thumbprint: String,
 }
 
@@ -97,7 +98,7 @@ struct Tried {
 
 struct Failure {
     cause: String,
-    remedy: String,
+    remedy: Vec<Spoken>,
     attempt: String,
     next: Option<String>,
 }
@@ -141,6 +142,7 @@ async fn page<R: Right>(visit: &Visit<R>, id: &str, refused: Option<Refused>) ->
     let is_whole = version.facts.self_signed || !version.chain.intermediates.is_empty() || version.chain.root.is_some();
     let uses = found.uses.cloned().unwrap_or_default();
     Ok(DetailPage {
+        equivalents: equivalents::certificates::certificate(&shown.id, shown.managed),
         frame: visit.frame(Nav::Certificates, shown.name.clone()),
         id: shown.id,
         name: shown.name,
@@ -203,7 +205,6 @@ fn versions_shown(versions: &[CertificateVersionView], now: Timestamp) -> Vec<Ve
             expires: moment(&version.not_after, now),
             mark,
             word,
-            names: version.names.len(),
             thumbprint: format!("{}…", in_fours(&digits)),
         }
     };
@@ -258,7 +259,7 @@ fn failure(renewal: &RenewalView, now: Timestamp) -> Option<Failure> {
     let next = renewal.next_renewal.as_ref().and_then(|next| Timestamp::parse(next).ok());
     Some(Failure {
         cause: cause.clone(),
-        remedy: remedy.clone(),
+        remedy: spoken(remedy),
         attempt: attempt.id.clone(),
         next: next.map(|next| upcoming(next, now)),
     })

@@ -32,12 +32,22 @@ pub(in crate::portal) struct Upload {
 }
 
 impl Uploads {
-    /// Keeps one, and names it.
-    pub(in crate::portal) fn keep(&self, actor: &Actor, upload: Upload, now: Timestamp) -> Result<String, AppError> {
-        let id = random_hex::<16>()?;
+    /// Keeps one, and names it; one that has a name of that actor's keeps it.
+    pub(in crate::portal) fn keep(
+        &self,
+        actor: &Actor,
+        name: Option<&str>,
+        upload: Upload,
+        now: Timestamp,
+    ) -> Result<String, AppError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, kept| is_fresh(kept, now));
-        while kept.len() >= MOST_KEPT {
+        let own = name.filter(|name| kept.get(*name).is_some_and(|kept| kept.actor == actor.to_string()));
+        let id = match own {
+            Some(own) => own.to_owned(),
+            None => random_hex::<16>()?,
+        };
+        while kept.len() >= MOST_KEPT && !kept.contains_key(&id) {
             let oldest = kept.iter().min_by_key(|(_, kept)| kept.since).map(|(id, _)| id.clone());
             let Some(oldest) = oldest else { break };
             kept.remove(&oldest);
@@ -83,16 +93,18 @@ mod tests {
     fn an_upload_is_there_for_whoever_gave_it_and_not_for_long() {
         let uploads = Uploads::default();
         let (ada, bob) = (Actor::portward("ada"), Actor::portward("bob"));
-        let id = uploads.keep(&ada, Upload::default(), now()).unwrap();
+        let id = uploads.keep(&ada, None, Upload::default(), now()).unwrap();
+        assert_eq!(uploads.keep(&ada, Some(&id), Upload::default(), now()).unwrap(), id);
+        assert_ne!(uploads.keep(&bob, Some(&id), Upload::default(), now()).unwrap(), id);
         assert!(uploads.get(&ada, &id, now()).is_some());
         assert!(uploads.get(&bob, &id, now()).is_none());
         uploads.forget(&bob, &id);
         assert!(uploads.get(&ada, &id, now().plus(KEPT_FOR - Duration::from_secs(1))).is_some());
         assert!(uploads.get(&ada, &id, now().plus(KEPT_FOR)).is_none());
-        let first = uploads.keep(&ada, Upload::default(), now()).unwrap();
+        let first = uploads.keep(&ada, None, Upload::default(), now()).unwrap();
         let later = now().plus(Duration::from_secs(1));
         for _ in 0..MOST_KEPT {
-            uploads.keep(&ada, Upload::default(), later).unwrap();
+            uploads.keep(&ada, None, Upload::default(), later).unwrap();
         }
         assert!(uploads.get(&ada, &first, later).is_none());
         assert_eq!(uploads.kept.lock().unwrap().len(), MOST_KEPT);

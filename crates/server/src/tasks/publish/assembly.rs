@@ -220,6 +220,8 @@ impl<'a> Assembly<'a> {
                 force_https,
                 hsts: site.hsts,
                 certificate,
+                limits: site.limits,
+                headers: (!site.headers.is_empty()).then(|| Arc::new(site.headers.clone())),
             });
             for name in &site.names {
                 if let Some(first) = map.at(name).map(|first| first.id.clone()) {

@@ -18,6 +18,7 @@ fn way(host: &str) -> Way {
         client: "192.0.2.7".parse().ok(),
         host: Some(Host::parse(host).unwrap()),
         port: Some(443),
+        bound: None,
     }
 }
 

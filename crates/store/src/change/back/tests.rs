@@ -57,7 +57,9 @@ async fn nobody_goes_back_over_a_later_change() {
     change.put_binding(&sample::binding("b2", "http://[::]:82"), Expected::Any);
     commit(&store, change).await.unwrap();
     let refused = back(&store, &added).await;
-    assert!(matches!(refused, Err(GoBackError::Commit(CommitError::Conflict { key, .. })) if key.as_str() == "bindings/b2"));
+    assert!(
+        matches!(refused, Err(GoBackError::Commit(CommitError::Conflict { key, .. })) if key.as_str() == "bindings/b2")
+    );
     assert_eq!(read(&store).await.bindings.len(), 2, "nothing is half done");
 }
 
@@ -124,11 +126,16 @@ async fn what_waits_to_be_confirmed_is_stored_with_what_it_replaces() {
         within: ConfirmWithin::USUAL,
         permission: Permission::BindingChange,
         way: NewWay::Https,
+        retires: vec![sample::binding("b2", "http://[::]:81").id],
     });
     let removed = commit_keeping(&store, change).await.unwrap();
     let waiting = confirmation(&store, &id).await.unwrap().unwrap();
     assert_eq!((waiting.revision, waiting.what.as_str(), waiting.way), (removed.revision, "remove b1", NewWay::Https));
-    assert_eq!(waiting.before, removed.before);
+    assert_eq!((&waiting.before, waiting.retires.len()), (&removed.before, 1));
+    let mut other = sample::change("edit b1");
+    other.put_binding(&binding, Expected::Any);
+    assert_eq!(waiting.before.collides_with(&other).map(Key::as_str), Some("bindings/b1"));
+    assert_eq!(waiting.before.collides_with(&sample::change("nothing")), None);
     assert!(!waiting.is_over(sample::at()) && waiting.is_over(sample::at().plus(ConfirmWithin::USUAL.duration())));
 
     let mut change = sample::change("go back");

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use portward_core::{BindingId, Host, Hsts, SiteId, Source, Upstream, UpstreamTrust};
+use portward_core::{BindingId, HeaderRules, Host, Hsts, SiteId, SiteLimits, Source, Upstream, UpstreamTrust};
 use portward_proxy::Snapshot;
 use portward_store::{
     Key, Revision,
@@ -55,6 +55,9 @@ impl Wanted {
             force_https: None,
             hsts: Hsts::Off,
             certificate: SiteCertificate::Auto,
+            limits: SiteLimits::default(),
+            headers: HeaderRules::default(),
+            preset: None,
         };
         edit(&mut site);
         self.change(|change| change.put_site(&site, Expected::Absent)).await

@@ -1,0 +1,65 @@
+//! A change that is being put together, with what one needs to make it and to take it back.
+
+use std::ops::{Deref, DerefMut};
+
+use portward_core::{Permission, Timestamp};
+use portward_store::change::Change;
+
+use super::undo::Undo;
+
+/// Is a change of somebody who may make it.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    change: Change,
+    what: String,
+    /// None for what nobody takes back.
+    permission: Option<Permission>,
+}
+
+impl Draft {
+    pub(super) fn new(change: Change, what: String, permission: Permission) -> Self {
+        Self { change, what, permission: Some(permission) }
+    }
+
+    /// The change as far as it has come.
+    pub(super) fn change(&self) -> &Change {
+        &self.change
+    }
+
+    /// What it is, as in the audit.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What one needs to make it; none for what nobody takes back.
+    pub(super) fn permission(&self) -> Option<Permission> {
+        self.permission
+    }
+
+    /// The change, and what is remembered of it to undo it; none for what nobody takes back.
+    pub(super) fn into_parts(self, now: Timestamp) -> (Change, Option<Undo>) {
+        let Self { change, what, permission } = self;
+        (change, permission.map(|permission| Undo { what, permission, made: now }))
+    }
+}
+
+impl Deref for Draft {
+    type Target = Change;
+
+    fn deref(&self) -> &Change {
+        &self.change
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut Change {
+        &mut self.change
+    }
+}
+
+/// Nobody takes it back.
+impl From<Change> for Draft {
+    fn from(change: Change) -> Self {
+        Self { change, what: String::new(), permission: None }
+    }
+}

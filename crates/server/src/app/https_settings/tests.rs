@@ -1,0 +1,114 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+use std::net::TcpListener;
+
+use portward_certs::Bundle;
+
+use super::*;
+use crate::{
+    app::{Apply, Precondition},
+    fixture::{Fixture, binding, bundle, by, import, portal, within_a_minute},
+};
+
+async fn front() -> Fixture {
+    let fixture = Fixture::start().await;
+    let input = import(&bundle(&["front.test"], 90), None);
+    fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    fixture.app.add_site(&by(), &portal(&["front.test"]), Apply::Now).await.unwrap();
+    fixture
+}
+
+fn files(bundle: &Bundle) -> Option<CertificateFiles> {
+    let CertificateImport { files, password, .. } = import(bundle, None);
+    Some(CertificateFiles { files, password })
+}
+
+/// A port that nothing listens on, a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn ports(fixture: &Fixture) -> Vec<u16> {
+    let served = fixture.served.now();
+    served.desired.bindings.iter().map(|stored| stored.value.address.port()).collect()
+}
+
+#[tokio::test]
+async fn an_uploaded_certificate_takes_the_place_of_the_one_that_is_presented() {
+    let fixture = front().await;
+    let other = bundle(&["front.test", "other.test"], 80);
+    let input = HttpsSettingsInput { certificate: files(&other), ..HttpsSettingsInput::default() };
+    let changed = fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap();
+    let presented = changed.certificate.as_ref().unwrap();
+    assert_eq!((presented.id.as_str(), presented.version), ("front-test", 2));
+    assert_eq!(presented.thumbprint, other.facts.thumbprint.to_string());
+    assert_eq!((changed.host.as_str(), changed.force_https.as_deref()), ("front.test", Some("off")));
+}
+
+#[tokio::test]
+async fn certificate_port_and_redirect_are_one_change_that_is_kept_or_goes_back() {
+    let fixture = front().await;
+    let port = free_port();
+    let input = || HttpsSettingsInput {
+        certificate: files(&bundle(&["front.test"], 80)),
+        port: Some(port),
+        force_https: Some(ForceHttps::Browsers),
+    };
+    let before = fixture.stored().await;
+    let changed = fixture.app.change_https_settings(&by(), input(), within_a_minute()).await.unwrap();
+    let waiting = changed.confirmation.clone().unwrap();
+    assert_eq!(waiting.way, format!("https:{port}"));
+    assert_eq!(ports(&fixture), [0, port], "the old port goes on answering until it is confirmed");
+    fixture.app.go_back(&by(), &waiting.id).await.unwrap();
+    let back = fixture.stored().await;
+    assert_eq!(
+        (back.bindings.len(), &back.sites[0].value, &back.certificates[0].value),
+        (1, &before.sites[0].value, &before.certificates[0].value)
+    );
+
+    let changed = fixture.app.change_https_settings(&by(), input(), within_a_minute()).await.unwrap();
+    fixture.app.keep(&by(), &changed.confirmation.as_ref().unwrap().id, None).await.unwrap();
+    assert_eq!(ports(&fixture), [port]);
+    let shown = fixture.app.show_https_settings(&by());
+    assert_eq!((shown.port, shown.force_https.as_deref()), (Some(port), Some("browsers")));
+}
+
+#[tokio::test]
+async fn without_a_confirmation_the_new_port_takes_the_place_of_the_old_one_once_it_was_tried() {
+    let fixture = front().await;
+    let port = free_port();
+    let input = HttpsSettingsInput { port: Some(port), ..HttpsSettingsInput::default() };
+    fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap();
+    assert_eq!(ports(&fixture), [port]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_changes_nothing() {
+    let fixture = front().await;
+    let before = fixture.stored().await.revision;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().port();
+    let with_port = |port| HttpsSettingsInput { port: Some(port), ..HttpsSettingsInput::default() };
+    let expired = crate::fixture::bundle_at(&["front.test"], 10, portward_core::Timestamp::EPOCH);
+    let with_files = HttpsSettingsInput { certificate: files(&expired), ..HttpsSettingsInput::default() };
+    for (input, code) in [(with_port(taken), "port-taken"), (with_port(0), "invalid-value"), (with_files, "expired")] {
+        let error = fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap_err();
+        assert_eq!((error.status().as_u16(), error.code()), (422, code), "{error}");
+    }
+    assert_eq!(fixture.stored().await.revision, before);
+}
+
+#[tokio::test]
+async fn a_first_certificate_and_port_open_the_door() {
+    let fixture = Fixture::start().await;
+    let input = HttpsSettingsInput {
+        certificate: files(&bundle(&["front.test"], 90)),
+        port: Some(free_port()),
+        ..HttpsSettingsInput::default()
+    };
+    let changed = fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap();
+    assert_eq!(changed.certificate.as_ref().map(|shown| shown.id.as_str()), Some("front-test"));
+    let input = HttpsSettingsInput { force_https: Some(ForceHttps::All), ..HttpsSettingsInput::default() };
+    let error = fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap_err();
+    assert_eq!(error.code(), "no-portal-site");
+}

@@ -1,0 +1,145 @@
+//! Undoing a change: what it replaced is put back, as long as nobody changed it since.
+//!
+//! What the last changes replaced is kept in memory for a while; private keys in it are sealed as in the store.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::StatusCode;
+use portward_api::Answered;
+use portward_core::{Permission, Revision, Timestamp};
+use portward_store::change::{Before, Change, CommitError, Committed, GoBackError, go_back};
+
+use super::{Actor, Allowed, App, AppError, right, sites};
+
+/// Keeps what the last changes replaced.
+#[derive(Debug, Default)]
+pub(super) struct Undos {
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+/// Is what is remembered of a change, to undo it.
+#[derive(Clone, Debug)]
+pub(super) struct Undo {
+    /// What it was, as in the audit.
+    pub(super) what: String,
+    /// What one needs to undo it: what one needed to make it.
+    pub(super) permission: Permission,
+    /// When it was made.
+    pub(super) made: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    undo: Undo,
+    revision: Revision,
+    before: Before,
+}
+
+impl Undos {
+    /// Keeps what a change replaced, if one can go back from it at all.
+    pub(super) fn keep(&self, undo: Undo, committed: &Committed) {
+        if !committed.before.is_for_back() {
+            return;
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = undo.made;
+        kept.push_back(Kept { undo, revision: committed.revision, before: committed.before.clone() });
+        let mut bytes: usize = kept.iter().map(|kept| kept.before.bytes()).sum();
+        while let Some(oldest) = kept.front() {
+            if now.since(oldest.undo.made) <= UNDO_WITHIN && kept.len() <= MOST && bytes <= MOST_BYTES {
+                break;
+            }
+            bytes -= oldest.before.bytes();
+            kept.pop_front();
+        }
+    }
+
+    fn find(&self, revision: Revision, now: Timestamp) -> Option<Kept> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.iter().find(|kept| kept.revision == revision && now.since(kept.undo.made) <= UNDO_WITHIN);
+        found.cloned()
+    }
+
+    fn forget(&self, revision: Revision) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).retain(|kept| kept.revision != revision);
+    }
+}
+
+impl App {
+    /// Whether a change can be undone by somebody.
+    pub(crate) fn can_undo(&self, actor: &Actor, revision: Revision) -> bool {
+        let kept = self.undos.find(revision, self.now());
+        kept.is_some_and(|kept| actor.holds(kept.undo.permission))
+    }
+
+    /// Puts back what a change replaced, in one change of its own.
+    pub(crate) async fn undo(&self, by: &Allowed<right::View>, revision: u64) -> Result<Answered, AppError> {
+        let revision = Revision(revision);
+        let kept = self.undos.find(revision, self.now()).ok_or_else(|| {
+            let message = format!(
+                "revision {revision} cannot be undone: a change can be for {} minutes, by the server that made it; portward audit list shows what it was",
+                UNDO_WITHIN.as_secs() / 60
+            );
+            AppError::new(StatusCode::NOT_FOUND, "not-found", message)
+        })?;
+        by.actor().demand(kept.undo.permission)?;
+        let deciding = self.decide().await;
+        let what = &kept.undo.what;
+        let audit = format!("go back to before revision {revision} ({what})");
+        let change = self.change_of(by.actor(), audit);
+        let back = self.put_back(change, &kept.before, revision, what).await?;
+        drop(deciding);
+        self.undos.forget(revision);
+        self.in_effect(back).await?;
+        Ok(Answered {
+            change: revision.0,
+            what: what.clone(),
+            kept: false,
+            revision: back.0,
+            message: format!("what was there before revision {revision} is served again"),
+        })
+    }
+
+    /// Goes back from a change, with a change that may have more in it; what contradicts it is refused.
+    pub(super) async fn put_back(
+        &self,
+        change: Change,
+        before: &Before,
+        made: Revision,
+        what: &str,
+    ) -> Result<Revision, AppError> {
+        self.refuse_at_the_end()?;
+        let desired = self.desired().await?;
+        for site in before.sites() {
+            sites::check_names(&site, &desired)?;
+        }
+        let refused = |reason: String| {
+            AppError::conflict(
+                "cannot-go-back",
+                format!("there is no way back to before revision {made} ({what}): {reason}. Nothing was changed"),
+            )
+        };
+        match go_back(&*self.parts.store, change, before, made).await {
+            Ok(committed) => Ok(committed.revision),
+            Err(GoBackError::Commit(CommitError::Store(error))) => Err(error.into()),
+            Err(GoBackError::Commit(CommitError::Conflict { key, .. })) => {
+                Err(refused(format!("\"{key}\" was changed since")))
+            }
+            Err(error) => Err(refused(error.to_string())),
+        }
+    }
+}
+
+/// How long a change can be undone.
+pub(crate) const UNDO_WITHIN: Duration = Duration::from_secs(600);
+/// More changes than that are not looked back on in ten minutes.
+const MOST: usize = 200;
+/// A handful of removed certificates with all their versions.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

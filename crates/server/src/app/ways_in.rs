@@ -1,0 +1,130 @@
+//! The ways in to the portal: its sites, its name, its https binding, and what is presented there.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use portward_core::{
+    Binding, CertificateId, Host, HostName, HostPattern, LeafFacts, Scheme, Site, SiteCertificate, Timestamp,
+    preference,
+};
+use portward_store::desired::{Desired, Stored, StoredCertificate};
+
+use crate::served::ServedState;
+
+/// The sites that lead to the portal.
+pub(crate) fn portal_sites(desired: &Desired) -> impl Iterator<Item = &Stored<Site>> {
+    desired.sites.iter().filter(|stored| stored.value.is_portal())
+}
+
+/// The name by which the portal is known: one that its sites have, else one that its certificate has.
+pub(crate) fn portal_host(desired: &Desired) -> Host {
+    let exact = |pattern: &HostPattern| match pattern {
+        HostPattern::Exact(host) => Some(host.clone()),
+        HostPattern::Wildcard(_) | HostPattern::Any => None,
+    };
+    let of_sites = portal_sites(desired).flat_map(|stored| &stored.value.names).find_map(exact);
+    let of_certificate = || {
+        let ours = desired.settings.letsencrypt.as_ref();
+        let default = https_binding(desired).and_then(|binding| binding.value.default_certificate.as_ref());
+        let facts = facts(desired.certificate(ours.or(default)?)?)?;
+        let hosts: Vec<Host> = facts.names.iter().filter_map(exact).collect();
+        // A name that others can ask for says more than this machine's own.
+        let is_own = |host: &Host| matches!(host, Host::Name(name) if name.as_str() == "localhost");
+        let name = hosts.iter().find(|host| matches!(host, Host::Name(_)) && !is_own(host));
+        name.or(hosts.first()).cloned()
+    };
+    let here = || HostName::parse("localhost").map_or(Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)), Host::Name);
+    of_sites.or_else(of_certificate).unwrap_or_else(here)
+}
+
+/// The https binding that stands for the portal: the one at port 443, else at the lowest port.
+pub(crate) fn https_binding(desired: &Desired) -> Option<&Stored<Binding>> {
+    let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+    https.min_by_key(|stored| (stored.value.address.port() != 443, stored.value.address.port()))
+}
+
+/// The certificate that is presented at a binding to clients that ask for a host.
+pub(crate) fn presented_at<'a>(
+    desired: &'a Desired,
+    binding: &Binding,
+    host: &Host,
+    now: Timestamp,
+) -> Option<&'a StoredCertificate> {
+    let pattern = HostPattern::Exact(host.clone());
+    let site = site_of(desired, host);
+    let fixed = site.and_then(|site| match &site.certificate {
+        SiteCertificate::Fixed(id) => desired.certificate(id),
+        SiteCertificate::Auto => None,
+    });
+    let best = || {
+        let covering = desired.certificates.iter().filter_map(|stored| {
+            let facts = facts(stored)?;
+            let is_exact = facts.names.contains(&pattern);
+            let covers = is_exact || facts.names.iter().any(|name| name.covers(&pattern));
+            let rank = preference(facts, facts.validity.status(now, desired.settings.warning));
+            covers.then_some(((is_exact, rank), stored))
+        });
+        covering.max_by_key(|(rank, _)| *rank).map(|(_, stored)| stored)
+    };
+    let default = || desired.certificate(binding.default_certificate.as_ref()?);
+    fixed.or_else(best).or_else(default)
+}
+
+/// The certificates that are presented where the portal is; none if no site leads to it.
+pub(crate) fn portal_certificates(desired: &Desired, now: Timestamp) -> Vec<CertificateId> {
+    if portal_sites(desired).next().is_none() {
+        return Vec::new();
+    }
+    let host = portal_host(desired);
+    let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+    let mut ids: Vec<CertificateId> =
+        https.filter_map(|stored| Some(presented_at(desired, &stored.value, &host, now)?.value.id.clone())).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+/// Where a binding can be reached from this machine: each kind of address that it takes.
+pub(crate) fn reached_at(served: &ServedState, binding: &Binding) -> Vec<SocketAddr> {
+    let Some(Ok(bound)) = served.binding(&binding.id).map(|report| &report.result) else { return Vec::new() };
+    let port = bound.port();
+    match bound.ip() {
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+        }
+        IpAddr::V4(ip) if ip.is_unspecified() => vec![(Ipv4Addr::LOCALHOST, port).into()],
+        ip => vec![(ip, port).into()],
+    }
+}
+
+/// The address of the portal over https, for a browser; none if there is no https binding.
+pub(crate) fn portal_url(served: &ServedState) -> Option<String> {
+    let binding = &https_binding(&served.desired)?.value;
+    let port = served.binding(&binding.id).and_then(|report| report.result.as_ref().ok()).map(SocketAddr::port);
+    Some(url(Scheme::Https, &portal_host(&served.desired), port.unwrap_or_else(|| binding.address.port())))
+}
+
+/// A URL without the port that its scheme has anyway.
+pub(crate) fn url(scheme: Scheme, host: &Host, port: u16) -> String {
+    if port == scheme.default_port() { format!("{scheme}://{host}/") } else { format!("{scheme}://{host}:{port}/") }
+}
+
+/// What the leaf says that a certificate presents.
+pub(crate) fn facts(stored: &StoredCertificate) -> Option<&LeafFacts> {
+    stored.value.current_version().map(|version| &*version.facts)
+}
+
+/// The site that a host leads to: by its name, by a wildcard, or the one for all hosts.
+fn site_of<'a>(desired: &'a Desired, host: &Host) -> Option<&'a Site> {
+    let wanted = HostPattern::Exact(host.clone());
+    let sites = desired.sites.iter().map(|stored| &stored.value);
+    let rank = |name: &HostPattern| match name {
+        HostPattern::Exact(_) => 2,
+        HostPattern::Wildcard(_) => 1,
+        HostPattern::Any => 0,
+    };
+    let fitting = sites.filter_map(|site| {
+        let names = site.names.iter().filter(|name| **name == HostPattern::Any || name.covers(&wanted));
+        Some((names.map(rank).max()?, site))
+    });
+    fitting.max_by_key(|(rank, _)| *rank).map(|(_, site)| site)
+}

@@ -1,0 +1,55 @@
+//! The portal in Chromium: the way of somebody who comes for the first time, and every page.
+
+mod axe;
+mod first_way;
+mod pages;
+
+use portward_testkit::{Browser, Program, StartedProgram};
+
+/// The pages of the navigation, and the forms that are reached from them.
+const PAGES: &[&str] = &[
+    "/",
+    "/bindings",
+    "/sites",
+    "/sites/new",
+    "/sites/shop-test",
+    "/sites/shop-test/headers",
+    "/sites/shop-test/limits",
+    "/sites/shop-test/traffic",
+    "/https-settings",
+    "/certificates",
+    "/certificates/first-start",
+    "/import",
+    "/request",
+    "/lets-encrypt",
+    "/issuers",
+    "/problems",
+    "/explain",
+    "/explain?host=shop.test",
+    "/audit",
+    "/users",
+    "/account",
+    "/notifications",
+    "/backup",
+    "/settings",
+    "/about",
+    "/search?q=shop",
+];
+
+/// A server with an owner and a site, and a browser in which the owner has signed in.
+fn signed_in() -> (StartedProgram, Browser) {
+    let server = Program::new().start();
+    let password = server.files().join("password");
+    std::fs::write(&password, PASSWORD).unwrap();
+    server.portward_reading(&["init", "--owner", "mara", "--password-stdin"], &password);
+    server.portward(&["site", "add", "shop.test", "--upstream", "http://127.0.0.1:9"]);
+    let browser = Browser::start();
+    browser.open(&format!("https://127.0.0.1:{}/sign-in", server.https.port()));
+    browser.fill("[name=user]", "mara");
+    browser.fill("[name=password]", PASSWORD);
+    browser.click("main form button");
+    browser.wait_for("return location.pathname === '/' && document.readyState === 'complete'");
+    (server, browser)
+}
+
+const PASSWORD: &str = "four words are better";

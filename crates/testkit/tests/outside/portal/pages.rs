@@ -1,0 +1,61 @@
+//! Every page: usable by everybody, within its policy, small, and there without script.
+
+use super::{PAGES, axe::violations, signed_in};
+
+#[test]
+fn every_page_is_usable_within_its_policy_and_small() {
+    let (server, browser) = signed_in();
+    browser.console();
+    let mut wrong = Vec::new();
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        for page in PAGES {
+            browser.open(&format!("https://127.0.0.1:{}{page}", server.https.port()));
+            let heading = browser.run("return document.querySelector('main h1')?.textContent ?? ''");
+            let heading = heading.as_str().unwrap().to_owned();
+            if heading.is_empty() || heading == "There is nothing here" {
+                wrong.push(format!("{page}: {heading:?} is its heading"));
+            }
+            wrong.extend(violations(&browser).into_iter().map(|line| format!("{page} {scheme}: {line}")));
+            let messages = browser.console();
+            let bad = messages.iter().filter(|(level, _)| level == "SEVERE");
+            wrong.extend(bad.map(|(_, message)| format!("{page}: {message}")));
+            let bytes = browser.run(
+                "const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+                 return all.map(entry => entry.transferSize).reduce((a, b) => a + b, 0)",
+            );
+            if bytes.as_u64().unwrap() > PAINT_BYTES {
+                wrong.push(format!("{page}: {bytes} bytes for its first paint"));
+            }
+            let elsewhere = browser.run(
+                "return performance.getEntriesByType('resource').map(entry => entry.name).filter(name => !name.startsWith(location.origin))",
+            );
+            if elsewhere != serde_json::json!([]) {
+                wrong.push(format!("{page}: {elsewhere} from elsewhere"));
+            }
+            let inline = browser.run("return document.querySelectorAll('[style], style, script:not([src])').length");
+            if inline != 0 {
+                wrong.push(format!("{page}: {inline} inline styles or scripts"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_page_is_wider_than_a_phone() {
+    let (server, browser) = signed_in();
+    browser.resize(390, 844);
+    let mut wide = Vec::new();
+    for page in PAGES {
+        browser.open(&format!("https://127.0.0.1:{}{page}", server.https.port()));
+        let width = browser.run("return document.documentElement.scrollWidth").as_u64().unwrap();
+        if width > 390 {
+            wide.push(format!("{page} is {width} wide"));
+        }
+    }
+    assert!(wide.is_empty(), "{}", wide.join("\n"));
+}
+
+/// What a page and all that it needs at first may have.
+const PAINT_BYTES: u64 = 100_000;
