@@ -31,6 +31,7 @@ mod status;
 mod store;
 mod token;
 mod user;
+mod whole;
 
 pub use changed::{
     Answered, Changed, ConfirmationView, Impact, ImpactSeverity, TrialOutcome, TrialStep,

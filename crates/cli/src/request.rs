@@ -83,6 +83,8 @@ pub(crate) enum Request {
     HttpsSettings(HttpsSettingsRequest),
     /// Something about changes that wait, or are taken back.
     Confirm(ConfirmRequest),
+    /// Something about the desired state as a whole.
+    DesiredState(DesiredStateRequest),
     /// Something about the settings.
     Settings(SettingsRequest),
     /// Something about the first owner.
@@ -141,6 +143,14 @@ impl Task {
                 let (request, server, output) = ConfirmRequest::parse_undo(args);
                 (Request::Confirm(request), server, output)
             }
+            Command::Apply(args) => {
+                let (request, server, output) = DesiredStateRequest::apply(args);
+                (Request::DesiredState(request), server, output)
+            }
+            Command::Export(args) => {
+                let (request, server, output) = DesiredStateRequest::export(args);
+                (Request::DesiredState(request), server, output)
+            }
             Command::Settings(command) => {
                 let (request, server, output) = SettingsRequest::parse(command)?;
                 (Request::Settings(request), server, output)
@@ -196,6 +206,7 @@ impl Request {
                 Self::Import(request) => request.run(&client, terminal).await,
                 Self::HttpsSettings(request) => request.run(&client, terminal).await,
                 Self::Confirm(request) => request.run(&client, terminal).await,
+                Self::DesiredState(request) => request.run(&client, terminal).await,
                 Self::Settings(request) => request.run(&client, terminal).await,
                 Self::Access(request) => request.run(&target, &client, terminal).await,
                 Self::User(request) => request.run(&client, terminal).await,

@@ -30,6 +30,7 @@ mod problems;
 mod rail;
 mod request;
 mod search;
+mod settings;
 mod slip;
 mod toast;
 mod view;
@@ -108,6 +109,11 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/notifications/{id}", notifications::edit)
         .page(M::POST, "/notifications/{id}/test", notifications::test)
         .page(M::POST, "/notifications/{id}/remove", notifications::remove)
+        .page(M::GET, "/settings", settings::show)
+        .page(M::POST, "/settings", settings::edit)
+        .page(M::GET, "/about", about::show)
+        .page(M::GET, "/api-reference", api_reference::show)
+        .page(M::GET, "/api-reference/{group}", api_reference::show_group)
         .page(M::GET, "/search", search::show)
         .page(M::GET, "/search/hits", search::hits)
 }

@@ -36,16 +36,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
-    InspectionView,
-    Answered, AuditPage, AuditVerification, BindingUpdate, Changed, ConfirmationView, HttpsSettingsUpdate,
-    HttpsSettingsView,
-    Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
-    CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, DesiredState, DesiredStateApply,
-    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored,
-    RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
-    SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
-    StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
-    ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, DeliveredView,
+    Answered, Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, ConfirmationView, DeliveredView, DesiredState, DesiredStateApply, EVENT_STREAM, ForeignImport, ForeignImported, HttpsSettingsUpdate, HttpsSettingsView, InspectionView, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -154,8 +145,11 @@ fn table(app: Arc<App>) -> Table {
             M::GET,
             "/api/v1/https-settings",
             https_settings::show,
-            Doc::act("show_https_settings", "Shows how the portal is reached, and what removing its certificate breaks.")
-                .answers::<HttpsSettingsView>(),
+            Doc::act(
+                "show_https_settings",
+                "Shows how the portal is reached, and what removing its certificate breaks.",
+            )
+            .answers::<HttpsSettingsView>(),
         )
         .route(
             M::PUT,
@@ -556,22 +550,18 @@ fn table(app: Arc<App>) -> Table {
             M::GET,
             "/api/v1/audit",
             audit::list,
-            Doc::act("list_audit", "Lists who changed what, newest first, a page at a time.")
-                .parameters(&[
-                    ("who", "Only what somebody did whose name has these letters."),
-                    ("what", "Only changes whose description has these letters."),
-                    ("day", "Only changes of that day, as in 2026-11-20."),
-                    ("limit", "At most so many."),
-                    ("cursor", "`next_cursor` of the page before."),
-                ])
-                .answers::<AuditPage>(),
+            Doc::list::<AuditView>("list_audit", "Lists who changed what, the newest first.").parameters(&[
+                ("who", "Text in the name of who changed something.", ""),
+                ("what", "Text in what was done, or in a key that was written.", ""),
+                ("day", "A day in UTC, as in `2026-11-20`.", DAY),
+            ]),
         )
         .route(
             M::GET,
             "/api/v1/audit/verify",
             audit::verify,
             Doc::act("verify_audit", "Goes through the whole chain of audit records and says whether it holds.")
-                .parameters(&[("known", "The hash of a head that was noted earlier; it must be in the chain.")])
+                .parameters(&[("known", "The hash of a record that was kept somewhere else.", HASH)])
                 .answers::<AuditVerification>(),
         )
         .route(
@@ -702,7 +692,7 @@ fn table(app: Arc<App>) -> Table {
 }
 
 /// A date (RFC 3339 section 5.6).
-const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
+const DAY: &str = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
 /// SHA-256 in hexadecimal digits.
 const HASH: &str = "^[0-9a-f]{64}$";
 

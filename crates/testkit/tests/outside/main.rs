@@ -11,6 +11,7 @@ mod acme_kills;
 mod application;
 mod bindings;
 mod bodies;
+mod description;
 mod dns;
 mod doors;
 mod git;
