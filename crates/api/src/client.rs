@@ -10,7 +10,7 @@ use http::Method;
 
 use crate::{
     Applied, BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
-    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, InspectionView, PresetView,
+    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, ExplainRequest, ExplainView, InspectionView, PresetView,
     Removed, Restored, SecretBytes,
     SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
 };
@@ -70,6 +70,11 @@ impl Client {
     /// What is served, and what is wrong.
     pub async fn status(&self) -> Result<StatusView, ClientError> {
         self.ask(Method::GET, "status", Sent::Nothing).await
+    }
+
+    /// Why a host name answers as it does.
+    pub async fn explain(&self, request: &ExplainRequest) -> Result<ExplainView, ClientError> {
+        self.ask(Method::POST, "explain", Sent::json(request)?).await
     }
 
     /// All bindings.

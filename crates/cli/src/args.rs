@@ -12,6 +12,7 @@ mod apply;
 mod audit;
 mod binding;
 mod certificate;
+mod explain;
 mod import;
 mod letsencrypt;
 mod serve;
@@ -25,6 +26,7 @@ pub(crate) use apply::{ApplyArgs, ExportArgs};
 pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
+pub(crate) use explain::ExplainArgs;
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use serve::ServeArgs;
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
+    /// Say why a host name answers as it does, step by step, and what to do
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(ExplainArgs),
     /// See who changed what, and whether the record of it was touched
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),

@@ -3,7 +3,7 @@
 //! Each noun has a file with a `parse`, which makes a request of what was typed, and a `run`, which does it.
 
 use anyhow::{Context, anyhow};
-use portward_api::Effect;
+use portward_api::{Effect, ExplainRequest};
 use portward_core::HostPattern;
 
 use crate::{
@@ -21,6 +21,7 @@ mod audit;
 mod authorities;
 mod binding;
 mod certificate;
+mod explain;
 mod import;
 mod letsencrypt;
 mod settings;
@@ -81,6 +82,8 @@ pub(crate) enum Request {
     Token(TokenRequest),
     /// Something about the store.
     Store(StoreRequest),
+    /// Why a host name answers as it does.
+    Explain(ExplainRequest),
     /// Something about the audit.
     Audit(AuditRequest),
 }
@@ -139,6 +142,10 @@ impl Task {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
             }
+            Command::Explain(args) => {
+                let request = ExplainRequest { host: args.host };
+                (Request::Explain(request), args.server, args.output)
+            }
             Command::Audit(command) => {
                 let (request, server, output) = AuditRequest::parse(command);
                 (Request::Audit(request), server, output)
@@ -169,6 +176,7 @@ impl Request {
                 Self::User(request) => request.run(&client, terminal).await,
                 Self::Token(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
+                Self::Explain(request) => explain::run(&request, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }
         });

@@ -9,6 +9,7 @@ mod app;
 mod audit;
 mod doors;
 mod events;
+mod explain;
 mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]

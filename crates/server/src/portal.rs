@@ -9,6 +9,8 @@ mod answer;
 mod api_reference;
 mod asset;
 mod attempts;
+mod audit;
+mod backup;
 mod bindings;
 #[cfg(test)]
 mod browser;
@@ -16,6 +18,7 @@ mod certificates;
 mod chain;
 mod dns_providers;
 mod equivalents;
+mod explain;
 mod form;
 mod frame;
 mod import;
@@ -89,6 +92,11 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/dns-providers", dns_providers::add)
         .page(M::POST, "/dns-providers/{id}/remove", dns_providers::remove)
         .page(M::GET, "/problems", problems::show)
+        .page(M::GET, "/explain", explain::show)
+        .page(M::GET, "/audit", audit::show)
+        .page(M::GET, "/backup", backup::show)
+        .page(M::POST, "/backup", backup::take)
+        .page(M::POST, "/backup/restore", backup::restore)
         .page(M::GET, "/search", search::show)
         .page(M::GET, "/search/hits", search::hits)
 }
@@ -98,3 +106,6 @@ pub(crate) fn is_for_people(request: &Request) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     !request.uri().path().starts_with("/api/") && accept.contains("text/html")
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod certificates;
 mod confirmations;
 mod doc;
 mod events;
+mod explain;
 mod https_settings;
 mod openapi;
 mod query;
@@ -40,7 +41,7 @@ use portward_api::{
     HttpsSettingsView,
     Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
     CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, DesiredState, DesiredStateApply,
-    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored,
+    EVENT_STREAM, ExplainRequest, ExplainView, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored,
     RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
     SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
     StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
@@ -503,6 +504,14 @@ fn table(app: Arc<App>) -> Table {
             "/api/v1/settings",
             settings::edit,
             Doc::edit::<SettingsUpdate, SettingsView>("edit_settings", "Changes settings; what is left out stays."),
+        )
+        .route(
+            M::POST,
+            "/api/v1/explain",
+            explain::explain,
+            Doc::act("explain_host", "Says why a host name answers as it does, step by step.")
+                .takes::<ExplainRequest>()
+                .answers::<ExplainView>(),
         )
         .route(
             M::GET,
