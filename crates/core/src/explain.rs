@@ -322,6 +322,9 @@ pub fn verdict(facts: &Facts, findings: &[Finding]) -> (Mark, String) {
     match worst.and_then(|worst| findings.iter().find(|finding| finding.mark == worst)) {
         Some(finding) => (finding.mark, finding.message.clone()),
         None if facts.site.is_none() => (Mark::Unknown, format!("{asked} is not served here.")),
+        None if findings.iter().any(|finding| finding.mark == Mark::Unknown) => {
+            (Mark::Unknown, format!("{asked} is served as it is configured, as far as it could be seen."))
+        }
         None => (Mark::Good, format!("{asked} is served as it is configured.")),
     }
 }

@@ -8,7 +8,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     if let Some(site) = &facts.site {
         findings.extend(force_https(facts, site));
         findings.extend(hsts(facts, site));
-        findings.extend(facts.upstreams.iter().map(upstream));
+        findings.extend(facts.upstreams.iter().map(|found| upstream(found, site)));
         if site.is_portal {
             findings.push(Finding::new(
                 Step::Upstream,
@@ -98,7 +98,9 @@ fn hsts(facts: &Facts, site: &SiteFacts) -> Option<Finding> {
                 }
                 (None, None) => {
                     let message = "HSTS is set, and held back while the certificate is one that browsers refuse, or the host is an address.";
-                    Finding::new(Step::Hsts, Mark::Warning, message)
+                    Finding::new(Step::Hsts, Mark::Warning, message).fix(
+                        "It is sent by itself once browsers accept the certificate; nothing else is to be done here.",
+                    )
                 }
                 // An answer of Portward's own has none.
                 (Some(_), None) => {
@@ -113,14 +115,14 @@ fn hsts(facts: &Facts, site: &SiteFacts) -> Option<Finding> {
     Some(finding)
 }
 
-fn upstream(facts: &UpstreamFacts) -> Finding {
-    let url = &facts.url;
+fn upstream(facts: &UpstreamFacts, site: &SiteFacts) -> Finding {
+    let (url, id) = (&facts.url, &site.id);
     let time = match &facts.connected {
         Ok(time) => *time,
         Err(why) => {
             let message = format!("The application at {url} takes no connection: {why}.");
             let remedy = format!(
-                "Start it, or say where it is: portward site edit SITE --upstream URL. To try it from here: curl -v {url}"
+                "Start it, or say where it is: portward site edit {id} --upstream URL. To try it from here: curl -v {url}"
             );
             return Finding::new(Step::Upstream, Mark::Bad, message).fix(remedy);
         }
@@ -135,7 +137,7 @@ fn upstream(facts: &UpstreamFacts) -> Finding {
             if let Err(why) = &tls.trust {
                 let message = format!("The certificate of {url} is not accepted: {why}.");
                 let remedy = format!(
-                    "Give its authority with --upstream-ca FILE, or trust this one: portward site edit SITE --upstream-pin {}",
+                    "Give its authority with --upstream-ca FILE, or trust this one: portward site edit {id} --upstream-pin {}",
                     tls.thumbprint
                 );
                 return Finding::new(Step::Upstream, Mark::Bad, message).fix(remedy);
