@@ -74,6 +74,12 @@ pub(crate) enum Command {
     /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
+    /// Make the desired state what files declare, in one change
+    #[command(after_help = apply::APPLY_EXAMPLES)]
+    Apply(ApplyArgs),
+    /// Write the desired state to files that can be applied
+    #[command(after_help = apply::EXPORT_EXAMPLES)]
+    Export(ExportArgs),
     /// See and change what applies to the whole server
     #[command(subcommand, arg_required_else_help = true)]
     Settings(SettingsCommand),

@@ -71,6 +71,8 @@ pub(crate) enum Request {
     Acme(AcmeRequest),
     /// What another program has.
     Import(ImportRequest),
+    /// Something about the desired state as a whole.
+    DesiredState(DesiredStateRequest),
     /// Something about the settings.
     Settings(SettingsRequest),
     /// Something about the first owner.
@@ -114,6 +116,14 @@ impl Task {
             Command::Import(args) => {
                 let (request, server, output) = ImportRequest::parse(args);
                 (Request::Import(request), server, output)
+            }
+            Command::Apply(args) => {
+                let (request, server, output) = DesiredStateRequest::apply(args);
+                (Request::DesiredState(request), server, output)
+            }
+            Command::Export(args) => {
+                let (request, server, output) = DesiredStateRequest::export(args);
+                (Request::DesiredState(request), server, output)
             }
             Command::Settings(command) => {
                 let (request, server, output) = SettingsRequest::parse(command)?;
@@ -164,6 +174,7 @@ impl Request {
                 Self::LetsEncrypt(request) => request.run(&client, terminal).await,
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
+                Self::DesiredState(request) => request.run(&client, terminal).await,
                 Self::Settings(request) => request.run(&client, terminal).await,
                 Self::Access(request) => request.run(&target, &client, terminal).await,
                 Self::User(request) => request.run(&client, terminal).await,

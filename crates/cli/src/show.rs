@@ -1,6 +1,7 @@
 //! The API's views as text for people.
 
 mod access;
+mod applied;
 mod attempt;
 mod audit;
 mod binding;
@@ -17,6 +18,7 @@ mod status;
 use portward_api::Removed;
 
 pub(crate) use access::{token_created, tokens, user, users};
+pub(crate) use applied::applied;
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
 pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;

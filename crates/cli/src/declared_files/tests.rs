@@ -13,6 +13,12 @@ fn site(id: &str) -> SiteDeclared {
         force_https: Some("off".to_owned()),
         hsts: None,
         certificate: None,
+        max_body: None,
+        response_timeout: None,
+        idle_timeout: None,
+        set_headers: Vec::new(),
+        remove_headers: Vec::new(),
+        preset: None,
     }
 }
 
