@@ -121,7 +121,8 @@ pub struct SelfSignedCreate {
     /// DNS names, `*.name` and IP addresses.
     pub names: Vec<String>,
     /// How long it is valid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 36500)]
     pub days: Option<u32>,
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct Changed<T> {
     /// The thing, with its fields beside those below.
     #[serde(flatten)]
-    pub outcome: T,
+    pub result: T,
     /// What breaks, works less well, or stays; for a removal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub impacts: Vec<Impact>,
@@ -114,14 +114,14 @@ pub struct Answered {
 impl<T> Changed<T> {
     /// Makes another thing of the one that is there.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Changed<U> {
-        Changed { outcome: make(self.outcome), impacts: self.impacts, confirmation: self.confirmation }
+        Changed { result: make(self.result), impacts: self.impacts, confirmation: self.confirmation }
     }
 }
 
 /// Nothing follows, and nothing waits.
 impl<T> From<T> for Changed<T> {
-    fn from(outcome: T) -> Self {
-        Self { outcome, impacts: Vec::new(), confirmation: None }
+    fn from(result: T) -> Self {
+        Self { result, impacts: Vec::new(), confirmation: None }
     }
 }
 
@@ -129,6 +129,6 @@ impl<T> Deref for Changed<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.outcome
+        &self.result
     }
 }

@@ -9,20 +9,22 @@ use std::{path::Path, sync::Arc, time::Duration};
 use http::Method;
 
 use crate::{
-    Applied, BindingCreate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken,
-    CertificateVersionView, CertificateView, DesiredState, DesiredStateApply, InspectionView, PresetView,
-    Removed, Restored, SecretBytes,
-    SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
+    Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback,
+    CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply, InspectionView, PresetView, Removed,
+    Restored, SecretBytes, SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate,
+    SiteView, StatusView,
 };
-use portward_core::{BindingId, CertificateId, SiteId, Thumbprint};
+use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint};
 
 mod access;
 mod acme;
 mod audit;
+mod changes;
 mod connect;
 mod endpoint;
 mod error;
 mod exchange;
+mod notification;
 mod owner;
 mod pin;
 
@@ -35,6 +37,21 @@ use exchange::Sent;
 #[derive(Clone, Debug)]
 pub struct Client {
     endpoint: Arc<Endpoint>,
+    manner: Manner,
+}
+
+/// Says how a client makes changes that could shut somebody out.
+#[derive(Clone, Copy, Debug, Default)]
+enum Manner {
+    /// At once and for good.
+    #[default]
+    Plain,
+    /// Not at all: they are checked.
+    DryRun,
+    /// They go back by themselves unless they are confirmed.
+    Within(ConfirmWithin),
+    /// The same, although they break something.
+    ByForce(ConfirmWithin),
 }
 
 /// Says whether a request changes anything.
@@ -50,7 +67,7 @@ pub enum Effect {
 impl Client {
     /// Reaches the server that runs with that data directory on this machine.
     pub fn local(data_dir: impl AsRef<Path>) -> Self {
-        Self { endpoint: Arc::new(Endpoint::local(data_dir.as_ref())) }
+        Self { endpoint: Arc::new(Endpoint::local(data_dir.as_ref())), manner: Manner::Plain }
     }
 
     /// Reaches a server by its URL, as in `https://portward.example:8443`.
@@ -59,12 +76,30 @@ impl Client {
     /// `SSL_CERT_FILE` names others. Without TLS only this machine itself is accepted, as the token would be
     /// readable on its way.
     pub fn remote(url: &str, token: SecretText) -> Result<Self, RemoteUrlError> {
-        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, None)?) })
+        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, None)?), manner: Manner::Plain })
     }
 
     /// Reaches a server by its URL and the SHA-256 of its certificate; no authority is asked.
     pub fn remote_pinned(url: &str, token: SecretText, pin: Thumbprint) -> Result<Self, RemoteUrlError> {
-        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, Some(pin))?) })
+        Ok(Self { endpoint: Arc::new(Endpoint::remote(url, token, Some(pin))?), manner: Manner::Plain })
+    }
+
+    /// A client whose changes that could shut somebody out go back by themselves unless they are confirmed in time.
+    #[must_use]
+    pub fn safely(&self, within: ConfirmWithin) -> Self {
+        Self { endpoint: Arc::clone(&self.endpoint), manner: Manner::Within(within) }
+    }
+
+    /// The same, for changes that break something.
+    #[must_use]
+    pub fn by_force(&self, within: ConfirmWithin) -> Self {
+        Self { endpoint: Arc::clone(&self.endpoint), manner: Manner::ByForce(within) }
+    }
+
+    /// A client whose changes that could shut somebody out are checked, and not made.
+    #[must_use]
+    pub fn trying(&self) -> Self {
+        Self { endpoint: Arc::clone(&self.endpoint), manner: Manner::DryRun }
     }
 
     /// What is served, and what is wrong.
@@ -83,13 +118,22 @@ impl Client {
     }
 
     /// Adds a binding; it accepts connections when this returns.
-    pub async fn add_binding(&self, create: &BindingCreate) -> Result<BindingView, ClientError> {
-        self.ask(Method::POST, "bindings", Sent::json(create)?).await
+    pub async fn add_binding(&self, create: &BindingCreate) -> Result<Changed<BindingView>, ClientError> {
+        self.ask(Method::POST, &self.changing("bindings"), Sent::json(create)?).await
+    }
+
+    /// Has a binding present another certificate by default.
+    pub async fn edit_binding(
+        &self,
+        id: &BindingId,
+        update: &BindingUpdate,
+    ) -> Result<Changed<BindingView>, ClientError> {
+        self.ask(Method::PATCH, &self.changing(&format!("bindings/{id}")), Sent::json(update)?).await
     }
 
     /// Removes a binding; its connections finish.
-    pub async fn remove_binding(&self, id: &BindingId) -> Result<Removed, ClientError> {
-        self.ask(Method::DELETE, &format!("bindings/{id}"), Sent::Nothing).await
+    pub async fn remove_binding(&self, id: &BindingId) -> Result<Changed<Removed>, ClientError> {
+        self.ask(Method::DELETE, &self.changing(&format!("bindings/{id}")), Sent::Nothing).await
     }
 
     /// All sites.
@@ -113,13 +157,13 @@ impl Client {
     }
 
     /// Changes a site; what is left out stays.
-    pub async fn edit_site(&self, id: &SiteId, update: &SiteUpdate) -> Result<SiteView, ClientError> {
-        self.ask(Method::PATCH, &format!("sites/{id}"), Sent::json(update)?).await
+    pub async fn edit_site(&self, id: &SiteId, update: &SiteUpdate) -> Result<Changed<SiteView>, ClientError> {
+        self.ask(Method::PATCH, &self.changing(&format!("sites/{id}")), Sent::json(update)?).await
     }
 
     /// Removes a site.
-    pub async fn remove_site(&self, id: &SiteId) -> Result<Removed, ClientError> {
-        self.ask(Method::DELETE, &format!("sites/{id}"), Sent::Nothing).await
+    pub async fn remove_site(&self, id: &SiteId) -> Result<Changed<Removed>, ClientError> {
+        self.ask(Method::DELETE, &self.changing(&format!("sites/{id}")), Sent::Nothing).await
     }
 
     /// All certificates, each with the version that is served.
@@ -145,8 +189,8 @@ impl Client {
         &self,
         import: &CertificateImport,
         effect: Effect,
-    ) -> Result<CertificateTaken, ClientError> {
-        self.ask(Method::POST, &effect.of("certificates"), Sent::json(import)?).await
+    ) -> Result<Changed<CertificateTaken>, ClientError> {
+        self.ask(Method::POST, &self.changing(&effect.of("certificates")), Sent::json(import)?).await
     }
 
     /// Says what is in files, and what importing them would come to; nothing is imported.
@@ -177,13 +221,13 @@ impl Client {
         &self,
         id: &CertificateId,
         rollback: &CertificateRollback,
-    ) -> Result<CertificateTaken, ClientError> {
-        self.ask(Method::POST, &format!("certificates/{id}/rollback"), Sent::json(rollback)?).await
+    ) -> Result<Changed<CertificateTaken>, ClientError> {
+        self.ask(Method::POST, &self.changing(&format!("certificates/{id}/rollback")), Sent::json(rollback)?).await
     }
 
     /// Removes a certificate with all its versions.
-    pub async fn remove_certificate(&self, id: &CertificateId) -> Result<Removed, ClientError> {
-        self.ask(Method::DELETE, &format!("certificates/{id}"), Sent::Nothing).await
+    pub async fn remove_certificate(&self, id: &CertificateId) -> Result<Changed<Removed>, ClientError> {
+        self.ask(Method::DELETE, &self.changing(&format!("certificates/{id}")), Sent::Nothing).await
     }
 
     /// What applies to the whole server.
@@ -218,6 +262,20 @@ impl Client {
     /// Puts a backup in the place of all that is stored; it is served when this returns.
     pub async fn restore_store(&self, backup: std::fs::File) -> Result<Restored, ClientError> {
         self.ask(Method::POST, "store/restore", Sent::File(backup)).await
+    }
+}
+
+impl Client {
+    /// The path of a change that could shut somebody out, in the manner of this client.
+    fn changing(&self, path: &str) -> String {
+        let query = match self.manner {
+            Manner::Plain => return path.to_owned(),
+            Manner::DryRun => "dry_run=true".to_owned(),
+            Manner::Within(within) => format!("confirm_within={}", within.duration().as_secs()),
+            Manner::ByForce(within) => format!("confirm_within={}&force=true", within.duration().as_secs()),
+        };
+        let joint = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{joint}{query}")
     }
 }
 

@@ -41,7 +41,7 @@ pub struct SettingsDeclared {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_https: Option<String>,
     /// Days before its end from which a certificate is warned of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 365)]
     pub warning_days: Option<u32>,
 }
@@ -160,7 +160,8 @@ pub struct ManagedDeclared {
     #[serde(default, skip_serializing_if = "is_false")]
     pub reuse_key: bool,
     /// Days before its end at which it is renewed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 365)]
     pub renew_days_before: Option<u32>,
 }
 
@@ -194,10 +195,12 @@ pub struct IssuerDeclared {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_chain: Option<String>,
     /// Where the CA looks for http-01 answers; 80 if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub http_port: Option<u16>,
     /// Where the CA looks for tls-alpn-01 answers; 443 if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub tls_port: Option<u16>,
     /// Resolvers that see DNS as the CA does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ProblemView, Severity};
+use crate::ProblemView;
 
 /// Tells with `revision` that something that operators ask for was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -70,10 +70,10 @@ pub struct AttemptEvent {
 pub struct NoticeEvent {
     /// The stable word, as in `expires-soon`.
     pub kind: String,
-    /// Whether somebody is harmed already.
-    pub severity: Severity,
-    /// About which certificate.
-    pub certificate: String,
+    /// How it is meant: `error`, `warning`, `info` or `good`.
+    pub severity: String,
+    /// About which thing, as in `certificate shop-example`.
+    pub about: String,
     /// What is going on.
     pub message: String,
     /// What to do.

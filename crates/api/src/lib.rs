@@ -18,6 +18,7 @@ mod event;
 mod foreign;
 mod https_settings;
 mod inspection;
+mod notification;
 mod page;
 mod preset;
 mod problem;
@@ -30,6 +31,7 @@ mod status;
 mod store;
 mod token;
 mod user;
+mod whole;
 
 pub use changed::{
     Answered, Changed, ConfirmationView, Impact, ImpactSeverity, TrialOutcome, TrialStep,
@@ -52,6 +54,9 @@ pub use https_settings::{HttpsSettingsUpdate, HttpsSettingsView};
 pub use inspection::{
     InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,
     MissingIssuerView, RefusalView,
+};
+pub use notification::{
+    ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, DeliveredView, DeliveryView,
 };
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use preset::PresetView;

@@ -12,8 +12,11 @@ mod apply;
 mod audit;
 mod binding;
 mod certificate;
+mod https_settings;
 mod import;
 mod letsencrypt;
+mod notification;
+mod safety;
 mod serve;
 mod settings;
 mod site;
@@ -25,8 +28,11 @@ pub(crate) use apply::{ApplyArgs, ExportArgs};
 pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
+pub(crate) use https_settings::{HttpsSettingsCommand, HttpsSettingsSetArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
+pub(crate) use notification::{ChannelAddArgs, ChannelEditArgs, NotificationCommand};
+pub(crate) use safety::{ConfirmArgs, SafetyArgs, UndoArgs};
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::SettingsCommand;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
@@ -74,6 +80,15 @@ pub(crate) enum Command {
     /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
+    /// Choose certificate, port and redirect of the portal
+    #[command(subcommand, arg_required_else_help = true)]
+    HttpsSettings(HttpsSettingsCommand),
+    /// Keep a change that goes back by itself, or go back now
+    #[command(after_help = safety::CONFIRM_EXAMPLES)]
+    Confirm(ConfirmArgs),
+    /// Put back what a change replaced
+    #[command(after_help = safety::UNDO_EXAMPLES)]
+    Undo(UndoArgs),
     /// Make the desired state what files declare, in one change
     #[command(after_help = apply::APPLY_EXAMPLES)]
     Apply(ApplyArgs),
@@ -95,6 +110,9 @@ pub(crate) enum Command {
     /// Let programs in
     #[command(subcommand, arg_required_else_help = true)]
     Token(TokenCommand),
+    /// Choose who is told what, and by which channel
+    #[command(subcommand, arg_required_else_help = true)]
+    Notification(NotificationCommand),
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),

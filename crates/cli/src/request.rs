@@ -21,13 +21,17 @@ mod audit;
 mod authorities;
 mod binding;
 mod certificate;
+mod https_settings;
 mod import;
 mod letsencrypt;
+mod notification;
+mod safety;
 mod settings;
 mod site;
 mod status;
 mod store;
 mod token;
+mod typed;
 mod user;
 mod wait;
 
@@ -37,12 +41,16 @@ use apply::DesiredStateRequest;
 use audit::AuditRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;
+use https_settings::HttpsSettingsRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
+use notification::NotificationRequest;
+use safety::ConfirmRequest;
 use settings::SettingsRequest;
 use site::SiteRequest;
 use store::StoreRequest;
 use token::TokenRequest;
+use typed::TypedSettings;
 use user::UserRequest;
 
 /// Is what the program is to do.
@@ -71,6 +79,10 @@ pub(crate) enum Request {
     Acme(AcmeRequest),
     /// What another program has.
     Import(ImportRequest),
+    /// Something about how the portal is reached.
+    HttpsSettings(HttpsSettingsRequest),
+    /// Something about changes that wait, or are taken back.
+    Confirm(ConfirmRequest),
     /// Something about the desired state as a whole.
     DesiredState(DesiredStateRequest),
     /// Something about the settings.
@@ -81,6 +93,8 @@ pub(crate) enum Request {
     User(UserRequest),
     /// Something about tokens.
     Token(TokenRequest),
+    /// Something about who is told what.
+    Notification(NotificationRequest),
     /// Something about the store.
     Store(StoreRequest),
     /// Something about the audit.
@@ -117,6 +131,18 @@ impl Task {
                 let (request, server, output) = ImportRequest::parse(args);
                 (Request::Import(request), server, output)
             }
+            Command::HttpsSettings(command) => {
+                let (request, server, output) = HttpsSettingsRequest::parse(command)?;
+                (Request::HttpsSettings(request), server, output)
+            }
+            Command::Confirm(args) => {
+                let (request, server, output) = ConfirmRequest::parse(args)?;
+                (Request::Confirm(request), server, output)
+            }
+            Command::Undo(args) => {
+                let (request, server, output) = ConfirmRequest::parse_undo(args);
+                (Request::Confirm(request), server, output)
+            }
             Command::Apply(args) => {
                 let (request, server, output) = DesiredStateRequest::apply(args);
                 (Request::DesiredState(request), server, output)
@@ -144,6 +170,10 @@ impl Task {
             Command::Token(command) => {
                 let (request, server, output) = TokenRequest::parse(command)?;
                 (Request::Token(request), server, output)
+            }
+            Command::Notification(command) => {
+                let (request, server, output) = NotificationRequest::parse(command)?;
+                (Request::Notification(request), server, output)
             }
             Command::Store(command) => {
                 let (request, server, output) = StoreRequest::parse(command);
@@ -174,11 +204,14 @@ impl Request {
                 Self::LetsEncrypt(request) => request.run(&client, terminal).await,
                 Self::Acme(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
+                Self::HttpsSettings(request) => request.run(&client, terminal).await,
+                Self::Confirm(request) => request.run(&client, terminal).await,
                 Self::DesiredState(request) => request.run(&client, terminal).await,
                 Self::Settings(request) => request.run(&client, terminal).await,
                 Self::Access(request) => request.run(&target, &client, terminal).await,
                 Self::User(request) => request.run(&client, terminal).await,
                 Self::Token(request) => request.run(&client, terminal).await,
+                Self::Notification(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }

@@ -6,6 +6,8 @@ mod attempt;
 mod audit;
 mod binding;
 mod certificate;
+mod channel;
+mod change;
 mod foreign;
 mod inspection;
 mod issuer;
@@ -22,7 +24,10 @@ pub(crate) use applied::applied;
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
 pub(crate) use audit::{audit, audit_verified};
 pub(crate) use binding::bindings;
+use certificate::date;
 pub(crate) use certificate::{certificate, certificates, taken};
+pub(crate) use channel::{channel, channel_added, channel_kinds, channel_tested, channels};
+pub(crate) use change::{answered, confirmations, https_settings, impacts, waiting};
 pub(crate) use foreign::{import_ended, imported};
 pub(crate) use inspection::inspection;
 pub(crate) use issuer::{added, dns_kinds, dns_provider, dns_providers, issuer, issuers};
@@ -42,6 +47,14 @@ pub(crate) fn removed(noun: &str, removed: &Removed) -> String {
         text.push_str(warning);
     }
     text
+}
+
+/// Tells what a removal does, or would do in a dry run, to everything else.
+pub(crate) fn removal(noun: &str, changed: &portward_api::Changed<Removed>, is_dry: bool) -> String {
+    if !is_dry {
+        return removed(noun, changed);
+    }
+    format!("Nothing was removed. Without the {noun} {}:\n{}", changed.id, impacts(&changed.impacts).trim_end())
 }
 
 /// Names the first few; `-o json` has all.

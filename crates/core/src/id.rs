@@ -77,6 +77,10 @@ id! {
     /// Names a [`Token`](crate::Token).
     TokenId
 }
+id! {
+    /// Names where notices are sent.
+    ChannelId
+}
 
 /// Numbers the versions of one certificate, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

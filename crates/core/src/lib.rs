@@ -20,6 +20,7 @@ mod host_pattern;
 mod hsts;
 mod id;
 mod key_type;
+mod notice;
 mod password;
 mod preset;
 mod revision;
@@ -47,10 +48,11 @@ pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
 pub use hsts::{Hsts, HstsError, hsts_header};
 pub use id::{
-    AttemptId, BindingId, CertificateId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, PresetId, SiteId,
-    TokenId, UserId, VersionNumber,
+    AttemptId, BindingId, CertificateId, ChannelId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, PresetId,
+    SiteId, TokenId, UserId, VersionNumber,
 };
 pub use key_type::KeyType;
+pub use notice::{NoticeKind, Tone, Wanted, WantedError};
 pub use password::{PasswordError, SecondFactor, check_password};
 pub use preset::Preset;
 pub use revision::Revision;

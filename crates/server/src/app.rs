@@ -13,8 +13,8 @@ pub(crate) mod certificates;
 mod check;
 pub(crate) mod confirmations;
 mod dns_providers;
-pub(crate) mod error;
 mod draft;
+pub(crate) mod error;
 mod foreign;
 pub(crate) mod horizon;
 pub(crate) mod https_settings;
@@ -22,6 +22,7 @@ mod id;
 mod impacts;
 mod issuers;
 pub(crate) mod letsencrypt;
+mod notifications;
 mod portal_site;
 mod presets;
 pub(crate) mod renewals;
@@ -60,6 +61,7 @@ use undo::Undos;
 
 use crate::{
     events::Events,
+    notice::Notices,
     portal::{Toasts, Uploads},
     renewals::Engine,
     served::{Served, ServedState},
@@ -99,6 +101,8 @@ pub(crate) struct AppParts {
     pub(crate) engine: Arc<Engine>,
     /// What happens.
     pub(crate) events: Arc<Events>,
+    /// What operators are told unasked, and how that goes.
+    pub(crate) notices: Arc<Notices>,
     /// Where files are put that pass through.
     pub(crate) data_dir: PathBuf,
     /// What the machine is called.
@@ -208,7 +212,7 @@ impl App {
     /// Begins a change, with who asks for it and what it is, for its audit record.
     fn change<R: Right>(&self, by: &Allowed<R>, what: impl Into<String>) -> Draft {
         let what = what.into();
-        Draft::new(self.change_of(by.actor(), what.clone()), what, R::PERMISSION)
+        Draft::new(self.change_of(by.actor(), what.clone()), by.actor().to_string(), what, R::PERMISSION)
     }
 
     /// The same for what everybody may who can be asked, as with their own account, or whose right was asked for otherwise.

@@ -28,11 +28,12 @@ use tokio::task::JoinSet;
 use crate::{
     app::{Actor, Allowed, App, AppParts, Apply, Right, Within, access::sign_in::Origin},
     events::Events,
-    notice::Notice,
+    notice::{Notice, Notices},
     renewals::{Engine, EngineParts, Outside, Probe},
     served::Served,
     tasks::{
         self, ShutdownTrigger,
+        deliver::Deliver,
         events::TellEvents,
         go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
@@ -53,6 +54,8 @@ pub(crate) struct Fixture {
     /// What an operator was told of.
     pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
     pub(crate) board: Arc<RenewalBoard>,
+    /// What has notices wait for channels.
+    pub(crate) outbox: Arc<Notices>,
     set: Arc<AtomicI64>,
     master: MasterKey,
     _shutdown: ShutdownTrigger,
@@ -94,6 +97,8 @@ impl Fixture {
             surroundings: Arc::new(Outside::new(probe.clone())),
             side_by_side: NonZeroUsize::MIN,
         }));
+        let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
+        let outbox = Arc::new(outbox);
         let parts = AppParts {
             store: Arc::new(store.clone()),
             master: master.clone(),
@@ -102,6 +107,7 @@ impl Fixture {
             clock: clock.clone(),
             events: Arc::clone(&events),
             data_dir: directory.path().to_owned(),
+            notices: Arc::clone(&outbox),
             engine: Arc::clone(&engine),
             host_name: "front.test".to_owned(),
             admin: "127.0.0.1:8442".parse().unwrap(),
@@ -113,6 +119,7 @@ impl Fixture {
             served: Arc::clone(&served),
             board: Arc::clone(&board),
             clock: clock.clone(),
+            notices: Arc::clone(&outbox),
             tell: Arc::new(move |notice: &Notice| heard.lock().unwrap().push(notice.clone())),
             shutdown: shutdown.clone(),
         };
@@ -121,6 +128,14 @@ impl Fixture {
             served: Arc::clone(&served),
             events: Arc::clone(&events),
             after: store.revision().await.unwrap(),
+            shutdown: shutdown.clone(),
+        };
+        let deliver = Deliver {
+            store: Arc::new(store.clone()),
+            served: Arc::clone(&served),
+            master: master.clone(),
+            notices: Arc::clone(&outbox),
+            clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
         let publish = Publish {
@@ -135,6 +150,7 @@ impl Fixture {
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
+        tasks.spawn(supervise("deliver", move || deliver.clone().run()));
         let app = Arc::new(App::new(parts));
         let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
         tasks.spawn(supervise("go-back", move || go_back.clone().run()));
@@ -151,6 +167,7 @@ impl Fixture {
             directory,
             notices,
             board,
+            outbox,
             set,
             master,
             _shutdown: trigger,

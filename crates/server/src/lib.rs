@@ -7,6 +7,7 @@
 mod admin;
 mod app;
 mod audit;
+mod channel;
 mod doors;
 mod events;
 mod first_start;

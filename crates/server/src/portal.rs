@@ -14,19 +14,23 @@ mod bindings;
 mod browser;
 mod certificates;
 mod chain;
+mod confirming;
 mod dns_providers;
 mod equivalents;
 mod form;
 mod frame;
+mod https_settings;
 mod import;
 mod issuers;
 mod lets_encrypt;
+mod notifications;
 mod overview;
 mod pages;
 mod problems;
 mod rail;
 mod request;
 mod search;
+mod settings;
 mod slip;
 mod toast;
 mod view;
@@ -41,7 +45,9 @@ pub(crate) use answer::error_page;
 pub(crate) use import::Uploads;
 pub(crate) use toast::Toasts;
 
-use crate::app::App;
+use portward_core::{HostPattern, Scheme};
+
+use crate::{app::App, served::ServedState};
 use pages::Pages;
 
 /// All pages of the portal.
@@ -71,6 +77,14 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/import", import::submit)
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/bindings/{id}/remove", bindings::ask_remove)
+        .page(M::POST, "/bindings/{id}/remove", bindings::remove)
+        .page(M::GET, "/https-settings", https_settings::show)
+        .page(M::POST, "/https-settings", https_settings::save)
+        .page(M::POST, "/https-settings/redirect-off", https_settings::switch_redirect_off)
+        .page(M::POST, "/https-settings/remove", https_settings::remove)
+        .page(M::POST, "/confirmations/{id}", confirming::answer)
+        .page(M::POST, "/undo", confirming::undo)
         .page(M::GET, "/request", request::show)
         .page(M::POST, "/request", request::submit)
         .page(M::GET, "/attempts", attempts::list)
@@ -89,8 +103,40 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/dns-providers", dns_providers::add)
         .page(M::POST, "/dns-providers/{id}/remove", dns_providers::remove)
         .page(M::GET, "/problems", problems::show)
+        .page(M::GET, "/notifications", notifications::list)
+        .page(M::POST, "/notifications", notifications::add)
+        .page(M::GET, "/notifications/{id}", notifications::show)
+        .page(M::POST, "/notifications/{id}", notifications::edit)
+        .page(M::POST, "/notifications/{id}/test", notifications::test)
+        .page(M::POST, "/notifications/{id}/remove", notifications::remove)
+        .page(M::GET, "/settings", settings::show)
+        .page(M::POST, "/settings", settings::edit)
+        .page(M::GET, "/about", about::show)
+        .page(M::GET, "/api-reference", api_reference::show)
+        .page(M::GET, "/api-reference/{group}", api_reference::show_group)
         .page(M::GET, "/search", search::show)
         .page(M::GET, "/search/hits", search::hits)
+}
+
+/// Where the portal is for people elsewhere, without a slash at its end; none if no site with a name has it, or no https
+/// binding accepts connections.
+pub(crate) fn public_url(served: &ServedState) -> Option<String> {
+    let desired = &served.desired;
+    let sites = desired.sites.iter().map(|stored| &stored.value).filter(|site| site.is_portal());
+    let host = sites.flat_map(|site| &site.names).find_map(|name| match name {
+        HostPattern::Exact(host) => Some(host.clone()),
+        _ => None,
+    })?;
+    let bindings = desired.bindings.iter().map(|stored| &stored.value);
+    let ports = bindings.filter(|binding| binding.scheme == Scheme::Https).filter_map(|binding| {
+        let report = served.binding(&binding.id)?;
+        report.result.as_ref().ok().map(std::net::SocketAddr::port)
+    });
+    // The usual port is the one that people can leave out.
+    match ports.min_by_key(|port| (*port != 443, *port))? {
+        443 => Some(format!("https://{host}")),
+        port => Some(format!("https://{host}:{port}")),
+    }
 }
 
 /// Whether somebody reads the answer in a browser.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portward_api::{ProblemView, Severity};
-use portward_core::{BindingId, CertificateId, SiteId};
+use portward_core::{BindingId, CertificateId, ChannelId, SiteId};
 use portward_store::Key;
 
 /// Tells of one thing that is not as an operator asked for.
@@ -24,6 +24,9 @@ pub(crate) struct Problem {
 /// The code of a managed certificate whose renewal fails.
 pub(crate) const RENEWAL_FAILING: &str = "renewal-failing";
 
+/// The code of a channel on which notices cannot be delivered.
+pub(crate) const NOTIFICATION_FAILING: &str = "notification-failing";
+
 /// Names what a problem is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -33,6 +36,8 @@ pub(crate) enum Subject {
     Site(SiteId),
     /// A certificate.
     Certificate(CertificateId),
+    /// A notification channel.
+    Channel(ChannelId),
     /// A record of the store that cannot be read.
     Record(Key),
     /// The store as a whole.
@@ -78,6 +83,7 @@ impl fmt::Display for Subject {
             Self::Binding(id) => write!(f, "binding {id}"),
             Self::Site(id) => write!(f, "site {id}"),
             Self::Certificate(id) => write!(f, "certificate {id}"),
+            Self::Channel(id) => write!(f, "channel {id}"),
             Self::Record(key) => write!(f, "record {key}"),
             Self::Store => f.write_str("store"),
         }

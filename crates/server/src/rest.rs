@@ -17,6 +17,7 @@ mod confirmations;
 mod doc;
 mod events;
 mod https_settings;
+mod notifications;
 mod openapi;
 mod query;
 mod replay;
@@ -35,15 +36,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
-    InspectionView,
-    Answered, AuditPage, AuditVerification, BindingUpdate, Changed, ConfirmationView, HttpsSettingsUpdate,
-    HttpsSettingsView,
-    Applied, AttemptEvent, BACKUP_MEDIA_TYPE, BindingCreate, BindingView, CertificateExport, CertificateImport,
-    CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, DesiredState, DesiredStateApply,
-    EVENT_STREAM, ForeignImport, ForeignImported, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored,
-    RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent,
-    SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView,
-    StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
+    Answered, Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, ConfirmationView, DeliveredView, DesiredState, DesiredStateApply, EVENT_STREAM, ForeignImport, ForeignImported, HttpsSettingsUpdate, HttpsSettingsView, InspectionView, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated, TokenView, UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -152,8 +145,11 @@ fn table(app: Arc<App>) -> Table {
             M::GET,
             "/api/v1/https-settings",
             https_settings::show,
-            Doc::act("show_https_settings", "Shows how the portal is reached, and what removing its certificate breaks.")
-                .answers::<HttpsSettingsView>(),
+            Doc::act(
+                "show_https_settings",
+                "Shows how the portal is reached, and what removing its certificate breaks.",
+            )
+            .answers::<HttpsSettingsView>(),
         )
         .route(
             M::PUT,
@@ -403,6 +399,52 @@ fn table(app: Arc<App>) -> Table {
         )
         .route(
             M::GET,
+            "/api/v1/notification-kinds",
+            notifications::list_kinds,
+            Doc::list::<ChannelKindView>("list_channel_kinds", "Lists the kinds of channels with their settings."),
+        )
+        .route(
+            M::GET,
+            "/api/v1/notifications",
+            notifications::list,
+            Doc::list::<ChannelView>("list_channels", "Lists the notification channels, and how sending on them goes."),
+        )
+        .route(
+            M::POST,
+            "/api/v1/notifications",
+            notifications::add,
+            Doc::add::<ChannelCreate, ChannelView>("add_channel", "Adds a notification channel; nothing is sent yet."),
+        )
+        .route(
+            M::GET,
+            "/api/v1/notifications/{id}",
+            notifications::show,
+            Doc::show::<ChannelView>("show_channel", "Shows a notification channel, without its secrets."),
+        )
+        .route(
+            M::PATCH,
+            "/api/v1/notifications/{id}",
+            notifications::edit,
+            Doc::edit::<ChannelUpdate, ChannelView>(
+                "edit_channel",
+                "Changes a notification channel; what is left out stays.",
+            ),
+        )
+        .route(
+            M::DELETE,
+            "/api/v1/notifications/{id}",
+            notifications::remove,
+            Doc::remove::<Removed>("remove_channel", "Removes a notification channel with what waits for it."),
+        )
+        .route(
+            M::POST,
+            "/api/v1/notifications/{id}/test",
+            notifications::test,
+            Doc::act("test_channel", "Sends a test message now, and tells what the other side said.")
+                .answers::<DeliveredView>(),
+        )
+        .route(
+            M::GET,
             "/api/v1/acme/attempts",
             acme::list_attempts,
             Doc::list::<AttemptView>("list_attempts", "Lists the attempts to get certificates, newest first."),
@@ -508,22 +550,18 @@ fn table(app: Arc<App>) -> Table {
             M::GET,
             "/api/v1/audit",
             audit::list,
-            Doc::act("list_audit", "Lists who changed what, newest first, a page at a time.")
-                .parameters(&[
-                    ("who", "Only what somebody did whose name has these letters."),
-                    ("what", "Only changes whose description has these letters."),
-                    ("day", "Only changes of that day, as in 2026-11-20."),
-                    ("limit", "At most so many."),
-                    ("cursor", "`next_cursor` of the page before."),
-                ])
-                .answers::<AuditPage>(),
+            Doc::list::<AuditView>("list_audit", "Lists who changed what, the newest first.").parameters(&[
+                ("who", "Text in the name of who changed something.", ""),
+                ("what", "Text in what was done, or in a key that was written.", ""),
+                ("day", "A day in UTC, as in `2026-11-20`.", DAY),
+            ]),
         )
         .route(
             M::GET,
             "/api/v1/audit/verify",
             audit::verify,
             Doc::act("verify_audit", "Goes through the whole chain of audit records and says whether it holds.")
-                .parameters(&[("known", "The hash of a head that was noted earlier; it must be in the chain.")])
+                .parameters(&[("known", "The hash of a record that was kept somewhere else.", HASH)])
                 .answers::<AuditVerification>(),
         )
         .route(
@@ -654,7 +692,7 @@ fn table(app: Arc<App>) -> Table {
 }
 
 /// A date (RFC 3339 section 5.6).
-const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
+const DAY: &str = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
 /// SHA-256 in hexadecimal digits.
 const HASH: &str = "^[0-9a-f]{64}$";
 

@@ -8,7 +8,7 @@ use portward_store::desired::Desired;
 use tokio::sync::watch;
 
 use crate::{
-    problem::{Problem, RENEWAL_FAILING, Subject},
+    problem::{NOTIFICATION_FAILING, Problem, RENEWAL_FAILING, Subject},
     tasks::publish::challenge_port,
 };
 
@@ -56,7 +56,7 @@ impl Served {
         self.newest.subscribe()
     }
 
-    /// Tells everybody who waits. What is known of renewals that fail stays.
+    /// Tells everybody who waits. What is known of renewals and channels that fail stays.
     pub(crate) fn publish(&self, mut state: ServedState) {
         self.newest.send_modify(|now| {
             let is_managed = |problem: &Problem| match &problem.subject {
@@ -68,15 +68,30 @@ impl Served {
             };
             let failing = now.problems.iter().filter(|problem| is_failing_renewal(problem) && is_managed(problem));
             let failing: Vec<Problem> = failing.cloned().collect();
-            state.set_failing_renewals(failing);
+            state.set_failing(RENEWAL_FAILING, failing);
+            let is_there = |problem: &&Problem| match &problem.subject {
+                Subject::Channel(id) => state.desired.channel(id).is_some(),
+                _ => false,
+            };
+            let failing: Vec<Problem> = now.problems.iter().filter(is_there).cloned().collect();
+            state.set_failing(NOTIFICATION_FAILING, failing);
             *now = Arc::new(state);
         });
     }
 
     /// Has what is served tell of the renewals that fail, and of no others; it stays as it is.
     pub(crate) fn set_failing_renewals(&self, failing: Vec<Problem>) {
+        self.set_failing(RENEWAL_FAILING, failing);
+    }
+
+    /// Has what is served tell of the channels that deliver nothing, and of no others; it stays as it is.
+    pub(crate) fn set_failing_channels(&self, failing: Vec<Problem>) {
+        self.set_failing(NOTIFICATION_FAILING, failing);
+    }
+
+    fn set_failing(&self, code: &str, failing: Vec<Problem>) {
         self.newest.send_if_modified(|now| {
-            let is_same = now.problems.iter().filter(|problem| is_failing_renewal(problem)).count() == failing.len()
+            let is_same = now.problems.iter().filter(|problem| problem.code == code).count() == failing.len()
                 && failing.iter().all(|problem| now.problems.contains(problem));
             if is_same {
                 return false;
@@ -87,7 +102,7 @@ impl Served {
                 problems: now.problems.clone(),
                 is_published: now.is_published,
             };
-            state.set_failing_renewals(failing);
+            state.set_failing(code, failing);
             *now = Arc::new(state);
             true
         });
@@ -134,8 +149,8 @@ fn is_failing_renewal(problem: &Problem) -> bool {
 }
 
 impl ServedState {
-    fn set_failing_renewals(&mut self, failing: Vec<Problem>) {
-        self.problems.retain(|problem| !is_failing_renewal(problem));
+    fn set_failing(&mut self, code: &str, failing: Vec<Problem>) {
+        self.problems.retain(|problem| problem.code != code);
         self.problems.extend(failing);
         self.problems.sort_by_key(|problem| problem.severity);
     }

@@ -31,13 +31,14 @@ use crate::{
     events::{Events, Happened},
     first_start::{self, Flags},
     master_key,
-    notice::Notice,
+    notice::{Notice, Notices},
     process,
     renewals::{Engine, EngineParts, Outside, Probe},
     served::Served,
     start_error::StartError,
     tasks::{
         self, ShutdownTrigger,
+        deliver::Deliver,
         events::TellEvents,
         go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
@@ -170,6 +171,15 @@ impl Server {
             ),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
+        let notices = Arc::new(Notices::new(host_name.clone(), Arc::clone(&store), Arc::clone(&served), clock.clone()));
+        let deliver = Deliver {
+            store: Arc::clone(&store),
+            served: Arc::clone(&served),
+            master: master.clone(),
+            notices: Arc::clone(&notices),
+            clock: clock.clone(),
+            shutdown: shutdown.clone(),
+        };
         let board = Arc::new(RenewalBoard::default());
         let notice = GiveNotice {
             store: Arc::clone(&store),
@@ -183,6 +193,7 @@ impl Server {
                     events.tell(Happened::Notice(notice.event()));
                 })
             },
+            notices: Arc::clone(&notices),
             shutdown: shutdown.clone(),
         };
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
@@ -194,6 +205,7 @@ impl Server {
             clock: clock.clone(),
             events: Arc::clone(&events),
             data_dir,
+            notices: Arc::clone(&notices),
             engine: Arc::clone(&engine),
             host_name: host_name.clone(),
             admin: loopback.address(),
@@ -202,8 +214,14 @@ impl Server {
         let router = web::router(Arc::clone(&app));
         let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
         let admin_address = loopback.address();
-        let measuring =
-            Measuring { served: Arc::clone(&served), proxy: Arc::clone(&proxy), board, engine: Arc::clone(&engine) };
+        let measuring = Measuring {
+            served: Arc::clone(&served),
+            proxy: Arc::clone(&proxy),
+            board,
+            engine: Arc::clone(&engine),
+            notices: Arc::clone(&notices),
+            app: Arc::clone(&app),
+        };
         let metered = router.clone().merge(metrics_router(measuring));
         let from_here = Arc::new(Entrance::new(Arc::clone(&app), metered, &host_name));
         let from_bindings = Arc::new(Entrance::new(Arc::clone(&app), router.clone(), &host_name));
@@ -211,6 +229,7 @@ impl Server {
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
+        tasks.spawn(supervise("deliver", move || deliver.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
         tasks.spawn(supervise("go-back", move || go_back.clone().run()));
         tasks.spawn(supervise("admin-socket", {

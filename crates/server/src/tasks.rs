@@ -1,5 +1,6 @@
 //! Tasks that run beside everything else, and are started again if they panic.
 
+pub(crate) mod deliver;
 pub(crate) mod events;
 pub(crate) mod go_back;
 pub(crate) mod notice;

@@ -1,8 +1,9 @@
 //! Changing what operators asked for: one change is one transaction, and its audit record is in it.
 
-mod back;
 mod access;
+mod back;
 mod certificate;
+mod channel;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -14,8 +15,8 @@ use portward_core::{
 };
 use zeroize::Zeroizing;
 
-pub use back::{Before, GoBackError, go_back};
 pub(crate) use back::Held;
+pub use back::{Before, GoBackError, go_back};
 pub use certificate::{KEPT_VERSIONS, NewVersion};
 
 use crate::{

@@ -5,7 +5,8 @@ mod assembly;
 use std::{collections::BTreeMap, sync::Arc};
 
 use portward_core::{
-    Binding, Certificate, CertificateId, DnsProviderId, IssuerId, KeyId, Settings, Site, acme::Issuer,
+    Binding, Certificate, CertificateId, ChannelId, DnsProviderId, IssuerId, KeyId, Settings, Site, Wanted,
+    acme::Issuer,
 };
 
 use zeroize::Zeroizing;
@@ -42,6 +43,8 @@ pub struct Desired {
     pub issuers: Vec<Stored<StoredIssuer>>,
     /// In the order of their ids.
     pub dns_providers: Vec<Stored<StoredDnsProvider>>,
+    /// In the order of their ids.
+    pub channels: Vec<Stored<StoredChannel>>,
     /// Answers that http-01 challenges wait for.
     pub challenges: Vec<HttpChallenge>,
     /// Answers that tls-alpn-01 challenges wait for.
@@ -85,6 +88,29 @@ pub struct StoredDnsProvider {
     pub secrets: Option<Arc<Sealed>>,
 }
 
+/// Is a notification channel: where notices are sent, and which of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredChannel {
+    /// Names the channel.
+    pub id: ChannelId,
+    /// As in `email` or `webhook`.
+    pub kind: String,
+    /// Where its messages go, as far as everybody may see it: of a URL the host.
+    pub target: String,
+    /// Settings that everybody may see.
+    pub settings: BTreeMap<String, String>,
+    /// Names of the settings that nobody may see.
+    pub secret_names: Vec<String>,
+    /// Their values; [`open_channel_secrets`] opens them.
+    pub secrets: Option<Arc<Sealed>>,
+    /// Counts from 1 how often the secrets were written, so that older ones cannot be put back.
+    pub generation: u64,
+    /// Which notices it gets.
+    pub wanted: Wanted,
+    /// Whether anything is sent at all.
+    pub enabled: bool,
+}
+
 /// Is a certificate, with the revisions of the records that it is made of.
 ///
 /// Its [`Certificate::current`] is number 0 while there is no version.
@@ -118,6 +144,11 @@ impl Desired {
     /// The DNS provider of that id.
     pub fn dns_provider(&self, id: &DnsProviderId) -> Option<&Stored<StoredDnsProvider>> {
         self.dns_providers.iter().find(|stored| stored.value.id == *id)
+    }
+
+    /// The channel of that id.
+    pub fn channel(&self, id: &ChannelId) -> Option<&Stored<StoredChannel>> {
+        self.channels.iter().find(|stored| stored.value.id == *id)
     }
 
     /// The certificate of that id.
@@ -160,6 +191,29 @@ pub fn open_dns_secrets(
     let settings: BTreeMap<String, String> =
         serde_json::from_slice(secret.expose()).map_err(|_| OpenDnsSecretsError::Malformed)?;
     Ok(settings.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
+}
+
+/// Opens the secret settings of a channel.
+pub fn open_channel_secrets(
+    sealer: &Sealer,
+    channel: &StoredChannel,
+) -> Result<BTreeMap<String, Zeroizing<String>>, OpenChannelSecretsError> {
+    let Some(sealed) = &channel.secrets else { return Ok(BTreeMap::new()) };
+    let secret = sealer.open(&Place::Channel(channel.id.clone()).key(), channel.generation, sealed)?;
+    let settings: BTreeMap<String, String> =
+        serde_json::from_slice(secret.expose()).map_err(|_| OpenChannelSecretsError::Malformed)?;
+    Ok(settings.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
+}
+
+/// Says why the secret settings of a channel do not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenChannelSecretsError {
+    /// They are sealed for something else.
+    #[error("the settings of the channel do not open")]
+    Sealed(#[from] UnsealError),
+    /// What was sealed is not what we seal.
+    #[error("the settings of the channel are damaged")]
+    Malformed,
 }
 
 /// Says why the secret settings of a DNS provider do not open.

@@ -1,7 +1,7 @@
 //! Where each thing lies in the store: the one table of paths.
 
 use portward_core::{
-    BindingId, CertificateId, DnsProviderId, Host, IssuerId, KeyId, SiteId, TokenId, UserName, VersionNumber,
+    BindingId, CertificateId, ChannelId, DnsProviderId, Host, IssuerId, KeyId, SiteId, TokenId, UserName, VersionNumber,
 };
 
 use crate::{Key, Prefix};
@@ -37,6 +37,8 @@ pub(crate) enum Place {
     Issuer(IssuerId),
     /// `acme/dns/<id>`.
     DnsProvider(DnsProviderId),
+    /// `notifications/<id>`: a channel.
+    Channel(ChannelId),
     /// `acme/chal/http/<host>/<token>`.
     HttpChallenge(Host, String),
     /// `acme/chal/tls/<host>`.
@@ -80,6 +82,7 @@ impl Place {
             Self::CertificateManaged(id) => format!("certs/{id}/acme"),
             Self::Issuer(id) => format!("acme/issuers/{id}"),
             Self::DnsProvider(id) => format!("acme/dns/{id}"),
+            Self::Channel(id) => format!("notifications/{id}"),
             Self::TlsChallenge(host) => format!("acme/chal/tls/{}", host_segment(host)),
             Self::HttpChallenge(host, token) => format!("acme/chal/http/{}/{token}", host_segment(host)),
             // No name has a colon, and no key has an at sign.
@@ -114,6 +117,7 @@ impl Place {
             ["certs", id, "acme"] => CertificateId::parse(id).ok().map(Self::CertificateManaged),
             ["acme", "issuers", id] => IssuerId::parse(id).ok().map(Self::Issuer),
             ["acme", "dns", id] => DnsProviderId::parse(id).ok().map(Self::DnsProvider),
+            ["notifications", id] => ChannelId::parse(id).ok().map(Self::Channel),
             ["acme", "chal", "tls", host] => Host::parse(host).ok().map(Self::TlsChallenge),
             ["acme", "chal", "http", host, token] => {
                 let host = Host::parse(host).ok()?;
@@ -135,7 +139,7 @@ impl Place {
     ///
     /// Who may do what (`access/`) is read when somebody asks, so a change of it wakes nobody who serves.
     pub(crate) fn prefixes() -> Vec<Prefix> {
-        ["meta/", "settings/", "bindings/", "sites/", "chains/", "keys/", "certs/", "acme/"]
+        ["meta/", "settings/", "bindings/", "sites/", "chains/", "keys/", "certs/", "acme/", "notifications/"]
             .map(|text| Prefix::of_checked(text.to_owned()))
             .into()
     }
@@ -207,6 +211,7 @@ mod tests {
             (Place::CertificateManaged(CertificateId::parse("01k9").unwrap()), "certs/01k9/acme"),
             (Place::Issuer(IssuerId::parse("letsencrypt").unwrap()), "acme/issuers/letsencrypt"),
             (Place::DnsProvider(DnsProviderId::parse("cloudflare").unwrap()), "acme/dns/cloudflare"),
+            (Place::Channel(ChannelId::parse("ops").unwrap()), "notifications/ops"),
             (Place::TlsChallenge(Host::parse("[::1]").unwrap()), "acme/chal/tls/::1"),
             (Place::HttpChallenge(Host::parse("[::1]").unwrap(), "t".to_owned()), "acme/chal/http/::1/t"),
             (Place::User(UserName::parse("mara@shop.test").unwrap()), "access/users/mara:shop.test"),

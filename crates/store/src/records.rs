@@ -9,6 +9,7 @@ pub(crate) mod base64;
 mod binding;
 mod certificate;
 mod challenge;
+mod channel;
 mod issuer;
 mod managed;
 mod meta;
@@ -24,6 +25,7 @@ pub(crate) use audit::{AuditHeadRecord, AuditRecord, AuditedRecord, OlderRecords
 pub(crate) use binding::BindingRecord;
 pub(crate) use certificate::{CurrentRecord, Issuers, IssuersRecord, SpecRecord, VersionRecord};
 pub(crate) use challenge::{ChallengeRecord, TlsChallengeRecord};
+pub(crate) use channel::ChannelRecord;
 pub(crate) use issuer::{DnsProviderRecord, IssuerRecord};
 pub(crate) use managed::ManagedRecord;
 pub(crate) use meta::{ClusterRecord, SchemaRecord};

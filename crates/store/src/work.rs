@@ -1,11 +1,13 @@
 //! What the ACME engine remembers: accounts, renewals, orders under way, attempts, requests, and who failed lately;
-//! and what is remembered of people: their sessions, when they signed in, when a token was last used.
+//! what is remembered of people: their sessions, when they signed in, when a token was last used;
+//! and of notices what was told, and what waits to be sent.
 //!
 //! None of it is asked for by an operator, so it is no part of the desired state and has no audit records;
 //! it lies below `work/`, and changes of it do not wake whoever serves.
 
 mod account;
 mod attempt;
+mod channel;
 mod confirmation;
 pub mod ledger;
 mod order;
@@ -13,19 +15,22 @@ mod park;
 mod renewal;
 mod session;
 mod sign_in;
+mod told;
 
 use bytes::Bytes;
-use portward_core::{AttemptId, CertificateId, ConfirmationId, IssuerId, TokenId, UserName, VersionNumber};
+use portward_core::{AttemptId, CertificateId, ChannelId, ConfirmationId, IssuerId, TokenId, UserName, VersionNumber};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use account::{OpenAccountError, StoredAccount};
 pub use attempt::{attempt, attempt_ids, newest_attempts};
+pub use channel::{ChannelWork, Delivered, QueuedNotice, forget_channel, new_notice_id, outbox, queued};
 pub use confirmation::{AskedConfirmation, Confirmation, confirmation, confirmations, confirmations_prefix};
 pub use order::{OrderProgress, PlacedChallenge, PlacedTxt};
 pub use park::parked;
 pub use renewal::{Hold, Renewal, RenewalRequest, Window};
 pub use session::{Session, read_session, sessions};
 pub use sign_in::{Enrolment, ReadEnrolmentError, SignIns, last_used, read_enrolment, read_sign_ins};
+pub use told::{SignInPlaces, ToldProblem};
 
 use crate::{
     Key, Page, Prefix, Read, RecordError, Store, StoreError,
@@ -74,6 +79,14 @@ pub(crate) enum WorkPlace<'a> {
     SignIns(&'a UserName),
     Enrolment(&'a UserName),
     TokenUse(&'a TokenId),
+    /// A notice that waits to be sent on a channel.
+    Outbox(&'a ChannelId, &'a str),
+    /// What is remembered of a channel.
+    Channel(&'a ChannelId),
+    /// A problem that was told of, by a digest of what it is.
+    Problem(&'a str),
+    /// From where a user signed in, by a digest of the name.
+    Places(&'a str),
 }
 
 impl WorkPlace<'_> {
@@ -93,6 +106,10 @@ impl WorkPlace<'_> {
             Self::SignIns(user) => format!("work/sign-in/{}", user_segment(user)),
             Self::Enrolment(user) => format!("work/enrolment/{}", user_segment(user)),
             Self::TokenUse(token) => format!("{TOKEN_USES}{token}"),
+            Self::Outbox(channel, id) => format!("{OUTBOX}{channel}/{id}"),
+            Self::Channel(channel) => format!("{CHANNELS}{channel}"),
+            Self::Problem(digest) => format!("{PROBLEMS}{digest}"),
+            Self::Places(digest) => format!("work/places/{digest}"),
         })
     }
 }
@@ -107,6 +124,12 @@ const CONFIRMATIONS: &str = "work/confirmation/";
 pub(crate) const SESSIONS: &str = "work/session/";
 /// Below this is when tokens were last used.
 const TOKEN_USES: &str = "work/token-use/";
+/// Below this are notices that wait to be sent.
+const OUTBOX: &str = "work/outbox/";
+/// Below this is what is remembered of channels.
+const CHANNELS: &str = "work/channel/";
+/// Below this are the problems that were told of.
+const PROBLEMS: &str = "work/problem/";
 /// Fits into one transaction.
 const AT_ONCE: usize = 50;
 

@@ -14,6 +14,7 @@ mod child;
 mod client;
 mod eventually;
 mod fault_ca;
+mod mail_sink;
 mod named;
 mod network;
 mod pebble;
@@ -31,6 +32,7 @@ pub use eventually::eventually;
 pub use fault_ca::{
     Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
 };
+pub use mail_sink::{Mail, MailSecurity, MailSink};
 pub use named::Named;
 pub use network::in_network_of_its_own;
 pub use pebble::{Pebble, PebbleOptions};

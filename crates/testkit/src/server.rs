@@ -141,7 +141,7 @@ impl TestServer {
 
     /// Changes a site.
     pub async fn edit_site(&self, id: &SiteId, update: SiteUpdate) -> SiteView {
-        self.client.edit_site(id, &update).await.unwrap()
+        self.client.edit_site(id, &update).await.unwrap().result
     }
 
     /// Imports a certificate as a new one.
@@ -162,13 +162,13 @@ impl TestServer {
             replace: replace.map(ToString::to_string),
             allow_expired: false,
         };
-        self.client.import_certificate(&import, Effect::Apply).await.unwrap()
+        self.client.import_certificate(&import, Effect::Apply).await.unwrap().result
     }
 
     /// Adds a binding on a port that the system chooses, and gives its id and address.
     pub async fn add_binding(&self, scheme: &str) -> (portward_core::BindingId, SocketAddr) {
         let create = BindingCreate { url: format!("{scheme}://127.0.0.1:0"), default_certificate: None };
-        let id = self.client.add_binding(&create).await.unwrap().id;
+        let id = self.client.add_binding(&create).await.unwrap().result.id;
         let status = self.client.status().await.unwrap();
         let binding = status.bindings.iter().find(|binding| binding.id == id).unwrap();
         (portward_core::BindingId::parse(&id).unwrap(), address_of(binding.address.as_deref().unwrap()))

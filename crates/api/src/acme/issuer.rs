@@ -71,10 +71,12 @@ pub struct IssuerCreate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_chain: Option<String>,
     /// Where the CA looks for http-01 answers; 80 if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub http_port: Option<u16>,
     /// Where the CA looks for tls-alpn-01 answers; 443 if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub tls_port: Option<u16>,
     /// `ADDR:PORT` or `ADDR` of resolvers that see DNS as the CA does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

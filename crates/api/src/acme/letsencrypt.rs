@@ -18,7 +18,8 @@ pub struct LetsEncryptConfigure {
     #[serde(default)]
     pub accept_terms: bool,
     /// Port of the https binding; those that exist if it is left out, else 443.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub https_port: Option<u16>,
     /// Address of the https binding; all addresses if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,7 +34,8 @@ pub struct LetsEncryptConfigure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory_ca: Option<String>,
     /// Days before its end at which the certificate is renewed; 21 is Octopus's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 365)]
     pub renew_days_before: Option<u32>,
 }
 

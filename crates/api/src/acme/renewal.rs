@@ -34,7 +34,8 @@ pub struct CertificateRequestCreate {
     #[serde(default)]
     pub reuse_key: bool,
     /// Days before its end at which it is renewed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 365)]
     pub renew_days_before: Option<u32>,
     /// Id of a certificate that becomes managed, with these names; a new one is made if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

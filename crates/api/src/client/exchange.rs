@@ -58,6 +58,7 @@ impl Client {
             let page: Page<T> = self.ask(Method::GET, &asked, Sent::Nothing).await?;
             items.extend(page.items);
             let Some(cursor) = page.next_cursor else { return Ok(items) };
+            let cursor = utf8_percent_encode(&cursor, NON_ALPHANUMERIC);
             asked = format!("{path}?limit={PAGE_MOST}&cursor={cursor}");
         }
     }

@@ -182,14 +182,14 @@ async fn every_operation_asks_at_its_route() {
 async fn a_long_list_is_asked_for_page_by_page() {
     let directory = tempfile::tempdir().unwrap();
     let pages = [
-        json!({ "items": [site()], "next_cursor": "c2hvcA" }),
+        json!({ "items": [site()], "next_cursor": "shop one" }),
         json!({ "items": [site(), site()], "next_cursor": null }),
     ];
     let server = OneAnswer::in_turn(&pages);
     let sites = server.listen(directory.path()).list_sites().await.unwrap();
     assert_eq!(sites.len(), 3);
     let asked: Vec<String> = server.seen.lock().unwrap().iter().map(|seen| seen.asked.clone()).collect();
-    assert_eq!(asked, ["GET /api/v1/sites?limit=1000", "GET /api/v1/sites?limit=1000&cursor=c2hvcA"]);
+    assert_eq!(asked, ["GET /api/v1/sites?limit=1000", "GET /api/v1/sites?limit=1000&cursor=shop%20one"]);
 }
 
 #[tokio::test]
@@ -398,7 +398,8 @@ async fn a_port_where_nobody_listens_is_told() {
 
 #[test]
 fn urls_are_read_as_people_write_them() {
-    let remote = |url| Endpoint::remote(url, SecretText::new("ptw".to_owned()), None).map(|endpoint| endpoint.to_string());
+    let remote =
+        |url| Endpoint::remote(url, SecretText::new("ptw".to_owned()), None).map(|endpoint| endpoint.to_string());
     for (url, read) in [
         ("https://portward.test", "https://portward.test:443"),
         ("HTTPS://Portward.Test:8443/", "https://portward.test:8443"),

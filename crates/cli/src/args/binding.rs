@@ -2,7 +2,7 @@
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::{OutputArgs, ServerArgs};
+use super::{OutputArgs, SafetyArgs, ServerArgs};
 
 /// Lists the commands about bindings.
 #[derive(Debug, Subcommand)]
@@ -13,6 +13,9 @@ pub(crate) enum BindingCommand {
     /// Accept connections at one more address and port
     #[command(after_help = ADD_EXAMPLES)]
     Add(BindingAddArgs),
+    /// Present another certificate at a binding to clients that ask for a name that none has
+    #[command(after_help = EDIT_EXAMPLES)]
+    Edit(BindingEditArgs),
     /// Stop accepting at a binding; its connections finish first
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove(BindingRemoveArgs),
@@ -37,6 +40,25 @@ pub(crate) struct BindingAddArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) default_certificate: Option<String>,
     #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward binding edit`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BindingEditArgs {
+    /// Id of the binding, from `portward binding list`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Certificate for names that no site has, and for clients that name none
+    #[arg(long, value_name = "ID", required = true)]
+    pub(crate) default_certificate: String,
+    #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -48,6 +70,11 @@ pub(crate) struct BindingRemoveArgs {
     /// Id of the binding, from `portward binding list`
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    /// Say what would break, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -68,6 +95,12 @@ Examples:
   portward binding add http://127.0.0.1:8080
   portward binding add https://203.0.113.7:443 --default-certificate ID";
 
-const REMOVE_EXAMPLES: &str = "\
+const EDIT_EXAMPLES: &str = "\
 Example:
-  portward binding remove ID";
+  portward binding edit ID --default-certificate ID --confirm-within 60s";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  portward binding remove ID
+  portward binding remove ID --dry-run
+  portward binding remove ID --confirm-within 60s";

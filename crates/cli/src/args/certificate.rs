@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::{OutputArgs, ServerArgs};
+use super::{OutputArgs, SafetyArgs, ServerArgs};
 
 mod managed;
 
@@ -95,6 +95,8 @@ pub(crate) struct CertificateImportArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -160,6 +162,8 @@ pub(crate) struct CertificateRollbackArgs {
     #[arg(long)]
     pub(crate) allow_expired: bool,
     #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -171,6 +175,11 @@ pub(crate) struct CertificateRemoveArgs {
     /// Id of the certificate, from `portward certificate list`
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    /// Say what would break, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -241,7 +250,9 @@ Example:
   portward certificate rollback ID";
 
 const REMOVE_EXAMPLES: &str = "\
-Refused while a site or a binding names it.
+Refused while a site or a binding names it, or the portal has no other.
 
-Example:
-  portward certificate remove ID";
+Examples:
+  portward certificate remove ID
+  portward certificate remove ID --dry-run
+  portward certificate remove ID --force --confirm-within 60s";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::{OutputArgs, ServerArgs};
+use super::{OutputArgs, SafetyArgs, ServerArgs};
 
 /// Lists the commands about sites.
 #[derive(Debug, Subcommand)]
@@ -79,6 +79,8 @@ pub(crate) struct SiteEditArgs {
     #[command(flatten)]
     pub(crate) settings: SiteSettingArgs,
     #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -90,6 +92,11 @@ pub(crate) struct SiteRemoveArgs {
     /// Id of the site, from `portward site list`
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    /// Say what would break, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -5,21 +5,11 @@ use portward_api::{BindingDeclared, DnsProviderDeclared, SettingsDeclared, SiteD
 use super::*;
 
 fn site(id: &str) -> SiteDeclared {
-    SiteDeclared {
-        id: id.to_owned(),
-        names: vec!["shop.test".to_owned(), "*.shop.test".to_owned()],
-        upstreams: vec!["http://127.0.0.1:3000".to_owned()],
-        upstream_trust: None,
-        force_https: Some("off".to_owned()),
-        hsts: None,
-        certificate: None,
-        max_body: None,
-        response_timeout: None,
-        idle_timeout: None,
-        set_headers: Vec::new(),
-        remove_headers: Vec::new(),
-        preset: None,
-    }
+    let names = ["shop.test", "*.shop.test"];
+    let site = serde_json::json!({
+        "id": id, "names": names, "upstreams": ["http://127.0.0.1:3000"], "force_https": "off",
+    });
+    serde_json::from_value(site).unwrap()
 }
 
 fn state() -> DesiredState {

@@ -7,7 +7,7 @@ use portward_api::{
 };
 use portward_core::{AttemptId, CertificateId, HostPattern, IssuerId, Timestamp};
 
-use super::{authorities, bad, effect};
+use super::{TypedSettings, authorities, bad, effect};
 use crate::{
     args::{AccountCommand, AcmeCommand, OutputArgs, ServerArgs},
     exit::Exit,

@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 
 use anyhow::anyhow;
-use portward_api::{BindingCreate, Client};
+use portward_api::{BindingCreate, BindingUpdate, Client};
 use portward_core::{Binding, BindingId, CertificateId, Scheme};
 
-use super::bad;
+use super::{
+    bad,
+    safety::{Safety, follow},
+};
 use crate::{
     args::{BindingCommand, OutputArgs, ServerArgs},
     exit::Exit,
@@ -28,9 +31,13 @@ pub(crate) enum BindingRequest {
         address: SocketAddr,
         /// Certificate for names that no certificate has.
         default_certificate: Option<CertificateId>,
+        /// In which manner.
+        safety: Safety,
     },
+    /// Another certificate for names that no certificate has.
+    Edit(BindingId, CertificateId, Safety),
     /// One less.
-    Remove(BindingId),
+    Remove(BindingId, Safety),
 }
 
 impl BindingRequest {
@@ -46,10 +53,18 @@ impl BindingRequest {
                         "an http binding presents no certificate; leave --default-certificate out, or add an https binding"
                     )));
                 }
-                (Self::Add { scheme, address, default_certificate }, args.server, args.output)
+                let safety = Safety::parse(&args.safety)?;
+                (Self::Add { scheme, address, default_certificate, safety }, args.server, args.output)
+            }
+            BindingCommand::Edit(args) => {
+                let id = BindingId::parse(&args.id).map_err(Failure::usage)?;
+                let certificate =
+                    CertificateId::parse(&args.default_certificate).map_err(bad("--default-certificate"))?;
+                (Self::Edit(id, certificate, Safety::parse(&args.safety)?), args.server, args.output)
             }
             BindingCommand::Remove(args) => {
-                (Self::Remove(BindingId::parse(&args.id).map_err(Failure::usage)?), args.server, args.output)
+                let safety = Safety::parse(&args.safety)?.or_dry(args.dry_run);
+                (Self::Remove(BindingId::parse(&args.id).map_err(Failure::usage)?, safety), args.server, args.output)
             }
         })
     }
@@ -60,17 +75,30 @@ impl BindingRequest {
                 let bindings = client.list_bindings().await?;
                 terminal.result(&bindings, |colour| show::bindings(&bindings, colour))
             }
-            Self::Add { scheme, address, default_certificate } => {
+            Self::Add { scheme, address, default_certificate, safety } => {
                 let create = BindingCreate {
                     url: format!("{scheme}://{address}"),
                     default_certificate: default_certificate.map(|id| id.to_string()),
                 };
-                let binding = client.add_binding(&create).await?;
-                terminal.result(&binding, |colour| show::bindings(std::slice::from_ref(&binding), colour))
+                let binding = safety.client(client).add_binding(&create).await?;
+                let exit =
+                    terminal.result(&binding, |colour| show::bindings(std::slice::from_ref(&*binding), colour))?;
+                follow(client, terminal, binding.confirmation.as_ref()).await?;
+                Ok(exit)
             }
-            Self::Remove(id) => {
-                let removed = client.remove_binding(&id).await?;
-                terminal.told(&removed, &show::removed("binding", &removed))
+            Self::Edit(id, certificate, safety) => {
+                let update = BindingUpdate { default_certificate: Some(certificate.to_string()) };
+                let binding = safety.client(client).edit_binding(&id, &update).await?;
+                let exit =
+                    terminal.result(&binding, |colour| show::bindings(std::slice::from_ref(&*binding), colour))?;
+                follow(client, terminal, binding.confirmation.as_ref()).await?;
+                Ok(exit)
+            }
+            Self::Remove(id, safety) => {
+                let removed = safety.client(client).remove_binding(&id).await?;
+                let exit = terminal.told(&removed, &show::removal("binding", &removed, safety.is_dry()))?;
+                follow(client, terminal, removed.confirmation.as_ref()).await?;
+                Ok(exit)
             }
         }
     }

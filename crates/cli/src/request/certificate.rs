@@ -9,7 +9,11 @@ use portward_api::{
 };
 use portward_core::{CertificateId, HostPattern};
 
-use super::{bad, certificate_names, effect, wait};
+use super::{
+    bad, certificate_names, effect,
+    safety::{Safety, follow},
+    wait,
+};
 use crate::{
     args::{CertificateCommand, ExportFormat, OutputArgs, PasswordArgs, ServerArgs},
     exit::Exit,
@@ -22,6 +26,7 @@ mod export;
 mod import;
 mod managed;
 
+pub(super) use import::read as read_file;
 pub(super) use managed::{ManagedRequest, Waiting};
 
 /// Is what is asked for about certificates.
@@ -52,9 +57,11 @@ pub(crate) enum CertificateRequest {
         id: CertificateId,
         /// Also to a version whose time is over or has not come.
         allow_expired: bool,
+        /// In which manner.
+        safety: Safety,
     },
     /// One less.
-    Remove(CertificateId),
+    Remove(CertificateId, Safety),
 }
 
 /// Is what is imported, and how.
@@ -66,6 +73,7 @@ pub(crate) struct Import {
     password: PasswordFrom,
     allow_expired: bool,
     pub(super) effect: Effect,
+    safety: Safety,
 }
 
 /// Is what is exported, and where to.
@@ -103,6 +111,7 @@ impl CertificateRequest {
                     password: args.password,
                     allow_expired: args.allow_expired,
                     effect: effect(args.dry_run),
+                    safety: Safety::parse(&args.safety)?,
                 };
                 (Self::Import(import), args.server, args.output)
             }
@@ -153,9 +162,13 @@ impl CertificateRequest {
                 (Self::Export(export), args.server, OutputArgs::default())
             }
             CertificateCommand::Rollback(args) => {
-                (Self::Rollback { id: id(&args.id)?, allow_expired: args.allow_expired }, args.server, args.output)
+                let (allow_expired, safety) = (args.allow_expired, Safety::parse(&args.safety)?);
+                (Self::Rollback { id: id(&args.id)?, allow_expired, safety }, args.server, args.output)
             }
-            CertificateCommand::Remove(args) => (Self::Remove(id(&args.id)?), args.server, args.output),
+            CertificateCommand::Remove(args) => {
+                let safety = Safety::parse(&args.safety)?.or_dry(args.dry_run);
+                (Self::Remove(id(&args.id)?, safety), args.server, args.output)
+            }
         })
     }
 
@@ -172,7 +185,9 @@ impl CertificateRequest {
             Self::Import(import) => {
                 let effect = import.effect;
                 let taken = import.run(client).await?;
-                tell_taken(&taken, effect, terminal)
+                let exit = tell_taken(&taken, effect, terminal)?;
+                follow(client, terminal, taken.confirmation.as_ref()).await?;
+                Ok(exit)
             }
             Self::Inspect(import) => {
                 let inspection = import.inspect(client).await?;
@@ -185,13 +200,18 @@ impl CertificateRequest {
             }
             Self::Managed(request) => request.run(client, terminal).await,
             Self::Export(export) => export.run(client, terminal).await,
-            Self::Rollback { id, allow_expired } => {
-                let taken = client.rollback_certificate(&id, &CertificateRollback { allow_expired }).await?;
-                tell_taken(&taken, Effect::Apply, terminal)
+            Self::Rollback { id, allow_expired, safety } => {
+                let rollback = CertificateRollback { allow_expired };
+                let taken = safety.client(client).rollback_certificate(&id, &rollback).await?;
+                let exit = tell_taken(&taken, Effect::Apply, terminal)?;
+                follow(client, terminal, taken.confirmation.as_ref()).await?;
+                Ok(exit)
             }
-            Self::Remove(id) => {
-                let removed = client.remove_certificate(&id).await?;
-                terminal.told(&removed, &show::removed("certificate", &removed))
+            Self::Remove(id, safety) => {
+                let removed = safety.client(client).remove_certificate(&id).await?;
+                let exit = terminal.told(&removed, &show::removal("certificate", &removed, safety.is_dry()))?;
+                follow(client, terminal, removed.confirmation.as_ref()).await?;
+                Ok(exit)
             }
         }
     }

@@ -9,7 +9,10 @@ use portward_core::{
     Thumbprint, Upstream, WaitLimit,
 };
 
-use super::{authorities, bad};
+use super::{
+    authorities, bad,
+    safety::{Safety, follow},
+};
 use crate::{
     args::{ForceHttpsWord, OutputArgs, ServerArgs, SiteCommand, SiteSettingArgs},
     exit::Exit,
@@ -30,9 +33,9 @@ pub(crate) enum SiteRequest {
     /// A new one with these names.
     Add(Vec<HostPattern>, SiteSettings),
     /// Other settings for one, and other names if there are any.
-    Edit(SiteId, Vec<HostPattern>, SiteSettings),
+    Edit(SiteId, Vec<HostPattern>, SiteSettings, Safety),
     /// One less.
-    Remove(SiteId),
+    Remove(SiteId, Safety),
 }
 
 /// Holds the settings that were named.
@@ -84,9 +87,13 @@ impl SiteRequest {
                 if names.is_empty() && settings == SiteSettings::default() {
                     return Err(Failure::usage(anyhow!("nothing to change was named; see: portward site edit --help")));
                 }
-                (Self::Edit(id(&args.id)?, names, settings), args.server, args.output)
+                let safety = Safety::parse(&args.safety)?;
+                (Self::Edit(id(&args.id)?, names, settings, safety), args.server, args.output)
             }
-            SiteCommand::Remove(args) => (Self::Remove(id(&args.id)?), args.server, args.output),
+            SiteCommand::Remove(args) => {
+                let safety = Safety::parse(&args.safety)?.or_dry(args.dry_run);
+                (Self::Remove(id(&args.id)?, safety), args.server, args.output)
+            }
         })
     }
 
@@ -100,13 +107,20 @@ impl SiteRequest {
                 let presets = client.list_presets().await?;
                 return terminal.result(&presets, |colour| show::presets(&presets, colour));
             }
-            Self::Remove(id) => {
-                let removed = client.remove_site(&id).await?;
-                return terminal.told(&removed, &show::removed("site", &removed));
+            Self::Remove(id, safety) => {
+                let removed = safety.client(client).remove_site(&id).await?;
+                let exit = terminal.told(&removed, &show::removal("site", &removed, safety.is_dry()))?;
+                follow(client, terminal, removed.confirmation.as_ref()).await?;
+                return Ok(exit);
+            }
+            Self::Edit(id, names, settings, safety) => {
+                let site = safety.client(client).edit_site(&id, &settings.update(&names)?).await?;
+                let exit = terminal.result(&site, |colour| show::site(&site, colour))?;
+                follow(client, terminal, site.confirmation.as_ref()).await?;
+                return Ok(exit);
             }
             Self::Show(id) => client.show_site(&id).await?,
             Self::Add(names, settings) => client.add_site(&settings.create(&names)?).await?,
-            Self::Edit(id, names, settings) => client.edit_site(&id, &settings.update(&names)?).await?,
         };
         terminal.result(&site, |colour| show::site(&site, colour))
     }

@@ -4,11 +4,14 @@
 
 use clap::Parser;
 use portward_api::Effect;
-use portward_core::{AttemptId, BindingId, CertificateId, DnsProviderId, HostPattern, IssuerId, Scheme, SiteId};
+use portward_core::{
+    AttemptId, BindingId, CertificateId, ChannelId, DnsProviderId, HostPattern, IssuerId, Scheme, SiteId,
+};
 
 use super::{
     acme::{DnsRequest, IssuerRequest},
     certificate::ManagedRequest,
+    safety::Safety,
     *,
 };
 use crate::args::Args;
@@ -31,6 +34,7 @@ fn words_become_requests() {
     let id = |id| CertificateId::parse(id).unwrap();
     let (issuer, dns) = (|id| IssuerId::parse(id).unwrap(), |id| DnsProviderId::parse(id).unwrap());
     let names = |names: &[&str]| names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
+    let channel = |id| ChannelId::parse(id).unwrap();
     for (words, expected) in [
         ("status", Request::Status),
         ("binding list", Request::Binding(BindingRequest::List)),
@@ -40,13 +44,17 @@ fn words_become_requests() {
                 scheme: Scheme::Https,
                 address: "[::]:443".parse().unwrap(),
                 default_certificate: Some(id("c1")),
+                safety: Safety::default(),
             }),
         ),
-        ("binding remove b1", Request::Binding(BindingRequest::Remove(BindingId::parse("b1").unwrap()))),
+        (
+            "binding remove b1",
+            Request::Binding(BindingRequest::Remove(BindingId::parse("b1").unwrap(), Safety::default())),
+        ),
         ("site list", Request::Site(SiteRequest::List)),
         ("site show s1", Request::Site(SiteRequest::Show(SiteId::parse("s1").unwrap()))),
         ("site presets", Request::Site(SiteRequest::Presets)),
-        ("site remove s1", Request::Site(SiteRequest::Remove(SiteId::parse("s1").unwrap()))),
+        ("site remove s1", Request::Site(SiteRequest::Remove(SiteId::parse("s1").unwrap(), Safety::default()))),
         ("certificate list", Request::Certificate(CertificateRequest::List)),
         ("certificate show c1", Request::Certificate(CertificateRequest::Show(id("c1")))),
         (
@@ -58,9 +66,13 @@ fn words_become_requests() {
         ),
         (
             "certificate rollback c1",
-            Request::Certificate(CertificateRequest::Rollback { id: id("c1"), allow_expired: false }),
+            Request::Certificate(CertificateRequest::Rollback {
+                id: id("c1"),
+                allow_expired: false,
+                safety: Safety::default(),
+            }),
         ),
-        ("certificate remove c1", Request::Certificate(CertificateRequest::Remove(id("c1")))),
+        ("certificate remove c1", Request::Certificate(CertificateRequest::Remove(id("c1"), Safety::default()))),
         (
             "certificate unmanage c1",
             Request::Certificate(CertificateRequest::Managed(ManagedRequest::Unmanage(id("c1")))),
@@ -80,6 +92,11 @@ fn words_become_requests() {
         ("acme attempts", Request::Acme(AcmeRequest::Attempts)),
         ("acme attempts c1", Request::Acme(AcmeRequest::AttemptsOf(id("c1")))),
         ("acme attempt a1", Request::Acme(AcmeRequest::Attempt(AttemptId::parse("a1").unwrap()))),
+        ("notification kinds", Request::Notification(NotificationRequest::Kinds)),
+        ("notification list", Request::Notification(NotificationRequest::List)),
+        ("notification show n1", Request::Notification(NotificationRequest::Show(channel("n1")))),
+        ("notification test n1", Request::Notification(NotificationRequest::Test(channel("n1")))),
+        ("notification remove n1", Request::Notification(NotificationRequest::Remove(channel("n1")))),
         ("store backup --out f", Request::Store(StoreRequest::Backup("f".into()))),
         ("store restore f", Request::Store(StoreRequest::Restore("f".into()))),
         (
@@ -140,7 +157,7 @@ fn an_edit_names_only_what_changes() {
         ),
         ("--no-header-rules", serde_json::json!({ "set_headers": [], "remove_headers": [] })),
     ] {
-        let Request::Site(SiteRequest::Edit(_, names, settings)) = request(&format!("site edit s1 {words}")) else {
+        let Request::Site(SiteRequest::Edit(_, names, settings, _)) = request(&format!("site edit s1 {words}")) else {
             panic!("{words}")
         };
         assert_eq!(serde_json::to_value(settings.update(&names).unwrap()).unwrap(), expected, "{words}");
@@ -153,7 +170,7 @@ fn authorities_are_sent_as_they_are_and_never_with_a_key() {
     let path = directory.path().join("ca.pem");
     let settings = || {
         let words = format!("site edit s1 --upstream-ca {}", path.display());
-        let Request::Site(SiteRequest::Edit(_, _, settings)) = request(&words) else { panic!("{words}") };
+        let Request::Site(SiteRequest::Edit(_, _, settings, _)) = request(&words) else { panic!("{words}") };
         settings.update(&[]).map(|update| serde_json::to_value(update.upstream_trust).unwrap())
     };
     assert!(settings().unwrap_err().to_string().contains("cannot read the authorities from "));
@@ -225,6 +242,10 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         ("acme dns add exec --set a=1 --set a=2", "the setting a is given twice"),
         ("acme dns add exec --set a=1 --secret a=f", "the setting a is given twice"),
         ("acme dns add exec --secret a=- --secret b=-", "--secret: only one setting can come from stdin"),
+        ("notification add slack --id S", "--id: \"S\" is not an id"),
+        ("notification add slack --secret hunter2", "--secret takes NAME=FILE, or NAME=- for stdin"),
+        ("notification add slack --event expire", "--event: \"expire\" is no event; there are all, expires-soon,"),
+        ("notification edit n1", "nothing to change was named"),
         ("acme attempts C1", "\"C1\" is not an id"),
         ("acme check https://a.test", "\"https://a.test\" is a URL"),
         ("acme check a.test --issuer I", "--issuer: \"I\" is not an id"),
@@ -237,4 +258,20 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         let text = failure.to_string();
         assert!(text.starts_with(&format!("portward: {expected}")), "{words}: {text}");
     }
+}
+
+#[test]
+fn a_change_can_wait_to_be_confirmed() {
+    let Request::Site(SiteRequest::Remove(_, safety)) = request("site remove s1 --confirm-within 60s") else {
+        panic!("no removal")
+    };
+    assert_ne!(safety, Safety::default());
+    assert!(parse("site remove s1 --confirm-within 1s").is_err());
+    assert_eq!(request("confirm list"), Request::Confirm(ConfirmRequest::List));
+    let id = portward_core::ConfirmationId::parse("c1").unwrap();
+    assert_eq!(request("confirm c1"), Request::Confirm(ConfirmRequest::Keep(id.clone())));
+    assert_eq!(request("confirm c1 --back"), Request::Confirm(ConfirmRequest::Back(id)));
+    assert!(parse("confirm list --back").is_err());
+    assert_eq!(request("undo 7"), Request::Confirm(ConfirmRequest::Undo(portward_core::Revision(7))));
+    assert!(parse("https-settings set").is_err());
 }

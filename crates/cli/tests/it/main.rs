@@ -7,6 +7,7 @@ mod acme;
 mod asking;
 mod fake;
 mod files;
+mod notification;
 mod program;
 mod remote;
 mod serving;

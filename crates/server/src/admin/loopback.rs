@@ -16,11 +16,14 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, CONNECTIONS, metrics};
 use crate::{
+    app::{App, AppError, right},
+    notice::Notices,
     renewals::Engine,
+    rest::problem_response,
     served::Served,
     tasks::{Shutdown, notice::RenewalBoard},
     web::{
-        Entrance, Way,
+        Entrance, Way, actor_of,
         connection::{self, Patience},
     },
 };
@@ -52,7 +55,7 @@ pub(crate) enum LoopbackError {
 }
 
 /// Is what is measured.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Measuring {
     /// What is served.
     pub(crate) served: Arc<Served>,
@@ -62,6 +65,10 @@ pub(crate) struct Measuring {
     pub(crate) board: Arc<RenewalBoard>,
     /// What renewals there were.
     pub(crate) engine: Arc<Engine>,
+    /// How sending goes.
+    pub(crate) notices: Arc<Notices>,
+    /// Who came in, and who did not.
+    pub(crate) app: Arc<App>,
 }
 
 impl Loopback {
@@ -126,23 +133,55 @@ pub(crate) fn metrics_router(measured: Measuring) -> Router {
     Router::new().route("/metrics", get(measure)).with_state(measured)
 }
 
-async fn measure(State(measuring): State<Measuring>) -> Response {
-    let text = metrics::text(&metrics::Measured {
-        served: &measuring.served.now(),
-        counts: measuring.proxy.counts(),
-        standings: measuring.board.all(),
-        attempts: measuring.engine.attempts_ended(),
-        turns: measuring.engine.turns(),
+async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> Response {
+    let answered = permitted(&request).and_then(|()| {
+        let measured = metrics::Measured {
+            served: measuring.served.now(),
+            counts: measuring.proxy.counts(),
+            standings: measuring.board.all(),
+            attempts: measuring.engine.attempts_ended(),
+            turns: measuring.engine.turns(),
+            channels: measuring.notices.board().all(),
+            sign_ins_refused: measuring.app.sign_ins_refused(),
+        };
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let form = metrics::Form::accepted(accept);
+        let text = metrics::text(measured, form)
+            .map_err(|error| AppError::internal("the metrics could not be written", error))?;
+        let mut response = Response::new(Body::from(text));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+        Ok(response)
     });
-    let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
-    response
+    answered.unwrap_or_else(|error| problem_response(&error, Some("/metrics".to_owned())))
+}
+
+/// Whether the numbers are for who asks: they tell of certificates and traffic, and other users of the machine reach the
+/// listener too.
+fn permitted(request: &Request<Body>) -> Result<(), AppError> {
+    actor_of(request)?.may::<right::MetricsView>().map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use portward_core::Permission;
+
     use super::*;
+    use crate::app::Actor;
+
+    #[test]
+    fn metrics_are_for_who_may_read_them() {
+        let asked = |actor: Option<Actor>| {
+            let mut request = Request::new(Body::empty());
+            if let Some(actor) = actor {
+                request.extensions_mut().insert(actor);
+            }
+            permitted(&request).map_err(|error| error.code())
+        };
+        assert_eq!(asked(Some(Actor::with(&[Permission::MetricsView]))), Ok(()));
+        assert_eq!(asked(Some(Actor::with(&[Permission::View]))), Err("not-permitted"));
+        assert_eq!(asked(None), Err("not-authenticated"));
+    }
 
     #[tokio::test]
     async fn only_a_loopback_address_is_bound() {

@@ -1,26 +1,27 @@
-//! Numbers for whoever watches over servers: Prometheus' text format 0.0.4.
+//! Numbers for whoever watches over servers, as OpenMetrics 1.0 or Prometheus' text format 0.0.4.
 //!
-//! The same state always gives the same text. Nothing is labelled by what clients send, so that they cannot make series.
+//! All of them are read when they are asked for, and the same state always gives the same text.
+//! Nothing is labelled by what clients send, so that they cannot make series.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{Display, Write},
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use portward_api::Severity;
-use portward_core::{CertificateId, CertificateVersion, IssuerId};
+use portward_core::{CertificateId, CertificateVersion, ChannelId, IssuerId};
 use portward_proxy::CountsView;
 use portward_store::desired::StoredCertificate;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, NoLabelSet, prometheus_text, text},
+    metrics::MetricType,
+    registry::Registry,
+};
 
-use crate::{served::ServedState, tasks::notice::Standing};
-
-/// Is the type of the answer.
-pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::{notice, served::ServedState, tasks::notice::Standing};
 
 /// Is what is shown.
 #[derive(Debug)]
-pub(super) struct Measured<'a> {
-    pub(super) served: &'a ServedState,
+pub(super) struct Measured {
+    pub(super) served: Arc<ServedState>,
     /// What the data plane counted.
     pub(super) counts: CountsView,
     /// How renewals stand.
@@ -29,19 +30,69 @@ pub(super) struct Measured<'a> {
     pub(super) attempts: Vec<(IssuerId, &'static str, u64)>,
     /// How many turns certificates had.
     pub(super) turns: u64,
+    /// How sending goes on channels.
+    pub(super) channels: BTreeMap<ChannelId, notice::Standing>,
+    /// Sign-ins that were refused.
+    pub(super) sign_ins_refused: u64,
+}
+
+/// Names a form in which metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
+    OpenMetrics,
+    /// <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+    Prometheus,
+}
+
+impl Form {
+    /// The form for who accepts that (RFC 9110 section 12.5.1): OpenMetrics for who names it, as Prometheus does.
+    pub(super) fn accepted(accept: &str) -> Self {
+        let types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+        match types.clone().any(|name| name.eq_ignore_ascii_case("application/openmetrics-text")) {
+            true => Self::OpenMetrics,
+            false => Self::Prometheus,
+        }
+    }
+
+    /// Its media type.
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
 }
 
 /// Writes all metrics.
-pub(super) fn text(measured: &Measured<'_>) -> String {
-    let mut page = Page::default();
-    certificates(&mut page, measured);
-    acme(&mut page, measured);
-    server(&mut page, measured.served);
-    traffic(&mut page, measured.counts);
-    page.0
+pub(super) fn text(measured: Measured, form: Form) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(measured));
+    let mut text = String::new();
+    match form {
+        Form::OpenMetrics => text::encode(&mut text, &registry)?,
+        Form::Prometheus => prometheus_text::encode(&mut text, &registry)?,
+    }
+    Ok(text)
 }
 
-fn certificates(page: &mut Page, measured: &Measured<'_>) {
+impl Collector for Measured {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut page = Page(encoder);
+        certificates(&mut page, self)?;
+        acme(&mut page, self)?;
+        server(&mut page, &self.served)?;
+        page.counter(
+            "portward_sign_ins_refused",
+            "Sign-ins that were refused since the start: a wrong password, or a wrong code.",
+            self.sign_ins_refused,
+        )?;
+        notifications(&mut page, self)?;
+        traffic(&mut page, self.counts)
+    }
+}
+
+fn certificates(page: &mut Page<'_>, measured: &Measured) -> fmt::Result {
     let versions = || {
         let certificates = measured.served.desired.certificates.iter();
         certificates.filter_map(|stored| Some((stored, &**stored.value.current_version()?)))
@@ -52,136 +103,164 @@ fn certificates(page: &mut Page, measured: &Measured<'_>) {
     };
     let mut dates = |name, help, date: fn(&CertificateVersion) -> i64| {
         let samples = versions().map(|(stored, version)| (labels(stored), date(version)));
-        page.family(name, Kind::Gauge, help, samples);
+        page.gauges(name, help, samples)
     };
     dates(
         "portward_certificate_not_after_timestamp_seconds",
         "Last second of validity of the version that is served.",
         |version| version.facts.validity.not_after.unix(),
-    );
+    )?;
     dates(
         "portward_certificate_not_before_timestamp_seconds",
         "First second of validity of the version that is served.",
         |version| version.facts.validity.not_before.unix(),
-    );
+    )?;
     let due = measured.standings.iter().filter_map(|(id, standing)| Some((of(id), standing.due?.unix())));
-    page.family(
+    page.gauges(
         "portward_certificate_renewal_timestamp_seconds",
-        Kind::Gauge,
         "When the certificate is due to be renewed; a time that has gone means that it is due.",
         due,
-    );
+    )
 }
 
-fn acme(page: &mut Page, measured: &Measured<'_>) {
-    page.family(
-        "portward_acme_attempts_total",
-        Kind::Counter,
+fn acme(page: &mut Page<'_>, measured: &Measured) -> fmt::Result {
+    page.counters(
+        "portward_acme_attempts",
         "Attempts to get a certificate that ended since the start.",
         measured.attempts.iter().map(|(issuer, outcome, count)| {
             (vec![("issuer", issuer.to_string()), ("outcome", (*outcome).to_owned())], *count)
         }),
-    );
-    page.one(
-        "portward_acme_turns_total",
-        Kind::Counter,
+    )?;
+    page.counter(
+        "portward_acme_turns",
         "Times that a managed certificate was looked at since the start.",
         measured.turns,
-    );
-    page.family(
+    )?;
+    page.gauges(
         "portward_acme_failures_in_a_row",
-        Kind::Gauge,
         "Attempts that failed since the certificate was last issued.",
         measured.standings.iter().map(|(id, standing)| (of(id), standing.failures)),
-    );
+    )
 }
 
-fn server(page: &mut Page, served: &ServedState) {
-    page.family(
+fn server(page: &mut Page<'_>, served: &ServedState) -> fmt::Result {
+    page.gauges(
+        "portward_build_info",
+        "1, labelled by the version of Portward that runs.",
+        [(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1_u32)],
+    )?;
+    page.gauges(
         "portward_problems",
-        Kind::Gauge,
         "What portward status tells of, by severity.",
         [("error", Severity::Error), ("warning", Severity::Warning)].map(|(word, severity)| {
             let count = served.problems.iter().filter(|problem| problem.severity == severity).count();
             (vec![("severity", word.to_owned())], count)
         }),
-    );
-    page.family(
+    )?;
+    page.gauges(
         "portward_binding_bound",
-        Kind::Gauge,
         "1 if connections are accepted there, else 0.",
         served.desired.bindings.iter().map(|stored| {
             let binding = &stored.value;
             let is_bound = served.binding(&binding.id).is_some_and(|report| report.result.is_ok());
-            (vec![("binding", binding.id.to_string()), ("url", binding.url())], u8::from(is_bound))
+            (vec![("binding", binding.id.to_string()), ("url", binding.url())], u32::from(is_bound))
         }),
-    );
-    page.one("portward_revision", Kind::Gauge, "Number of the change that is served.", served.desired.revision.0);
+    )?;
+    page.gauges(
+        "portward_revision",
+        "Number of the change that is served.",
+        [(Labels::new(), served.desired.revision.0)],
+    )
 }
 
-fn traffic(page: &mut Page, counts: CountsView) {
+fn notifications(page: &mut Page<'_>, measured: &Measured) -> fmt::Result {
+    let of = |id: &ChannelId| vec![("channel", id.to_string())];
+    page.counters(
+        "portward_notification_deliveries",
+        "Messages that were sent on a channel since the start, by whether the other side took them.",
+        measured.channels.iter().flat_map(|(id, standing)| {
+            let outcome = |word: &str, count: u64| {
+                let labels: Labels = vec![("channel", id.to_string()), ("outcome", word.to_owned())];
+                (labels, count)
+            };
+            let deliveries = standing.deliveries;
+            [outcome("delivered", deliveries.delivered), outcome("failed", deliveries.failed)]
+        }),
+    )?;
+    page.counters(
+        "portward_notifications_given_up",
+        "Notices that could not be delivered in time, since the start.",
+        measured.channels.iter().map(|(id, standing)| (of(id), standing.deliveries.dropped)),
+    )?;
+    page.gauges(
+        "portward_notifications_waiting",
+        "Notices that wait to be sent.",
+        measured.channels.iter().map(|(id, standing)| (of(id), standing.waiting)),
+    )
+}
+
+fn traffic(page: &mut Page<'_>, counts: CountsView) -> fmt::Result {
     let CountsView { open, accepted, refused, handshakes_failed, requests, panics } = counts;
-    page.one("portward_connections_open", Kind::Gauge, "Connections of clients that are open.", open);
-    let mut total = |name, help, count| page.one(name, Kind::Counter, help, count);
-    total(
-        "portward_connections_accepted_total",
+    page.gauges("portward_connections_open", "Connections of clients that are open.", [(Labels::new(), open)])?;
+    page.counter(
+        "portward_connections_accepted",
         "Connections accepted since the start, the refused ones included.",
         accepted,
-    );
-    total("portward_connections_refused_total", "Connections refused because too many were open.", refused);
-    total("portward_connections_panicked_total", "Connections that ended by a fault of Portward.", panics);
-    total("portward_tls_handshakes_failed_total", "TLS handshakes that failed or took too long.", handshakes_failed);
-    total("portward_requests_total", "Requests whose head was read.", requests);
+    )?;
+    page.counter("portward_connections_refused", "Connections refused because too many were open.", refused)?;
+    page.counter("portward_connections_panicked", "Connections that ended by a fault of Portward.", panics)?;
+    page.counter("portward_tls_handshakes_failed", "TLS handshakes that failed or took too long.", handshakes_failed)?;
+    page.counter("portward_requests", "Requests whose head was read.", requests)
 }
 
 fn of(certificate: &CertificateId) -> Labels {
     vec![("certificate", certificate.to_string())]
 }
 
-/// Is a metric's type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Counter,
-    Gauge,
-}
-
 type Labels = Vec<(&'static str, String)>;
 
-#[derive(Debug, Default)]
-struct Page(String);
+/// Writes metrics, each with all its samples.
+struct Page<'a>(DescriptorEncoder<'a>);
 
-impl Page {
-    /// Writes a metric with all its samples. Writing to a string cannot fail.
-    fn family<V: Display>(
+impl Page<'_> {
+    fn gauges<V: EncodeGaugeValue>(
         &mut self,
         name: &str,
-        kind: Kind,
         help: &str,
         samples: impl IntoIterator<Item = (Labels, V)>,
-    ) {
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-        };
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (labels, value) in samples {
-            self.0.push_str(name);
-            for (index, (label, text)) in labels.iter().enumerate() {
-                let _ = write!(self.0, "{}{label}=\"{}\"", if index == 0 { '{' } else { ',' }, escaped(text));
+            if labels.is_empty() {
+                family.encode_gauge(&value)?;
+            } else {
+                family.encode_family(&labels)?.encode_gauge(&value)?;
             }
-            let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
         }
+        Ok(())
     }
 
-    /// Writes a metric without labels.
-    fn one(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
-        self.family(name, kind, help, [(Vec::new(), value)]);
+    /// The name is without `_total`, which both forms add.
+    fn counters<V: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, V)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in samples {
+            if labels.is_empty() {
+                family.encode_counter::<NoLabelSet, V, u64>(&value, None)?;
+            } else {
+                family.encode_family(&labels)?.encode_counter::<NoLabelSet, V, u64>(&value, None)?;
+            }
+        }
+        Ok(())
     }
-}
 
-/// Escapes the value of a label, as the format wants it.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.counters(name, help, [(Labels::new(), value)])
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub(crate) mod sign_in;
 mod throttle;
 mod ticket;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_lc_rs::{constant_time, digest};
 use http::StatusCode;
 use portward_core::{TokenOwner, TokenText};
@@ -45,6 +47,8 @@ pub(super) struct Access {
     throttle: Throttle,
     tickets: Tickets,
     noted: Noted,
+    /// Sign-ins that were refused.
+    refused: AtomicU64,
 }
 
 impl App {
@@ -59,6 +63,11 @@ impl App {
     /// Whether there is, or was, an owner; before that nobody can be asked to sign in.
     pub(crate) async fn has_owner(&self) -> Result<bool, AppError> {
         Ok(access::is_owned(&*self.parts.store).await?)
+    }
+
+    /// How many sign-ins were refused since the start: a wrong password, or a wrong code.
+    pub(crate) fn sign_ins_refused(&self) -> u64 {
+        self.access.refused.load(Ordering::Relaxed)
     }
 
     async fn identify_token(&self, text: &str) -> Result<Actor, AppError> {

@@ -1,6 +1,6 @@
 //! Use cases of bindings. A new one is tried for real before it is saved.
 
-use portward_api::{Changed, BindingCreate, BindingUpdate, BindingView, Removed};
+use portward_api::{BindingCreate, BindingUpdate, BindingView, Changed, Removed};
 use portward_core::{Binding, BindingId, CertificateId, NewWay, Scheme, Timestamp, preference};
 use portward_proxy::BindError;
 use portward_store::{
@@ -64,7 +64,7 @@ impl App {
         let safety = Safety::by(new_way(&binding));
         let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
         let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
-        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+        Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Has a binding present another certificate to clients that ask for a name that no certificate has.
@@ -97,7 +97,7 @@ impl App {
         let safety = Safety::by(new_way(&binding));
         let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
         let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
-        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+        Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Removes a binding; its connections finish what they do.
@@ -129,7 +129,7 @@ impl App {
         }
         let removed = Removed { id: binding.id.to_string(), warnings };
         if apply == Apply::DryRun {
-            return Ok(Changed { outcome: removed, impacts, confirmation: None });
+            return Ok(Changed { result: removed, impacts, confirmation: None });
         }
         if !apply.is_forced() {
             impacts::refuse_lock_out("binding", id, &impacts)?;
@@ -137,7 +137,7 @@ impl App {
         let mut change = self.change(by, format!("remove binding {id} {}", binding.url()));
         change.remove_binding(&binding.id, Expected::At(*revision));
         let made = self.make_safely(change, deciding, apply, Safety::any(), |_| Ok(Vec::new())).await?;
-        Ok(Changed { outcome: removed, impacts, confirmation: made.confirmation })
+        Ok(Changed { result: removed, impacts, confirmation: made.confirmation })
     }
 }
 

@@ -8,8 +8,8 @@ mod view;
 use axum::body::Body;
 use bytes::Bytes;
 use portward_api::{
-    Changed, CertificateExport, CertificateOutcome, CertificateRollback, CertificateTaken, CertificateVersionView,
-    CertificateView, ExportFormat, FindingView, FindingWeight, Removed, SelfSignedCreate,
+    CertificateExport, CertificateOutcome, CertificateRollback, CertificateTaken, CertificateVersionView,
+    CertificateView, Changed, ExportFormat, FindingView, FindingWeight, Removed, SelfSignedCreate,
 };
 use portward_certs::{ExportPfxError, Password, PrivateKey, SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
@@ -198,7 +198,7 @@ impl App {
             })
             .await?;
         let revised = Revised { view: taken, revision: Some(made.revision) };
-        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+        Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Gives out a certificate with its private key, and records who took it.
@@ -271,7 +271,7 @@ impl App {
             .collect();
         let removed = Removed { id: id.to_owned(), warnings };
         if apply == Apply::DryRun {
-            return Ok(Changed { outcome: removed, impacts, confirmation: None });
+            return Ok(Changed { result: removed, impacts, confirmation: None });
         }
         let presented = portal_certificates(&desired, self.now()).contains(&stored.value.id);
         let mut change = self.change(by, format!("remove certificate {id}"));
@@ -288,7 +288,7 @@ impl App {
             let error = super::chain_text(&error);
             tracing::warn!(certificate.id = id, error, "what was told of a certificate could not be forgotten");
         }
-        Ok(Changed { outcome: removed, impacts, confirmation: made.confirmation })
+        Ok(Changed { result: removed, impacts, confirmation: made.confirmation })
     }
 
     /// Has nobody name a certificate that goes although it is used.

@@ -7,7 +7,7 @@ use std::{
 
 use http::StatusCode;
 use portward_api::{Answered, ConfirmationView, TrialStep};
-use portward_core::{BindingId, ConfirmationId, NewWay, Scheme};
+use portward_core::{BindingId, ConfirmationId, NewWay, Revision, Scheme};
 use portward_store::{
     change::{Change, Expected, commit},
     work::{Confirmation, ReadWorkError, confirmation, confirmations},
@@ -73,6 +73,16 @@ impl App {
     pub(crate) fn first_confirmation(&self, actor: &Actor) -> Option<Arc<Confirmation>> {
         let now = self.now();
         self.waiting.all().into_iter().find(|waiting| actor.holds(waiting.permission) && !waiting.is_over(now))
+    }
+
+    /// Whether the change of a revision waits.
+    pub(super) fn is_waiting(&self, revision: Revision) -> bool {
+        self.waiting.all().iter().any(|waiting| waiting.revision == revision)
+    }
+
+    /// Whether an answer that comes by a way shows that one can come in by the new one; on the machine itself it counts.
+    pub(crate) fn is_new_way(&self, waiting: &Confirmation, way: Option<&Way>) -> bool {
+        self.shows(waiting, way).is_ok()
     }
 
     /// Keeps a change that waits, if the answer came by a way that shows that one can still come in.

@@ -11,14 +11,15 @@ use super::undo::Undo;
 #[derive(Debug)]
 pub(crate) struct Draft {
     change: Change,
+    who: String,
     what: String,
     /// None for what nobody takes back.
     permission: Option<Permission>,
 }
 
 impl Draft {
-    pub(super) fn new(change: Change, what: String, permission: Permission) -> Self {
-        Self { change, what, permission: Some(permission) }
+    pub(super) fn new(change: Change, who: String, what: String, permission: Permission) -> Self {
+        Self { change, who, what, permission: Some(permission) }
     }
 
     /// The change as far as it has come.
@@ -38,8 +39,8 @@ impl Draft {
 
     /// The change, and what is remembered of it to undo it; none for what nobody takes back.
     pub(super) fn into_parts(self, now: Timestamp) -> (Change, Option<Undo>) {
-        let Self { change, what, permission } = self;
-        (change, permission.map(|permission| Undo { what, permission, made: now }))
+        let Self { change, who, what, permission } = self;
+        (change, permission.map(|permission| Undo { who, what, permission, made: now }))
     }
 }
 
@@ -60,6 +61,6 @@ impl DerefMut for Draft {
 /// Nobody takes it back.
 impl From<Change> for Draft {
     fn from(change: Change) -> Self {
-        Self { change, what: String::new(), permission: None }
+        Self { change, who: String::new(), what: String::new(), permission: None }
     }
 }

@@ -64,9 +64,9 @@ impl App {
         let asked = apply.confirm_within().map(|within| {
             let id = ConfirmationId::parse(&random_hex::<6>()?);
             let id = id.map_err(|error| AppError::internal("no id could be made for the confirmation", error))?;
-            let permission = draft
-                .permission()
-                .ok_or_else(|| AppError::internal("the change cannot wait to be confirmed", "it needs no permission"))?;
+            let permission = draft.permission().ok_or_else(|| {
+                AppError::internal("the change cannot wait to be confirmed", "it needs no permission")
+            })?;
             Ok::<_, AppError>(AskedConfirmation { id, within, permission, way: safety.way, retires: safety.retires })
         });
         let asked = asked.transpose()?;

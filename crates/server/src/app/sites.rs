@@ -133,7 +133,7 @@ impl App {
             })
             .await?;
         let revised = Revised { view: view(&site, &desired.settings), revision: Some(made.revision) };
-        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+        Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Removes a site.
@@ -151,7 +151,7 @@ impl App {
         let impacts = impacts::of_site(&desired, site);
         let removed = Removed { id: site.id.to_string(), warnings: Vec::new() };
         if apply == Apply::DryRun {
-            return Ok(Changed { outcome: removed, impacts, confirmation: None });
+            return Ok(Changed { result: removed, impacts, confirmation: None });
         }
         if !apply.is_forced() {
             impacts::refuse_lock_out("site", id, &impacts)?;
@@ -159,7 +159,7 @@ impl App {
         let mut change = self.change(by, format!("remove site {id}"));
         change.remove_site(&site.id, Expected::At(*revision));
         let made = self.make_safely(change, deciding, apply, Safety::any(), |_| Ok(Vec::new())).await?;
-        Ok(Changed { outcome: removed, impacts, confirmation: made.confirmation })
+        Ok(Changed { result: removed, impacts, confirmation: made.confirmation })
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Undos {
 /// Is what is remembered of a change, to undo it.
 #[derive(Clone, Debug)]
 pub(super) struct Undo {
+    /// Who made it.
+    pub(super) who: String,
     /// What it was, as in the audit.
     pub(super) what: String,
     /// What one needs to undo it: what one needed to make it.
@@ -37,6 +39,8 @@ struct Kept {
     undo: Undo,
     revision: Revision,
     before: Before,
+    /// Whether who made it was told that it can be undone.
+    is_offered: bool,
 }
 
 impl Undos {
@@ -47,7 +51,12 @@ impl Undos {
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = undo.made;
-        kept.push_back(Kept { undo, revision: committed.revision, before: committed.before.clone() });
+        kept.push_back(Kept {
+            undo,
+            revision: committed.revision,
+            before: committed.before.clone(),
+            is_offered: false,
+        });
         let mut bytes: usize = kept.iter().map(|kept| kept.before.bytes()).sum();
         while let Some(oldest) = kept.front() {
             if now.since(oldest.undo.made) <= UNDO_WITHIN && kept.len() <= MOST && bytes <= MOST_BYTES {
@@ -56,6 +65,15 @@ impl Undos {
             bytes -= oldest.before.bytes();
             kept.pop_front();
         }
+    }
+
+    /// The change that somebody made just now, once.
+    fn offer(&self, who: &str, now: Timestamp) -> Option<Revision> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = kept.iter_mut().rev().find(|kept| kept.undo.who == who)?;
+        let is_new = !newest.is_offered && now.since(newest.undo.made) <= JUST_NOW;
+        newest.is_offered = true;
+        is_new.then_some(newest.revision)
     }
 
     fn find(&self, revision: Revision, now: Timestamp) -> Option<Kept> {
@@ -70,10 +88,10 @@ impl Undos {
 }
 
 impl App {
-    /// Whether a change can be undone by somebody.
-    pub(crate) fn can_undo(&self, actor: &Actor, revision: Revision) -> bool {
-        let kept = self.undos.find(revision, self.now());
-        kept.is_some_and(|kept| actor.holds(kept.undo.permission))
+    /// The change that somebody made just now, to offer that it is undone; once, and not what waits to be confirmed.
+    pub(crate) fn offer_undo(&self, actor: &Actor) -> Option<Revision> {
+        let revision = self.undos.offer(&actor.to_string(), self.now())?;
+        (!self.is_waiting(revision)).then_some(revision)
     }
 
     /// Puts back what a change replaced, in one change of its own.
@@ -134,6 +152,8 @@ impl App {
     }
 }
 
+/// A page that follows a change comes at once.
+const JUST_NOW: Duration = Duration::from_secs(10);
 /// How long a change can be undone.
 pub(crate) const UNDO_WITHIN: Duration = Duration::from_secs(600);
 /// More changes than that are not looked back on in ten minutes.

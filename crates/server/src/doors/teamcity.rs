@@ -46,7 +46,7 @@ pub(super) async fn upload_certificate(mut knock: Knock<right::HttpsSettingsChan
         force_https: None,
     };
     let applied = knock.app.change_https_settings(&knock.by, input, Apply::Now).await?;
-    Ok(answer(StatusCode::OK, &facts(&applied.outcome)))
+    Ok(answer(StatusCode::OK, &facts(&applied.result)))
 }
 
 /// `GET /app/https/settings/certificateInfo`: what is served.

@@ -178,7 +178,7 @@ pub(super) async fn order<R: Right>(
         day: day(began),
         failure,
         to_place: renewal.filter(|_| is_on).map(|renewal| renewal.to_place).unwrap_or_default(),
-        in_force: in_force(&served, &attempt.certificate, now),
+        in_force: in_force(&served, &attempt.certificate, going, now),
         began: When::new(began, now),
         why: sentence_case(&attempt.why),
         has_certificate: certificate(&served, &attempt.certificate).is_some(),
@@ -192,7 +192,7 @@ fn certificate<'a>(served: &'a ServedState, id: &str) -> Option<&'a portward_cor
 }
 
 /// What clients see meanwhile.
-fn in_force(served: &ServedState, id: &str, now: Timestamp) -> String {
+fn in_force(served: &ServedState, id: &str, going: Going, now: Timestamp) -> String {
     let Some(version) = certificate(served, id).and_then(|certificate| certificate.current_version()) else {
         return "The certificate was removed.".to_owned();
     };
@@ -200,6 +200,9 @@ fn in_force(served: &ServedState, id: &str, now: Timestamp) -> String {
     match (version.facts.self_signed, now > end) {
         (true, _) => "Until the CA has issued, a self-signed certificate is served.".to_owned(),
         (false, true) => format!("The certificate in force expired {} ago.", span(now.since(end).as_secs())),
+        (false, false) if going == Going::Served => {
+            format!("The certificate in force has {} left.", span(end.since(now).as_secs()))
+        }
         (false, false) => {
             format!("The certificate in force stays in force: {} left.", span(end.since(now).as_secs()))
         }

@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
-use portward_api::BindingCreate;
-use portward_core::{Binding, Scheme};
+use portward_api::{BindingCreate, Impact, ImpactSeverity};
+use portward_core::{Binding, ConfirmWithin, Scheme};
 use serde_json::json;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    app::{App, AppError, Apply, right},
+    app::{App, AppError, Apply, Precondition, Within, right},
     served::ServedState,
 };
 
@@ -28,6 +28,20 @@ struct BindingsPage {
     bindings: Vec<Row>,
     certificates: Vec<(String, bool)>,
     form: Add,
+    may_change: bool,
+    refused: Option<String>,
+    equivalents: Equivalents,
+}
+
+#[derive(Template)]
+#[template(path = "binding-remove.html")]
+struct RemovePage {
+    frame: Frame,
+    id: String,
+    url: String,
+    impacts: Vec<ImpactRow>,
+    /// Whether something breaks, so that it is removed only if it can come back by itself.
+    breaks: bool,
     refused: Option<String>,
     equivalents: Equivalents,
 }
@@ -44,18 +58,34 @@ struct Row {
     sites: String,
 }
 
+/// Is one thing that would break, or would not.
+pub(super) struct ImpactRow {
+    pub(super) mark: Mark,
+    pub(super) label: &'static str,
+    pub(super) what: String,
+    pub(super) why: String,
+}
+
 /// Is what the form that adds a binding has in it.
 struct Add {
     is_https: bool,
     address: String,
     port: String,
     certificate: String,
+    confirm: bool,
 }
 
 /// Shows all of them, and the form that adds one.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
-    let add = Add { is_https: true, address: "[::]".to_owned(), port: String::new(), certificate: String::new() };
-    answer::html(&page(visit.frame(Nav::Bindings, "Bindings"), &visit.app, add, None))
+    let add = Add {
+        is_https: true,
+        address: "[::]".to_owned(),
+        port: String::new(),
+        certificate: String::new(),
+        confirm: false,
+    };
+    let may_change = visit.may::<right::BindingChange>().is_ok();
+    answer::html(&page(visit.frame(Nav::Bindings, "Bindings"), &visit.app, add, may_change, None))
 }
 
 /// Adds one.
@@ -63,18 +93,71 @@ pub(super) async fn add(mut visit: Visit<right::BindingChange>) -> Result<Respon
     let form = visit.form().await?;
     let add = Add::read(&form);
     let input = add.input();
-    match visit.app.add_binding(&visit.by, &input, Apply::Now).await {
+    match visit.app.add_binding(&visit.by, &input, apply(add.confirm, false)).await {
         Ok(added) => Ok(visit.done("/bindings", format!("{} accepts connections.", added.view.url))),
         Err(error) if error.status().is_client_error() => {
             let frame = visit.frame(Nav::Bindings, "Bindings");
-            let page = page(frame, &visit.app, add, Some(answer::sentence(&error)));
+            let page = page(frame, &visit.app, add, true, Some(answer::sentence(&error)));
             answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
         Err(error) => Err(error),
     }
 }
 
-fn page(frame: Frame, app: &App, form: Add, refused: Option<String>) -> BindingsPage {
+/// Shows what would break without one, and asks.
+pub(super) async fn ask_remove(visit: Visit<right::BindingChange>) -> Result<Response, AppError> {
+    let page = remove_page(&visit, None).await?;
+    answer::html(&page)
+}
+
+/// Removes one.
+pub(super) async fn remove(mut visit: Visit<right::BindingChange>) -> Result<Response, AppError> {
+    let form = visit.form().await?;
+    let id = visit.param("id").to_owned();
+    let apply = apply(form.is_ticked("confirm"), form.is_ticked("confirm"));
+    match visit.app.remove_binding(&visit.by, &id, Precondition::None, apply).await {
+        Ok(_) => Ok(visit.done("/bindings", format!("The binding {id} is removed."))),
+        Err(error) if error.status() == StatusCode::CONFLICT => {
+            let page = remove_page(&visit, Some(answer::sentence(&error))).await?;
+            answer::with_status(StatusCode::CONFLICT, &page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn remove_page(visit: &Visit<right::BindingChange>, refused: Option<String>) -> Result<RemovePage, AppError> {
+    let id = visit.param("id").to_owned();
+    let dry = visit.app.remove_binding(&visit.by, &id, Precondition::None, Apply::DryRun).await?;
+    let url = visit.app.show_binding(&visit.may()?, &id)?.view.url;
+    let impacts: Vec<ImpactRow> = dry.impacts.iter().map(ImpactRow::of).collect();
+    let breaks = impacts.iter().any(|row| row.mark == Mark::Bad);
+    let equivalents = Equivalents {
+        cli: format!("portward binding remove {} \\\n  --confirm-within 60s", word(&id)),
+        curl: curl(&Method::DELETE, &format!("/api/v1/bindings/{id}?confirm_within=60"), None),
+        yaml: String::new(),
+        difference: vec![DifferenceLine::Removed(format!("binding: {url}"))],
+    };
+    let frame = visit.frame(Nav::Bindings, format!("Remove {url}"));
+    Ok(RemovePage { frame, id, url, impacts, breaks, refused, equivalents })
+}
+
+/// How a form has a change made; what is forced comes back unless it is confirmed.
+pub(super) fn apply(confirm: bool, force: bool) -> Apply {
+    if confirm { Apply::Within(Within { confirm: ConfirmWithin::USUAL, is_forced: force }) } else { Apply::Now }
+}
+
+impl ImpactRow {
+    pub(super) fn of(impact: &Impact) -> Self {
+        let (mark, label) = match impact.severity {
+            ImpactSeverity::Breaks => (Mark::Bad, "breaks"),
+            ImpactSeverity::Degrades => (Mark::Warn, "degrades"),
+            ImpactSeverity::Stays => (Mark::Ok, "stays"),
+        };
+        Self { mark, label, what: impact.what.clone(), why: impact.why.clone() }
+    }
+}
+
+fn page(frame: Frame, app: &App, form: Add, may_change: bool, refused: Option<String>) -> BindingsPage {
     let served = app.served();
     let bindings: Vec<Row> = served.desired.bindings.iter().map(|stored| row(&stored.value, &served)).collect();
     let working = bindings.iter().filter(|row| row.mark == Mark::Ok).count();
@@ -89,7 +172,7 @@ fn page(frame: Frame, app: &App, form: Add, refused: Option<String>) -> Bindings
         (id, is_chosen)
     });
     let equivalents = form.equivalents();
-    BindingsPage { frame, lead, bindings, certificates: certificates.collect(), form, refused, equivalents }
+    BindingsPage { frame, lead, bindings, certificates: certificates.collect(), form, may_change, refused, equivalents }
 }
 
 fn row(binding: &Binding, served: &ServedState) -> Row {
@@ -119,6 +202,7 @@ impl Add {
             address: form.text("address").trim().to_owned(),
             port: form.text("port").trim().to_owned(),
             certificate: form.text("certificate").trim().to_owned(),
+            confirm: form.is_ticked("confirm"),
         }
     }
 
@@ -142,6 +226,7 @@ impl Add {
     fn equivalents(&self) -> Equivalents {
         let input = self.input();
         let mut cli = format!("portward binding add {}", word(&input.url));
+        let query = if self.confirm { "?confirm_within=60" } else { "" };
         let mut body = json!({ "url": input.url });
         let mut yaml = format!("binding: {}\n", input.url);
         if let Some(id) = &input.default_certificate {
@@ -149,9 +234,12 @@ impl Add {
             body["default_certificate"] = json!(id);
             yaml.push_str(&format!("default_certificate: {id}\n"));
         }
+        if self.confirm {
+            cli.push_str(" \\\n  --confirm-within 60s");
+        }
         Equivalents {
             cli,
-            curl: curl(&Method::POST, "/api/v1/bindings", Some(&body)),
+            curl: curl(&Method::POST, &format!("/api/v1/bindings{query}"), Some(&body)),
             yaml,
             difference: vec![DifferenceLine::Added(format!("binding: {}", input.url))],
         }

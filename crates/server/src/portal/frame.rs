@@ -2,7 +2,11 @@
 
 use portward_api::Severity;
 
-use super::view::{grouped, initials};
+use super::{
+    confirming::Confirming,
+    toast::Toast,
+    view::{grouped, initials},
+};
 use crate::app::{Actor, App};
 
 /// Is what the frame of a page shows.
@@ -22,7 +26,9 @@ pub(super) struct Frame {
     /// Two letters of it.
     pub(super) initials: String,
     /// What is said once.
-    pub(super) toast: Option<String>,
+    pub(super) toast: Option<Toast>,
+    /// The change that waits to be confirmed by who is signed in.
+    pub(super) confirming: Option<Confirming>,
     /// Which Portward this is.
     pub(super) version: &'static str,
 }
@@ -85,6 +91,7 @@ impl Frame {
             initials: initials(&person),
             person,
             toast: app.toasts().take(actor),
+            confirming: Confirming::of(app, actor, None, "/"),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -60,6 +60,7 @@ pub(super) fn shown(problem: &Problem) -> ShownProblem {
         Subject::Binding(_) => Some("/bindings".to_owned()),
         Subject::Site(id) => Some(format!("/sites/{id}")),
         Subject::Certificate(id) => Some(format!("/certificates/{id}")),
+        Subject::Channel(_) => Some("/notifications".to_owned()),
         Subject::Record(_) | Subject::Store => None,
     };
     let what = problem.subject.to_string();

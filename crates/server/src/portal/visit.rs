@@ -15,10 +15,14 @@ use http_body_util::{BodyExt, Limited};
 
 use super::{
     answer,
+    confirming::{Confirming, local},
     form::Form,
     frame::{Frame, Nav},
 };
-use crate::app::{Actor, Allowed, App, AppError, Right};
+use crate::{
+    app::{Actor, Allowed, App, AppError, Right},
+    web::Way,
+};
 
 /// Is a request whose actor has the right that its page needs.
 pub(super) struct Visit<R> {
@@ -30,6 +34,9 @@ pub(super) struct Visit<R> {
     pub(super) query: Form,
     /// The address itself.
     pub(super) path: String,
+    /// By which way it came; none where that was not said.
+    pub(super) way: Option<Way>,
+    referer: Option<String>,
     params: BTreeMap<String, String>,
     /// Locked by nobody: a body alone cannot be looked at from two threads, and a page may be.
     request: Mutex<Option<Request>>,
@@ -58,7 +65,10 @@ impl<R: Right> Visit<R> {
         let by = actor.may::<R>()?;
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
         let path = request.uri().path().to_owned();
-        Ok(Self { app, by, query, path, params: collect(params), request: Mutex::new(Some(request)) })
+        let way = request.extensions().get::<Way>().cloned();
+        let referer = request.headers().get(header::REFERER).and_then(|value| value.to_str().ok());
+        let referer = referer.map(str::to_owned);
+        Ok(Self { app, by, query, path, way, referer, params: collect(params), request: Mutex::new(Some(request)) })
     }
 
     /// What the address has at `{name}`.
@@ -95,12 +105,27 @@ impl<R: Right> Visit<R> {
 
     /// What stands around the page.
     pub(super) fn frame(&self, nav: Nav, title: impl Into<String>) -> Frame {
-        Frame::new(&self.app, self.by.actor(), nav, title)
+        let mut frame = Frame::new(&self.app, self.by.actor(), nav, title);
+        frame.confirming = Confirming::of(&self.app, self.by.actor(), self.way.as_ref(), &self.path);
+        frame
+    }
+
+    /// The page of the portal from which a form was sent; its start if that is not said.
+    pub(super) fn referer(&self) -> String {
+        let referer = self.referer.as_deref().and_then(|text| text.parse::<http::Uri>().ok());
+        local(referer.as_ref().and_then(|uri| uri.path_and_query()).map_or("/", |path| path.as_str()))
+    }
+
+    /// Goes to a page, which says something there; nothing is offered to be undone.
+    pub(super) fn told(&self, location: &str, toast: impl Into<String>) -> Response {
+        self.app.toasts().leave(self.by.actor(), toast, None);
+        answer::see_other(location)
     }
 
     /// Goes to a page after a change, which says there what is true now.
     pub(super) fn done(&self, location: &str, toast: impl Into<String>) -> Response {
-        self.app.toasts().leave(self.by.actor(), toast);
+        let undo = self.app.offer_undo(self.by.actor());
+        self.app.toasts().leave(self.by.actor(), toast, undo);
         answer::see_other(location)
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn remove_dns_provider(mut call: Call<right::IssuerChange>) -> 
 
 pub(super) async fn list_attempts(call: Call<right::View>) -> Result<Response, AppError> {
     let attempts = call.app.list_attempts(&call.by).await?;
-    answer::page(&call, Order::Descending, attempts, |view| format!("{} {}", view.began, view.id))
+    answer::page(&call, Order::Descending, attempts, |view| format!("{}~{}", view.began, view.id))
 }
 
 pub(super) async fn show_attempt(call: Call<right::View>) -> Result<Response, AppError> {

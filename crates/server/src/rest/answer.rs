@@ -2,14 +2,11 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portward_api::{Changed, PROBLEM_JSON, Page};
 use serde::Serialize;
 
-use super::{
-    call::Call,
-    query::{Part, cursor},
-};
+use super::{call::Call, query::Part};
 use crate::app::{AppError, Revised, chain_text};
 
 /// 200 with a view.
@@ -53,12 +50,19 @@ pub(super) fn page<R, T: Serialize>(
     }
     let has_more = items.len() > *limit;
     items.truncate(*limit);
-    let next_cursor = items.last().filter(|_| has_more).map(|last| cursor(&key(last)));
+    let next = items.last().filter(|_| has_more).map(key);
+    part(call, items, next.as_deref())
+}
+
+/// 200 with a part of a list that was cut already; `next` is the key after which the following part begins.
+pub(super) fn part<R, T: Serialize>(call: &Call<R>, items: Vec<T>, next: Option<&str>) -> Result<Response, AppError> {
+    let next_cursor = next.map(str::to_owned);
     let link = next_cursor.as_ref().map(|cursor| {
         let others = call.query.others.iter().map(|(name, value)| {
             let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
             format!("&{name}={value}")
         });
+        let (limit, cursor) = (call.query.part.limit, utf8_percent_encode(cursor, KEPT));
         format!("<{}?limit={limit}&cursor={cursor}{}>; rel=\"next\"", call.path, others.collect::<String>())
     });
     let mut response = json(&Page { items, next_cursor })?;
@@ -67,6 +71,9 @@ pub(super) fn page<R, T: Serialize>(
     }
     Ok(response)
 }
+
+/// What goes into an address, all but what is a part of it anyway.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Says which way a list runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,16 @@ use portward_api::AuditQuery;
 use super::{answer, call::Call};
 use crate::app::{AppError, right};
 
-pub(super) async fn list(mut call: Call<right::AuditView>) -> Result<Response, AppError> {
-    let mut asked = |name| call.query.others.remove(name);
-    let limit = asked("limit").map(|text| text.parse().unwrap_or(0));
-    let (who, what, day, cursor) = (asked("who"), asked("what"), asked("day"), asked("cursor"));
-    answer::json(&call.app.list_audit(&call.by, &AuditQuery { who, what, day, limit, cursor }).await?)
+pub(super) async fn list(call: Call<right::AuditView>) -> Result<Response, AppError> {
+    let query = {
+        let asked = |name| call.parameter(name).map(str::to_owned);
+        let (limit, cursor) = (Some(call.query.part.limit), call.query.part.after.clone());
+        AuditQuery { who: asked("who"), what: asked("what"), day: asked("day"), limit, cursor }
+    };
+    let page = call.app.list_audit(&call.by, &query).await?;
+    answer::part(&call, page.items, page.next_cursor.as_deref())
 }
 
 pub(super) async fn verify(call: Call<right::AuditView>) -> Result<Response, AppError> {
-    let known = call.query.others.get("known").map(String::as_str);
-    answer::json(&call.app.verify_audit(&call.by, known).await?)
+    answer::json(&call.app.verify_audit(&call.by, call.parameter("known")).await?)
 }

@@ -87,22 +87,7 @@ impl<R: Right> Call<R> {
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let (path, method, headers) = (parts.uri.path().to_owned(), parts.method, parts.headers);
         let apply = query.apply;
-        Ok(Self {
-            app,
-            by,
-            apply,
-            precondition,
-            way,
-            document,
-            query,
-            path,
-            method,
-            raw_query,
-            doc,
-            id,
-            headers,
-            body,
-        })
+        Ok(Self { app, by, apply, precondition, way, document, query, path, method, raw_query, doc, id, headers, body })
     }
 
     /// What the request is called by its client: `Idempotency-Key`. The body is read for it, and stays.
@@ -243,7 +228,9 @@ fn precondition(headers: &HeaderMap, takes: Takes) -> Result<Precondition, AppEr
     }
     let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
     let revision = revision.ok_or_else(|| {
-        AppError::malformed("if-match", "If-Match is neither * nor an ETag that this server gave, as in \"42\"")
+        // What was never given matches nothing.
+        let message = "If-Match is neither * nor an ETag that this server gave, as in \"42\"";
+        AppError::new(StatusCode::PRECONDITION_FAILED, "if-match", message)
     })?;
     Ok(Precondition::Revision(Revision(revision)))
 }

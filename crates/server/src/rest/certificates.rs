@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use portward_api::{
-    Changed, CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken,
+    CertificateExport, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken, Changed,
     SelfSignedCreate,
 };
 use portward_certs::MAX_PFX_BYTES;

@@ -42,8 +42,8 @@ pub(super) struct Takes {
     pub(super) safely: bool,
     /// `?limit=` and `?cursor=`: it answers a part of a list.
     pub(super) part: bool,
-    /// Other parameters: each with what it means.
-    pub(super) others: &'static [(&'static str, &'static str)],
+    /// Other parameters: name, what it means, and the pattern of its values, if not every text is one.
+    pub(super) others: &'static [(&'static str, &'static str, &'static str)],
 }
 
 /// Is what is sent.
@@ -192,7 +192,7 @@ impl Doc {
     }
 
     /// Its address may say these too; [`Call::parameter`](super::call::Call::parameter) reads them.
-    pub(super) fn parameters(mut self, others: &'static [(&'static str, &'static str)]) -> Self {
+    pub(super) fn parameters(mut self, others: &'static [(&'static str, &'static str, &'static str)]) -> Self {
         self.takes.others = others;
         self
     }

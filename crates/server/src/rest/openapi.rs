@@ -15,6 +15,7 @@ use utoipa::{
         Response as Described, ResponseBuilder, Schema, Type,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
+        schema::AdditionalProperties,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
         tag::TagBuilder,
     },
@@ -60,7 +61,8 @@ fn describe(routes: &[Route]) -> OpenApi {
     for route in routes {
         let Some(method) = method(&route.method) else { continue };
         groups.insert(group(route.path));
-        schemas.extend(route.doc.schemas.iter().cloned());
+        let named = route.doc.schemas.iter().cloned();
+        schemas.extend(named.map(|(name, schema)| (name, closed(schema))));
         paths = paths.path(route.path, PathItem::new(method, operation(route)));
     }
     let info =
@@ -69,6 +71,21 @@ fn describe(routes: &[Route]) -> OpenApi {
         ));
     let tags: Vec<_> = groups.into_iter().map(|name| TagBuilder::new().name(name).build()).collect();
     OpenApiBuilder::new().info(info.build()).paths(paths).components(Some(components(schemas))).tags(Some(tags)).build()
+}
+
+/// Says of each choice that is one named field that it has no others, as such inputs refuse what they do not know.
+fn closed(mut schema: RefOr<Schema>) -> RefOr<Schema> {
+    if let RefOr::T(Schema::OneOf(choice)) = &mut schema {
+        for item in &mut choice.items {
+            if let RefOr::T(Schema::Object(object)) = item
+                && object.properties.len() == 1
+                && object.additional_properties.is_none()
+            {
+                object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+    }
+    schema
 }
 
 fn components(mut schemas: BTreeMap<String, RefOr<Schema>>) -> Components {
@@ -138,7 +155,8 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
     for part in path.split('/') {
         if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
             let about = format!("Names one of {}.", before.replace('-', " "));
-            parameters.push(parameter(name, ParameterIn::Path, &about, text()));
+            let id = text().pattern(Some("^[A-Za-z0-9][A-Za-z0-9.@_-]{0,63}$"));
+            parameters.push(parameter(name, ParameterIn::Path, &about, id));
         }
         before = part;
     }
@@ -161,7 +179,7 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
     }
     if doc.takes.if_match {
         let about = "Refuses with 412 unless this `ETag` is still the newest one (RFC 9110 section 13.1.1).";
-        let tag = text().pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#));
+        let tag = text().pattern(Some(r#"^"[0-9]{1,19}"$"#));
         parameters.push(parameter("If-Match", ParameterIn::Header, about, tag));
     }
     if doc.takes.part {
@@ -171,8 +189,9 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
         let about = "`next_cursor` of the page before; the first page if it is left out.";
         parameters.push(parameter("cursor", ParameterIn::Query, about, text()));
     }
-    for (name, about) in doc.takes.others {
-        parameters.push(parameter(name, ParameterIn::Query, about, text()));
+    for (name, about, pattern) in doc.takes.others {
+        let value = text().pattern(Some(*pattern).filter(|pattern| !pattern.is_empty()));
+        parameters.push(parameter(name, ParameterIn::Query, about, value));
     }
     parameters
 }

@@ -10,7 +10,7 @@ use portward_core::{
     AttemptId, CertificateId, Revision,
     acme::{Attempt, Outcome, Stage},
 };
-use portward_store::{Key, Prefix, Store, WatchEvent, WatchStream, work};
+use portward_store::{Key, Kv, Prefix, Store, WatchEvent, WatchStream, audit, work};
 
 use super::Shutdown;
 use crate::{
@@ -58,7 +58,7 @@ impl TellEvents {
                 event = next(&mut watch) => match event {
                     Some(WatchEvent::Batch { revision, puts, .. }) => {
                         seen = revision;
-                        self.tell_stored(revision, puts.into_iter().map(|kv| kv.key)).await;
+                        self.tell_stored(revision, &puts).await;
                     }
                     Some(WatchEvent::Alive) => {}
                     Some(WatchEvent::Compacted { oldest }) => {
@@ -112,21 +112,18 @@ impl TellEvents {
     }
 
     /// Tells what was written at a revision.
-    async fn tell_stored(&self, revision: Revision, keys: impl Iterator<Item = Key>) {
-        let mut is_change = false;
-        for key in keys {
-            if key.as_str().starts_with(AUDIT) {
-                is_change = true;
-            } else if let Some((certificate, id)) = attempt_of(&key) {
+    async fn tell_stored(&self, revision: Revision, puts: &[Kv]) {
+        for kv in puts {
+            if kv.key.as_str().starts_with(AUDIT) {
+                let (who, what) = audit::entry(kv).map(|entry| (entry.who, entry.what)).unzip();
+                self.events.tell(Happened::Revision(RevisionEvent { revision: revision.0, who, what }));
+            } else if let Some((certificate, id)) = attempt_of(&kv.key) {
                 match work::attempt(&*self.store, &certificate, &id).await {
                     Ok(Some(attempt)) => self.events.tell(Happened::Attempt(told(&attempt))),
                     Ok(None) => {}
                     Err(error) => tracing::warn!(error = chain_text(&error), "an attempt cannot be read"),
                 }
             }
-        }
-        if is_change {
-            self.events.tell(Happened::Revision(RevisionEvent { revision: revision.0, who: None, what: None }));
         }
     }
 }
@@ -198,7 +195,12 @@ mod tests {
         let mut served = fixture.events.listen(None).unwrap();
         let added = fixture.app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
         let revision = added.revision.unwrap().0;
-        heard(&mut stored, |event| matches!(event, Happened::Revision(event) if event.revision == revision)).await;
+        let told = heard(&mut stored, |event| matches!(event, Happened::Revision(event) if event.revision == revision));
+        let Happened::Revision(event) = told.await else { return };
+        assert_eq!(
+            (event.who.as_deref(), event.what.as_deref()),
+            (Some("test"), Some("add site shop-test for shop.test"))
+        );
         heard(&mut served, |event| matches!(event, Happened::Served(event) if event.revision >= revision)).await;
     }
 

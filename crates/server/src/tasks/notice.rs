@@ -1,10 +1,13 @@
-//! Tells of certificates that expire, or that cannot be renewed: each event once for a version, also across restarts.
+//! Tells of certificates that expire, are renewed, or cannot be renewed: each event once for a version, also across
+//! restarts; and of problems, once when they come and once when they go.
 //!
 //! It follows what is served and what the engine remembers of renewals. Of each managed certificate it knows when time
 //! alone makes something of it, so that nothing is looked through again while nothing happens.
-//! An event is told first and stored after that: a crash in between tells it twice rather than never.
+//! An event is logged first and stored after that, in one change with what waits for channels: a crash in between logs
+//! it twice, and has it sent once.
 
 mod known;
+mod problems;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -15,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use portward_core::{CertificateId, Timestamp, VersionNumber};
+use portward_core::{CertificateId, NoticeKind, Source, Timestamp, VersionNumber};
 use portward_proxy::Clock;
 use portward_store::{
     Prefix, Store, StoreError, WatchEvent, WatchStream,
@@ -25,11 +28,12 @@ use portward_store::{
 
 use known::{Known, KnownRenewals};
 pub(crate) use known::{RenewalBoard, Standing};
+use problems::OpenProblems;
 
 use super::Shutdown;
 use crate::{
     app::chain_text,
-    notice::{Notice, NoticeKind},
+    notice::{Notice, Notices},
     problem::Subject,
     served::{Served, ServedState},
 };
@@ -42,7 +46,9 @@ pub(crate) struct GiveNotice {
     /// Where others look up how renewals stand.
     pub(crate) board: Arc<RenewalBoard>,
     pub(crate) clock: Clock,
-    /// Who is told.
+    /// Who has notices wait for channels.
+    pub(crate) notices: Arc<Notices>,
+    /// Who is told at once.
     pub(crate) tell: Arc<dyn Fn(&Notice) + Send + Sync>,
     pub(crate) shutdown: Shutdown,
 }
@@ -69,14 +75,9 @@ struct Memory {
     renewals: KnownRenewals,
     /// Managed certificates to look at.
     dirty: BTreeSet<CertificateId>,
-    /// Events that were told, and whether that is stored.
-    told: HashMap<EventKey, IsStored>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum IsStored {
-    Yes,
-    NotYet,
+    /// Events that were told; with what was told, if that is not stored yet.
+    told: HashMap<EventKey, Option<Notice>>,
+    problems: OpenProblems,
 }
 
 impl GiveNotice {
@@ -155,12 +156,13 @@ impl GiveNotice {
             self.tell_news(memory, state, now).await?;
             memory.last = Some(Arc::clone(state));
         }
-        self.store_told(memory).await
+        self.store_told(memory, state).await?;
+        self.tell_problems(memory, state, now).await
     }
 
     /// Tells of what nobody was told of yet.
     async fn tell_news(&self, memory: &mut Memory, state: &ServedState, now: Timestamp) -> Result<(), LookError> {
-        for (id, kind) in events(&memory.renewals, state) {
+        for (id, kind) in events(&memory.renewals, state, now) {
             let Some(stored) = state.desired.certificate(&id) else { continue };
             let Some(version) = stored.value.current_version() else { continue };
             let key = (id.clone(), version.number, kind);
@@ -168,7 +170,7 @@ impl GiveNotice {
                 continue;
             }
             if work::is_noticed(&*self.store, &id, version.number, kind.as_str()).await? {
-                memory.told.insert(key, IsStored::Yes);
+                memory.told.insert(key, None);
                 continue;
             }
             let known: Option<&Known> = memory.renewals.of(&id);
@@ -178,7 +180,7 @@ impl GiveNotice {
             };
             let notice = words::notice(kind, stored, version, known, failure.as_ref(), now);
             (self.tell)(&notice);
-            memory.told.insert(key, IsStored::NotYet);
+            memory.told.insert(key, Some(notice));
         }
         let desired = &state.desired;
         memory.told.retain(|(id, version, _), _| {
@@ -187,32 +189,57 @@ impl GiveNotice {
         Ok(())
     }
 
-    /// Remembers in the store what was told.
-    async fn store_told(&self, memory: &mut Memory) -> Result<(), LookError> {
-        let unstored = memory.told.iter().filter(|(_, stored)| **stored == IsStored::NotYet);
-        let mut unstored: Vec<EventKey> = unstored.map(|(key, _)| key.clone()).collect();
-        unstored.sort();
-        for keys in unstored.chunks(AT_ONCE) {
+    /// Remembers in the store what was told, and has it wait for channels.
+    async fn store_told(&self, memory: &mut Memory, state: &ServedState) -> Result<(), LookError> {
+        let unstored = memory.told.iter().filter_map(|(key, notice)| Some((key.clone(), notice.clone()?)));
+        let mut unstored: Vec<(EventKey, Notice)> = unstored.collect();
+        unstored.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for some in unstored.chunks(self.at_once(state)) {
             let mut change = Change::of_work();
-            for (id, version, kind) in keys {
+            for ((id, version, kind), notice) in some {
                 change.put_notice(id, *version, kind.as_str());
+                self.notices.queue(&mut change, &state.desired, notice);
             }
             commit(&*self.store, change).await?;
-            for key in keys {
-                memory.told.insert(key.clone(), IsStored::Yes);
+            for (key, _) in some {
+                memory.told.insert(key.clone(), None);
             }
         }
         Ok(())
     }
 
+    /// Tells of problems that came or went a while ago.
+    async fn tell_problems(&self, memory: &mut Memory, state: &ServedState, now: Timestamp) -> Result<(), LookError> {
+        memory.problems.load(&*self.store).await?;
+        let news = memory.problems.news(&state.problems, now);
+        for some in news.chunks(self.at_once(state)) {
+            let mut change = Change::of_work();
+            for news in some {
+                (self.tell)(news.notice());
+                news.remember(&mut change);
+                self.notices.queue(&mut change, &state.desired, news.notice());
+            }
+            commit(&*self.store, change).await?;
+            for news in some {
+                memory.problems.told(news);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many notices fit into one transaction.
+    fn at_once(&self, state: &ServedState) -> usize {
+        (AT_ONCE / (1 + state.desired.channels.len())).max(1)
+    }
+
     fn pause(&self, memory: &Memory) -> Duration {
-        let next = memory.renewals.next_change();
+        let next = [memory.renewals.next_change(), memory.problems.next_change()].into_iter().flatten().min();
         next.map_or(LONGEST, |at| at.since(self.clock.now()).clamp(Duration::from_secs(1), LONGEST))
     }
 }
 
 /// All events that there are now, told or not, in the order of the certificates' ids.
-fn events(renewals: &KnownRenewals, state: &ServedState) -> BTreeSet<(CertificateId, NoticeKind)> {
+fn events(renewals: &KnownRenewals, state: &ServedState, now: Timestamp) -> BTreeSet<(CertificateId, NoticeKind)> {
     let dated = state.problems.iter().filter_map(|problem| {
         let Subject::Certificate(id) = &problem.subject else { return None };
         let kind = match problem.code {
@@ -222,7 +249,14 @@ fn events(renewals: &KnownRenewals, state: &ServedState) -> BTreeSet<(Certificat
         };
         Some((id.clone(), kind))
     });
-    dated.chain(renewals.failing().map(|id| (id.clone(), NoticeKind::RenewalFailing))).collect()
+    // What was got from a CA long ago is no news to whoever updates Portward.
+    let renewed = state.desired.certificates.iter().filter_map(|stored| {
+        let version = stored.value.current_version()?;
+        let is_new = version.source == Source::Acme && now.since(version.added) < NEWS;
+        is_new.then(|| (stored.value.id.clone(), NoticeKind::Renewed))
+    });
+    let failing = renewals.failing().map(|id| (id.clone(), NoticeKind::RenewalFailing));
+    dated.chain(failing).chain(renewed).collect()
 }
 
 /// Waits until something is remembered of renewals; none if the watch broke.
@@ -256,8 +290,10 @@ pub(crate) const EXPIRED: &str = "certificate-expired";
 
 /// Below this is what the engine remembers of each certificate.
 const RENEWALS: &str = "work/renewal/";
-/// Fits into one transaction.
-const AT_ONCE: usize = 50;
+/// Records that fit into one transaction.
+const AT_ONCE: usize = 100;
+/// A server that was off for a day tells of what it got before that.
+const NEWS: Duration = Duration::from_secs(24 * 3600);
 /// After the store could not be read or watched.
 const RETRY: Duration = Duration::from_secs(5);
 /// The clock may be set; what is served is told of every minute anyway.

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use tower_service::Service;
 
 use super::{
-    Listener, Way,
+    Way,
     cookie::session_of,
     host::{self, MachineNames},
     origin::{self, Made},
@@ -106,7 +106,7 @@ impl Entrance {
             let message = "the path can be read in two ways; leave out . and .. segments, doubled slashes, backslashes, semicolons and what is encoded of them";
             return Err(AppError::malformed("ambiguous-path", message).into());
         }
-        if is_for_everybody(path, way) {
+        if is_for_everybody(path) {
             return Ok(ForWhom::Everybody);
         }
         if !way.is_private() {
@@ -185,10 +185,8 @@ fn shown<'r>(way: &Way, request: &'r Request, is_owned: bool) -> Result<Option<C
 }
 
 /// What is answered whoever asks, in the clear too.
-fn is_for_everybody(path: &str, way: &Way) -> bool {
-    matches!(path, "/healthz" | "/readyz")
-        || path.starts_with("/assets/")
-        || (path == "/metrics" && way.listener == Listener::Loopback)
+fn is_for_everybody(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz") || path.starts_with("/assets/")
 }
 
 /// What is answered before anybody owns the server.

@@ -172,7 +172,7 @@ async fn ask(entrance: &Entrance, asker: &Asker, method: &Method, path: &str, is
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (location, is_json) = (text(header::LOCATION), text(header::CONTENT_TYPE).contains("json"));
     let mut code = String::new();
-    if parts.status.is_client_error() && is_json {
+    if parts.status.as_u16() >= 400 && is_json {
         let body: serde_json::Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
         code = body["code"].as_str().or(body["Code"].as_str()).unwrap_or_default().to_owned();
     }
@@ -183,7 +183,8 @@ async fn ask(entrance: &Entrance, asker: &Asker, method: &Method, path: &str, is
 fn is_in(answered: &Answered) -> bool {
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::MISDIRECTED_REQUEST];
     !refused.contains(&answered.status)
-        && !answered.status.is_server_error()
+        // Those who listened before are still counted.
+        && (!answered.status.is_server_error() || answered.code == "too-many-listeners")
         && !answered.location.starts_with("/sign-in")
         && !["token-in-query", "cross-origin"].contains(&answered.code.as_str())
 }

@@ -54,9 +54,11 @@ pub async fn page(
     let mut page = AuditPage { entries: Vec::new(), next: None };
     let first = store.list(&prefix(), None, Page::first(1)).await?;
     let Some(oldest) = first.kvs.first().and_then(|kv| AuditId::of(&kv.key)).map(AuditId::day) else { return Ok(page) };
+    let newest = newest_day(store).await?.unwrap_or_else(|| oldest.clone());
+    // Nothing is there between the newest record and an id far ahead of it.
     let newest = match before {
-        Some(before) => before.day(),
-        None => newest_day(store).await?.unwrap_or_else(|| oldest.clone()),
+        Some(before) => before.day().min(newest),
+        None => newest,
     };
     let (from, to) = match filter.day.map(Timestamp::date) {
         Some(day) if day > newest || day < oldest => return Ok(page),

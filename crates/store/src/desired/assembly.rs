@@ -17,9 +17,9 @@ use crate::{
     hex::unhex,
     place::{Place, SettingName, is_sha256},
     records::{
-        BindingRecord, ChallengeRecord, ClusterRecord, CurrentRecord, DnsProviderRecord, ForceHttpsRecord,
-        IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord, RecordError, SchemaRecord, SiteRecord,
-        SpecRecord, TlsChallengeRecord, VersionRecord, WarningRecord, decode,
+        BindingRecord, ChallengeRecord, ChannelRecord, ClusterRecord, CurrentRecord, DnsProviderRecord,
+        ForceHttpsRecord, IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord, RecordError,
+        SchemaRecord, SiteRecord, SpecRecord, TlsChallengeRecord, VersionRecord, WarningRecord, decode,
     },
     sealing::Sealed,
 };
@@ -107,6 +107,10 @@ impl Assembly {
             }
             // They are not below the prefixes that are read; see `access`.
             Place::User(_) | Place::Token(_) | Place::Setup | Place::Owned => return Err(RecordError::UnknownKey),
+            Place::Channel(id) => {
+                let value = decode::<ChannelRecord>(&kv.value)?.into_channel(id)?;
+                desired.channels.push(Stored { value, revision });
+            }
             Place::CertificateManaged(id) => {
                 let value = decode::<ManagedRecord>(&kv.value)?.try_into()?;
                 self.certificates.entry(id).or_default().managed = Some(Stored { value, revision });

@@ -29,6 +29,11 @@ async fn one_bad_record_takes_nothing_else_along() {
         ("keys/bad", "{}", "malformed"),
         ("settings/force-https", r#"{"v":1,"mode":"often"}"#, "mode"),
         ("settings/unknown", "{}", "a newer one may have written it"),
+        (
+            "notifications/ops",
+            r#"{"v":1,"kind":"ntfy","target":"t","settings":{},"secret_names":[],"secrets":null,"generation":1,"events":["never"],"enabled":true}"#,
+            "events",
+        ),
         ("acme/chal/http/shop.test/tok", r#"{"v":1,"key_authorization":"other.thumb"}"#, "key_authorization"),
     ] {
         put(&store, key, value).await;
@@ -97,4 +102,40 @@ async fn versions_come_in_the_order_of_their_numbers() {
     let desired = read(&store).await.unwrap();
     let numbers: Vec<_> = desired.certificates[0].value.versions.iter().map(|version| version.number.0).collect();
     assert_eq!(numbers, [1, 2, 9, 10]);
+}
+
+#[tokio::test]
+async fn a_channel_keeps_its_secrets_sealed_for_its_generation() {
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    let secrets = |value: &str| BTreeMap::from([("url".to_owned(), Zeroizing::new(value.to_owned()))]);
+    let mut channel = StoredChannel {
+        id: ChannelId::parse("ops").unwrap(),
+        kind: "slack".to_owned(),
+        target: "hooks.slack.com".to_owned(),
+        settings: BTreeMap::from([("authority".to_owned(), "pem".to_owned())]),
+        secret_names: vec!["url".to_owned()],
+        secrets: None,
+        generation: 1,
+        wanted: Wanted::parse(&["expired"]).unwrap(),
+        enabled: true,
+    };
+    let mut change = sample::change("add a channel");
+    change.put_channel(&channel, &secrets("MARKER-1"), &sealer, crate::change::Expected::Absent);
+    crate::change::commit(&store, change).await.unwrap();
+    let first = read(&store).await.unwrap().channels.remove(0).value;
+    assert_eq!(open_channel_secrets(&sealer, &first).unwrap(), secrets("MARKER-1"));
+    let listed = store.list(&Prefix::all(), None, Page::first(100)).await.unwrap();
+    assert!(listed.kvs.iter().all(|kv| !String::from_utf8_lossy(&kv.value).contains("MARKER")));
+
+    channel.generation = 2;
+    let mut change = sample::change("edit a channel");
+    change.put_channel(&channel, &secrets("MARKER-2"), &sealer, crate::change::Expected::Any);
+    crate::change::commit(&store, change).await.unwrap();
+    let mut second = read(&store).await.unwrap().channels.remove(0).value;
+    assert_eq!(open_channel_secrets(&sealer, &second).unwrap(), secrets("MARKER-2"));
+    channel.secrets.clone_from(&second.secrets);
+    assert_eq!(second, channel);
+    second.secrets = first.secrets;
+    assert!(open_channel_secrets(&sealer, &second).is_err(), "older secrets are not taken for newer ones");
 }

@@ -1,8 +1,8 @@
 //! Values that are written as text in JSON, for `serde(with)`.
 
 use portward_core::{
-    AttemptId, BindingId, CertificateId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay, Permission, Role,
-    Thumbprint, Timestamp, UserId, UserName, VersionNumber,
+    AttemptId, BindingId, CertificateId, ChannelId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay,
+    NoticeKind, Permission, Role, Thumbprint, Timestamp, Tone, UserId, UserName, VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -35,17 +35,20 @@ text! {
     BindingId => |text| Self::parse(text).ok(),
     CertificateId => |text| Self::parse(text).ok(),
     ChallengeKind => Self::parse,
+    ChannelId => |text| Self::parse(text).ok(),
     DnsProviderId => |text| Self::parse(text).ok(),
     Check => Self::parse,
     EmailAddress => |text| Self::parse(text).ok(),
     HostPattern => |text| Self::parse(text).ok(),
     IssuerId => |text| Self::parse(text).ok(),
     NewWay => Self::parse,
+    NoticeKind => Self::parse,
     Permission => Self::parse,
     Role => Self::parse,
     Stage => Self::parse,
     Thumbprint => |text| Self::parse(text).ok(),
     Timestamp => |text| Self::parse(text).ok(),
+    Tone => Self::parse,
     UserId => |text| Self::parse(text).ok(),
     UserName => |text| Self::parse(text).ok(),
     Verdict => Self::parse,

@@ -177,3 +177,63 @@ async fn what_was_told_of_a_removed_certificate_is_forgotten_and_of_others_it_is
         assert!(is_noticed(&store, &other, VersionNumber(number), "expired").await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn notices_wait_in_the_order_of_time_and_go_with_their_channel() {
+    use portward_core::{ChannelId, NoticeKind, Tone};
+    let store = MemoryStore::new();
+    let (ops, home) = (ChannelId::parse("ops").unwrap(), ChannelId::parse("home").unwrap());
+    let notice = |seconds: u64| QueuedNotice {
+        id: new_notice_id(at(seconds)),
+        kind: NoticeKind::Expired,
+        tone: Tone::Bad,
+        subject: "certificate shop-test".to_owned(),
+        title: format!("{seconds}"),
+        message: "m".to_owned(),
+        remedy: String::new(),
+        path: None,
+        at: at(seconds),
+    };
+    let work = ChannelWork { failures: 2, retry_at: Some(at(9)), sent: vec![at(1)], ..ChannelWork::default() };
+    let mut change = Change::of_work();
+    for seconds in [3, 1, 2] {
+        change.put_queued(&ops, &notice(seconds));
+    }
+    change.put_queued(&home, &notice(4));
+    change.put_channel_work(&ops, &work);
+    commit(&store, change).await.unwrap();
+    let titles = |queued: &[(ChannelId, QueuedNotice)]| -> Vec<String> {
+        queued.iter().map(|(channel, notice)| format!("{channel} {}", notice.title)).collect()
+    };
+    let all = queued(&store).await.unwrap();
+    assert_eq!(titles(&all), ["home 4", "ops 1", "ops 2", "ops 3"]);
+    assert_eq!(ChannelWork::read_all(&store).await.unwrap(), [(ops.clone(), work)]);
+    forget_channel(&store, &ops).await.unwrap();
+    assert_eq!(titles(&queued(&store).await.unwrap()), ["home 4"]);
+    assert_eq!(ChannelWork::read(&store, &ops).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn problems_and_places_that_were_told_of_are_remembered() {
+    let store = MemoryStore::new();
+    let told = |subject: &str| ToldProblem {
+        code: "no-certificate".to_owned(),
+        subject: subject.to_owned(),
+        tone: portward_core::Tone::Warning,
+        message: "m".to_owned(),
+        at: at(1),
+    };
+    let places = SignInPlaces { networks: vec!["10.0.0.0/24".to_owned()] };
+    let mut change = Change::of_work();
+    change.put_told_problem(&told("site a/b \u{e4}"));
+    change.put_told_problem(&told("site c"));
+    change.put_places("mara \u{e4}", &places);
+    commit(&store, change).await.unwrap();
+    assert_eq!(ToldProblem::read_all(&store).await.unwrap().len(), 2);
+    let mut change = Change::of_work();
+    change.remove_told_problem(&told("site c"));
+    commit(&store, change).await.unwrap();
+    assert_eq!(ToldProblem::read_all(&store).await.unwrap(), [told("site a/b \u{e4}")]);
+    assert_eq!(SignInPlaces::read(&store, "mara \u{e4}").await.unwrap(), Some(places));
+    assert_eq!(SignInPlaces::read(&store, "mara").await.unwrap(), None);
+}

@@ -1,13 +1,13 @@
 //! The curl lines of TeamCity's and Octopus's documentation, verbatim but for host and token.
 
-use std::{path::Path, process::Command};
+use std::{net::SocketAddr, path::Path, process::Command};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use portward_api::{
-    Effect,
+    BindingCreate, Effect,
     acme::{IssuerCreate, LetsEncryptConfigure},
 };
-use portward_core::{Scheme, Thumbprint};
+use portward_core::{BindingId, Scheme, Thumbprint, Timestamp};
 use portward_testkit::{FaultCa, FaultCaServer, TestServer, eventually, free_port, handshake, run};
 use serde_json::Value;
 
@@ -20,17 +20,30 @@ const OCTOPUS: &str = r#"{"Id":null,"State":"Queued","Name":"ConfigureLetsEncryp
 /// A server that somebody owns, beside files for curl.
 struct House {
     server: TestServer,
+    /// Its only https binding.
+    https: SocketAddr,
     directory: tempfile::TempDir,
 }
 
 impl House {
     async fn start(server: TestServer) -> Self {
         server.own().await;
+        // What openssl makes is valid from now on.
+        let now: i64 = run(Command::new("date").arg("+%s")).trim().parse().unwrap();
+        server.set_now(Timestamp::from_unix(now + 60).unwrap());
+        // A port that is in the settings too, and not only where the system put it.
+        let https = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let before = server.client.list_bindings().await.unwrap();
+        let create = BindingCreate { url: format!("https://{https}"), default_certificate: None };
+        server.client.add_binding(&create).await.unwrap();
+        for binding in before.iter().filter(|binding| binding.url.starts_with("https://")) {
+            server.client.remove_binding(&BindingId::parse(&binding.id).unwrap()).await.unwrap();
+        }
         let directory = tempfile::tempdir().unwrap();
-        let leaf = BASE64_STANDARD.encode(handshake(server.https, "localhost").await);
+        let leaf = BASE64_STANDARD.encode(handshake(https, "localhost").await);
         let pem = format!("-----BEGIN CERTIFICATE-----\n{leaf}\n-----END CERTIFICATE-----\n");
         std::fs::write(directory.path().join("authorities.pem"), pem).unwrap();
-        Self { server, directory }
+        Self { server, https, directory }
     }
 
     fn path(&self, name: &str) -> String {
@@ -49,7 +62,7 @@ impl House {
     /// The answer of the TeamCity line, with its status.
     fn upload(&self, token: &str, certificate: &str, key: &str, port: &str) -> (u16, Value) {
         let line = TEAMCITY
-            .replace("<TeamCity_URL>", &format!("https://localhost:{}", self.server.https.port()))
+            .replace("<TeamCity_URL>", &format!("https://localhost:{}", self.https.port()))
             .replace("TOKEN", token)
             .replace("PATH_CERT", certificate)
             .replace("PATH_KEY", key)
@@ -59,7 +72,7 @@ impl House {
 
     /// Asks at one of Octopus's doors.
     fn octopus(&self, token: &str, path: &str, more: &str) -> (u16, Value) {
-        let url = format!("https://localhost:{}{path}", self.server.https.port());
+        let url = format!("https://localhost:{}{path}", self.https.port());
         answer(&self.shell(&format!(
             "curl --silent --write-out '\n%{{http_code}}' -H 'X-Octopus-ApiKey: {token}' {more} '{url}'"
         )))
@@ -69,7 +82,7 @@ impl House {
     async fn state(&self) -> (u64, Vec<u8>, Vec<String>) {
         let status = self.server.client.status().await.unwrap();
         let bindings = status.bindings.iter().map(|binding| format!("{} {:?}", binding.url, binding.address));
-        (status.revision, handshake(self.server.https, "localhost").await, bindings.collect())
+        (status.revision, handshake(self.https, "localhost").await, bindings.collect())
     }
 }
 
@@ -78,11 +91,15 @@ fn answer(text: &str) -> (u16, Value) {
     (status.parse().unwrap(), serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {body}")))
 }
 
-/// Makes a certificate and its key in several forms, as openssl writes them.
+/// Makes a certificate of an authority that curl trusts, and its key, as openssl writes them.
 fn certificate(directory: &Path, name: &str, key: &str) {
     let make = |line: &str| run(Command::new("sh").args(["-c", line]).current_dir(directory));
+    if !directory.join("ca.pem").exists() {
+        make("openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 30 -subj /CN=ca 2>/dev/null");
+        make("cat ca.pem >> authorities.pem");
+    }
     make(&format!(
-        "openssl req -x509 -newkey {key} -nodes -keyout {name}.key -out {name}.pem -days 30 -subj /CN=front.test -addext subjectAltName=DNS:front.test,DNS:localhost 2>/dev/null"
+        "openssl req -x509 -CA ca.pem -CAkey ca.key -newkey {key} -nodes -keyout {name}.key -out {name}.pem -days 20 -subj /CN=front.test -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:front.test,DNS:localhost 2>/dev/null"
     ));
 }
 
@@ -103,17 +120,16 @@ async fn the_curl_line_of_teamcity_replaces_certificate_and_port_of_the_portal()
     certificate(directory, "ec", "ec -pkeyopt ec_paramgen_curve:prime256v1");
 
     // The port that there is: the certificate is another one on the next handshake. PKCS #8, PKCS #1, and ECDSA.
-    let port = house.server.https.port().to_string();
+    let port = house.https.port().to_string();
     for (name, key) in [("rsa", "rsa.key"), ("ec", "ec.key"), ("rsa", "pkcs1.key")] {
         let (status, answer) = house.upload(&token, &format!("./{name}.pem"), &format!("./{key}"), &port);
         assert_eq!(status, 200, "{key}: {answer}");
         let expected = thumbprint(&std::fs::read_to_string(directory.join(format!("{name}.pem"))).unwrap());
-        assert_eq!(Thumbprint::of(&handshake(house.server.https, "front.test").await), expected, "{key}");
+        assert_eq!(Thumbprint::of(&handshake(house.https, "front.test").await), expected, "{key}");
         assert_eq!(
             (answer["sha256"].as_str(), answer["port"].as_u64()),
             (Some(expected.to_string().as_str()), port.parse().ok())
         );
-        std::fs::copy(directory.join(format!("{name}.pem")), directory.join("authorities.pem")).unwrap();
     }
 
     // Another port: it serves, and the one before goes.
@@ -123,10 +139,8 @@ async fn the_curl_line_of_teamcity_replaces_certificate_and_port_of_the_portal()
     let at = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let expected = thumbprint(&std::fs::read_to_string(directory.join("ec.pem")).unwrap());
     assert_eq!(Thumbprint::of(&handshake(at(other), "front.test").await), expected);
-    eventually("the port before is closed", async || {
-        std::net::TcpStream::connect(house.server.https).is_err().then_some(())
-    })
-    .await;
+    eventually("the port before is closed", async || std::net::TcpStream::connect(house.https).is_err().then_some(()))
+        .await;
     let bindings = house.server.client.list_bindings().await.unwrap();
     assert_eq!(bindings.iter().filter(|binding| binding.url.starts_with(Scheme::Https.as_str())).count(), 1);
     house.server.stop().await;
@@ -148,7 +162,7 @@ async fn what_teamcity_would_refuse_changes_nothing() {
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let taken = taken.local_addr().unwrap().port().to_string();
     let http = house.server.http.port().to_string();
-    let port = house.server.https.port().to_string();
+    let port = house.https.port().to_string();
     let before = house.state().await;
     for (token, certificate, key, port, status, part) in [
         (&token, "good.pem", "other.key", port.as_str(), 422, "key"),
@@ -197,12 +211,12 @@ async fn the_requests_of_octopus_configure_lets_encrypt_and_disable_it() {
         accept_terms: true,
         ..LetsEncryptConfigure::default()
     };
-    server.client.configure_letsencrypt(&configure, Effect::Apply).await.unwrap();
+    server.client.configure_lets_encrypt(&configure, Effect::Apply).await.unwrap();
 
     let house = House::start(server).await;
     let token = house.server.token(&["view", "certificate:change"]).await;
     let viewer = house.server.token(&["view"]).await;
-    let body = OCTOPUS.replace("HTTPS_PORT", &house.server.https.port().to_string());
+    let body = OCTOPUS.replace("HTTPS_PORT", &house.https.port().to_string());
     std::fs::write(house.directory.path().join("task.json"), &body).unwrap();
     let post = "-X POST --data @task.json";
     let revision = house.state().await.0;
@@ -230,8 +244,8 @@ async fn the_requests_of_octopus_configure_lets_encrypt_and_disable_it() {
         (configuration["Enabled"].as_bool(), configuration["DnsName"].as_str()),
         (Some(true), Some("front.test"))
     );
-    assert_eq!(configuration["HttpsPort"].as_u64(), Some(u64::from(house.server.https.port())));
-    let leaf = handshake(house.server.https, "front.test").await;
+    assert_eq!(configuration["HttpsPort"].as_u64(), Some(u64::from(house.https.port())));
+    let leaf = handshake(house.https, "front.test").await;
     let certificates = house.server.client.list_certificates().await.unwrap();
     let served = certificates.iter().find(|view| view.thumbprint == Thumbprint::of(&leaf).to_string()).unwrap();
     assert_eq!(configuration["CertificateThumbprint"].as_str().unwrap(), served.sha1);
@@ -240,6 +254,6 @@ async fn the_requests_of_octopus_configure_lets_encrypt_and_disable_it() {
     assert_eq!(house.octopus(&viewer, "/api/letsencryptconfiguration", disable).0, 403);
     let (status, configuration) = house.octopus(&token, "/api/letsencryptconfiguration", disable);
     assert_eq!((status, configuration["Enabled"].as_bool()), (200, Some(false)), "{configuration}");
-    assert_eq!(handshake(house.server.https, "front.test").await, leaf, "what is served stays until it expires");
+    assert_eq!(handshake(house.https, "front.test").await, leaf, "what is served stays until it expires");
     house.server.stop().await;
 }

@@ -1,5 +1,5 @@
 //! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium,
-//! Pebble, Caddy.
+//! Pebble, Caddy, aiosmtpd, promtool.
 //!
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -11,10 +11,12 @@ mod acme_kills;
 mod application;
 mod bindings;
 mod bodies;
+mod description;
 mod dns;
 mod doors;
 mod git;
 mod imports;
+mod notifications;
 mod pains;
 mod portal;
 mod secrets;

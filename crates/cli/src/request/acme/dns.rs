@@ -1,17 +1,14 @@
 //! `portward acme dns`.
 
-use std::{collections::BTreeMap, path::PathBuf};
-
-use anyhow::anyhow;
-use portward_api::{Client, Effect, SecretText, acme::DnsProviderCreate};
+use portward_api::{Client, Effect, acme::DnsProviderCreate};
 use portward_core::DnsProviderId;
 
-use super::{bad, effect};
+use super::{TypedSettings, bad, effect};
 use crate::{
     args::{DnsAddArgs, DnsCommand, OutputArgs, ServerArgs},
     exit::Exit,
     failure::Failure,
-    secret_file, show,
+    show,
     terminal::Terminal,
 };
 
@@ -34,8 +31,7 @@ pub(crate) enum DnsRequest {
 #[derive(Debug, PartialEq)]
 pub(crate) struct DnsAdd {
     pub(crate) create: DnsProviderCreate,
-    /// Files of secret settings by name.
-    pub(crate) secrets: BTreeMap<String, PathBuf>,
+    pub(crate) settings: TypedSettings,
     pub(crate) effect: Effect,
 }
 
@@ -86,44 +82,14 @@ impl DnsRequest {
 impl DnsAdd {
     fn parse(args: DnsAddArgs) -> Result<Self, Failure> {
         let id = args.id.as_deref().map(DnsProviderId::parse).transpose().map_err(bad("--id"))?;
-        let mut settings = BTreeMap::new();
-        for text in &args.set {
-            let (name, value) = pair(text, "--set takes NAME=VALUE")?;
-            if settings.insert(name.to_owned(), SecretText::new(value.to_owned())).is_some() {
-                return Err(twice(name));
-            }
-        }
-        let mut secrets = BTreeMap::new();
-        for text in &args.secret {
-            let (name, file) = pair(text, "--secret takes NAME=FILE, or NAME=- for stdin")?;
-            if settings.contains_key(name) || secrets.insert(name.to_owned(), PathBuf::from(file)).is_some() {
-                return Err(twice(name));
-            }
-        }
-        if secrets.values().filter(|file| secret_file::is_stdin(file)).count() > 1 {
-            return Err(Failure::usage(anyhow!(
-                "--secret: only one setting can come from stdin; put the others in files"
-            )));
-        }
-        let create = DnsProviderCreate { id: id.map(|id| id.to_string()), kind: args.kind, settings };
-        Ok(Self { create, secrets, effect: effect(args.dry_run) })
+        let settings = TypedSettings::parse(&args.set, &args.secret)?;
+        let id = id.map(|id| id.to_string());
+        let create = DnsProviderCreate { id, kind: args.kind, settings: Default::default() };
+        Ok(Self { create, settings, effect: effect(args.dry_run) })
     }
 
     /// The DNS provider with what its files have.
-    fn read(mut self) -> Result<DnsProviderCreate, Failure> {
-        for (name, file) in self.secrets {
-            let secret = secret_file::read(&file, &format!("the secret {name}"))?;
-            self.create.settings.insert(name, secret);
-        }
-        Ok(self.create)
+    fn read(self) -> Result<DnsProviderCreate, Failure> {
+        Ok(DnsProviderCreate { settings: self.settings.read()?, ..self.create })
     }
-}
-
-/// A name and what is after the first `=`; the text is not quoted, as a secret may be in it by mistake.
-fn pair<'a>(text: &'a str, expected: &'static str) -> Result<(&'a str, &'a str), Failure> {
-    text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| Failure::usage(anyhow!(expected)))
-}
-
-fn twice(name: &str) -> Failure {
-    Failure::usage(anyhow!("the setting {name} is given twice"))
 }

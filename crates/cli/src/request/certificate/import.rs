@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use anyhow::{Context, anyhow};
 use portward_api::{
-    CertificateFile, CertificateImport, CertificateTaken, Client, ClientError, InspectionView, SecretBytes,
+    CertificateFile, CertificateImport, CertificateTaken, Changed, Client, ClientError, InspectionView, SecretBytes,
 };
 
 use super::Import;
@@ -12,7 +12,8 @@ use crate::{failure::Failure, password};
 
 impl Import {
     /// Imports; a file that turns out to be protected asks for its password if somebody is there.
-    pub(super) async fn run(self, client: &Client) -> Result<CertificateTaken, Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<Changed<CertificateTaken>, Failure> {
+        let client = self.safety.client(client);
         let (mut import, effect) = (self.read()?, self.effect);
         match client.import_certificate(&import, effect).await {
             Err(ClientError::Problem(problem)) if problem.code == PASSWORD_NEEDED && can_ask(&import) => {
@@ -50,7 +51,8 @@ fn can_ask(import: &CertificateImport) -> bool {
     import.password.is_none() && password::can_ask()
 }
 
-fn read(path: &Path) -> Result<CertificateFile, Failure> {
+/// Reads a file that may have a certificate or a key in it.
+pub(in crate::request) fn read(path: &Path) -> Result<CertificateFile, Failure> {
     let cannot = || format!("cannot read {}", path.display());
     let file = File::open(path).with_context(cannot)?;
     let mut bytes = Vec::new();

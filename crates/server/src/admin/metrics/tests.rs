@@ -93,8 +93,13 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     let due = Timestamp::parse("2027-01-01T00:00:00Z").unwrap();
     let certificate = |text| CertificateId::parse(text).unwrap();
     let issuer = IssuerId::parse("letsencrypt").unwrap();
+    let standing = notice::Standing {
+        waiting: 3,
+        deliveries: notice::Deliveries { delivered: 10, failed: 11, dropped: 12 },
+        ..notice::Standing::default()
+    };
     let measured = || Measured {
-        served: &served,
+        served: Arc::clone(&served),
         counts: CountsView { open: 1, accepted: 2, refused: 3, handshakes_failed: 4, requests: 5, panics: 6 },
         standings: BTreeMap::from([
             (certificate("shop-test"), Standing { due: Some(due), failures: 2 }),
@@ -102,9 +107,16 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ]),
         attempts: vec![(issuer.clone(), "failed", 7), (issuer.clone(), "served", 8)],
         turns: 9,
+        sign_ins_refused: 13,
+        channels: BTreeMap::from([(ChannelId::parse("ops").unwrap(), standing.clone())]),
     };
-    let text = text(&measured());
-    assert_eq!(text, super::text(&measured()), "it is always the same");
+    let text = super::text(measured(), Form::Prometheus).unwrap();
+    assert_eq!(text, super::text(measured(), Form::Prometheus).unwrap(), "it is always the same");
+    let open = super::text(measured(), Form::OpenMetrics).unwrap();
+    assert!(open.ends_with("# EOF\n") && open.contains("# TYPE portward_requests counter\n"), "{open}");
+    let lines =
+        |text: &str| -> Vec<String> { text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect() };
+    assert_eq!(lines(&open), lines(&text), "both forms have the same samples");
     let samples = parse(&text);
     let seconds = |at: Timestamp| f64::from(u32::try_from(at.unix()).unwrap());
     let url = format!("https://127.0.0.1:{}", served.desired.bindings[0].value.address.port());
@@ -120,6 +132,12 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ("portward_acme_turns_total", &[], 9.0),
         ("portward_acme_failures_in_a_row", &shop[..1], 2.0),
         ("portward_acme_failures_in_a_row", &[("certificate", "new")], 0.0),
+        ("portward_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0),
+        ("portward_notification_deliveries_total", &[("channel", "ops"), ("outcome", "delivered")], 10.0),
+        ("portward_notification_deliveries_total", &[("channel", "ops"), ("outcome", "failed")], 11.0),
+        ("portward_notifications_given_up_total", &[("channel", "ops")], 12.0),
+        ("portward_sign_ins_refused_total", &[], 13.0),
+        ("portward_notifications_waiting", &[("channel", "ops")], 3.0),
         ("portward_problems", &[("severity", "error")], 0.0),
         ("portward_problems", &[("severity", "warning")], 1.0),
         ("portward_binding_bound", &[("binding", &id), ("url", &url)], 1.0),
@@ -144,10 +162,40 @@ async fn the_text_can_be_read_and_says_what_is_so() {
 
 #[test]
 fn values_of_labels_are_escaped() {
-    let ugly = "a\"b\\c\nd,e=\"f}";
-    let mut page = Page::default();
-    page.family("portward_x", Kind::Gauge, "A test.", [(vec![("a", ugly.to_owned()), ("b", String::new())], 1)]);
-    let samples = parse(&page.0);
-    assert_eq!(value(&samples, "portward_x", &[("a", ugly), ("b", "")]), Some(1.0), "{}", page.0);
-    assert_eq!(page.0.lines().count(), 3);
+    #[derive(Debug)]
+    struct Ugly;
+
+    impl Collector for Ugly {
+        fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+            let labels = vec![("a", UGLY.to_owned()), ("b", String::new())];
+            Page(encoder).gauges("portward_x", "A test.", [(labels, 1_u32)])
+        }
+    }
+
+    const UGLY: &str = "a\"b\\c\nd,e=\"f}";
+    for form in [Form::Prometheus, Form::OpenMetrics] {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Ugly));
+        let mut text = String::new();
+        match form {
+            Form::Prometheus => prometheus_text::encode(&mut text, &registry).unwrap(),
+            Form::OpenMetrics => text::encode(&mut text, &registry).unwrap(),
+        }
+        let text = text.trim_end_matches("# EOF\n");
+        let samples = parse(text);
+        assert_eq!(value(&samples, "portward_x", &[("a", UGLY), ("b", "")]), Some(1.0), "{text}");
+        assert_eq!(text.lines().count(), 3);
+    }
+}
+
+#[test]
+fn who_names_openmetrics_gets_it() {
+    for (accept, expected) in [
+        ("", Form::Prometheus),
+        ("*/*", Form::Prometheus),
+        ("text/plain;version=0.0.4", Form::Prometheus),
+        ("application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5", Form::OpenMetrics),
+    ] {
+        assert_eq!(Form::accepted(accept), expected, "{accept}");
+    }
 }

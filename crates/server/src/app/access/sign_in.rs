@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::atomic::Ordering};
 
 use http::StatusCode;
 use portward_api::{SecretText, SignIn};
@@ -60,6 +60,7 @@ impl App {
         let hash = user.as_ref().and_then(|user| user.password.as_ref());
         let is_right = self.access.hasher.verify(&input.password, hash).await?;
         let Some(user) = user.filter(|_| is_right) else {
+            self.access.refused.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 user = shown(&input.user),
                 address = origin.address.map(tracing::field::display),
@@ -137,6 +138,7 @@ impl App {
                 Ok(session)
             }
             None => {
+                self.access.refused.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(user = %user.user.name, "a sign-in was refused: the code is wrong or was used");
                 let wait = self.access.throttle.wait(&guess, now);
                 let message =
@@ -162,7 +164,11 @@ impl App {
         };
         let by = user.user.name.to_string();
         let mut change = Change::new(by, what, self.now()).by(ActorKind::User, origin.address);
-        self.put_session(change_of_proof(&mut change, proof), &mut change, user, origin).await
+        let session = self.put_session(change_of_proof(&mut change, proof), &mut change, user, origin).await?;
+        if let Some(address) = origin.address {
+            self.parts.notices.sign_in(user.user.name.as_str(), address).await;
+        }
+        Ok(session)
     }
 
     /// Adds a session to a change, and makes the change.

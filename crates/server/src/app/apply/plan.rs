@@ -23,7 +23,6 @@ use portward_store::{
     desired::{self, Desired, Stored, StoredDnsProvider, StoredIssuer},
     sealing::{Sealer, Secret},
 };
-use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{declare, difference::fields};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portward_api::{Changed, CertificateImport, CertificateOutcome, CertificateTaken, FindingView};
+use portward_api::{CertificateImport, CertificateOutcome, CertificateTaken, Changed, FindingView};
 use portward_certs::{Allow, Bundle, Input, Password, ReadError, check, read};
 use portward_core::{CertificateId, HostPattern, Management, NewWay, Source, VersionNumber};
 use portward_store::{
@@ -112,7 +112,7 @@ impl App {
             })
             .await?;
         let revised = Revised { view: taken, revision: Some(made.revision) };
-        Ok(Changed { outcome: revised, impacts: Vec::new(), confirmation: made.confirmation })
+        Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Writes what was read as a certificate of its own, or as a version of one that is there.

@@ -22,7 +22,7 @@ impl App {
         let mut view = view(&inspection);
         // What was found is judged by whoever would take it, so that both say the same.
         match self.import_certificate(by, input, Precondition::None, Apply::DryRun).await {
-            Ok(taken) => view.taken = Some(taken.outcome.view),
+            Ok(taken) => view.taken = Some(taken.result.view),
             Err(error) if error.status().is_server_error() => return Err(error),
             Err(error) => view.refusal = Some(refusal(&error)),
         }

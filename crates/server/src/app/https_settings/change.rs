@@ -158,7 +158,7 @@ impl App {
             self.retire(by, &id).await?;
         }
         Ok(Changed {
-            outcome: self.https_settings(&self.served()),
+            result: self.https_settings(&self.served()),
             impacts: Vec::new(),
             confirmation: made.confirmation,
         })

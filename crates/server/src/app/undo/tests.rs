@@ -23,7 +23,9 @@ async fn a_change_is_undone_once() {
     let fixture = Fixture::start().await;
     fixture.app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
     let revision = edit(&fixture, "1h").await;
-    assert!(fixture.app.can_undo(by::<right::View>().actor(), Revision(revision)));
+    let somebody = by::<right::View>();
+    assert_eq!(fixture.app.offer_undo(somebody.actor()), Some(Revision(revision)));
+    assert_eq!(fixture.app.offer_undo(somebody.actor()), None, "it is offered once");
     let undone = fixture.app.undo(&by(), revision).await.unwrap();
     assert_eq!((undone.change, undone.what.as_str(), undone.kept), (revision, "edit site shop-test", false));
     assert_eq!(hsts(&fixture).await, "off");
@@ -62,7 +64,6 @@ async fn a_change_is_undone_for_ten_minutes_by_who_may_make_it() {
     fixture.app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
     let revision = edit(&fixture, "1h").await;
     let viewer = Actor::with(&[Permission::View]);
-    assert!(!fixture.app.can_undo(&viewer, Revision(revision)));
     assert_eq!(fixture.app.undo(&viewer.may().unwrap(), revision).await.unwrap_err().code(), "not-permitted");
     fixture.set_now(now().plus(UNDO_WITHIN + Duration::from_secs(1)));
     assert_eq!(fixture.app.undo(&by(), revision).await.unwrap_err().code(), "not-found");

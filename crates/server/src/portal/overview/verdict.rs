@@ -45,7 +45,9 @@ pub(super) fn verdict(served: &ServedState, lanes: &[Lane], now: Timestamp) -> V
         let name = first.names.first().map(ToString::to_string).unwrap_or_default();
         let sentence = match (safe, unsafe_sites.len()) {
             (_, 1) => format!("Browsers warn of {name}: it has no certificate yet that they accept."),
-            (_, count) => format!("Browsers warn of {count} sites, {name} among them: they have no certificate yet that browsers accept."),
+            (_, count) => format!(
+                "Browsers warn of {count} sites, {name} among them: they have no certificate yet that browsers accept."
+            ),
         };
         return Verdict { mark: Mark::Warn, label: "Needs attention", sentence };
     }

@@ -77,7 +77,8 @@ fn commands(desired: &Desired, query: &str, most: usize) -> Vec<Hit> {
     if query.is_empty() {
         return hits;
     }
-    let named = desired.certificates.iter().map(|stored| &stored.value).filter(|certificate| has(&certificate.name, query));
+    let named =
+        desired.certificates.iter().map(|stored| &stored.value).filter(|certificate| has(&certificate.name, query));
     for certificate in named.take(2) {
         let (id, name) = (&certificate.id, &certificate.name);
         if certificate.management.managed().is_some() {
@@ -89,7 +90,13 @@ fn commands(desired: &Desired, query: &str, most: usize) -> Vec<Hit> {
     }
     let sites = desired.sites.iter().map(|stored| title(&stored.value)).filter(|name| has(name, query));
     for name in sites.take(2) {
-        hits.push(hit(format!("/explain?host={name}"), "i-explain", &format!("Explain {name}"), query, "DNS to response"));
+        hits.push(hit(
+            format!("/explain?host={name}"),
+            "i-explain",
+            &format!("Explain {name}"),
+            query,
+            "DNS to response",
+        ));
     }
     hits.truncate(most);
     hits
@@ -104,16 +111,10 @@ fn hit(path: String, icon: &'static str, title: &str, query: &str, note: &str) -
     let lower = title.to_lowercase();
     // Where lower case has another length the place would be wrong; such names are shown without a mark.
     let at = (lower.len() == title.len()).then(|| lower.find(query)).flatten();
-    let parts = at.and_then(|at| Some((title.get(..at)?, title.get(at..at + query.len())?, title.get(at + query.len()..)?)));
+    let parts =
+        at.and_then(|at| Some((title.get(..at)?, title.get(at..at + query.len())?, title.get(at + query.len()..)?)));
     let (before, mark, after) = parts.unwrap_or((title, "", ""));
-    Hit {
-        path,
-        icon,
-        before: before.to_owned(),
-        mark: mark.to_owned(),
-        after: after.to_owned(),
-        note: note.to_owned(),
-    }
+    Hit { path, icon, before: before.to_owned(), mark: mark.to_owned(), after: after.to_owned(), note: note.to_owned() }
 }
 
 fn has(text: &str, query: &str) -> bool {

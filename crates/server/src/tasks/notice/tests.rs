@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use portward_api::Severity;
 use portward_core::{
-    AttemptId, CertificateId, HostPattern, IssuerId, Management, Source, Timestamp, VersionNumber,
+    AttemptId, CertificateId, HostPattern, IssuerId, Management, NoticeKind, Source, Timestamp, Tone, VersionNumber,
     acme::{Attempt, Diagnosis, KeyAlgorithm, KeyReuse, Managed, Outcome},
 };
 use portward_store::{
@@ -17,7 +17,7 @@ use portward_store::{
 use crate::{
     app::{Apply, Precondition, new_key_id},
     fixture::{Fixture, bundle, bundle_at, by, import, now, site},
-    notice::{Notice, NoticeKind},
+    notice::Notice,
     problem::{Problem, RENEWAL_FAILING},
 };
 
@@ -31,14 +31,20 @@ fn shop() -> CertificateId {
 
 impl Fixture {
     /// What was told so far, once it is that much.
-    async fn told(&self, count: usize) -> Vec<(NoticeKind, VersionNumber, Severity)> {
-        self.eventually(|fixture| fixture.notices.lock().unwrap().len() >= count).await;
-        let notices = self.notices.lock().unwrap();
-        notices.iter().map(|notice| (notice.kind, notice.version, notice.severity)).collect()
+    async fn told(&self, count: usize) -> Vec<(NoticeKind, VersionNumber, Tone)> {
+        self.eventually(|fixture| fixture.of_certificates().len() >= count).await;
+        let notices = self.of_certificates();
+        notices.iter().map(|notice| (notice.kind, notice.version.unwrap(), notice.tone)).collect()
+    }
+
+    /// What was told of certificates, but that they are new.
+    fn of_certificates(&self) -> Vec<Notice> {
+        let is_looked_at = |notice: &&Notice| notice.version.is_some() && notice.kind != NoticeKind::Renewed;
+        self.notices.lock().unwrap().iter().filter(is_looked_at).cloned().collect()
     }
 
     fn last(&self) -> Notice {
-        self.notices.lock().unwrap().last().unwrap().clone()
+        self.of_certificates().last().unwrap().clone()
     }
 
     async fn eventually(&self, is_so: impl Fn(&Self) -> bool) {
@@ -152,7 +158,7 @@ async fn a_certificate_that_expires_is_told_of_once_for_each_version_also_across
     assert_eq!(fixture.told(0).await, []);
 
     fixture.at(now().plus(days(61))).await;
-    let soon = (ExpiresSoon, VersionNumber(1), Severity::Warning);
+    let soon = (ExpiresSoon, VersionNumber(1), Tone::Warning);
     assert_eq!(fixture.told(1).await, [soon]);
     let text = fixture.last().to_string();
     let not_after = first.facts.validity.not_after;
@@ -169,7 +175,7 @@ async fn a_certificate_that_expires_is_told_of_once_for_each_version_also_across
     let fixture = fixture.restart().await;
     fixture.stir().await;
     fixture.at(now().plus(days(91))).await;
-    let expired = (Expired, VersionNumber(1), Severity::Error);
+    let expired = (Expired, VersionNumber(1), Tone::Bad);
     assert_eq!(fixture.told(1).await, [expired], "the warning was told before the restart");
     fixture.stored_notice(1, Expired).await;
 
@@ -180,7 +186,7 @@ async fn a_certificate_that_expires_is_told_of_once_for_each_version_also_across
     fixture.stir().await;
     assert_eq!(fixture.told(1).await, [expired], "a third of nine days is not left yet");
     fixture.at(made.plus(days(7))).await;
-    let soon = (ExpiresSoon, VersionNumber(2), Severity::Warning);
+    let soon = (ExpiresSoon, VersionNumber(2), Tone::Warning);
     assert_eq!(fixture.told(2).await, [expired, soon]);
 }
 
@@ -220,7 +226,7 @@ async fn a_renewal_that_fails_three_times_is_a_problem_until_it_succeeds() {
     );
     assert_eq!(problem.remedy, "Open port 80.");
     assert!(fixture.app.show_status(&by()).ok, "a warning is no error");
-    assert_eq!(fixture.told(1).await, [(NoticeKind::RenewalFailing, VersionNumber(1), Severity::Warning)]);
+    assert_eq!(fixture.told(1).await, [(NoticeKind::RenewalFailing, VersionNumber(1), Tone::Warning)]);
     let text = fixture.last().to_string();
     assert!(text.contains("its renewal fails, 3 times in a row (challenge-unreachable): The CA cannot"), "{text}");
     assert!(text.ends_with("(3). Open port 80."), "{text}");
@@ -239,7 +245,7 @@ async fn a_renewal_that_fails_three_times_is_a_problem_until_it_succeeds() {
     fixture.eventually(|fixture| fixture.failing().is_some_and(|it| it.severity == Severity::Error)).await;
     assert!(!fixture.app.show_status(&by()).ok);
     let soon = fixture.told(1).await;
-    assert_eq!(soon, [(NoticeKind::ExpiresSoon, VersionNumber(1), Severity::Warning)]);
+    assert_eq!(soon, [(NoticeKind::ExpiresSoon, VersionNumber(1), Tone::Warning)]);
     assert!(fixture.last().message.contains("challenge-unreachable"), "{}", fixture.last().message);
 
     fixture.set_now(now().plus(days(1)));
@@ -269,4 +275,79 @@ async fn a_renewal_that_is_late_without_any_attempt_is_a_problem_after_an_hour()
         )
     );
     assert_eq!(problem.remedy, "see how its renewal stands: portward acme renewals shop-test");
+}
+
+impl Fixture {
+    /// What was told that is of that kind.
+    fn of_kind(&self, kind: NoticeKind) -> Vec<Notice> {
+        self.notices.lock().unwrap().iter().filter(|notice| notice.kind == kind).cloned().collect()
+    }
+
+    /// Lets time pass, half a minute after the other, until it is so.
+    async fn later_until(&self, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..200 {
+            self.at(self.app.now().plus(Duration::from_secs(31))).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if is_so(self) {
+                return;
+            }
+        }
+        assert!(is_so(self), "{:?}", self.notices.lock().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_got_from_a_ca_is_told_of_once_and_not_long_after() {
+    let fixture = Fixture::start().await;
+    fixture.add_managed().await;
+    fixture.eventually(|fixture| !fixture.of_kind(NoticeKind::Renewed).is_empty()).await;
+    let told = fixture.of_kind(NoticeKind::Renewed).remove(0);
+    assert_eq!((told.tone, told.version), (Tone::Good, Some(VersionNumber(1))));
+    assert_eq!(told.title, "shop.test has a new certificate");
+    assert!(told.message.contains("was got from a CA and is served; it is valid until"), "{}", told.message);
+    fixture.stored_notice(1, NoticeKind::Renewed).await;
+    let fixture = fixture.restart().await;
+    fixture.eventually(|fixture| fixture.board.all().contains_key(&shop())).await;
+    fixture.stir().await;
+    assert_eq!(fixture.of_kind(NoticeKind::Renewed), []);
+
+    let fixture = Fixture::start().await;
+    fixture.set_now(now().plus(days(2)));
+    fixture.add_managed().await;
+    fixture.stir().await;
+    assert_eq!(fixture.of_kind(NoticeKind::Renewed), [], "it was got before somebody asked to be told");
+}
+
+#[tokio::test]
+async fn a_problem_is_told_of_when_it_has_lasted_and_when_it_is_gone() {
+    let fixture = Fixture::start().await;
+    // No certificate has the name of this site.
+    fixture.app.add_site(&by(), &site(&["bare.test"]), Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &crate::fixture::binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    let is_bare = |problem: &&Problem| problem.subject.to_string() == "site bare-test";
+    let state = fixture.served.until(|state| state.problems.iter().any(|problem| is_bare(&problem))).await;
+    let problem = state.problems.iter().find(is_bare).unwrap().clone();
+    fixture.stir().await;
+    assert_eq!(fixture.of_kind(NoticeKind::Problem), [], "it may pass");
+    // A problem of this kind is there for each site that `stir` adds; the first one is looked at.
+    let of_first = |fixture: &Fixture, kind: NoticeKind| -> Vec<Notice> {
+        let subject = problem.subject.to_string();
+        fixture.of_kind(kind).into_iter().filter(|notice| notice.subject.to_string() == subject).collect()
+    };
+    fixture.later_until(|fixture| !of_first(fixture, NoticeKind::Problem).is_empty()).await;
+    let told = of_first(&fixture, NoticeKind::Problem).remove(0);
+    assert_eq!((told.message.as_str(), told.remedy.as_str()), (problem.message.as_str(), problem.remedy.as_str()));
+
+    let fixture = fixture.restart().await;
+    fixture.served.until(|state| !state.problems.is_empty()).await;
+    // Others are told of again and again, as each stir makes one.
+    fixture.later_until(|fixture| !fixture.of_kind(NoticeKind::Problem).is_empty()).await;
+    assert_eq!(of_first(&fixture, NoticeKind::Problem), [], "it is told once, also across restarts");
+    fixture.app.remove_site(&by(), "bare-test", Precondition::None, Apply::Now).await.unwrap();
+    fixture.stir().await;
+    assert_eq!(of_first(&fixture, NoticeKind::ProblemCleared), [], "it may come back");
+    fixture.later_until(|fixture| !of_first(fixture, NoticeKind::ProblemCleared).is_empty()).await;
+    let gone = of_first(&fixture, NoticeKind::ProblemCleared).remove(0);
+    assert_eq!(gone.tone, Tone::Good);
+    assert!(gone.message.contains(&problem.message), "{}", gone.message);
 }

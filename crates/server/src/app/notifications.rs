@@ -1,0 +1,291 @@
+//! Use cases of notification channels.
+
+use std::collections::BTreeMap;
+
+use portward_api::{
+    ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, DeliveredView, DeliveryView,
+    Removed,
+};
+use portward_core::{ChannelId, Wanted};
+use portward_store::{
+    change::{Change, Expected, commit},
+    desired::{self, Desired, Stored, StoredChannel},
+    work::{self, ChannelWork, Delivered},
+};
+use zeroize::Zeroizing;
+
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, chain_text, right, slug};
+use crate::channel::{self, Message, Need};
+
+/// Is what a channel is made of: its settings, the secret ones apart.
+struct Split {
+    plain: BTreeMap<String, String>,
+    secret: BTreeMap<String, Zeroizing<String>>,
+    target: String,
+}
+
+impl App {
+    /// Lists the kinds of channels there are.
+    pub(crate) fn list_channel_kinds(&self, _by: &Allowed<right::View>) -> Vec<ChannelKindView> {
+        let setting = |setting: &channel::ChannelSetting| ChannelSettingView {
+            name: setting.name.to_owned(),
+            about: match setting.need {
+                Need::Default(value) => format!("{} Without it: {value}.", setting.sentence),
+                Need::Required | Need::Optional => setting.sentence.to_owned(),
+            },
+            required: setting.need == Need::Required,
+            secret: setting.secret,
+        };
+        let kind = |kind: &channel::ChannelKind| ChannelKindView {
+            kind: kind.word.to_owned(),
+            about: format!("{}. {}", kind.name, kind.sentence),
+            settings: kind.settings.iter().map(setting).collect(),
+        };
+        channel::kinds().iter().map(kind).collect()
+    }
+
+    /// Lists the channels.
+    pub(crate) fn list_channels(&self, _by: &Allowed<right::View>) -> Vec<ChannelView> {
+        self.served().desired.channels.iter().map(|stored| self.channel_view(&stored.value)).collect()
+    }
+
+    /// Shows one channel.
+    pub(crate) fn show_channel(&self, _by: &Allowed<right::View>, id: &str) -> Result<Revised<ChannelView>, AppError> {
+        let served = self.served();
+        let stored = find(&served.desired, id)?;
+        Ok(Revised { view: self.channel_view(&stored.value), revision: Some(stored.revision) })
+    }
+
+    /// Adds a channel. Nothing is sent yet.
+    pub(crate) async fn add_channel(
+        &self,
+        by: &Allowed<right::NotificationChange>,
+        input: &ChannelCreate,
+        apply: Apply,
+    ) -> Result<Revised<ChannelView>, AppError> {
+        let settings = input
+            .settings
+            .iter()
+            .map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())))
+            .collect();
+        let Split { plain, secret, target } = split(&input.kind, settings)?;
+        let wanted = input.events.as_deref().map(wanted).transpose()?.unwrap_or_default();
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        if desired.channels.len() >= MOST {
+            let message =
+                format!("there are {MOST} channels already, which is the most there can be; remove one first");
+            return Err(AppError::conflict("too-many", message));
+        }
+        let is_taken = |id: &str| ChannelId::parse(id).is_ok_and(|id| desired.channel(&id).is_some());
+        let id = match &input.id {
+            Some(id) if is_taken(id) => {
+                let message = format!(
+                    "there is a channel \"{id}\" already; choose another id, or remove it first: portward notification remove {id}"
+                );
+                return Err(AppError::conflict("already-there", message));
+            }
+            Some(id) => id.clone(),
+            None => slug(&input.kind, "channel", is_taken),
+        };
+        let channel = StoredChannel {
+            id: ChannelId::parse(&id).map_err(|error| AppError::invalid("id", &error))?,
+            kind: input.kind.clone(),
+            target,
+            settings: plain,
+            secret_names: secret.keys().cloned().collect(),
+            secrets: None,
+            generation: 1,
+            wanted,
+            enabled: input.enabled.unwrap_or(true),
+        };
+        let view = self.channel_view(&channel);
+        if apply == Apply::DryRun {
+            return Ok(Revised { view, revision: None });
+        }
+        let mut change = self.change(by, format!("add notification channel {id} ({})", input.kind));
+        change.put_channel(&channel, &secret, &self.sealer(&desired)?, Expected::Absent);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view, revision: Some(revision) })
+    }
+
+    /// Changes a channel; what the input leaves out stays.
+    pub(crate) async fn edit_channel(
+        &self,
+        by: &Allowed<right::NotificationChange>,
+        id: &str,
+        input: &ChannelUpdate,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Revised<ChannelView>, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let Stored { value: before, revision } = find(&desired, id)?;
+        precondition.check("channel", id, *revision)?;
+        let mut settings = self.channel_settings(&desired, before)?;
+        for (name, value) in &input.settings {
+            match value {
+                Some(value) => settings.insert(name.clone(), Zeroizing::new(value.expose().to_owned())),
+                None => settings.remove(name),
+            };
+        }
+        let Split { plain, secret, target } = split(&before.kind, settings)?;
+        let channel = StoredChannel {
+            id: before.id.clone(),
+            kind: before.kind.clone(),
+            target,
+            settings: plain,
+            secret_names: secret.keys().cloned().collect(),
+            secrets: None,
+            generation: before.generation + 1,
+            wanted: input.events.as_deref().map(wanted).transpose()?.unwrap_or_else(|| before.wanted.clone()),
+            enabled: input.enabled.unwrap_or(before.enabled),
+        };
+        let view = self.channel_view(&channel);
+        if apply == Apply::DryRun {
+            return Ok(Revised { view, revision: Some(*revision) });
+        }
+        let mut change = self.change(by, format!("edit notification channel {id}"));
+        change.put_channel(&channel, &secret, &self.sealer(&desired)?, Expected::At(*revision));
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        Ok(Revised { view, revision: Some(revision) })
+    }
+
+    /// Removes a channel with what waits for it.
+    pub(crate) async fn remove_channel(
+        &self,
+        by: &Allowed<right::NotificationChange>,
+        id: &str,
+        precondition: Precondition,
+        apply: Apply,
+    ) -> Result<Removed, AppError> {
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let stored = find(&desired, id)?;
+        precondition.check("channel", id, stored.revision)?;
+        let waiting = self.parts.notices.board().of(&stored.value.id).waiting;
+        let warnings = match waiting {
+            0 => Vec::new(),
+            waiting => vec![format!("notices that were not sent yet are gone with it: {waiting}")],
+        };
+        if apply == Apply::Now {
+            let mut change = self.change(by, format!("remove notification channel {id}"));
+            change.remove_channel(&stored.value.id, Expected::At(stored.revision));
+            let revision = self.commit(change).await?;
+            drop(deciding);
+            self.in_effect(revision).await?;
+            if let Err(error) = work::forget_channel(&*self.parts.store, &stored.value.id).await {
+                tracing::warn!(
+                    error = chain_text(&error),
+                    "what waited for a removed channel could not be taken away; it is when the server starts anew"
+                );
+            }
+        }
+        Ok(Removed { id: id.to_owned(), warnings })
+    }
+
+    /// Sends a test message on a channel now, whether it is enabled or not, and tells what the other side said.
+    pub(crate) async fn test_channel(
+        &self,
+        _by: &Allowed<right::NotificationChange>,
+        id: &str,
+    ) -> Result<DeliveredView, AppError> {
+        let desired = self.desired().await?;
+        let stored = &find(&desired, id)?.value;
+        let settings = self.channel_settings(&desired, stored)?;
+        let channel = channel::open(&stored.kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
+        let now = self.now();
+        let message = Message::test(work::new_notice_id(now), id, self.parts.notices.server(), now);
+        let (ok, said) = match channel.send(&message).await {
+            Ok(said) => (true, said),
+            Err(error) => (false, error.said),
+        };
+        let delivered = Delivered { at: self.now(), ok, said };
+        let remembered = ChannelWork::read(&*self.parts.store, &stored.id).await;
+        let mut remembered = remembered.ok().flatten().unwrap_or_default();
+        remembered.last = Some(delivered.clone());
+        if ok {
+            // What waits is tried again at once.
+            (remembered.failures, remembered.retry_at) = (0, None);
+        }
+        let mut change = Change::of_work();
+        change.put_channel_work(&stored.id, &remembered);
+        if let Err(error) = commit(&*self.parts.store, change).await {
+            tracing::warn!(error = chain_text(&error), "what came of a test message could not be stored");
+        }
+        self.parts.notices.board().update(&stored.id, |standing| standing.work = remembered);
+        Ok(delivered_view(&delivered))
+    }
+
+    fn channel_settings(
+        &self,
+        desired: &Desired,
+        channel: &StoredChannel,
+    ) -> Result<BTreeMap<String, Zeroizing<String>>, AppError> {
+        let secrets = desired::open_channel_secrets(&self.sealer(desired)?, channel).map_err(|error| {
+            let message = format!(
+                "the secrets of the channel \"{}\" do not open; remove the channel and add it anew",
+                channel.id
+            );
+            AppError::internal(message, error)
+        })?;
+        let plain = channel.settings.iter().map(|(name, value)| (name.clone(), Zeroizing::new(value.clone())));
+        Ok(plain.chain(secrets).collect())
+    }
+
+    fn channel_view(&self, stored: &StoredChannel) -> ChannelView {
+        let plain = stored.settings.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+        let secret = stored.secret_names.iter().map(|name| (name.clone(), None));
+        let standing = self.parts.notices.board().of(&stored.id);
+        ChannelView {
+            id: stored.id.to_string(),
+            kind: stored.kind.clone(),
+            target: stored.target.clone(),
+            settings: plain.chain(secret).collect(),
+            events: stored.wanted.words(),
+            enabled: stored.enabled,
+            delivery: DeliveryView {
+                waiting: standing.waiting,
+                failures: standing.work.failures,
+                retry_at: standing.work.retry_at.map(|at| at.to_string()),
+                last: standing.work.last.as_ref().map(delivered_view),
+            },
+        }
+    }
+}
+
+fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<StoredChannel>, AppError> {
+    let found = ChannelId::parse(id).ok().and_then(|id| desired.channel(&id));
+    found.ok_or_else(|| {
+        let message = format!("there is no channel \"{id}\"; portward notification list shows those there are");
+        AppError::new(http::StatusCode::NOT_FOUND, "not-found", message)
+    })
+}
+
+/// Checks settings by opening the channel, and takes the secret ones apart.
+fn split(kind: &str, settings: BTreeMap<String, Zeroizing<String>>) -> Result<Split, AppError> {
+    let opened = channel::open(kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
+    let kind = channel::find(kind).map_err(|error| AppError::invalid("kind", &error))?;
+    let is_secret = |name: &str| kind.settings.iter().any(|setting| setting.name == name && setting.secret);
+    let (secret, plain): (BTreeMap<_, _>, BTreeMap<_, _>) = settings.into_iter().partition(|(name, _)| is_secret(name));
+    let plain = plain.into_iter().map(|(name, value)| (name, value.as_str().to_owned())).collect();
+    Ok(Split { plain, secret, target: opened.target() })
+}
+
+fn wanted(words: &[String]) -> Result<Wanted, AppError> {
+    Wanted::parse(words).map_err(|error| AppError::invalid("events", &error))
+}
+
+fn delivered_view(delivered: &Delivered) -> DeliveredView {
+    DeliveredView { at: delivered.at.to_string(), delivered: delivered.ok, said: delivered.said.clone() }
+}
+
+/// Nobody has so many, and each costs a record for each notice.
+const MOST: usize = 50;
+
+#[cfg(test)]
+mod tests;

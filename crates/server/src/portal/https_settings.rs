@@ -1,0 +1,211 @@
+//! HTTPS settings: certificate, port and redirect of the portal on one page, and what would break without the certificate.
+
+mod form;
+
+use askama::Template;
+use axum::response::Response;
+use http::{Method, StatusCode};
+use portward_api::{HttpsSettingsView, SiteUpdate};
+use portward_core::{Thumbprint, Timestamp};
+use serde_json::json;
+
+use self::form::Given;
+use super::{
+    answer,
+    bindings::{ImpactRow, apply},
+    equivalents::{DifferenceLine, Equivalents, curl, difference},
+    frame::{Frame, Nav},
+    view::{Mark, counted, day, in_fours, span},
+    visit::Visit,
+};
+use crate::app::{AppError, Apply, Precondition, Right, https_settings::HttpsSettingsInput, right};
+
+#[derive(Template)]
+#[template(path = "https-settings.html")]
+struct HttpsSettingsPage {
+    frame: Frame,
+    url: Option<String>,
+    mark: Mark,
+    certificate: Option<Shown>,
+    port: String,
+    port_help: String,
+    /// What the radio buttons say; none while no site leads to the portal.
+    force_https: Option<String>,
+    impacts: Vec<ImpactRow>,
+    breaks: bool,
+    may_change: bool,
+    may_remove: bool,
+    confirm: bool,
+    refused: Option<String>,
+    equivalents: Equivalents,
+}
+
+/// Is the certificate as it is shown.
+struct Shown {
+    id: String,
+    version: u32,
+    management: &'static str,
+    names: String,
+    issuer: String,
+    valid: String,
+    left: String,
+    left_mark: Mark,
+    key_type: String,
+    sha256: String,
+    sha1: String,
+}
+
+/// Shows how the portal is reached.
+pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
+    answer::html(&page(&visit, &Given::default(), None)?)
+}
+
+/// Changes all that was given at once.
+pub(super) async fn save(mut visit: Visit<right::HttpsSettingsChange>) -> Result<Response, AppError> {
+    let given = form::read(visit.multipart().await?).await?;
+    let changed = async {
+        let input: HttpsSettingsInput = given.input(&visit.app.show_https_settings(&visit.may()?))?;
+        visit.app.change_https_settings(&visit.by, input, apply(given.confirm, false)).await
+    };
+    match changed.await {
+        Ok(changed) => {
+            let place = changed.url.clone().unwrap_or_else(|| "HTTPS".to_owned());
+            Ok(visit.done("/https-settings", format!("The portal is at {place}")))
+        }
+        Err(error) if error.status().is_client_error() && error.status() != StatusCode::FORBIDDEN => {
+            let page = page(&visit, &given, Some(answer::sentence(&error)))?;
+            answer::with_status(error.status(), &page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Has plain HTTP of the portal answered as it is, so that nobody is sent to where nothing answers.
+pub(super) async fn switch_redirect_off(visit: Visit<right::HttpsSettingsChange>) -> Result<Response, AppError> {
+    let input =
+        HttpsSettingsInput { force_https: Some(portward_core::ForceHttps::Off), ..HttpsSettingsInput::default() };
+    visit.app.change_https_settings(&visit.by, input, Apply::Now).await?;
+    Ok(visit.done("/https-settings", "The portal redirects nobody to HTTPS."))
+}
+
+/// Removes the certificate that is presented.
+pub(super) async fn remove(visit: Visit<right::CertificateChange>) -> Result<Response, AppError> {
+    let settings = visit.app.show_https_settings(&visit.may()?);
+    let Some(certificate) = settings.certificate else {
+        return Err(AppError::conflict(
+            "no-certificate",
+            "the portal presents no certificate, so there is none to remove",
+        ));
+    };
+    let id = certificate.id;
+    match visit.app.remove_certificate(&visit.by, &id, Precondition::None, apply(true, false)).await {
+        Ok(_) => Ok(visit.done("/https-settings", format!("The certificate {id} is removed."))),
+        Err(error) if error.status() == StatusCode::CONFLICT => {
+            let page = page(&visit, &Given::default(), Some(answer::sentence(&error)))?;
+            answer::with_status(StatusCode::CONFLICT, &page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn page<R: Right>(visit: &Visit<R>, given: &Given, refused: Option<String>) -> Result<HttpsSettingsPage, AppError> {
+    let view = visit.app.show_https_settings(&visit.may()?);
+    let impacts: Vec<ImpactRow> = view.removal.iter().map(ImpactRow::of).collect();
+    let certificate = view.certificate.as_ref().map(|shown| shown_certificate(shown, visit.app.now()));
+    let mark = match &certificate {
+        Some(shown) if view.url.is_some() => shown.left_mark,
+        _ => Mark::Bad,
+    };
+    let port_help = match (&view.binding, view.port) {
+        (Some(binding), Some(port)) => {
+            format!(
+                "The binding {binding} is bound to {port}. Another port is tried when you save; {port} goes on answering until you confirm."
+            )
+        }
+        _ => "There is no https binding yet; the port is tried when you save.".to_owned(),
+    };
+    let equivalents = equivalents(&view, given);
+    let port = given.port.clone().or(view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
+    Ok(HttpsSettingsPage {
+        frame: visit.frame(Nav::HttpsSettings, "HTTPS settings"),
+        breaks: impacts.iter().any(|row| row.mark == Mark::Bad),
+        impacts,
+        mark,
+        certificate,
+        port,
+        port_help,
+        force_https: view.force_https.map(|mode| given.force_https.clone().unwrap_or(mode)),
+        url: view.url,
+        may_change: visit.may::<right::HttpsSettingsChange>().is_ok(),
+        may_remove: visit.may::<right::CertificateChange>().is_ok(),
+        confirm: given.confirm || refused.is_none(),
+        refused,
+        equivalents,
+    })
+}
+
+fn shown_certificate(view: &portward_api::CertificateView, now: Timestamp) -> Shown {
+    let time = |text: &str| Timestamp::parse(text).unwrap_or(Timestamp::EPOCH);
+    let (from, until) = (time(&view.not_before), time(&view.not_after));
+    let left = until.since(now).as_secs();
+    let days = left / 86_400;
+    let left_mark = match view.status.as_str() {
+        "valid" => Mark::Ok,
+        "expires-soon" => Mark::Warn,
+        _ => Mark::Bad,
+    };
+    let left = match view.status.as_str() {
+        "expired" => format!("expired {} ago", span(now.since(until).as_secs())),
+        "not-yet-valid" => "not valid yet".to_owned(),
+        _ if days >= 2 => format!("{} left", counted(usize::try_from(days).unwrap_or(usize::MAX), "day")),
+        _ => format!("{} left", span(left)),
+    };
+    Shown {
+        id: view.id.clone(),
+        version: view.version,
+        management: if view.managed { "managed" } else { "unmanaged" },
+        names: view.names.join(", "),
+        issuer: view.issuer.clone(),
+        valid: format!("{} to {}", day(from), day(until)),
+        left,
+        left_mark,
+        key_type: view.key_type.clone(),
+        sha256: Thumbprint::parse(&view.thumbprint)
+            .map_or_else(|_| view.thumbprint.clone(), |print| in_fours(&print.to_string())),
+        sha1: in_fours(&view.sha1),
+    }
+}
+
+fn equivalents(view: &HttpsSettingsView, given: &Given) -> Equivalents {
+    let port = given.port.clone().or(view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
+    let before = view.port.map(|port| port.to_string()).unwrap_or_default();
+    let force = given.force_https.clone().or(view.force_https.clone());
+    let mut cli = format!("portward https-settings set portal.pfx \\\n  --password-file pw.txt --port {port}");
+    let mut body = json!({ "port": port.parse::<u16>().unwrap_or(443) });
+    if let Some(force) = &force {
+        cli.push_str(&format!(" --force-https {force}"));
+        body["force_https"] = json!(force);
+    }
+    cli.push_str(" \\\n  --confirm-within 60s");
+    let update = SiteUpdate { force_https: force.clone(), ..SiteUpdate::default() };
+    let sites: String = view
+        .sites
+        .iter()
+        .map(|site| format!("site: {site}\nforce_https: {}\n", update.force_https.as_deref().unwrap_or("off")))
+        .collect();
+    Equivalents {
+        cli,
+        curl: curl(&Method::PUT, "/api/v1/https-settings?confirm_within=60", Some(&body)),
+        yaml: sites,
+        difference: difference(
+            "https-settings",
+            &[
+                ("port", &before, &port),
+                ("force_https", view.force_https.as_deref().unwrap_or_default(), force.as_deref().unwrap_or_default()),
+            ],
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;
