@@ -12,7 +12,7 @@ use crate::{
     Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback,
     CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply, InspectionView, PresetView, Removed,
     Restored, SecretBytes, SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate,
-    SiteView, StatusView,
+    SiteView, StatusView, TrafficView,
 };
 use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint};
 
@@ -149,6 +149,11 @@ impl Client {
     /// Adds a site; it is served when this returns.
     pub async fn add_site(&self, create: &SiteCreate) -> Result<SiteView, ClientError> {
         self.ask(Method::POST, "sites", Sent::json(create)?).await
+    }
+
+    /// What came to a site since this server first served it.
+    pub async fn show_traffic(&self, id: &SiteId) -> Result<TrafficView, ClientError> {
+        self.ask(Method::GET, &format!("sites/{id}/traffic"), Sent::Nothing).await
     }
 
     /// What well-known applications want of their sites.

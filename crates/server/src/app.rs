@@ -34,6 +34,7 @@ mod status;
 mod tokens;
 mod trial;
 mod undo;
+mod traffic;
 pub(crate) mod users;
 pub(crate) mod ways_in;
 
