@@ -9,7 +9,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use http::Method;
 
 use crate::{
-    Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply, ExplainRequest, ExplainView, InspectionView, PresetView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView,
+    Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply, ExplainRequest, ExplainView, InspectionView, PresetView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView, TrafficView,
 };
 use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint};
 
@@ -151,6 +151,11 @@ impl Client {
     /// Adds a site; it is served when this returns.
     pub async fn add_site(&self, create: &SiteCreate) -> Result<SiteView, ClientError> {
         self.ask(Method::POST, "sites", Sent::json(create)?).await
+    }
+
+    /// What came to a site since this server first served it.
+    pub async fn show_traffic(&self, id: &SiteId) -> Result<TrafficView, ClientError> {
+        self.ask(Method::GET, &format!("sites/{id}/traffic"), Sent::Nothing).await
     }
 
     /// What well-known applications want of their sites.

@@ -38,7 +38,7 @@ pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
 pub(crate) use settings::settings;
-pub(crate) use site::{presets, site, sites};
+pub(crate) use site::{presets, site, sites, traffic};
 pub(crate) use status::status;
 
 /// Tells that a thing is gone, and what follows from it.

@@ -20,7 +20,7 @@ pub enum ForceHttps {
 }
 
 /// Is what the decision needs to know of a plain HTTP request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct RequestFacts<'a> {
     /// The `Sec-Fetch-Mode` header (Fetch Metadata).
     pub sec_fetch_mode: Option<&'a [u8]>,
@@ -35,6 +35,18 @@ pub enum RedirectDecision {
     Serve,
     /// It is answered with 308 to HTTPS, which keeps method and body (RFC 9110 section 15.4.9).
     Redirect,
+}
+
+impl RequestFacts<'_> {
+    /// Whether a browser's navigation makes the request.
+    ///
+    /// It says so in `Sec-Fetch-Mode`; browsers without that header name `text/html` in `Accept`.
+    pub fn is_navigation(&self) -> bool {
+        match self.sec_fetch_mode {
+            Some(mode) => mode.eq_ignore_ascii_case(b"navigate"),
+            None => self.accept.is_some_and(names_html),
+        }
+    }
 }
 
 impl ForceHttps {
@@ -63,7 +75,7 @@ impl fmt::Display for ForceHttps {
 pub fn decide_redirect(mode: ForceHttps, request: RequestFacts<'_>) -> RedirectDecision {
     let redirect = match mode {
         ForceHttps::Off => false,
-        ForceHttps::Browsers => is_navigation(request),
+        ForceHttps::Browsers => request.is_navigation(),
         ForceHttps::All => true,
     };
     if redirect { RedirectDecision::Redirect } else { RedirectDecision::Serve }
@@ -95,14 +107,6 @@ fn accepts_at(bound: IpAddr, local: IpAddr) -> bool {
         IpAddr::V6(v6) if v6.is_unspecified() => true,
         IpAddr::V4(v4) if v4.is_unspecified() => local.is_ipv4(),
         bound => bound.to_canonical() == local,
-    }
-}
-
-/// A navigation says so in `Sec-Fetch-Mode`; browsers without that header name `text/html` in `Accept`.
-fn is_navigation(request: RequestFacts<'_>) -> bool {
-    match request.sec_fetch_mode {
-        Some(mode) => mode.eq_ignore_ascii_case(b"navigate"),
-        None => request.accept.is_some_and(names_html),
     }
 }
 

@@ -44,6 +44,13 @@ pub(crate) enum Routed {
         /// The site that has that host.
         site: Arc<ServedSite>,
     },
+    /// It is sent to HTTPS.
+    Redirect {
+        /// The site that has the host.
+        site: Arc<ServedSite>,
+        /// Where to.
+        location: String,
+    },
     /// It is answered here.
     Answer(Answer),
 }
@@ -106,7 +113,8 @@ fn route_to_site(
         && question.path_and_query.starts_with('/')
         && let Some(port) = https_port()
     {
-        return Routed::Answer(Answer::Redirect { location: redirect_url(&host, port, question.path_and_query) });
+        let location = redirect_url(&host, port, question.path_and_query);
+        return Routed::Redirect { site: Arc::clone(site), location };
     }
     Routed::Forward { host, site: Arc::clone(site) }
 }

@@ -8,6 +8,8 @@ use portward_core::{
 };
 use rustls::sign::CertifiedKey;
 
+use crate::traffic::Traffic;
+
 /// Is everything that the data plane knows, at one revision.
 ///
 /// A connection keeps the snapshot it began with for its handshake; each request looks at the newest one.
@@ -76,6 +78,8 @@ pub struct ServedSite {
     pub limits: SiteLimits,
     /// What becomes of the headers of its responses; none if they pass as they are.
     pub headers: Option<Arc<HeaderRules>>,
+    /// Counts what comes to it.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Is a certificate with its key, ready for handshakes.

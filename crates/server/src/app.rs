@@ -35,6 +35,7 @@ mod status;
 mod tokens;
 mod trial;
 mod undo;
+mod traffic;
 pub(crate) mod users;
 pub(crate) mod ways_in;
 

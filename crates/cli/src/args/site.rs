@@ -21,6 +21,9 @@ pub(crate) enum SiteCommand {
     /// Change what is served for a site's names
     #[command(after_help = EDIT_EXAMPLES)]
     Edit(SiteEditArgs),
+    /// Show what came to a site since the server began, and who came in the clear
+    #[command(after_help = TRAFFIC_EXAMPLES)]
+    Traffic(SiteShowArgs),
     /// List what well-known applications want of their sites
     #[command(after_help = PRESETS_EXAMPLES)]
     Presets(SiteListArgs),
@@ -194,6 +197,10 @@ Examples:
   portward site edit ID --max-body 10GiB --response-timeout 20m
   portward site edit ID --set-header 'X-Frame-Options: DENY' \\
       --remove-header Server";
+
+const TRAFFIC_EXAMPLES: &str = "\
+Example:
+  portward site traffic ID";
 
 const PRESETS_EXAMPLES: &str = "\
 Examples:

@@ -28,6 +28,8 @@ pub(crate) enum SiteRequest {
     List,
     /// One of them.
     Show(SiteId),
+    /// What came to one.
+    Traffic(SiteId),
     /// What applications want of theirs.
     Presets,
     /// A new one with these names.
@@ -69,6 +71,7 @@ impl SiteRequest {
         let id = |text: &str| SiteId::parse(text).map_err(Failure::usage);
         Ok(match command {
             SiteCommand::List(args) => (Self::List, args.server, args.output),
+            SiteCommand::Traffic(args) => (Self::Traffic(id(&args.id)?), args.server, args.output),
             SiteCommand::Presets(args) => (Self::Presets, args.server, args.output),
             SiteCommand::Show(args) => (Self::Show(id(&args.id)?), args.server, args.output),
             SiteCommand::Add(args) => {
@@ -102,6 +105,10 @@ impl SiteRequest {
             Self::List => {
                 let sites = client.list_sites().await?;
                 return terminal.result(&sites, |colour| show::sites(&sites, colour));
+            }
+            Self::Traffic(id) => {
+                let traffic = client.show_traffic(&id).await?;
+                return terminal.result(&traffic, |colour| show::traffic(&traffic, colour));
             }
             Self::Presets => {
                 let presets = client.list_presets().await?;

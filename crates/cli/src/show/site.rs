@@ -1,6 +1,6 @@
 //! Sites for people.
 
-use portward_api::{PresetView, SiteView};
+use portward_api::{PresetView, SiteView, TrafficView};
 
 use super::shortened;
 use crate::table::{Cell, Colour, Table, Tone};
@@ -72,6 +72,32 @@ pub(crate) fn presets(presets: &[PresetView], colour: Colour) -> String {
             (&preset.response_timeout).into(),
             (&preset.idle_timeout).into(),
         ]);
+    }
+    table.render(colour)
+}
+
+/// One line for each count, and one for each who came in the clear.
+pub(crate) fn traffic(traffic: &TrafficView, colour: Colour) -> String {
+    let (http, answers) = (&traffic.http, &traffic.answers);
+    let mut table = Table::of_fields();
+    table.row(["since".into(), (&traffic.since).into()]);
+    table.row(["requests".into(), format!("{}, {} in the last minute", traffic.requests, traffic.last_minute).into()]);
+    let plain = format!(
+        "{}: {} of browsers, {} of others; {} redirected",
+        http.requests, http.browsers, http.others, http.redirected
+    );
+    table.row(["over HTTP".into(), plain.into()]);
+    let secure = format!("{} by HTTP/2, {} by HTTP/1.1", traffic.https.http_2, traffic.https.http_1);
+    table.row(["over HTTPS".into(), secure.into()]);
+    let answered = format!(
+        "2xx {}, 3xx {}, 4xx {}, 5xx {}",
+        answers.success, answers.redirect, answers.client_error, answers.server_error
+    );
+    table.row(["answers".into(), answered.into()]);
+    for client in &http.clients {
+        let kind = if client.browser { "browser" } else { "program" };
+        let line = format!("{} ({kind}), {}, last {}", client.family, client.requests, client.last);
+        table.row(["HTTP client".into(), line.into()]);
     }
     table.render(colour)
 }

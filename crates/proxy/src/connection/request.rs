@@ -21,6 +21,7 @@ use crate::{
     snapshot::ServedSite,
     stream::buffer,
     tls::TlsFacts,
+    traffic::CameBy,
 };
 
 /// Is what is still to be known of a request when its head is gone.
@@ -104,12 +105,24 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         rules: None,
         body: head.body,
     };
+    let (worker, now) = (client.worker.index, client.served.now());
+    let by = match scheme {
+        Scheme::Http => CameBy::Http { facts: question.facts, user_agent: head.header("user-agent") },
+        Scheme::Https => CameBy::HttpsHttp1,
+    };
     match routed {
         Routed::Answer(answer) => {
             about.host = Authority::parse(head.host).ok().map(|authority| authority.host);
             Begun::Answer { answer, about }
         }
+        Routed::Redirect { site, location } => {
+            site.traffic.came(worker, by, now);
+            site.traffic.redirected(worker);
+            about.host = Authority::parse(head.host).ok().map(|authority| authority.host);
+            Begun::Answer { answer: Answer::Redirect { location }, about }
+        }
         Routed::Forward { host, site } => {
+            site.traffic.came(worker, by, now);
             let certificate = tls.and_then(|tls| tls.certificate.as_deref());
             about.hsts = hsts(&site, &host, certificate);
             about.host = Some(host);

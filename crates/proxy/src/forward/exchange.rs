@@ -21,6 +21,20 @@ pub(crate) async fn exchange<D: Downstream>(
     downstream: &mut D,
     deadline: &mut Deadline,
 ) -> Exchanged {
+    let exchanged = attempt(client, site, outgoing, downstream, deadline).await;
+    if let Exchanged::Answer(failure) = &exchanged {
+        site.traffic.answered(client.worker.index, failure.fault.status());
+    }
+    exchanged
+}
+
+async fn attempt<D: Downstream>(
+    client: &Client,
+    site: &ServedSite,
+    outgoing: Outgoing,
+    downstream: &mut D,
+    deadline: &mut Deadline,
+) -> Exchanged {
     let limits = &client.served.limits;
     let bounds = limits.of(site);
     let Outgoing { head, body, asked, repeat, expects_continue, interim } = outgoing;
@@ -42,6 +56,9 @@ pub(crate) async fn exchange<D: Downstream>(
         };
         flight.await_response(&bounds, deadline);
         let end = poll_fn(|cx| flight.poll(cx, &mut held.stream, downstream, deadline, &bounds)).await;
+        if flight.answered {
+            site.traffic.answered(client.worker.index, flight.status);
+        }
         let failure = |error: UpstreamError| Failure::of(held.upstream(site), error.fault(), error);
         return match end {
             End::Dead(_) if reused && flight.may_restart(repeat) => {

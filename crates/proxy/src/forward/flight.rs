@@ -41,6 +41,8 @@ pub(super) struct Flight {
     heard: bool,
     /// Whether the client's side has taken a head that is no interim one.
     pub(super) answered: bool,
+    /// The status of that head.
+    pub(super) status: u16,
     /// Whether the body waits until the head has gone.
     head_first: bool,
     /// Whether the last read was a full one: then the next one is given more room.
@@ -101,6 +103,7 @@ impl Flight {
             interims: 0,
             heard: false,
             answered: false,
+            status: 0,
             head_first: expects_continue,
             bulk: false,
             keep_alive: KeepAlive::Close,
@@ -354,7 +357,7 @@ impl Flight {
         self.reading = self.after_head(&head)?;
         self.keep_alive = head.keep_alive;
         self.kept = head.header("keep-alive").and_then(timeout_hint);
-        self.answered = true;
+        (self.answered, self.status) = (true, head.status);
         downstream.head(&head)?;
         Ok(true)
     }

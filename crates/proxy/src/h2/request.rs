@@ -25,6 +25,7 @@ use crate::{
     route::{Question, Routed, hsts, route},
     snapshot::ServedSite,
     stream::buffer,
+    traffic::CameBy,
 };
 
 /// Carries out one request; when the client resets the stream, so ends everything that was done for it.
@@ -114,7 +115,10 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
             about.host = Authority::parse(checked.host).ok().map(|authority| authority.host);
             (about, Decided::Answer(answer))
         }
+        // Over TLS nobody is sent to HTTPS.
+        Routed::Redirect { location, .. } => (about, Decided::Answer(Answer::Redirect { location })),
         Routed::Forward { host, site } => {
+            site.traffic.came(client.worker.index, CameBy::HttpsHttp2, client.served.now());
             about.hsts = hsts(&site, &host, shared.tls.certificate.as_deref());
             about.host = Some(host);
             about.rules.clone_from(&site.headers);

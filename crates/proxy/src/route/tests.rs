@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use portward_core::{
-    CertificateId, CertificateStatus, ForceHttps, HostPattern, Hsts, SiteId, SiteLimits, Thumbprint, Upstream,
-    UpstreamTrust,
+    CertificateId, CertificateStatus, ForceHttps, HostPattern, Hsts, SiteId, SiteLimits, Thumbprint, Timestamp,
+    Upstream, UpstreamTrust,
 };
 
 use super::*;
+use crate::Traffic;
 
 fn site(name: &str) -> ServedSite {
     ServedSite {
@@ -19,6 +20,7 @@ fn site(name: &str) -> ServedSite {
         certificate: None,
         limits: SiteLimits::default(),
         headers: None,
+        traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),
     }
 }
 
@@ -56,7 +58,7 @@ fn plain<'a>(authority: &'a str, path_and_query: &'a str) -> Question<'a> {
 fn decide(question: &Question<'_>) -> String {
     match route(&snapshot(), || Some(8443), question) {
         Routed::Forward { host, site } => format!("{} for {host}", site.id),
-        Routed::Answer(Answer::Redirect { location }) => location,
+        Routed::Redirect { location, .. } => location,
         Routed::Answer(Answer::Challenge(key_authorization)) => key_authorization.into(),
         Routed::Answer(Answer::Fault(fault)) => format!("{fault:?}"),
         #[allow(unreachable_patterns, reason = "the list of answers may grow")]

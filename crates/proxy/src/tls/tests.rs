@@ -71,6 +71,7 @@ fn site(id: &str, certificate: Option<&Arc<ServedCertificate>>) -> Arc<ServedSit
         certificate: certificate.cloned(),
         limits: portward_core::SiteLimits::default(),
         headers: None,
+        traffic: Arc::new(crate::Traffic::since(portward_core::Timestamp::EPOCH)),
     })
 }
 

@@ -10,6 +10,10 @@ pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> 
     answer::page(&call, Order::Ascending, call.app.list_sites(&call.by), |view| view.id.clone())
 }
 
+pub(super) async fn show_traffic(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::json(&call.app.show_traffic(&call.by, call.id())?)
+}
+
 pub(super) async fn list_presets(call: Call<right::View>) -> Result<Response, AppError> {
     answer::page(&call, Order::Ascending, call.app.list_presets(&call.by), |view| view.id.clone())
 }

@@ -14,7 +14,8 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::{
-    Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot, tls::fixture,
+    Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot, Traffic,
+    tls::fixture,
 };
 
 /// What a test waits for at most; nothing here takes long.
@@ -209,6 +210,7 @@ pub(super) fn site(apps: &[SocketAddr]) -> ServedSite {
         certificate: None,
         limits: SiteLimits::default(),
         headers: None,
+        traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),
     }
 }
 

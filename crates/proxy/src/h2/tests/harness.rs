@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    Clock, Limits, Proxy, ProxyOptions, ServedSite, Snapshot,
+    Clock, Limits, Proxy, ProxyOptions, ServedSite, Snapshot, Traffic,
     tls::fixture::{binding, certificate, client},
 };
 
@@ -46,6 +46,7 @@ impl Door {
                 certificate: None,
                 limits: SiteLimits::default(),
                 headers: None,
+                traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),
             })
         };
         let bindings = vec![binding(Some(&certificate("only", &["shop.test"])))];

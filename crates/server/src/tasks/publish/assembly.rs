@@ -39,7 +39,7 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
     let certificates = assembly.by_name();
     let mut bindings = assembly.bindings();
     bindings.extend(super::challenges::bindings(desired));
-    let sites = assembly.sites(&certificates);
+    let sites = assembly.sites(&certificates, library);
     assembly.dates();
     let challenges = desired
         .challenges
@@ -192,7 +192,11 @@ impl<'a> Assembly<'a> {
         None
     }
 
-    fn sites(&mut self, certificates: &HostMap<Arc<ServedCertificate>>) -> HostMap<Arc<ServedSite>> {
+    fn sites(
+        &mut self,
+        certificates: &HostMap<Arc<ServedCertificate>>,
+        library: &mut Library,
+    ) -> HostMap<Arc<ServedSite>> {
         let mut map: HostMap<Arc<ServedSite>> = HostMap::new();
         for Stored { value: site, .. } in &self.desired.sites {
             if site.upstreams.is_empty() {
@@ -222,6 +226,7 @@ impl<'a> Assembly<'a> {
                 certificate,
                 limits: site.limits,
                 headers: (!site.headers.is_empty()).then(|| Arc::new(site.headers.clone())),
+                traffic: library.traffic(&site.id, self.now),
             });
             for name in &site.names {
                 if let Some(first) = map.at(name).map(|first| first.id.clone()) {

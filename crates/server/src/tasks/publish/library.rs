@@ -1,9 +1,12 @@
 //! Certificates with their keys opened, kept from one snapshot to the next.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use portward_core::{CertificateId, CertificateStatus, CertificateVersion, KeyId, Thumbprint, VersionNumber};
-use portward_proxy::{KeyError, ServedCertificate};
+use portward_core::{CertificateId, CertificateStatus, CertificateVersion, KeyId, SiteId, Thumbprint, Timestamp, VersionNumber};
+use portward_proxy::{KeyError, ServedCertificate, Traffic};
 use portward_store::{
     desired::{Desired, open_private_key},
     sealing::{MasterKey, Sealer, UnsealError},
@@ -16,6 +19,8 @@ use super::challenges::ChallengeCertificates;
 pub(crate) struct Library {
     master: MasterKey,
     opened: HashMap<CertificateId, Opened>,
+    /// What comes to each site is counted from snapshot to snapshot.
+    traffic: HashMap<SiteId, Arc<Traffic>>,
     pub(super) challenges: ChallengeCertificates,
 }
 
@@ -47,7 +52,7 @@ pub(crate) enum UnservableError {
 impl Library {
     /// An empty library, for what is sealed under that key.
     pub(crate) fn new(master: MasterKey) -> Self {
-        Self { master, opened: HashMap::new(), challenges: ChallengeCertificates::default() }
+        Self { master, opened: HashMap::new(), traffic: HashMap::new(), challenges: ChallengeCertificates::default() }
     }
 
     /// The certificate ready for handshakes: the same value as before if neither version nor status is another.
@@ -87,8 +92,16 @@ impl Library {
         Ok(served)
     }
 
-    /// Forgets the keys of certificates that are not there any more.
+    /// What counts the requests of a site: the same from its first snapshot to its last.
+    pub(super) fn traffic(&mut self, site: &SiteId, now: Timestamp) -> Arc<Traffic> {
+        let traffic = self.traffic.entry(site.clone()).or_insert_with(|| Arc::new(Traffic::since(now)));
+        Arc::clone(traffic)
+    }
+
+    /// Forgets the keys of certificates, and the traffic of sites, that are not there any more.
     pub(crate) fn keep(&mut self, desired: &Desired) {
         self.opened.retain(|id, _| desired.certificate(id).is_some());
+        let sites: HashSet<&SiteId> = desired.sites.iter().map(|stored| &stored.value.id).collect();
+        self.traffic.retain(|id, _| sites.contains(id));
     }
 }

@@ -1,0 +1,52 @@
+//! What comes to a site.
+
+use portward_api::{AnswersView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
+use portward_core::Site;
+use portward_proxy::Snapshot;
+
+use super::{Allowed, App, AppError, right};
+
+impl App {
+    /// Shows what came to a site.
+    pub(crate) fn show_traffic(&self, _by: &Allowed<right::View>, id: &str) -> Result<TrafficView, AppError> {
+        let served = self.served();
+        let found = served.desired.sites.iter().find(|stored| stored.value.id.as_str() == id);
+        let site = found.ok_or_else(|| AppError::not_found("site", id))?;
+        let counted = self.traffic_of(&site.value);
+        counted.map(view).ok_or_else(|| {
+            AppError::refused("site-not-served", format!("the site \"{id}\" is not served; portward status says why"))
+        })
+    }
+
+    /// What was counted of a site; none if it is not served.
+    pub(crate) fn traffic_of(&self, site: &Site) -> Option<portward_proxy::TrafficView> {
+        let snapshot: std::sync::Arc<Snapshot> = self.parts.proxy.snapshot();
+        let mut served = site.names.iter().filter_map(|name| snapshot.sites.at(name));
+        Some(served.find(|served| served.id == site.id)?.traffic.view(self.now()))
+    }
+}
+
+fn view(counted: portward_proxy::TrafficView) -> TrafficView {
+    let [informational, success, redirect, client_error, server_error] = counted.answers;
+    let clients = counted.plain_clients.iter().map(|client| PlainClientView {
+        family: client.family.clone(),
+        browser: client.is_browser,
+        requests: client.requests,
+        last: client.last.to_string(),
+    });
+    TrafficView {
+        since: counted.since.map(|since| since.to_string()).unwrap_or_default(),
+        requests: counted.requests(),
+        last_minute: counted.last_minute(),
+        http: PlainTrafficView {
+            requests: counted.http,
+            browsers: counted.http_browsers,
+            others: counted.http.saturating_sub(counted.http_browsers),
+            redirected: counted.redirected,
+            clients: clients.collect(),
+        },
+        https: SecureTrafficView { http_1: counted.https_http1, http_2: counted.https_http2 },
+        answers: AnswersView { informational, success, redirect, client_error, server_error },
+        minutes: counted.minutes,
+    }
+}
