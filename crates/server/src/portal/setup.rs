@@ -11,6 +11,7 @@ use portward_api::{SecretText, SetupInput};
 use super::{
     answer,
     form::Form,
+    view::in_fours,
     visit::{OpenVisit, cookie_answer},
 };
 use crate::app::{AppError, access::certificate::SeenCertificate};
@@ -83,7 +84,7 @@ fn refused(visit: &OpenVisit, form: &Form, error: &AppError) -> SetupPage {
 /// The thumbprint of a certificate that a browser has warned of, as the console printed it.
 fn warned(visit: &OpenVisit) -> Option<String> {
     let seen = visit.way.as_ref().and_then(|way| visit.app.seen_certificate(way))?;
-    matches!(seen, SeenCertificate { is_self_signed: true, .. }).then(|| seen.grouped())
+    matches!(seen, SeenCertificate { is_self_signed: true, .. }).then(|| in_fours(&seen.thumbprint.to_string()))
 }
 
 #[cfg(test)]

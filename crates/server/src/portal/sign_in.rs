@@ -8,6 +8,7 @@ use portward_core::Scheme;
 
 use super::{
     answer,
+    view::in_fours,
     visit::{OpenVisit, Visit, cookie_answer},
 };
 use crate::{
@@ -96,7 +97,7 @@ fn page(visit: &OpenVisit, way: &Way, user: String, next: String) -> SignInPage 
         Some(port) => format!("{host}:{port}"),
         None => host,
     };
-    let thumbprint = visit.app.seen_certificate(way).map(|seen| seen.grouped());
+    let thumbprint = visit.app.seen_certificate(way).map(|seen| in_fours(&seen.thumbprint.to_string()));
     SignInPage { host, user, next, refused: None, ticket: None, thumbprint }
 }
 
