@@ -9,7 +9,6 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
 use portward_api::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use portward_core::{
-    CertificateId, CertificateStatus, HostPattern, Source, Timestamp, Validity,
+    CertificateId, CertificateStatus, Source, Timestamp, Validity,
     acme::{Outcome, SHORT_LIFETIME, announced_lifetime, announced_lifetimes},
 };
 use portward_store::{
@@ -31,8 +31,6 @@ pub(crate) struct Lane {
     pub(crate) planned: Option<Planned>,
     /// When the CA suggests to renew it.
     pub(crate) window: Option<(Timestamp, Timestamp)>,
-    /// How long the next one will live; none if nobody renews it.
-    pub(crate) next_lifetime: Option<Duration>,
     /// The renewals after the planned one, if nothing changes.
     pub(crate) later: Vec<Timestamp>,
     /// When it was renewed.
@@ -41,8 +39,6 @@ pub(crate) struct Lane {
     pub(crate) failed: Vec<Timestamp>,
     /// How many tries failed in a row.
     pub(crate) failures: u32,
-    /// Whether a site or a binding shows it.
-    pub(crate) is_used: bool,
 }
 
 /// Is a renewal to come.
@@ -138,14 +134,12 @@ impl Sight<'_> {
             issuer,
             status: facts.validity.status(self.now, self.desired.settings.warning),
             validity: facts.validity,
-            next_lifetime: planned.as_ref().map(|planned| lifetime_at(planned.at)),
             planned,
             window: renewal.window.as_ref().filter(|w| w.of == facts.thumbprint).map(|w| (w.start, w.end)),
             later,
             renewed: certificate.versions.iter().filter(|v| v.source == Source::Acme).map(|v| v.added).collect(),
             failed: Vec::new(),
             failures: renewal.failures,
-            is_used: self.is_used(stored),
         })
     }
 
@@ -163,16 +157,6 @@ impl Sight<'_> {
             later.push(at);
         }
         later
-    }
-
-    fn is_used(&self, stored: &StoredCertificate) -> bool {
-        let id = &stored.value.id;
-        if self.desired.bindings.iter().any(|binding| binding.value.default_certificate.as_ref() == Some(id)) {
-            return true;
-        }
-        let Some(version) = stored.value.current_version() else { return false };
-        let covers = |name: &HostPattern| version.facts.names.iter().any(|has| has.covers(name));
-        self.desired.sites.iter().any(|site| site.value.names.iter().any(covers))
     }
 }
 

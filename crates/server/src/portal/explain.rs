@@ -30,7 +30,6 @@ struct ExplainTemplate {
 
 /// Is the way of a request as it is shown.
 struct Way {
-    mark: Mark,
     message: String,
     /// From the browser to us, and from us to the application.
     hops: [Hop; 2],
@@ -114,7 +113,7 @@ impl Way {
             }
         }
         let (site, certificate) = (view.site, view.certificate);
-        Self { mark: mark(&view.mark), message: view.message, hops, site, certificate, groups }
+        Self { message: view.message, hops, site, certificate, groups }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How numbers, times and states are written for people.
 
-use portward_core::{CertificateStatus, Timestamp};
+use portward_core::Timestamp;
 
 /// Says which mark stands beside a state: shape and colour; the word stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,15 +29,6 @@ impl Mark {
             Self::Unknown => "unknown",
             Self::Warn => "warn",
             Self::Bad => "bad",
-        }
-    }
-
-    /// The mark of a certificate.
-    pub(super) fn of_certificate(status: &CertificateStatus) -> Self {
-        match status {
-            CertificateStatus::Valid => Self::Ok,
-            CertificateStatus::ExpiresSoon => Self::Warn,
-            CertificateStatus::NotYetValid | CertificateStatus::Expired => Self::Bad,
         }
     }
 }

@@ -5,7 +5,6 @@ mod certificates;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
-    sync::Arc,
 };
 
 use portward_api::{

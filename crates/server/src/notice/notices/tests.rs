@@ -3,7 +3,6 @@
 use portward_api::{ChannelCreate, SecretText};
 use portward_store::work;
 
-use super::*;
 use crate::{
     app::Apply,
     fixture::{Fixture, by},
