@@ -8,7 +8,7 @@ use http::StatusCode;
 use portward_api::ConfirmationView;
 use portward_core::{BindingId, ConfirmationId, NewWay, Revision};
 use portward_store::{
-    change::{Before, Change},
+    change::Before,
     work::{AskedConfirmation, confirmation},
 };
 use tokio::sync::MutexGuard;
