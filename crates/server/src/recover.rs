@@ -14,7 +14,7 @@ use std::{
 };
 
 use portward_api::{Recover, Recovered};
-use portward_core::{ActorKind, Binding, Role, Scheme, SecondFactor, Timestamp, User, UserName};
+use portward_core::{ActorKind, Binding, Revision, Role, Scheme, SecondFactor, Timestamp, User, UserName};
 use portward_proxy::{BindError, Clock, Limits, Proxy, ProxyOptions};
 use portward_store::{
     Store,
@@ -58,10 +58,10 @@ pub(crate) struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    /// Does all of it, or says what it would do.
-    pub(crate) async fn run(&self, input: &Recover, apply: Apply) -> Result<Recovered, AppError> {
+    /// Does all of it, or says what it would do; with the revision that is to be served, if there is another one.
+    pub(crate) async fn run(&self, input: &Recover, apply: Apply) -> Result<(Recovered, Option<Revision>), AppError> {
         let (mut steps, mut notes) = (Vec::new(), Vec::new());
-        self.go_back(apply, &mut steps, &mut notes).await?;
+        let mut revision = self.go_back(apply, &mut steps, &mut notes).await?;
         let desired = desired::read(self.store).await?;
         for bad in &desired.bad {
             notes.push(format!(
@@ -72,7 +72,7 @@ impl Recovery<'_> {
         let mut change = self.change("recover the way in to the portal");
         self.plan(&desired, &mut change, &mut steps, &mut notes)?;
         if apply != Apply::DryRun && !change.is_empty() {
-            commit(self.store, change).await?;
+            revision = Some(commit(self.store, change).await?);
         }
         if let Some(owner) = &input.owner {
             self.owner(owner, input, apply, &mut steps).await?;
@@ -81,7 +81,8 @@ impl Recovery<'_> {
         let binding = ways_in::https_binding(&after).map(|stored| &stored.value);
         let url =
             binding.map(|binding| ways_in::url(binding.scheme, &ways_in::portal_host(&after), binding.address.port()));
-        Ok(Recovered { steps, notes, has_owner: access::is_owned(self.store).await?, url })
+        let has_owner = access::is_owned(self.store).await?;
+        Ok((Recovered { steps, notes, has_owner, url }, revision))
     }
 
     fn change(&self, what: impl Into<String>) -> Change {
@@ -89,7 +90,13 @@ impl Recovery<'_> {
     }
 
     /// Goes back from what waits to be confirmed, the newest first.
-    async fn go_back(&self, apply: Apply, steps: &mut Vec<String>, notes: &mut Vec<String>) -> Result<(), AppError> {
+    async fn go_back(
+        &self,
+        apply: Apply,
+        steps: &mut Vec<String>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Revision>, AppError> {
+        let mut revision = None;
         let (waiting, unreadable) = confirmations(self.store).await.map_err(|error| match error {
             ReadWorkError::Store(error) => AppError::from(error),
             error => AppError::internal("what waits to be confirmed cannot be read", error),
@@ -105,11 +112,14 @@ impl Recovery<'_> {
                 self.change(format!("go back to before revision {} ({}): recover", one.revision, one.what));
             change.settle_confirmation(one);
             match go_back(self.store, change, &one.before, one.revision).await {
-                Ok(_) => steps.push(said),
+                Ok(committed) => {
+                    revision = Some(committed.revision);
+                    steps.push(said);
+                }
                 Err(error) => notes.push(format!("Revision {} ({}) stays: {error}", one.revision, one.what)),
             }
         }
-        Ok(())
+        Ok(revision)
     }
 
     /// Gives an owner a new password; makes them if there is nobody of that name.
@@ -182,7 +192,8 @@ pub async fn recover_offline(
         now: clock(),
     };
     let apply = if dry_run { Apply::DryRun } else { Apply::Now };
-    recovery.run(input, apply).await.map_err(|error| RecoverOfflineError::Failed(error.to_string()))
+    let done = recovery.run(input, apply).await;
+    done.map(|(recovered, _)| recovered).map_err(|error| RecoverOfflineError::Failed(error.to_string()))
 }
 
 /// Where every address of this machine is listened on.

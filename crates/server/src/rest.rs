@@ -205,7 +205,7 @@ fn table(app: Arc<App>) -> Table {
             "/api/v1/recover",
             confirmations::recover,
             Doc::act(
-                "recover",
+                "recover_access",
                 "Puts right what keeps operators out of the portal; for somebody on the machine itself.",
             )
             .takes::<Recover>()

@@ -27,11 +27,10 @@ impl App {
             who: by.actor().to_string(),
             now: self.now(),
         };
-        let mut recovered = recovery.run(input, apply).await?;
+        let (mut recovered, revision) = recovery.run(input, apply).await?;
         drop(deciding);
         self.look_what_waits().await;
-        if apply != Apply::DryRun {
-            let revision = self.parts.store.revision().await?;
+        if let Some(revision) = revision {
             self.in_effect(revision).await?;
         }
         recovered.notes.push(format!("The loopback admin listener answers at http://{}", self.parts.admin));
