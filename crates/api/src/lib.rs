@@ -23,6 +23,7 @@ mod notification;
 mod page;
 mod preset;
 mod problem;
+mod recover;
 mod secret;
 mod session;
 mod settings;
@@ -35,15 +36,13 @@ mod traffic;
 mod user;
 mod whole;
 
-pub use changed::{
-    Answered, Changed, ConfirmationView, Impact, ImpactSeverity, TrialOutcome, TrialStep,
-};
 pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
 pub use binding::{BindingCreate, BindingUpdate, BindingView};
 pub use certificate::{
     CertificateExport, CertificateFile, CertificateImport, CertificateOutcome, CertificateRollback, CertificateTaken,
     CertificateVersionView, CertificateView, ChainLink, ExportFormat, FindingView, FindingWeight, SelfSignedCreate,
 };
+pub use changed::{Answered, Changed, ConfirmationView, Impact, ImpactSeverity, TrialOutcome, TrialStep};
 pub use client::{Client, ClientError, Effect, RemoteUrlError};
 pub use desired::{
     Applied, AppliedAction, AppliedStep, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply,
@@ -64,6 +63,7 @@ pub use notification::{
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use preset::PresetView;
 pub use problem::{PROBLEM_JSON, Problem};
+pub use recover::{Recover, Recovered};
 pub use secret::{SecretBytes, SecretText};
 pub use session::{
     PasswordChange, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SessionView, SignIn,

@@ -34,7 +34,7 @@ pub(crate) use explain::ExplainArgs;
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use notification::{ChannelAddArgs, ChannelEditArgs, NotificationCommand};
-pub(crate) use safety::{ConfirmArgs, SafetyArgs, UndoArgs};
+pub(crate) use safety::{ConfirmArgs, RecoverArgs, SafetyArgs, UndoArgs};
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::SettingsCommand;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
@@ -97,6 +97,9 @@ pub(crate) enum Command {
     /// Write the desired state to files that can be applied
     #[command(after_help = apply::EXPORT_EXAMPLES)]
     Export(ExportArgs),
+    /// Get back in: undo what keeps operators out of the portal
+    #[command(after_help = safety::RECOVER_EXAMPLES)]
+    Recover(RecoverArgs),
     /// See and change what applies to the whole server
     #[command(subcommand, arg_required_else_help = true)]
     Settings(SettingsCommand),

@@ -26,6 +26,7 @@ mod explain;
 mod import;
 mod letsencrypt;
 mod notification;
+mod recover;
 mod safety;
 mod settings;
 mod site;
@@ -46,6 +47,7 @@ use https_settings::HttpsSettingsRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
 use notification::NotificationRequest;
+use recover::RecoverRequest;
 use safety::ConfirmRequest;
 use settings::SettingsRequest;
 use site::SiteRequest;
@@ -86,6 +88,8 @@ pub(crate) enum Request {
     Confirm(ConfirmRequest),
     /// Something about the desired state as a whole.
     DesiredState(DesiredStateRequest),
+    /// To get back in.
+    Recover(RecoverRequest),
     /// Something about the settings.
     Settings(SettingsRequest),
     /// Something about the first owner.
@@ -141,6 +145,10 @@ impl Task {
             Command::Confirm(args) => {
                 let (request, server, output) = ConfirmRequest::parse(args)?;
                 (Request::Confirm(request), server, output)
+            }
+            Command::Recover(args) => {
+                let (request, server, output) = RecoverRequest::parse(args)?;
+                (Request::Recover(request), server, output)
             }
             Command::Undo(args) => {
                 let (request, server, output) = ConfirmRequest::parse_undo(args);
@@ -214,6 +222,7 @@ impl Request {
                 Self::HttpsSettings(request) => request.run(&client, terminal).await,
                 Self::Confirm(request) => request.run(&client, terminal).await,
                 Self::DesiredState(request) => request.run(&client, terminal).await,
+                Self::Recover(request) => request.run(&target, &client, terminal).await,
                 Self::Settings(request) => request.run(&client, terminal).await,
                 Self::Access(request) => request.run(&target, &client, terminal).await,
                 Self::User(request) => request.run(&client, terminal).await,

@@ -28,7 +28,7 @@ pub(crate) use binding::bindings;
 use certificate::date;
 pub(crate) use certificate::{certificate, certificates, taken};
 pub(crate) use channel::{channel, channel_added, channel_kinds, channel_tested, channels};
-pub(crate) use change::{answered, confirmations, https_settings, impacts, waiting};
+pub(crate) use change::{answered, confirmations, https_settings, impacts, recovered, waiting};
 pub(crate) use explain::explained;
 pub(crate) use foreign::{import_ended, imported};
 pub(crate) use inspection::inspection;

@@ -26,6 +26,7 @@ pub(crate) mod letsencrypt;
 mod notifications;
 mod portal_site;
 mod presets;
+mod recover;
 pub(crate) mod renewals;
 mod safely;
 mod settings;

@@ -176,7 +176,7 @@ fn choose(scheme: Scheme, flag: Option<&[SocketAddr]>, proxy: &Proxy) -> Result<
 }
 
 /// The names of this machine that a certificate can have.
-fn own_names(host_name: &str) -> Vec<HostPattern> {
+pub(crate) fn own_names(host_name: &str) -> Vec<HostPattern> {
     let mut hosts = Vec::new();
     hosts.extend(HostName::parse("localhost").map(Host::Name));
     // A machine may be called what no certificate can say.

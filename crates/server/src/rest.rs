@@ -37,7 +37,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
-    Answered, Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, ConfirmationView, DeliveredView, DesiredState, DesiredStateApply, EVENT_STREAM, ExplainRequest, ExplainView, ForeignImport, ForeignImported, HttpsSettingsUpdate, HttpsSettingsView, InspectionView, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated, TokenView, TrafficView, UserCreate, UserUpdate, UserView,
+    Answered, Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, ConfirmationView, DeliveredView, DesiredState, DesiredStateApply, EVENT_STREAM, ExplainRequest, ExplainView, ForeignImport, ForeignImported, HttpsSettingsUpdate, HttpsSettingsView, InspectionView, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Recover, Recovered, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated, TokenView, TrafficView, UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,
@@ -199,6 +199,18 @@ fn table(app: Arc<App>) -> Table {
             confirmations::undo,
             Doc::act("undo_change", "Puts back what the change of a revision replaced, for ten minutes after it.")
                 .answers::<Answered>(),
+        )
+        .route(
+            M::POST,
+            "/api/v1/recover",
+            confirmations::recover,
+            Doc::act(
+                "recover_access",
+                "Puts right what keeps operators out of the portal; for somebody on the machine itself.",
+            )
+            .takes::<Recover>()
+            .dry_run()
+            .answers::<Recovered>(),
         )
         .route(
             M::GET,

@@ -3,8 +3,9 @@
 use http::Method;
 use portward_core::{ConfirmationId, Revision};
 
+use super::Effect;
 use super::{Client, ClientError, exchange::Sent};
-use crate::{Answered, Changed, ConfirmationView, HttpsSettingsUpdate, HttpsSettingsView};
+use crate::{Answered, Changed, ConfirmationView, HttpsSettingsUpdate, HttpsSettingsView, Recover, Recovered};
 
 impl Client {
     /// The changes that go back by themselves unless they are confirmed.
@@ -38,5 +39,10 @@ impl Client {
         update: &HttpsSettingsUpdate,
     ) -> Result<Changed<HttpsSettingsView>, ClientError> {
         self.ask(Method::PUT, &self.changing("https-settings"), Sent::json(update)?).await
+    }
+
+    /// Puts right what keeps operators out of the portal.
+    pub async fn recover(&self, recover: &Recover, effect: Effect) -> Result<Recovered, ClientError> {
+        self.ask(Method::POST, &effect.of("recover"), Sent::json(recover)?).await
     }
 }

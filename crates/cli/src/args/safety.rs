@@ -1,5 +1,7 @@
 //! Changes that could shut somebody out: how they are made, answered for and taken back.
 
+use std::path::PathBuf;
+
 use clap::Args as ClapArgs;
 
 use super::{OutputArgs, ServerArgs};
@@ -42,6 +44,37 @@ pub(crate) struct UndoArgs {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }
+
+/// Holds the words of `portward recover`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RecoverArgs {
+    /// Data directory of the server on this machine [env: PORTWARD_DATA_DIR] [default: ./portward-data if it
+    /// exists, else /var/lib/portward]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Say what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Give this owner a new password; they are made if there is nobody of that name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: Option<String>,
+    /// Read the owner's new password from stdin, one line
+    #[arg(long, requires = "owner")]
+    pub(crate) password_stdin: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+pub(super) const RECOVER_EXAMPLES: &str = "\
+For somebody on the machine itself, with a server that runs or without one.
+What waits to be confirmed goes back, redirect and HSTS of the portal are
+switched off, and a site and an https binding lead to the portal. Done twice, it
+finds nothing to do.
+
+Examples:
+  portward recover --dry-run
+  portward recover
+  portward recover --owner mara --password-stdin < password";
 
 pub(super) const CONFIRM_EXAMPLES: &str = "\
 A change that was made with --confirm-within is in effect at once, and goes back

@@ -1,6 +1,8 @@
 //! Changes that could shut somebody out, for people.
 
-use portward_api::{Answered, ConfirmationView, HttpsSettingsView, Impact, ImpactSeverity, TrialOutcome, TrialStep};
+use portward_api::{
+    Answered, ConfirmationView, HttpsSettingsView, Impact, ImpactSeverity, Recovered, TrialOutcome, TrialStep,
+};
 
 use super::date;
 use crate::table::{Cell, Colour, Table, Tone};
@@ -41,6 +43,30 @@ pub(crate) fn answered(answered: &Answered) -> String {
     let Answered { change, what, kept, message, .. } = answered;
     let verb = if *kept { "stays" } else { "went back" };
     format!("Revision {change} ({what}) {verb}: {message}.")
+}
+
+/// What was done to get back in, or would be.
+pub(crate) fn recovered(recovered: &Recovered, is_dry: bool) -> String {
+    let mut text = match (recovered.steps.is_empty(), is_dry) {
+        (true, _) => "Nothing keeps you out that could be put right here.\n".to_owned(),
+        (false, true) => "Nothing was changed. This would be done:\n".to_owned(),
+        (false, false) => String::new(),
+    };
+    for step in &recovered.steps {
+        text.push_str(&format!("- {step}.\n"));
+    }
+    for note in &recovered.notes {
+        text.push_str(&format!("{note}.\n"));
+    }
+    if let Some(url) = &recovered.url {
+        text.push_str(&format!("The portal: {url}\n"));
+    }
+    text.push_str(if recovered.has_owner {
+        "To sign in: portward user list shows who may; a new password: portward recover --owner NAME --password-stdin\n"
+    } else {
+        "There is no owner yet: portward setup-link gives a link that makes one, or portward recover --owner NAME --password-stdin\n"
+    });
+    text
 }
 
 /// What would break, and what would not.

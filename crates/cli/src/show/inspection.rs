@@ -15,7 +15,9 @@ pub(crate) fn inspection(inspection: &InspectionView, colour: Colour) -> String 
     out.push('\n');
     let mut chain = Table::of_fields();
     match &inspection.key {
-        Some(key) if key.fits => chain.row(["private key".into(), (&key.key_type).into(), Cell::toned("fits", Tone::Good)]),
+        Some(key) if key.fits => {
+            chain.row(["private key".into(), (&key.key_type).into(), Cell::toned("fits", Tone::Good)])
+        }
         Some(key) => chain.row(["private key".into(), (&key.key_type).into(), Cell::toned("does not fit", Tone::Bad)]),
         None => chain.row(["private key".into(), "".into(), Cell::toned("missing", Tone::Bad)]),
     }

@@ -5,7 +5,7 @@
 
 pub(crate) mod account;
 pub(crate) mod certificate;
-mod hasher;
+pub(crate) mod hasher;
 mod noted;
 pub(crate) mod second_factor;
 pub(crate) mod setup;

@@ -216,7 +216,7 @@ pub(super) fn default_certificate(
 pub(super) fn unsaved(binding: &Binding, error: &BindError) -> AppError {
     AppError::refused(
         bind_code(error),
-        format!("the binding {} was not taken: {error} Nothing was saved.", binding.url()),
+        format!("the binding {} was not added: {error} Nothing was saved.", binding.url()),
     )
 }
 

@@ -18,7 +18,10 @@ pub(super) fn filled(input: &SiteCreate) -> Result<(SiteCreate, Option<&'static 
     let Some(id) = input.preset.as_deref() else { return Ok((input, None)) };
     let preset = Preset::find(id).ok_or_else(|| {
         let known: Vec<&str> = Preset::ALL.iter().map(|preset| preset.id).collect();
-        AppError::refused("invalid-value", format!("preset: there is no preset \"{id}\"; there are {}", known.join(", ")))
+        AppError::refused(
+            "invalid-value",
+            format!("preset: there is no preset \"{id}\"; there are {}", known.join(", ")),
+        )
     })?;
     let view = view(preset);
     if input.upstreams.is_empty() {
@@ -114,7 +117,10 @@ mod tests {
             assert!(page.lines().any(|line| line == row), "docs/presets.md lacks the line:\n{row}");
             assert!(page.contains(&format!("\n## {}\n", preset.name)), "no section of {}", preset.name);
             for note in &preset.notes {
-                assert!(page.lines().any(|line| line == format!("- {note}")), "docs/presets.md lacks the line:\n- {note}");
+                assert!(
+                    page.lines().any(|line| line == format!("- {note}")),
+                    "docs/presets.md lacks the line:\n- {note}"
+                );
             }
         }
         let rows = page.lines().filter(|line| line.starts_with("| `")).count();

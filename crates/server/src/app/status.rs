@@ -37,7 +37,9 @@ impl App {
             ok: served.is_published && !served.problems.iter().any(|problem| problem.severity == Severity::Error),
             bindings: desired.bindings.iter().map(|stored| binding(&stored.value)).collect(),
             sites: desired.sites.len(),
-            certificates: certificates.filter_map(|stored| certificates::view_used(stored, desired, &usage, now)).collect(),
+            certificates: certificates
+                .filter_map(|stored| certificates::view_used(stored, desired, &usage, now))
+                .collect(),
             problems: served.problems.iter().map(Problem::view).collect(),
         }
     }

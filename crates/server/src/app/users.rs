@@ -209,7 +209,7 @@ impl App {
 }
 
 /// Makes what tells a user from another one of the same name.
-pub(super) fn new_user_id() -> Result<UserId, AppError> {
+pub(crate) fn new_user_id() -> Result<UserId, AppError> {
     UserId::parse(&random_hex::<16>()?).map_err(|error| AppError::internal("no id could be made for the user", error))
 }
 

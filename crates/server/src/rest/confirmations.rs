@@ -1,8 +1,9 @@
-//! `/api/v1/confirmations` and `/api/v1/undo`: changes that wait to be confirmed, and changes that are taken back.
+//! `/api/v1/confirmations`, `/api/v1/undo` and `/api/v1/recover`: changes that wait, that are taken back, and ways back in.
 
 use axum::response::Response;
+use portward_api::Recover;
 
-use super::{answer, answer::Order, call::Call};
+use super::{answer, answer::Order, body::SMALL, call::Call};
 use crate::app::{AppError, right};
 
 pub(super) async fn list(call: Call<right::View>) -> Result<Response, AppError> {
@@ -29,4 +30,9 @@ pub(super) async fn undo(mut call: Call<right::View>) -> Result<Response, AppErr
     call.no_body().await?;
     let revision = call.id().parse().map_err(|_| AppError::not_found("revision", call.id()))?;
     answer::json(&call.app.undo(&call.by, revision).await?)
+}
+
+pub(super) async fn recover(mut call: Call<right::StoreRestore>) -> Result<Response, AppError> {
+    let input: Recover = call.json(SMALL).await?;
+    answer::json(&call.app.recover(&call.by, &input, call.apply).await?)
 }

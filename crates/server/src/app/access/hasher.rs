@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::app::{AppError, random_bytes};
 
 /// Hashes and verifies.
-pub(super) struct Hasher {
+pub(crate) struct Hasher {
     room: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
@@ -31,7 +31,7 @@ impl Default for Hasher {
 
 impl Hasher {
     /// Refuses a password that a user should not have, and hashes any other.
-    pub(super) async fn hash_new(
+    pub(crate) async fn hash_new(
         &self,
         user: &UserName,
         password: &SecretText,

@@ -225,7 +225,8 @@ fn write_private(path: &Path, link: &SecretText) -> io::Result<()> {
     file.write_all(b"\n")
 }
 
-fn demand_machine(actor: &Actor) -> Result<(), AppError> {
+/// Refuses who is not on the machine itself.
+pub(in crate::app) fn demand_machine(actor: &Actor) -> Result<(), AppError> {
     if matches!(actor.who(), Who::Machine | Who::Portward) {
         return Ok(());
     }

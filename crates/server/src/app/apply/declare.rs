@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use portward_api::{
-    BindingDeclared, CertificateDeclared, DesiredState, DnsProviderDeclared, EabDeclared, HeaderSet,
-    IssuerDeclared, ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared, UpstreamTrustDeclared,
+    BindingDeclared, CertificateDeclared, DesiredState, DnsProviderDeclared, EabDeclared, HeaderSet, IssuerDeclared,
+    ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared, UpstreamTrustDeclared,
 };
 use portward_core::{
     Binding, Certificate, Hsts, Settings, Site, SiteCertificate, UpstreamTrust,

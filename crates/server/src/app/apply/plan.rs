@@ -14,8 +14,8 @@ use portward_api::{
 };
 use portward_certs::dns;
 use portward_core::{
-    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Revision, Settings, Site,
-    SiteCertificate, SiteId, SiteLimits, Timestamp, acme::Issuer,
+    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Revision, Settings, Site, SiteCertificate,
+    SiteId, SiteLimits, Timestamp, acme::Issuer,
 };
 use portward_store::{
     change::{Change, Expected},

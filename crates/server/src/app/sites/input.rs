@@ -57,7 +57,10 @@ pub(in crate::app) fn hsts(text: &str) -> Result<Hsts, AppError> {
 }
 
 /// The largest body, and the times for a response and between pieces; what is not said stays as it is.
-pub(in crate::app) fn limits(limits: &mut SiteLimits, [body, response, idle]: [Option<&str>; 3]) -> Result<(), AppError> {
+pub(in crate::app) fn limits(
+    limits: &mut SiteLimits,
+    [body, response, idle]: [Option<&str>; 3],
+) -> Result<(), AppError> {
     if let Some(text) = body {
         limits.body = BodyLimit::parse(text).map_err(|error| AppError::invalid("max_body", &error))?;
     }
