@@ -23,7 +23,7 @@ fn every_command_asks_at_its_route_and_prints_what_came() {
     let status = lets_encrypt(&renewed);
     let failed = failed("a1");
     for (words, answer, asked, body) in [
-        ("acme issuer list", json!([issuer("i1")]), "GET acme/issuers", Value::Null),
+        ("acme issuer list", json!([issuer("i1")]), "GET acme/issuers?limit=1000", Value::Null),
         ("acme issuer show i1", issuer("i1"), "GET acme/issuers/i1", Value::Null),
         ("acme issuer remove i1", removed.clone(), "DELETE acme/issuers/i1", Value::Null),
         (
@@ -39,8 +39,8 @@ fn every_command_asks_at_its_route_and_prints_what_came() {
             json!({ "directory": "letsencrypt", "accept_terms": false }),
         ),
         ("acme account rollover i1", rolled_over, "POST acme/issuers/i1/rollover", Value::Null),
-        ("acme dns kinds", json!([kind]), "GET acme/dns-kinds", Value::Null),
-        ("acme dns list", json!([dns]), "GET acme/dns-providers", Value::Null),
+        ("acme dns kinds", json!([kind]), "GET acme/dns-kinds?limit=1000", Value::Null),
+        ("acme dns list", json!([dns]), "GET acme/dns-providers?limit=1000", Value::Null),
         ("acme dns show d1", dns.clone(), "GET acme/dns-providers/d1", Value::Null),
         ("acme dns remove d1", removed, "DELETE acme/dns-providers/d1", Value::Null),
         (
@@ -50,9 +50,9 @@ fn every_command_asks_at_its_route_and_prints_what_came() {
             json!({ "kind": "exec", "settings": { "command": "/bin/x=y" } }),
         ),
         ("acme attempts", json!([failed]), "GET acme/attempts", Value::Null),
-        ("acme attempts shop", json!([failed]), "GET certificates/shop/attempts", Value::Null),
+        ("acme attempts shop", json!([failed]), "GET certificates/shop/attempts?limit=1000", Value::Null),
         ("acme attempt a1", failed, "GET acme/attempts/a1", Value::Null),
-        ("acme renewals", json!([renewed]), "GET acme/renewals", Value::Null),
+        ("acme renewals", json!([renewed]), "GET acme/renewals?limit=1000", Value::Null),
         ("acme renewals shop", renewed.clone(), "GET certificates/shop/renewal", Value::Null),
         (
             "acme check a.test --issuer i1 --challenge http-01",

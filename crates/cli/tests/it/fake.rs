@@ -117,7 +117,7 @@ pub(crate) fn certificate(id: &str) -> Value {
         "id": id, "name": id, "source": "imported", "managed": false, "names": ["shop.test"],
         "thumbprint": "ab".repeat(32), "sha1": "CD".repeat(20), "serial": "01", "issuer": "CN=CA",
         "subject": "CN=shop.test", "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z",
-        "key_type": "ECDSA P-256", "chain": [], "version": 1, "status": "valid",
+        "key_type": "ECDSA P-256", "chain": [], "version": 1, "status": "valid", "sites": [], "bindings": [],
     })
 }
 

@@ -21,7 +21,7 @@ impl App {
             day: query.day.as_deref().map(day).transpose()?,
         };
         let before = query.cursor.as_deref().map(AuditId::parse).transpose();
-        let before = before.map_err(|error| AppError::malformed("invalid-parameter", format!("cursor: {error}")))?;
+        let before = before.map_err(|error| AppError::refused("invalid-parameter", format!("cursor: {error}")))?;
         let limit = query.limit.unwrap_or(AUDIT_DEFAULT);
         if !(1..=AUDIT_MOST).contains(&limit) {
             let message = format!("limit: it is a number from 1 to {AUDIT_MOST}");

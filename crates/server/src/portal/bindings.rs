@@ -228,11 +228,16 @@ impl Add {
         let mut cli = format!("portward binding add {}", word(&input.url));
         let query = if self.confirm { "?confirm_within=60" } else { "" };
         let mut body = json!({ "url": input.url });
-        let mut yaml = format!("binding: {}\n", input.url);
+        let port = match (self.port.as_str(), self.is_https) {
+            ("", true) => "443",
+            ("", false) => "80",
+            (port, _) => port,
+        };
+        let mut yaml = format!("bindings:\n- id: {}-{port}\n  url: {}\n", self.scheme(), input.url);
         if let Some(id) = &input.default_certificate {
             cli.push_str(&format!(" \\\n  --default-certificate {}", word(id)));
             body["default_certificate"] = json!(id);
-            yaml.push_str(&format!("default_certificate: {id}\n"));
+            yaml.push_str(&format!("  default_certificate: {id}\n"));
         }
         if self.confirm {
             cli.push_str(" \\\n  --confirm-within 60s");

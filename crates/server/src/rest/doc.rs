@@ -212,9 +212,33 @@ impl Doc {
     /// Remembers a type, and gives what refers to it.
     fn schema<T: ToSchema>(&mut self) -> RefOr<Schema> {
         T::schemas(&mut self.schemas);
-        let name = T::name();
-        let reference = Ref::from_schema_name(name.as_ref());
-        self.schemas.push((name.into_owned(), T::schema()));
+        let name = name_of::<T>();
+        let reference = Ref::from_schema_name(&name);
+        self.schemas.push((name, T::schema()));
         reference.into()
+    }
+}
+
+/// The name of a type; that of a type with parameters has theirs in it, as `ChangedSiteView` of `Changed<SiteView>`.
+fn name_of<T: ToSchema>() -> String {
+    let full = std::any::type_name::<T>();
+    if !full.contains('<') {
+        return T::name().into_owned();
+    }
+    let paths = full.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').filter(|path| !path.is_empty());
+    paths.filter_map(|path| path.rsplit("::").next()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use portward_api::{BindingView, Changed, SiteView};
+
+    use super::*;
+
+    #[test]
+    fn types_with_parameters_have_a_name_for_each() {
+        assert_eq!(name_of::<SiteView>(), "SiteView");
+        assert_eq!(name_of::<Changed<SiteView>>(), "ChangedSiteView");
+        assert_eq!(name_of::<Changed<BindingView>>(), "ChangedBindingView");
     }
 }

@@ -67,7 +67,7 @@ fn within(apply: Apply, confirm: Option<ConfirmWithin>, is_forced: bool) -> Resu
     match (apply, confirm) {
         (Apply::DryRun, _) => Ok(Apply::DryRun),
         (_, Some(confirm)) => Ok(Apply::Within(Within { confirm, is_forced })),
-        (_, None) if is_forced => Err(AppError::malformed(
+        (_, None) if is_forced => Err(AppError::refused(
             "force-without-confirmation",
             "force goes together with confirm_within, as in ?force=true&confirm_within=60, so that what breaks comes back unless it is confirmed",
         )),

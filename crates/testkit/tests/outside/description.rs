@@ -86,6 +86,9 @@ request-timeout = 30
 
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422"]
+
+[checks.negative_data_rejection]
+expected-statuses = ["400", "401", "403", "404", "405", "409", "412", "415", "422"]
 "#;
 
 fn run_with_input(mut command: Command, input: &std::path::Path) {
