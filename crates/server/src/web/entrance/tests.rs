@@ -5,10 +5,9 @@ use http_body_util::BodyExt;
 use portward_core::Host;
 
 use super::*;
-use crate::web::Listener;
 use crate::{
     fixture::{Fixture, binding, by, import, site},
-    web,
+    web::{self, Listener},
 };
 
 /// A request that came by TLS at a binding, for a host.
