@@ -7,7 +7,7 @@ use portward_core::Host;
 use super::*;
 use crate::{
     fixture::{Fixture, binding, by, import, site},
-    web,
+    web::{self, Listener},
 };
 
 /// A request that came by TLS at a binding, for a host.
