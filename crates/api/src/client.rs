@@ -9,7 +9,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 use http::Method;
 
 use crate::{
-    Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply, ExplainRequest, ExplainView, InspectionView, PresetView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView, TrafficView,
+    Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback,
+    CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply,
+    ExplainRequest, ExplainView, InspectionView, PresetView, Removed, Restored, SecretBytes, SecretText,
+    SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView, TrafficView,
 };
 use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint};
 

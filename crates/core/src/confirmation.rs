@@ -33,7 +33,11 @@ impl ConfirmWithin {
     /// Takes seconds.
     pub fn from_secs(seconds: u64) -> Result<Self, ConfirmWithinError> {
         let duration = Duration::from_secs(seconds);
-        if (LEAST..=MOST).contains(&duration) { Ok(Self(duration)) } else { Err(ConfirmWithinError(seconds.to_string())) }
+        if (LEAST..=MOST).contains(&duration) {
+            Ok(Self(duration))
+        } else {
+            Err(ConfirmWithinError(seconds.to_string()))
+        }
     }
 
     /// Reads seconds, with or without `s`, or minutes with `m`.

@@ -71,7 +71,10 @@ fn is_repeated(text: &str, part: &str) -> bool {
 fn is_walk(lower: &str) -> bool {
     let follows = |a: char, b: char| {
         let (a, b) = (u32::from(a), u32::from(b));
-        a + 1 == b || b + 1 == a || (a, b) == (u32::from('9'), u32::from('0')) || (a, b) == (u32::from('0'), u32::from('9'))
+        a + 1 == b
+            || b + 1 == a
+            || (a, b) == (u32::from('9'), u32::from('0'))
+            || (a, b) == (u32::from('0'), u32::from('9'))
     };
     lower.chars().zip(lower.chars().skip(1)).all(|(a, b)| follows(a, b))
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::span::{parse_size, parse_duration, write_size, write_span};
+use crate::span::{parse_duration, parse_size, write_size, write_span};
 
 /// Bounds what one request may take; none of a limit is the server's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

@@ -10,7 +10,9 @@ pub struct UserName(Arc<str>);
 
 /// Says why a text is no [`UserName`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a user name: 1 to 64 of the characters a-z, 0-9, \".\", \"-\", \"_\" and \"@\", of which the first is a letter or a digit")]
+#[error(
+    "\"{0}\" is not a user name: 1 to 64 of the characters a-z, 0-9, \".\", \"-\", \"_\" and \"@\", of which the first is a letter or a digit"
+)]
 pub struct UserNameError(String);
 
 /// Is where somebody gets mail.

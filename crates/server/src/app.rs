@@ -34,9 +34,9 @@ mod simulate;
 pub(crate) mod sites;
 mod status;
 mod tokens;
+mod traffic;
 mod trial;
 mod undo;
-mod traffic;
 pub(crate) mod users;
 pub(crate) mod ways_in;
 

@@ -37,7 +37,15 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use portward_api::{
-    Answered, Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, ConfirmationView, DeliveredView, DesiredState, DesiredStateApply, EVENT_STREAM, ExplainRequest, ExplainView, ForeignImport, ForeignImported, HttpsSettingsUpdate, HttpsSettingsView, InspectionView, NoticeEvent, PasswordChange, PresetView, ProblemEvent, Recover, Recovered, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView, SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated, TokenView, TrafficView, UserCreate, UserUpdate, UserView,
+    Answered, Applied, AttemptEvent, AuditVerification, AuditView, BACKUP_MEDIA_TYPE, BindingCreate, BindingUpdate,
+    BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView,
+    CertificateView, Changed, ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, ConfirmationView,
+    DeliveredView, DesiredState, DesiredStateApply, EVENT_STREAM, ExplainRequest, ExplainView, ForeignImport,
+    ForeignImported, HttpsSettingsUpdate, HttpsSettingsView, InspectionView, NoticeEvent, PasswordChange, PresetView,
+    ProblemEvent, Recover, Recovered, Removed, Restored, RevisionEvent, SecondFactorBegun, SecondFactorCode,
+    SecondFactorEnd, SecondFactorOn, SelfSignedCreate, ServedEvent, SessionView, SettingsUpdate, SettingsView,
+    SetupInput, SetupLinkView, SignIn, SiteCreate, SiteUpdate, SiteView, StatusView, TokenCreate, TokenCreated,
+    TokenView, TrafficView, UserCreate, UserUpdate, UserView,
     acme::{
         AcmeCheck, AttemptView, CertificateRenew, CertificateRequestCreate, CertificateRevoke, CheckView,
         DnsProviderCreate, DnsProviderKindView, DnsProviderView, IssuerCreate, IssuerView, LetsEncryptConfigure,

@@ -3,7 +3,8 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{
     BindingId, BodyLimit, CertificateVersion, ForceHttps, HeaderRules, Hsts, KeyId, Management, PresetId, Site,
-    SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust, VersionNumber, WaitLimit, WarningPolicy, acme::Managed,
+    SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust, VersionNumber, WaitLimit, WarningPolicy,
+    acme::Managed,
 };
 
 use super::*;

@@ -129,7 +129,12 @@ async fn a_token_opens_the_api_at_a_binding_and_at_the_loopback_listener() {
 
     // Nobody who is signed in nowhere gets more than the way to sign in.
     let page = secure(server.https, "GET", "front.test", "/problems?x=1", PAGE).await;
-    assert_eq!((page.status, page.header("location")), (303, Some("/sign-in?next=%2Fproblems%3Fx%3D1")), "{}", page.head);
+    assert_eq!(
+        (page.status, page.header("location")),
+        (303, Some("/sign-in?next=%2Fproblems%3Fx%3D1")),
+        "{}",
+        page.head
+    );
     let api = secure(server.https, "GET", "front.test", "/api/v1/status", "").await;
     assert_eq!((api.status, api.header("www-authenticate")), (401, Some("Bearer")));
     server.stop().await;

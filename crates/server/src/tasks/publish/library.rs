@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use portward_core::{CertificateId, CertificateStatus, CertificateVersion, KeyId, SiteId, Thumbprint, Timestamp, VersionNumber};
+use portward_core::{
+    CertificateId, CertificateStatus, CertificateVersion, KeyId, SiteId, Thumbprint, Timestamp, VersionNumber,
+};
 use portward_proxy::{KeyError, ServedCertificate, Traffic};
 use portward_store::{
     desired::{Desired, open_private_key},

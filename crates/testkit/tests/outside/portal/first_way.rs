@@ -74,7 +74,9 @@ fn pfx(server: &portward_testkit::StartedProgram) -> PathBuf {
         run(Command::new("openssl").args(arguments.split(' ')).current_dir(server.files()));
     };
     fs::write(server.files().join("names"), "subjectAltName=DNS:ci.test").unwrap();
-    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3650 -subj /O=Northmole/CN=Northmole-CA");
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3650 -subj /O=Northmole/CN=Northmole-CA",
+    );
     openssl("req -newkey rsa:2048 -nodes -keyout ci.key -out ci.csr -subj /CN=ci.test");
     openssl("x509 -req -in ci.csr -CA ca.pem -CAkey ca.key -days 90 -extfile names -out ci.pem");
     openssl("pkcs12 -export -inkey ci.key -in ci.pem -certfile ca.pem -passout pass:secret -out ci.pfx");
