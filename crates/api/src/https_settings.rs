@@ -37,7 +37,8 @@ pub struct HttpsSettingsUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretText>,
     /// The port for https.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u16>,
     /// What happens to plain HTTP: `off`, `browsers` or `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -179,7 +179,7 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Parameter> {
     }
     if doc.takes.if_match {
         let about = "Refuses with 412 unless this `ETag` is still the newest one (RFC 9110 section 13.1.1).";
-        let tag = text().pattern(Some(r#"^"[0-9]{1,19}"$"#));
+        let tag = text().pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#));
         parameters.push(parameter("If-Match", ParameterIn::Header, about, tag));
     }
     if doc.takes.part {
