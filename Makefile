@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PORTWARD := $(or $(CARGO_TARGET_DIR),target)/release/portward
 
-.PHONY: run build test check bench
+.PHONY: run build test check bench screenshots
 
 run: ## Builds Portward and starts it with its embedded store in ./portward-data
 	$(CARGO) build --release --locked -p portward-cli
@@ -26,3 +26,8 @@ bench: build ## Compares with nginx, HAProxy and Caddy on this machine
 	scripts/install-test-tools bench
 	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W1,W2,W3,W3r,W4,W6 -r 5 -q
 	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W5 -r 1 -q
+
+screenshots: ## Takes the pictures in docs/screenshots
+	scripts/install-test-tools
+	$(CARGO) build --workspace --locked
+	$(or $(CARGO_TARGET_DIR),target)/debug/screenshots docs/screenshots

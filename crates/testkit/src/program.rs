@@ -265,8 +265,10 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The program beside the test that runs: `target/debug/portward` for `target/debug/deps/outside-…`.
 fn executable() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("portward");
+    let own = std::env::current_exe().unwrap();
+    // Tests lie one directory deeper than programs.
+    let path = own.ancestors().skip(1).take(2).map(|directory| directory.join("portward")).find(|path| path.exists());
+    let path = path.unwrap_or_else(|| own.with_file_name("portward"));
     assert!(path.exists(), "{} is not built; `make test` builds it", path.display());
     path
 }

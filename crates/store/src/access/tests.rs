@@ -143,7 +143,7 @@ async fn a_backup_has_users_and_tokens_and_no_sessions() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("backup");
     backup::write(&store, &file).await.unwrap();
-    let by = RestoredBy { who: "test".to_owned(), at: at() };
+    let by = RestoredBy { who: "test".to_owned(), actor: portward_core::ActorKind::Socket, address: None, at: at() };
     let other = MemoryStore::new();
     backup::restore_into(&other, &file, &master, Existing::Keep, &by).await.unwrap();
     assert!(is_owned(&other).await.unwrap());

@@ -183,7 +183,7 @@ async fn notices_wait_in_the_order_of_time_and_go_with_their_channel() {
     use portward_core::{ChannelId, NoticeKind, Tone};
     let store = MemoryStore::new();
     let (ops, home) = (ChannelId::parse("ops").unwrap(), ChannelId::parse("home").unwrap());
-    let notice = |seconds: u64| QueuedNotice {
+    let notice = |seconds: i64| QueuedNotice {
         id: new_notice_id(at(seconds)),
         kind: NoticeKind::Expired,
         tone: Tone::Bad,
