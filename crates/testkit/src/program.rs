@@ -196,7 +196,10 @@ impl StartedProgram {
 
     /// The same with a file as standard input.
     pub fn portward_reading(&self, arguments: &[&str], file: &Path) -> String {
-        crate::run(self.command(arguments).stdin(std::fs::File::open(file).unwrap()))
+        let Output { status, stdout, stderr } =
+            self.command(arguments).stdin(std::fs::File::open(file).unwrap()).output().unwrap();
+        assert!(status.success(), "portward {arguments:?}: {}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).unwrap()
     }
 
     /// Runs a `portward` command that must fail, and gives its exit code and what it said.

@@ -77,9 +77,9 @@ Examples:
   portward recover --owner mara --password-stdin < password";
 
 pub(super) const CONFIRM_EXAMPLES: &str = "\
-A change that was made with --confirm-within is in effect at once, and goes back
-by itself unless it is confirmed in time. In a browser it is confirmed in the
-portal, by the new way in.
+A change that was made with --confirm-within is in effect at once, and goes
+back by itself unless it is confirmed in time. In a browser it is confirmed in
+the portal, by the new way in.
 
 Examples:
   portward confirm list

@@ -98,7 +98,10 @@ impl<R: Right> Call<R> {
         if !self.doc.takes_key() || self.method != Method::POST {
             return Err(usable("no answer is kept for this; leave Idempotency-Key out"));
         }
-        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && keys.next().is_none());
+        let key = key.to_str().ok().filter(|key| {
+            let is_visible = key.bytes().all(|b| b.is_ascii_graphic());
+            is_visible && (1..=255).contains(&key.len()) && keys.next().is_none()
+        });
         let key = key.ok_or_else(|| usable("Idempotency-Key is one text of 1 to 255 visible characters"))?.to_owned();
         let bytes = body::bytes(std::mem::take(&mut self.body), LARGEST_KEYED).await?;
         let precondition = self.headers.get(header::IF_MATCH).map(|value| value.as_bytes()).unwrap_or_default();

@@ -1,10 +1,26 @@
 //! HTTP/1.1 on one connection, whoever made it.
 
-use std::{convert::Infallible, future::Future, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::{Body, HttpBody},
+    response::Response,
+};
+use bytes::Bytes;
 use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use http_body_util::BodyExt;
+use hyper::{
+    body::{Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -27,8 +43,14 @@ where
     R: Future<Output = Response>,
 {
     let service = service_fn(|request: Request<Incoming>| {
-        let answered = answer(request.map(Body::new));
-        async move { Ok::<_, Infallible>(answered.await) }
+        let (parts, body) = request.into_parts();
+        let lent = Lent(Arc::new(Mutex::new(body)));
+        let answered = answer(Request::from_parts(parts, Body::new(lent.clone())));
+        async move {
+            let response = answered.await;
+            lent.read_rest().await;
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new());
@@ -53,6 +75,56 @@ where
     }
 }
 
+/// Is the body of a request, of which the rest is read when the request is answered.
+///
+/// What is refused before it was read would otherwise end the connection while its client still sends,
+/// and the client would see a broken connection in place of the reason.
+#[derive(Clone)]
+struct Lent(Arc<Mutex<Incoming>>);
+
+impl Lent {
+    async fn read_rest(mut self) {
+        let mut left = REST;
+        let reading = async {
+            while let Some(Ok(frame)) = self.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                let Some(rest) = left.checked_sub(length) else { break };
+                left = rest;
+            }
+        };
+        // Who sends slower than that has its connection closed.
+        let _ = tokio::time::timeout(REST_TIME, reading).await;
+    }
+
+    fn body(&self) -> MutexGuard<'_, Incoming> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut *self.body()).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body().size_hint()
+    }
+}
+
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a request may still take at shutdown.
 const LAST_REQUEST: Duration = Duration::from_secs(5);
+/// How much of a body that nobody wants is read, so that its client sees the answer.
+const REST: usize = 1024 * 1024;
+/// For how long.
+const REST_TIME: Duration = Duration::from_secs(2);

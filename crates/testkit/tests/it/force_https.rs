@@ -74,7 +74,8 @@ async fn what_is_no_token_is_not_exempt_from_the_redirect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_https_binding_nothing_is_redirected_into_the_void() {
     let upstream = Upstream::start("shop").await;
-    let server = TestServer::start().await;
+    // The portal is on the admin listener then, and needs no https binding.
+    let server = TestServer::start_before(&upstream).await;
     let site = server.add_site(&["shop.test"], &upstream).await;
     server.edit_site(&site, SiteUpdate { force_https: Some("all".to_owned()), ..SiteUpdate::default() }).await;
     let status = server.client.status().await.unwrap();

@@ -99,7 +99,7 @@ fn certificate(directory: &Path, name: &str, key: &str) {
         make("cat ca.pem >> authorities.pem");
     }
     make(&format!(
-        "openssl req -x509 -CA ca.pem -CAkey ca.key -newkey {key} -nodes -keyout {name}.key -out {name}.pem -days 20 -subj /CN=front.test -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:front.test,DNS:localhost 2>/dev/null"
+        "openssl req -x509 -CA ca.pem -CAkey ca.key -newkey {key} -nodes -keyout {name}.key -out {name}.pem -days 20 -subj /CN=front.test -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:front.test,DNS:localhost 2>/dev/null && cat ca.pem >> {name}.pem"
     ));
 }
 

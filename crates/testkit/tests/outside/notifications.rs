@@ -102,7 +102,7 @@ async fn prometheus_reads_the_metrics_and_the_alert_rules() {
     let server = Program::new().start();
     let mut init =
         server.command(&["init", "--owner", "mara", "--password-stdin"]).stdin(Stdio::piped()).spawn().unwrap();
-    init.stdin.take().unwrap().write_all(b"correct horse battery staple\n").unwrap();
+    init.stdin.take().unwrap().write_all(b"four words are better\n").unwrap();
     assert!(init.wait().unwrap().success());
     let token = server.portward(&["token", "create", "prometheus", "--permission", "metrics:view"]);
     let bearer = format!("Authorization: Bearer {}", token.trim());
