@@ -9,10 +9,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use http::Method;
 
 use crate::{
-    Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback,
-    CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply, InspectionView, PresetView, Removed,
-    Restored, SecretBytes, SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate,
-    SiteView, StatusView, TrafficView,
+    Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback, CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply, ExplainRequest, ExplainView, InspectionView, PresetView, Removed, Restored, SecretBytes, SecretText, SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView, TrafficView,
 };
 use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint};
 
@@ -105,6 +102,11 @@ impl Client {
     /// What is served, and what is wrong.
     pub async fn status(&self) -> Result<StatusView, ClientError> {
         self.ask(Method::GET, "status", Sent::Nothing).await
+    }
+
+    /// Why a host name answers as it does.
+    pub async fn explain(&self, request: &ExplainRequest) -> Result<ExplainView, ClientError> {
+        self.ask(Method::POST, "explain", Sent::json(request)?).await
     }
 
     /// All bindings.

@@ -15,6 +15,7 @@ mod changed;
 mod client;
 mod desired;
 mod event;
+mod explain;
 mod foreign;
 mod https_settings;
 mod inspection;
@@ -50,6 +51,7 @@ pub use desired::{
     UpstreamTrustDeclared,
 };
 pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};
+pub use explain::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
 pub use https_settings::{HttpsSettingsUpdate, HttpsSettingsView};
 pub use inspection::{

@@ -42,6 +42,12 @@ pub(crate) fn order(leaf: usize, given: &[&X509]) -> Ordered {
     Ordered { chain, used }
 }
 
+/// Whether each certificate of a chain in DER, the leaf first, is signed by the one after it.
+pub fn is_in_order(chain: &[impl AsRef<[u8]>]) -> bool {
+    let read: Result<Vec<X509>, _> = chain.iter().map(|der| X509::read(der.as_ref())).collect();
+    read.is_ok_and(|read| read.windows(2).all(|pair| is_issuer(&pair[1], &pair[0])))
+}
+
 /// Whether `candidate` issued `certificate`.
 pub(crate) fn is_issuer(candidate: &X509, certificate: &X509) -> bool {
     if candidate.subject != certificate.issuer {

@@ -31,6 +31,7 @@ mod self_signed;
 mod x509;
 
 pub use bundle::{Bundle, LeftOver};
+pub use chain_order::is_in_order;
 pub use check::{Allow, check};
 pub use export::{ExportPfxError, export_pem, export_pfx};
 pub use facts::{FactsError, facts};

@@ -13,6 +13,7 @@ mod audit;
 mod binding;
 mod certificate;
 mod https_settings;
+mod explain;
 mod import;
 mod letsencrypt;
 mod notification;
@@ -29,6 +30,7 @@ pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
 pub(crate) use https_settings::{HttpsSettingsCommand, HttpsSettingsSetArgs};
+pub(crate) use explain::ExplainArgs;
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use notification::{ChannelAddArgs, ChannelEditArgs, NotificationCommand};
@@ -116,6 +118,9 @@ pub(crate) enum Command {
     /// Back up all of the desired state, and go back to it
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
+    /// Say why a host name answers as it does, step by step, and what to do
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(ExplainArgs),
     /// See who changed what, and whether the record of it was touched
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),

@@ -3,7 +3,7 @@
 //! Each noun has a file with a `parse`, which makes a request of what was typed, and a `run`, which does it.
 
 use anyhow::{Context, anyhow};
-use portward_api::Effect;
+use portward_api::{Effect, ExplainRequest};
 use portward_core::HostPattern;
 
 use crate::{
@@ -22,6 +22,7 @@ mod authorities;
 mod binding;
 mod certificate;
 mod https_settings;
+mod explain;
 mod import;
 mod letsencrypt;
 mod notification;
@@ -97,6 +98,8 @@ pub(crate) enum Request {
     Notification(NotificationRequest),
     /// Something about the store.
     Store(StoreRequest),
+    /// Why a host name answers as it does.
+    Explain(ExplainRequest),
     /// Something about the audit.
     Audit(AuditRequest),
 }
@@ -179,6 +182,10 @@ impl Task {
                 let (request, server, output) = StoreRequest::parse(command);
                 (Request::Store(request), server, output)
             }
+            Command::Explain(args) => {
+                let request = ExplainRequest { host: args.host };
+                (Request::Explain(request), args.server, args.output)
+            }
             Command::Audit(command) => {
                 let (request, server, output) = AuditRequest::parse(command);
                 (Request::Audit(request), server, output)
@@ -213,6 +220,7 @@ impl Request {
                 Self::Token(request) => request.run(&client, terminal).await,
                 Self::Notification(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
+                Self::Explain(request) => explain::run(&request, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }
         });

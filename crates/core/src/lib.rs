@@ -5,6 +5,7 @@
 //! Where a rule needs the time, it takes a [`Timestamp`].
 
 pub mod acme;
+pub mod explain;
 
 mod access;
 mod actor_kind;

@@ -15,6 +15,7 @@ pub(crate) mod confirmations;
 mod dns_providers;
 mod draft;
 pub(crate) mod error;
+mod explain;
 mod foreign;
 pub(crate) mod horizon;
 pub(crate) mod https_settings;
@@ -53,6 +54,7 @@ use portward_store::{
 use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use actor::{Actor, Allowed, Right, Who, right};
+pub(crate) use backup::MAX_BACKUP_BYTES;
 pub(crate) use draft::Draft;
 pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_bytes, random_hex, random_secret, slug};

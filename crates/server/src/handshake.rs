@@ -45,7 +45,7 @@ pub(crate) enum HandshakeError {
 pub(crate) async fn shake_hands(address: SocketAddr, host: &Host) -> Result<Handshake, HandshakeError> {
     let tls = |error: String| HandshakeError::Tls(error);
     let name = server_name(host).ok_or_else(|| tls(format!("{host} cannot be asked for")))?;
-    let config = config().map_err(|error| tls(error.to_string()))?;
+    let config = looking_config(&[]).map_err(|error| tls(error.to_string()))?;
     let tcp = connect(address).await?;
     let shaking = timeout(LIMIT, TlsConnector::from(config).connect(name, tcp));
     let stream = shaking.await.map_err(|_| tls(TOO_SLOW.to_owned()))?.map_err(|error| tls(error.to_string()))?;
@@ -135,13 +135,15 @@ fn server_name(host: &Host) -> Option<ServerName<'static>> {
     }
 }
 
-fn config() -> Result<Arc<ClientConfig>, rustls::Error> {
+/// The configuration of a client that only looks, and says that it speaks that; no session is resumed.
+pub(crate) fn looking_config(alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(OnlyLooking(provider)))
         .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|spoken| spoken.to_vec()).collect();
     config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
 }

@@ -10,6 +10,7 @@ mod audit;
 mod channel;
 mod doors;
 mod events;
+mod explain;
 mod first_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]

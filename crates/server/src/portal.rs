@@ -9,6 +9,8 @@ mod answer;
 mod api_reference;
 mod asset;
 mod attempts;
+mod audit;
+mod backup;
 mod bindings;
 #[cfg(test)]
 mod browser;
@@ -17,6 +19,7 @@ mod chain;
 mod confirming;
 mod dns_providers;
 mod equivalents;
+mod explain;
 mod form;
 mod frame;
 mod https_settings;
@@ -114,6 +117,11 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::GET, "/about", about::show)
         .page(M::GET, "/api-reference", api_reference::show)
         .page(M::GET, "/api-reference/{group}", api_reference::show_group)
+        .page(M::GET, "/explain", explain::show)
+        .page(M::GET, "/audit", audit::show)
+        .page(M::GET, "/backup", backup::show)
+        .page(M::POST, "/backup", backup::take)
+        .page(M::POST, "/backup/restore", backup::restore)
         .page(M::GET, "/search", search::show)
         .page(M::GET, "/search/hits", search::hits)
 }
@@ -144,3 +152,6 @@ pub(crate) fn is_for_people(request: &Request) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     !request.uri().path().starts_with("/api/") && accept.contains("text/html")
 }
+
+#[cfg(test)]
+mod tests;

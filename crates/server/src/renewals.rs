@@ -21,7 +21,7 @@ mod turn;
 
 pub use engine::{Engine, EngineParts};
 pub(crate) use outlook::{Outlook, outlook};
-pub(crate) use outside::Outside;
+pub(crate) use outside::{Outside, reachable};
 pub(crate) use probe::{Probe, Question};
 pub use surroundings::{Shown, Surroundings, TxtPlace};
 pub(crate) use turn::Asked;

@@ -8,6 +8,7 @@ pub(crate) mod binding;
 pub(crate) mod connection;
 pub(crate) mod cookie;
 mod entrance;
+mod file_body;
 mod health;
 mod host;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use axum::{Extension, Router, extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub(crate) use entrance::{Entrance, actor_of};
+pub(crate) use file_body::FileBody;
 pub(crate) use way::{Listener, Way};
 
 use crate::{

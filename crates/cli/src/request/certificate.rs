@@ -125,6 +125,7 @@ impl CertificateRequest {
                     password: args.password,
                     allow_expired: false,
                     effect: effect(true),
+                    safety: Safety::default(),
                 };
                 (Self::Inspect(import), args.server, args.output)
             }

@@ -109,6 +109,10 @@ fn words_become_requests() {
                 cursor: Some("01X".to_owned()),
             })),
         ),
+        (
+            "explain shop.example:8443/cart",
+            Request::Explain(ExplainRequest { host: "shop.example:8443/cart".to_owned() }),
+        ),
         ("audit verify --known ab", Request::Audit(AuditRequest::Verify(Some("ab".to_owned())))),
     ] {
         assert_eq!(request(words), expected, "{words}");

@@ -129,5 +129,8 @@ fn restore_error(error: RestoreError) -> AppError {
     AppError::refused(code, format!("{text}. Nothing was restored."))
 }
 
+/// A million certificates have about 4 GB.
+pub(crate) const MAX_BACKUP_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+
 #[cfg(test)]
 mod tests;

@@ -83,8 +83,13 @@ impl<R: Right> Visit<R> {
 
     /// Reads the body as a form with files (RFC 7578).
     pub(super) async fn multipart(&mut self) -> Result<Multipart, AppError> {
+        self.multipart_up_to(FILES_LIMIT).await
+    }
+
+    /// Reads the body as a form with files of at most that many bytes.
+    pub(super) async fn multipart_up_to(&mut self, most: usize) -> Result<Multipart, AppError> {
         let mut request = self.take().unwrap_or_default();
-        DefaultBodyLimit::max(FILES_LIMIT).apply(&mut request);
+        DefaultBodyLimit::max(most).apply(&mut request);
         Multipart::from_request(request, &()).await.map_err(|error| AppError::malformed("form", error.to_string()))
     }
 

@@ -1,26 +1,20 @@
 //! `/api/v1/store`.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    pin::Pin,
-    task::{Context, Poll},
-};
-
 use axum::{body::Body, response::Response};
-use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt;
-use hyper::body::Frame;
 use portward_api::BACKUP_MEDIA_TYPE;
 
 use super::{answer, call::Call};
-use crate::app::{AppError, right};
+use crate::{
+    app::{AppError, MAX_BACKUP_BYTES, right},
+    web::FileBody,
+};
 
 pub(super) async fn backup(mut call: Call<right::StoreBackup>) -> Result<Response, AppError> {
     call.no_body().await?;
     let file = call.app.back_up(&call.by).await?;
-    Ok(answer::file(BACKUP_MEDIA_TYPE, Body::new(FileBody(file))))
+    Ok(answer::file(BACKUP_MEDIA_TYPE, Body::new(FileBody::new(file))))
 }
 
 pub(super) async fn restore(mut call: Call<right::StoreRestore>) -> Result<Response, AppError> {
@@ -43,28 +37,3 @@ pub(super) async fn restore(mut call: Call<right::StoreRestore>) -> Result<Respo
     drop(file);
     answer::json(&call.app.restore(&call.by, &passing, call.apply).await?)
 }
-
-/// Sends a file in pieces. It was just written, so that reading it hardly waits.
-struct FileBody(File);
-
-impl hyper::body::Body for FileBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let mut piece = vec![0; PIECE_BYTES];
-        Poll::Ready(match self.0.read(&mut piece) {
-            Ok(0) => None,
-            Ok(length) => {
-                piece.truncate(length);
-                Some(Ok(Frame::data(piece.into())))
-            }
-            Err(error) => Some(Err(error)),
-        })
-    }
-}
-
-/// As much as a socket takes at once.
-const PIECE_BYTES: usize = 64 * 1024;
-/// A million certificates have about 4 GB.
-const MAX_BACKUP_BYTES: u64 = 8 * 1024 * 1024 * 1024;

@@ -5,6 +5,7 @@ use http_body_util::BodyExt;
 use portward_core::Host;
 
 use super::*;
+use crate::web::Listener;
 use crate::{
     fixture::{Fixture, binding, by, import, site},
     web,

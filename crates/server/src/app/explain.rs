@@ -1,0 +1,351 @@
+//! Why a host name answers as it does: what is seen on the way, from inside and where DNS leads.
+//!
+//! Who may look at what is configured may ask, so it must not become a way to look at other machines:
+//! connections are made to our own bindings, to the upstreams that are configured, and where DNS leads only for names
+//! that a site or a certificate of ours has by itself or by a wildcard, or to addresses of this machine; there only to
+//! ports 80 and 443 and those of our bindings, and never to addresses that no name of a server leads to.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use portward_api::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
+use portward_certs::dns::{DnsRecords, LookupFailure};
+use portward_core::{
+    Binding, Host, HostPattern, Scheme, Site, UpstreamAddress,
+    explain::{
+        Answered, Asked, BindingFacts, Dns, Facts, Finding, Look, SiteFacts, UpstreamFacts, WantedCertificate, Why,
+        explain, verdict,
+    },
+};
+use portward_proxy::Snapshot;
+use portward_store::desired::Desired;
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{Allowed, App, AppError, right};
+use crate::{
+    explain::{Ask, LIMIT, Trust, answer, connect, handshake, look},
+    renewals::reachable,
+};
+
+impl App {
+    /// Explains why a host name answers as it does. It never fails because something on the way does.
+    pub(crate) async fn explain(
+        &self,
+        _by: &Allowed<right::View>,
+        input: &ExplainRequest,
+    ) -> Result<ExplainView, AppError> {
+        let asked = Asked::parse(&input.host).map_err(|error| AppError::invalid("host", &error))?;
+        let facts = self.explain_facts(asked).await;
+        let findings = explain(&facts);
+        let (mark, message) = verdict(&facts, &findings);
+        Ok(ExplainView {
+            asked: facts.asked.to_string(),
+            mark: mark.to_string(),
+            message,
+            site: facts.site.as_ref().map(|site| site.id.to_string()),
+            certificate: facts.wanted.as_ref().map(|wanted| wanted.id.clone()),
+            steps: findings.into_iter().map(view).collect(),
+        })
+    }
+
+    async fn explain_facts(&self, asked: Asked) -> Facts {
+        let (served, snapshot, now) = (self.served(), self.parts.proxy.snapshot(), self.now());
+        let desired = &served.desired;
+        let bindings: Vec<BindingFacts> = desired
+            .bindings
+            .iter()
+            .filter_map(|stored| Some((&stored.value, served.binding(&stored.value.id)?)))
+            .map(|(binding, report)| BindingFacts {
+                id: binding.id.to_string(),
+                scheme: binding.scheme,
+                wanted: binding.address,
+                bound: report.result.as_ref().copied().map_err(ToString::to_string),
+            })
+            .collect();
+        let site = desired
+            .sites
+            .iter()
+            .map(|stored| &stored.value)
+            .find(|site| snapshot.sites.find(&asked.host).is_some_and(|served| served.id == site.id));
+        let own_binding = own_binding(&asked, &bindings);
+        let scheme = own_binding.map_or(asked.scheme.unwrap_or(Scheme::Https), |(scheme, _)| scheme);
+        // Roots are read from files.
+        let of_machine = tokio::task::spawn_blocking(move || Trust::of_this_machine(now)).await.ok().map(Arc::new);
+        let trust = of_machine.clone().filter(|_| scheme == Scheme::Https);
+        let ask = |port: u16| Ask {
+            host: asked.host.clone(),
+            authority: authority(&asked.host, scheme, port),
+            path: asked.path.clone(),
+            trust: trust.clone(),
+        };
+        let inside = async {
+            let (_, bound) = own_binding?;
+            let at = reachable(bound);
+            Some(look(at, &ask(asked.port.unwrap_or(at.port()))).await)
+        };
+        let ports =
+            BTreeSet::from_iter(bindings.iter().filter_map(|binding| Some(binding.bound.as_ref().ok()?.port())));
+        let own = portward_proxy::addresses();
+        let outside = async {
+            let dns = dns(&asked.host).await;
+            let addresses = match &dns {
+                Dns::Leads { addresses, .. } => addresses.clone(),
+                Dns::NotAsked => match asked.host {
+                    Host::Ip(ip) => vec![ip],
+                    Host::Name(_) => Vec::new(),
+                },
+                Dns::Failed(_) => Vec::new(),
+            };
+            let port = asked.port.unwrap_or_else(|| scheme.default_port());
+            let is_named = names(desired).any(|name| *name != HostPattern::Any && name.matches(&asked.host));
+            let mut looks = JoinSet::new();
+            for address in addresses.into_iter().take(MOST_ADDRESSES) {
+                let (ask, refused) = (ask(port), refusal(address, port, is_named, &own, &ports));
+                looks.spawn(async move {
+                    match refused {
+                        Some(why) => (address, Err(why)),
+                        None => (address, Ok(look(SocketAddr::new(address, port), &ask).await)),
+                    }
+                });
+            }
+            let mut looks = looks.join_all().await;
+            looks.sort_by_key(|(address, _)| *address);
+            (dns, looks)
+        };
+        let plain = self.plain(&asked, &bindings, site.is_some() && scheme == Scheme::Https);
+        let upstreams = upstreams(site, &asked, now);
+        let (inside, (dns, outside), plain, upstreams) = tokio::join!(inside, outside, plain, upstreams);
+        let plain = match scheme {
+            Scheme::Http => inside.as_ref().and_then(|look: &Look| look.answer.clone()),
+            Scheme::Https => plain,
+        };
+        Facts {
+            site: site.and_then(|site| site_facts(site, &asked.host, desired)),
+            sites: desired.sites.len(),
+            wanted: wanted(&asked.host, &snapshot, desired, own_binding.map(|(_, at)| at), now),
+            asked,
+            now,
+            dns,
+            own,
+            bindings,
+            inside,
+            outside,
+            plain,
+            upstreams,
+        }
+    }
+
+    /// What a browser gets in the clear from our own http binding.
+    async fn plain(&self, asked: &Asked, bindings: &[BindingFacts], is_due: bool) -> Option<Result<Answered, String>> {
+        let http = bindings.iter().filter(|binding| binding.scheme == Scheme::Http);
+        let bound =
+            http.filter_map(|binding| binding.bound.as_ref().ok()).min_by_key(|at| (at.port() != 80, at.port()));
+        let at = reachable(*bound.filter(|_| is_due)?);
+        let authority = authority(&asked.host, Scheme::Http, at.port());
+        let ask = Ask { host: asked.host.clone(), authority, path: asked.path.clone(), trust: None };
+        Some(answer(at, &ask).await)
+    }
+}
+
+/// Which binding of ours is asked: the one at the port, else the usual one of the scheme.
+fn own_binding(asked: &Asked, bindings: &[BindingFacts]) -> Option<(Scheme, SocketAddr)> {
+    let bound = bindings.iter().filter_map(|binding| Some((binding.scheme, *binding.bound.as_ref().ok()?)));
+    let fits = bound.filter(|(scheme, at)| {
+        asked.scheme.is_none_or(|asked| asked == *scheme) && asked.port.is_none_or(|port| port == at.port())
+    });
+    // Who names no scheme means https, if there is some.
+    fits.min_by_key(|(scheme, at)| (*scheme == Scheme::Http, at.port() != scheme.default_port(), at.port()))
+}
+
+/// Why nobody connects to an address; none if one may.
+fn refusal(address: IpAddr, port: u16, is_named: bool, own: &[IpAddr], ports: &BTreeSet<u16>) -> Option<String> {
+    let address = address.to_canonical();
+    let is_own = address.is_loopback() || own.contains(&address);
+    let is_odd = match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_multicast() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
+    };
+    if !is_own && (is_odd || address.is_unspecified()) {
+        return Some("no server on the internet has such an address".to_owned());
+    }
+    if !is_own && !is_named {
+        return Some(
+            "no site and no certificate of this server has the name, and it is not an address of this machine"
+                .to_owned(),
+        );
+    }
+    if !ports.contains(&port) && !matches!(port, 80 | 443) {
+        return Some(format!("port {port} is not 80, 443 or one of a binding"));
+    }
+    None
+}
+
+/// All names that sites and certificates have.
+fn names(desired: &Desired) -> impl Iterator<Item = &HostPattern> {
+    let of_sites = desired.sites.iter().flat_map(|stored| &stored.value.names);
+    let versions = desired.certificates.iter().filter_map(|stored| stored.value.current_version());
+    of_sites.chain(versions.flat_map(|version| version.facts.names.iter()))
+}
+
+async fn dns(host: &Host) -> Dns {
+    let Host::Name(name) = host else { return Dns::NotAsked };
+    let records = DnsRecords::new(&[]);
+    let asking = async { tokio::join!(records.addresses(name.as_str()), records.follow_cname(name.as_str())) };
+    match timeout(LIMIT, asking).await {
+        Err(_) => Dns::Failed(format!("no answer came within {} seconds", LIMIT.as_secs())),
+        Ok((found, end)) => {
+            let alias = end.ok().filter(|end| !end.trim_end_matches('.').eq_ignore_ascii_case(name.as_str()));
+            match found {
+                Ok(found) => {
+                    let v4 = found.v4.into_iter().map(IpAddr::V4);
+                    Dns::Leads { alias, addresses: v4.chain(found.v6.into_iter().map(IpAddr::V6)).collect() }
+                }
+                Err(error) => match error.why {
+                    LookupFailure::NoSuchName | LookupFailure::NoData => Dns::Leads { alias, addresses: Vec::new() },
+                    why => Dns::Failed(why.to_string()),
+                },
+            }
+        }
+    }
+}
+
+fn site_facts(site: &Site, host: &Host, desired: &Desired) -> Option<SiteFacts> {
+    let rank = |pattern: &&HostPattern| match pattern {
+        HostPattern::Exact(_) => 0,
+        HostPattern::Wildcard(_) => 1,
+        HostPattern::Any => 2,
+    };
+    let pattern = site.names.iter().filter(|pattern| pattern.matches(host)).min_by_key(rank)?;
+    Some(SiteFacts {
+        id: site.id.clone(),
+        pattern: pattern.clone(),
+        force_https: site.force_https.unwrap_or(desired.settings.force_https),
+        hsts: site.hsts,
+        is_portal: site.is_portal(),
+    })
+}
+
+/// The certificate that is to be presented for a host, as the data plane chooses it.
+fn wanted(
+    host: &Host,
+    snapshot: &Snapshot,
+    desired: &Desired,
+    at: Option<SocketAddr>,
+    now: portward_core::Timestamp,
+) -> Option<WantedCertificate> {
+    let of_site =
+        snapshot.sites.find(host).and_then(|site| site.certificate.as_ref()).map(|served| (served, Why::Site));
+    let by_name = || snapshot.certificates.find(host).map(|served| (served, Why::Name));
+    let default = || {
+        let https = snapshot.bindings.iter().filter(|binding| binding.scheme == Scheme::Https);
+        let port = |binding: &Binding| binding.address.port();
+        let id = desired
+            .bindings
+            .iter()
+            .map(|stored| &stored.value)
+            .find(|binding| at.is_some_and(|at| at.port() == port(binding)));
+        let mut https: Vec<_> = https.collect();
+        https.sort_by_key(|binding| id.is_none_or(|id| id.id != binding.id));
+        https.into_iter().find_map(|binding| binding.default_certificate.as_ref()).map(|served| (served, Why::Default))
+    };
+    let (served, why) = of_site.or_else(by_name).or_else(default)?;
+    let stored = desired.certificate(&served.id)?;
+    let version = stored.value.current_version()?;
+    Some(WantedCertificate {
+        id: served.id.to_string(),
+        why,
+        stored: (*version.facts).clone(),
+        status: version.facts.validity.status(now, desired.settings.warning),
+        managed: stored.value.management.managed().is_some(),
+    })
+}
+
+/// Asks the application of a site at each of its addresses, as Portward does.
+async fn upstreams(site: Option<&Site>, asked: &Asked, now: portward_core::Timestamp) -> Vec<UpstreamFacts> {
+    let Some(site) = site else { return Vec::new() };
+    let addresses: Vec<UpstreamAddress> =
+        site.upstreams.iter().filter_map(|upstream| upstream.address().cloned()).collect();
+    let trust = if addresses.iter().any(|address| address.scheme == Scheme::Https) {
+        let believed = site.upstream_trust.clone();
+        tokio::task::spawn_blocking(move || Trust::of_upstream(&believed, now)).await.ok().map(Arc::new)
+    } else {
+        None
+    };
+    let mut looks = JoinSet::new();
+    for (index, address) in addresses.into_iter().take(MOST_UPSTREAMS).enumerate() {
+        let trust = trust.clone().filter(|_| address.scheme == Scheme::Https);
+        let ask = Ask {
+            host: address.host.clone(),
+            authority: authority(&asked.host, Scheme::Https, asked.port.unwrap_or(443)),
+            path: asked.path.clone(),
+            trust,
+        };
+        looks.spawn(async move { (index, upstream(&address, &ask).await) });
+    }
+    let mut looks = looks.join_all().await;
+    looks.sort_by_key(|(index, _)| *index);
+    looks.into_iter().map(|(_, facts)| facts).collect()
+}
+
+async fn upstream(address: &UpstreamAddress, ask: &Ask) -> UpstreamFacts {
+    let url = address.to_string();
+    let at = match resolve(address).await {
+        Ok(at) => at,
+        Err(why) => return UpstreamFacts { url, connected: Err(why), tls: None, answer: None },
+    };
+    let mut facts = UpstreamFacts { url, connected: connect(at).await, tls: None, answer: None };
+    if facts.connected.is_err() {
+        return facts;
+    }
+    if let Some(trust) = &ask.trust {
+        let shaken = handshake(at, &ask.host, trust).await;
+        // What is not believed is sent nothing.
+        let is_believed = shaken.as_ref().is_ok_and(|tls| tls.trust.is_ok());
+        facts.tls = Some(shaken);
+        if !is_believed {
+            return facts;
+        }
+    }
+    facts.answer = Some(answer(at, ask).await);
+    facts
+}
+
+async fn resolve(address: &UpstreamAddress) -> Result<SocketAddr, String> {
+    let name = match &address.host {
+        Host::Ip(ip) => return Ok(SocketAddr::new(*ip, address.port)),
+        Host::Name(name) => name.as_str(),
+    };
+    let found = timeout(LIMIT, tokio::net::lookup_host((name, address.port))).await;
+    let found = found.map_err(|_| format!("{name} was not found within {} seconds", LIMIT.as_secs()))?;
+    let mut found = found.map_err(|error| format!("{name} is not found: {error}"))?;
+    found.next().ok_or_else(|| format!("{name} has no address"))
+}
+
+/// As in a `Host` header.
+fn authority(host: &Host, scheme: Scheme, port: u16) -> String {
+    if port == scheme.default_port() { host.to_string() } else { format!("{host}:{port}") }
+}
+
+fn view(finding: Finding) -> ExplainStep {
+    let details = finding.details.into_iter();
+    ExplainStep {
+        step: finding.step.to_string(),
+        vantage: finding.vantage.map(|vantage| vantage.to_string()),
+        mark: finding.mark.to_string(),
+        message: finding.message,
+        remedy: finding.remedy,
+        details: details.map(|(name, value)| ExplainDetail { name: name.to_owned(), value }).collect(),
+    }
+}
+
+/// A name with more addresses is that of a CDN.
+const MOST_ADDRESSES: usize = 4;
+/// More would not be read.
+const MOST_UPSTREAMS: usize = 8;
+
+#[cfg(test)]
+mod tests;

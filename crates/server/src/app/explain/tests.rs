@@ -1,0 +1,167 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::{
+    app::{Apply, Precondition},
+    fixture::{Fixture, binding, bundle, by, import, site},
+};
+
+/// An application that answers everything with a status.
+async fn application(status: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head).await;
+                let answer =
+                    format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nServer: app\r\nConnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    address
+}
+
+/// A server with https and http on this machine, and certificates for the names.
+async fn serving(names: &[&str]) -> (Fixture, u16) {
+    let fixture = Fixture::start().await;
+    fixture
+        .app
+        .import_certificate(&by(), import(&bundle(names, 90), None), Precondition::None, Apply::Now)
+        .await
+        .unwrap();
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &binding("http://127.0.0.1:0"), Apply::Now).await.unwrap();
+    let served = fixture.served.now();
+    let https = served.desired.bindings.iter().find(|stored| stored.value.scheme == Scheme::Https).unwrap();
+    let port = served.binding(&https.value.id).unwrap().result.as_ref().unwrap().port();
+    (fixture, port)
+}
+
+async fn with_site(fixture: &Fixture, name: &str, upstream: String) {
+    let mut create = site(&[name]);
+    create.upstreams = vec![upstream];
+    fixture.app.add_site(&by(), &create, Apply::Now).await.unwrap();
+}
+
+async fn explained(fixture: &Fixture, host: String) -> ExplainView {
+    fixture.app.explain(&by(), &ExplainRequest { host }).await.unwrap()
+}
+
+fn step<'a>(view: &'a ExplainView, step: &str, vantage: Option<&str>) -> &'a ExplainStep {
+    let mut steps = view.steps.iter().filter(|found| found.step == step && found.vantage.as_deref() == vantage);
+    steps.next().unwrap_or_else(|| unreachable!("{step} {vantage:?} in {view:#?}"))
+}
+
+#[tokio::test]
+async fn a_site_that_is_served_is_explained_to_the_end() {
+    let (fixture, port) = serving(&["127.0.0.1"]).await;
+    let application = application("204 No Content").await;
+    with_site(&fixture, "127.0.0.1", format!("http://{application}")).await;
+    let view = explained(&fixture, format!("127.0.0.1:{port}/x")).await;
+    assert_eq!(view.site.as_deref(), Some("127-0-0-1"));
+    for (name, vantage) in [
+        ("connection", Some("inside")),
+        ("connection", Some("dns")),
+        ("tls", Some("inside")),
+        ("certificate", None),
+        ("certificate", Some("dns")),
+        ("site", None),
+        ("upstream", None),
+        ("response", Some("inside")),
+        ("response", Some("dns")),
+    ] {
+        let found = step(&view, name, vantage);
+        assert_eq!(found.mark, "good", "{found:#?}");
+    }
+    assert_eq!(step(&view, "response", Some("inside")).message, "The client gets 204.");
+    assert_eq!(step(&view, "upstream", None).message, format!("http://{application} answers with 204."));
+    assert!(step(&view, "tls", Some("inside")).message.starts_with("TLS 1.3, and h2"), "{view:#?}");
+    let told: Vec<&str> = view.steps.iter().map(|step| step.message.as_str()).collect();
+    assert!(told.contains(&"Wanted, stored and served are the same."), "{told:#?}");
+    assert_eq!((view.mark.as_str(), view.message.contains("signed by its own key")), ("warning", true), "{view:#?}");
+}
+
+#[tokio::test]
+async fn an_application_that_is_down_is_the_cause_that_is_told() {
+    let (fixture, port) = serving(&["shop.test"]).await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    with_site(&fixture, "shop.test", format!("http://{gone}")).await;
+    let view = explained(&fixture, format!("shop.test:{port}")).await;
+    let upstream = step(&view, "upstream", None);
+    assert_eq!(
+        upstream.message,
+        format!("The application at http://{gone} takes no connection: nothing listens there.")
+    );
+    assert_eq!((upstream.mark.as_str(), view.mark.as_str()), ("bad", "bad"));
+    let response = step(&view, "response", Some("inside"));
+    assert!(response.message.contains("502") && response.message.contains(&gone.to_string()), "{response:#?}");
+}
+
+#[tokio::test]
+async fn a_name_without_site_or_certificate_is_told_and_no_stranger_is_connected_to() {
+    let (fixture, port) = serving(&["shop.test"]).await;
+    let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    with_site(&fixture, "shop.test", "http://127.0.0.1:1".to_owned()).await;
+    let view = explained(&fixture, format!("other.test:{port}")).await;
+    assert_eq!((view.site.as_deref(), view.mark.as_str()), (None, "bad"));
+    assert!(step(&view, "site", None).message.contains("No site has the name other.test"), "{view:#?}");
+    assert!(step(&view, "certificate", None).remedy.is_some());
+
+    // This machine itself, at a port that is none of a binding.
+    let port = stranger.local_addr().unwrap().port();
+    let view = explained(&fixture, format!("127.0.0.1:{port}")).await;
+    let refused = step(&view, "connection", Some("dns"));
+    assert_eq!((refused.mark.as_str(), refused.message.contains("is not 80, 443")), ("off", true), "{refused:#?}");
+    assert!(step(&view, "binding", None).message.contains(&format!("at port {port}")));
+    let accepted = tokio::time::timeout(Duration::from_millis(50), stranger.accept()).await;
+    assert!(accepted.is_err(), "nobody connected");
+}
+
+#[tokio::test]
+async fn the_certificate_that_is_wanted_is_compared_with_what_is_presented() {
+    let (fixture, port) = serving(&["shop.test"]).await;
+    let application = application("200 OK").await;
+    with_site(&fixture, "www.test", format!("http://{application}")).await;
+    let view = explained(&fixture, format!("www.test:{port}")).await;
+    let wanted = step(&view, "certificate", None);
+    assert_eq!(wanted.mark, "bad", "{view:#?}");
+    assert!(wanted.message.contains("is presented, and clients refuse it"), "{wanted:#?}");
+    fixture
+        .app
+        .import_certificate(&by(), import(&bundle(&["www.test"], 10), None), Precondition::None, Apply::Now)
+        .await
+        .unwrap();
+    let view = explained(&fixture, format!("www.test:{port}")).await;
+    let wanted = step(&view, "certificate", None);
+    assert_eq!((wanted.mark.as_str(), wanted.message.contains("expires in 9 days")), ("good", true), "{wanted:#?}");
+}
+
+#[test]
+fn only_what_leads_to_us_or_has_a_name_of_ours_is_connected_to() {
+    let own: Vec<IpAddr> = vec!["203.0.113.5".parse().unwrap()];
+    let ports = BTreeSet::from([8443]);
+    for (address, port, is_named, allowed) in [
+        ("203.0.113.5", 443, false, true),
+        ("127.0.0.1", 8443, false, true),
+        ("203.0.113.5", 22, true, false),
+        ("198.51.100.9", 443, true, true),
+        ("198.51.100.9", 8443, true, true),
+        ("198.51.100.9", 6379, true, false),
+        ("198.51.100.9", 443, false, false),
+        ("169.254.169.254", 80, true, false),
+        ("::ffff:169.254.169.254", 80, true, false),
+        ("fe80::1", 443, true, false),
+        ("0.0.0.0", 443, true, false),
+        ("224.0.0.1", 443, true, false),
+    ] {
+        let refused = refusal(address.parse().unwrap(), port, is_named, &own, &ports);
+        assert_eq!(refused.is_none(), allowed, "{address} {port} {is_named}: {refused:?}");
+    }
+}

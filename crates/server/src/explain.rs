@@ -1,0 +1,86 @@
+//! Looking at a server as a client does: connection, handshake, one request. Nothing is believed, and nothing changed.
+//!
+//! Every look ends within a few seconds, and what did not come in time is told like anything else that went wrong.
+
+mod handshake;
+mod request;
+mod trust;
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use portward_core::{
+    Host,
+    explain::{Answered, Look, TlsFacts},
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+pub(crate) use trust::Trust;
+
+/// Is what a server is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    /// Which host it is asked for.
+    pub(crate) host: Host,
+    /// `host` or `host:port`, as in the `Host` header.
+    pub(crate) authority: String,
+    /// Path and query.
+    pub(crate) path: String,
+    /// Who is believed; none in the clear.
+    pub(crate) trust: Option<Arc<Trust>>,
+}
+
+/// Looks at a server: connects, and if that goes, shakes hands and asks.
+pub(crate) async fn look(at: SocketAddr, ask: &Ask) -> Look {
+    let mut look = Look { at, connected: connect(at).await, tls: None, answer: None };
+    if look.connected.is_err() {
+        return look;
+    }
+    if let Some(trust) = &ask.trust {
+        let shaken = handshake(at, &ask.host, trust).await;
+        let goes = shaken.is_ok();
+        look.tls = Some(shaken);
+        if !goes {
+            return look;
+        }
+    }
+    look.answer = Some(answer(at, ask).await);
+    look
+}
+
+/// Whether an address takes connections, and how soon.
+pub(crate) async fn connect(at: SocketAddr) -> Result<Duration, String> {
+    let begun = Instant::now();
+    in_time(async { TcpStream::connect(at).await.map_err(|error| silence(&error)) }).await?;
+    Ok(begun.elapsed())
+}
+
+/// What a handshake with an address shows.
+pub(crate) async fn handshake(at: SocketAddr, host: &Host, trust: &Arc<Trust>) -> Result<TlsFacts, String> {
+    in_time(handshake::shake(at, host, trust)).await
+}
+
+/// What an address answers to one request.
+pub(crate) async fn answer(at: SocketAddr, ask: &Ask) -> Result<Answered, String> {
+    let begun = Instant::now();
+    let answered = in_time(request::send(at, ask)).await?;
+    Ok(Answered { took: begun.elapsed(), ..answered })
+}
+
+async fn in_time<T>(looking: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let late = || Err(format!("nothing came within {} seconds", LIMIT.as_secs()));
+    timeout(LIMIT, looking).await.unwrap_or_else(|_| late())
+}
+
+fn silence(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+        std::io::ErrorKind::TimedOut => "it does not answer".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A person waits for it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(3);

@@ -1,0 +1,63 @@
+//! One request, as a browser's navigation makes it, without a body in the answer.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Request, header};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use portward_core::explain::Answered;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+use super::{Ask, handshake, silence};
+use crate::app::chain_text;
+
+/// Sends the request and says what came; redirects are told, and not followed.
+pub(super) async fn send(at: SocketAddr, ask: &Ask) -> Result<Answered, String> {
+    match ask.trust {
+        Some(_) => talk(handshake::connect(at, &ask.host, &[b"http/1.1"]).await?, ask).await,
+        None => talk(TcpStream::connect(at).await.map_err(|error| silence(&error))?, ask).await,
+    }
+}
+
+async fn talk<I>(io: I, ask: &Ask) -> Result<Answered, String>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let no_http = |error: hyper::Error| format!("it does not speak HTTP as expected: {}", chain_text(&error));
+    let request = Request::builder()
+        // A safe method (RFC 9110 section 9.2.1), and nothing of what is behind it comes here.
+        .method(Method::HEAD)
+        .uri(&ask.path)
+        .header(header::HOST, &ask.authority)
+        .header(header::USER_AGENT, "Portward explain")
+        .header(header::ACCEPT, "text/html, */*;q=0.5")
+        .header(HeaderName::from_static("sec-fetch-mode"), "navigate")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(no_http)?;
+    // It ends with this function.
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    let response = sender.send_request(request).await.map_err(no_http)?;
+    let text = |name: HeaderName| {
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        value.map(|value| value.chars().take(MOST_SHOWN).collect::<String>())
+    };
+    Ok(Answered {
+        status: response.status().as_u16(),
+        location: text(header::LOCATION),
+        hsts: text(header::STRICT_TRANSPORT_SECURITY),
+        server: text(header::SERVER),
+        took: std::time::Duration::ZERO,
+    })
+}
+
+/// Of a header that is told.
+const MOST_SHOWN: usize = 200;
