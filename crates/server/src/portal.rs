@@ -5,6 +5,7 @@
 //! and its answer is a redirect to the page that shows the result.
 
 mod about;
+mod account;
 mod answer;
 mod api_reference;
 mod asset;
@@ -34,8 +35,11 @@ mod rail;
 mod request;
 mod search;
 mod settings;
+mod setup;
+mod sign_in;
 mod slip;
 mod toast;
+mod users;
 mod view;
 mod visit;
 
@@ -67,6 +71,28 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<por
 fn pages(app: Arc<App>) -> Pages {
     Pages::new(app)
         .open(M::GET, "/assets/{name}", asset::show)
+        .open(M::GET, "/setup", setup::show)
+        .open(M::POST, "/setup", setup::create)
+        .open(M::GET, "/sign-in", sign_in::show)
+        .open(M::POST, "/sign-in", sign_in::submit)
+        .page(M::POST, "/sign-out", sign_in::sign_out)
+        .page(M::GET, "/account", account::show)
+        .page(M::POST, "/account/password", account::change_password)
+        .page(M::GET, "/account/second-factor", account::show_second_factor)
+        .page(M::POST, "/account/second-factor", account::finish_second_factor)
+        .page(M::POST, "/account/second-factor/begin", account::begin_second_factor)
+        .page(M::POST, "/account/second-factor/off", account::end_second_factor)
+        .page(M::POST, "/account/sessions/{id}/end", account::end_session)
+        .page(M::POST, "/account/tokens/{id}/revoke", account::revoke_token)
+        .page(M::GET, "/users", users::show)
+        .page(M::GET, "/users/new", users::new_user)
+        .page(M::POST, "/users/new", users::add_user)
+        .page(M::GET, "/users/{id}/change", users::show_user)
+        .page(M::POST, "/users/{id}/change", users::edit_user)
+        .page(M::POST, "/users/{id}/remove", users::remove_user)
+        .page(M::GET, "/tokens/new", users::new_token)
+        .page(M::POST, "/tokens/new", users::create_token)
+        .page(M::POST, "/tokens/{id}/revoke", users::revoke_token)
         .page(M::GET, "/", overview::show)
         .page(M::GET, "/certificates", certificates::list)
         .page(M::GET, "/certificates/{id}", certificates::show)

@@ -4,6 +4,7 @@
 //! Whoever does not know a secret learns nothing: unknown, revoked and wrong look the same to them.
 
 pub(crate) mod account;
+pub(crate) mod certificate;
 mod hasher;
 mod noted;
 pub(crate) mod second_factor;

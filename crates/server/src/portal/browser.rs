@@ -5,15 +5,25 @@
 use axum::{Router, body::Body, response::Response};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use portward_core::Permission;
+use portward_core::{Host, Permission};
 use tower_service::Service;
 
-use crate::{app::Actor, fixture::Fixture};
+use crate::{
+    app::Actor,
+    fixture::Fixture,
+    web::{Entrance, Listener, Way, router},
+};
 
 /// Is somebody who is signed in.
 pub(super) struct Browser {
     router: Router,
     actor: Actor,
+}
+
+/// Is somebody who comes through the entrance, over TLS, and keeps the cookie that they get.
+pub(super) struct Guest {
+    entrance: Entrance,
+    cookie: Option<String>,
 }
 
 /// Is what came back.
@@ -41,10 +51,7 @@ impl Browser {
 
     /// Sends a form.
     pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let encode =
-            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        self.send(&Method::POST, path, Some("application/x-www-form-urlencoded"), body.join("&").into_bytes()).await
+        self.send(&Method::POST, path, Some(URL_ENCODED), encoded(fields)).await
     }
 
     /// Sends a form with files: name of the file, and its content.
@@ -72,17 +79,65 @@ impl Browser {
         }
         let mut request = request.body(Body::from(body)).unwrap();
         request.extensions_mut().insert(self.actor.clone());
-        let response: Response = self.router.clone().call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let page =
-            Page { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() };
-        page.has_nothing_inline();
+        Page::of(self.router.clone().call(request).await.unwrap()).await
+    }
+}
+
+impl Guest {
+    /// Somebody who has not signed in.
+    pub(super) fn of(fixture: &Fixture) -> Self {
+        let app = &fixture.app;
+        Self { entrance: Entrance::new(app.clone(), router(app.clone()), "front.test"), cookie: None }
+    }
+
+    /// Asks for a page.
+    pub(super) async fn get(&mut self, path: &str) -> Page {
+        self.send(Method::GET, path, Vec::new()).await
+    }
+
+    /// Sends a form of a page of ours.
+    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        self.send(Method::POST, path, encoded(fields)).await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: Vec<u8>) -> Page {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(header::ACCEPT, "text/html").header(header::CONTENT_TYPE, URL_ENCODED);
+        let mut request = request.header("sec-fetch-site", "same-origin");
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let way = Way {
+            listener: Listener::Binding,
+            is_tls: true,
+            client: "192.0.2.7".parse().ok(),
+            host: Some(Host::parse("front.test").unwrap()),
+            port: Some(443),
+            bound: Some(443),
+        };
+        let page = Page::of(self.entrance.answer(Some(way), request.body(Body::from(body)).unwrap()).await).await;
+        if let Some(set) = page.cookie() {
+            self.cookie = set.split(';').next().map(str::to_owned);
+        }
         page
     }
 }
 
 impl Page {
+    async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let page =
+            Self { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() };
+        page.has_nothing_inline();
+        page
+    }
+
+    /// The cookie that it sets.
+    pub(super) fn cookie(&self) -> Option<&str> {
+        self.headers.get(header::SET_COOKIE).map(|value| value.to_str().unwrap())
+    }
+
     /// Where it leads.
     pub(super) fn location(&self) -> &str {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.text);
@@ -109,4 +164,12 @@ impl Page {
     }
 }
 
+fn encoded(fields: &[(&str, &str)]) -> Vec<u8> {
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    fields.join("&").into_bytes()
+}
+
+const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 const BOUNDARY: &str = "------a-boundary";

@@ -20,8 +20,11 @@ use super::{
     frame::{Frame, Nav},
 };
 use crate::{
-    app::{Actor, Allowed, App, AppError, Right},
-    web::Way,
+    app::{
+        Actor, Allowed, App, AppError, Right,
+        access::sign_in::{NewSession, Origin},
+    },
+    web::{Listener, Way, cookie},
 };
 
 /// Is a request whose actor has the right that its page needs.
@@ -37,6 +40,7 @@ pub(super) struct Visit<R> {
     /// By which way it came; none where that was not said.
     pub(super) way: Option<Way>,
     referer: Option<String>,
+    agent: Option<String>,
     params: BTreeMap<String, String>,
     /// Locked by nobody: a body alone cannot be looked at from two threads, and a page may be.
     request: Mutex<Option<Request>>,
@@ -50,6 +54,9 @@ pub(super) struct OpenVisit {
     pub(super) actor: Option<Actor>,
     /// What the address has after the question mark.
     pub(super) query: Form,
+    /// By which way it came; none where that was not said.
+    pub(super) way: Option<Way>,
+    agent: Option<String>,
     params: BTreeMap<String, String>,
     request: Option<Request>,
 }
@@ -66,9 +73,9 @@ impl<R: Right> Visit<R> {
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
         let path = request.uri().path().to_owned();
         let way = request.extensions().get::<Way>().cloned();
-        let referer = request.headers().get(header::REFERER).and_then(|value| value.to_str().ok());
-        let referer = referer.map(str::to_owned);
-        Ok(Self { app, by, query, path, way, referer, params: collect(params), request: Mutex::new(Some(request)) })
+        let (referer, agent) = (said(&request, &header::REFERER), said(&request, &header::USER_AGENT));
+        let params = collect(params);
+        Ok(Self { app, by, query, path, way, referer, agent, params, request: Mutex::new(Some(request)) })
     }
 
     /// What the address has at `{name}`.
@@ -133,6 +140,16 @@ impl<R: Right> Visit<R> {
         self.app.toasts().leave(self.by.actor(), toast, undo);
         answer::see_other(location)
     }
+
+    /// The way of the request, where a browser can keep a session on it.
+    pub(super) fn browser_way(&self) -> Result<&Way, AppError> {
+        demand_browser(self.way.as_ref())
+    }
+
+    /// From where the request came.
+    pub(super) fn origin(&self) -> Origin {
+        origin(self.way.as_ref(), self.agent.as_deref())
+    }
 }
 
 impl OpenVisit {
@@ -140,7 +157,8 @@ impl OpenVisit {
     pub(super) fn read(app: Arc<App>, params: &RawPathParams, request: Request) -> Self {
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
         let actor = request.extensions().get::<Actor>().cloned();
-        Self { app, actor, query, params: collect(params), request: Some(request) }
+        let (way, agent) = (request.extensions().get::<Way>().cloned(), said(&request, &header::USER_AGENT));
+        Self { app, actor, query, way, agent, params: collect(params), request: Some(request) }
     }
 
     /// What the address has at `{name}`.
@@ -157,6 +175,44 @@ impl OpenVisit {
     pub(super) async fn form(&mut self) -> Result<Form, AppError> {
         read_form(self.request.take()).await
     }
+
+    /// The way of the request, where a browser can keep a session on it.
+    pub(super) fn browser_way(&self) -> Result<&Way, AppError> {
+        demand_browser(self.way.as_ref())
+    }
+
+    /// From where the request came.
+    pub(super) fn origin(&self) -> Origin {
+        origin(self.way.as_ref(), self.agent.as_deref())
+    }
+}
+
+/// Has a browser show the session that has begun.
+pub(super) fn cookie_answer(mut response: Response, way: &Way, session: &NewSession) -> Response {
+    if let Some(value) = cookie::begin(way, session.secret.expose()) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}
+
+fn demand_browser(way: Option<&Way>) -> Result<&Way, AppError> {
+    let way = way.filter(|way| way.listener != Listener::Socket).ok_or_else(|| {
+        let message = "there are no sessions on the admin socket, where the operating system says who asks";
+        AppError::refused("no-session", message)
+    })?;
+    if way.is_private() {
+        return Ok(way);
+    }
+    let message = "over plain http others can read along, so no secret is taken here; use the https address";
+    Err(AppError::new(StatusCode::FORBIDDEN, "https-required", message))
+}
+
+fn origin(way: Option<&Way>, agent: Option<&str>) -> Origin {
+    Origin { address: way.and_then(|way| way.client), agent: agent.map(str::to_owned) }
+}
+
+fn said(request: &Request, name: &header::HeaderName) -> Option<String> {
+    request.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
 fn collect(params: &RawPathParams) -> BTreeMap<String, String> {

@@ -230,15 +230,18 @@ async fn every_route_gives_everybody_what_they_may_and_nothing_else() {
         let path = path.replace("{id}", "ServerTasks-1-none").replace("{name}", "none");
         for asker in &askers {
             // These end the session of who asks.
-            if needs.is_none() && matches!(asker.gets, Gets::Role(_)) && !super::origin::is_safe(&method) {
+            let ends_session = needs.is_none() || path == "/sign-out";
+            if ends_session && matches!(asker.gets, Gets::Role(_)) && !super::origin::is_safe(&method) {
                 continue;
             }
             // It is for somebody on the machine itself, whatever else they may.
             let needs_machine = path == "/api/v1/setup-link" && needs.is_some();
+            // A token has no account of its own.
+            let needs_session = path.starts_with("/account") && matches!(asker.gets, Gets::Only(_));
             let answered = ask(&entrance, asker, &method, &path, is_page).await;
             asked += 1;
             let is_fine = is_expected(asker, &method, needs, is_page, &answered)
-                || (needs_machine && answered.status == StatusCode::FORBIDDEN);
+                || ((needs_machine || needs_session) && answered.status == StatusCode::FORBIDDEN);
             if !is_fine {
                 unexpected.push(format!("{method} {path} ({needs:?}) by {}: {answered:?}", asker.what));
             }

@@ -35,6 +35,13 @@ pub(crate) struct OwnSession {
     pub(crate) is_this: bool,
 }
 
+impl Me {
+    /// The user, as they are stored.
+    pub(crate) fn user(&self) -> &StoredUser {
+        &self.stored.value
+    }
+}
+
 impl App {
     /// Proves that somebody signed in as a user; tokens and the admin socket have no account.
     pub(crate) async fn me(&self, actor: &Actor) -> Result<Me, AppError> {

@@ -29,17 +29,36 @@ impl App {
         }
         let name = &me.stored.value.user.name;
         let secret = Secret::copy_of(&*random_bytes::<SECRET>()?);
-        let shown = totp_rs::Secret::new(secret.expose().into()).to_base32();
-        let label = utf8_percent_encode(&format!("Portward:{name}"), NON_ALPHANUMERIC).to_string();
-        let issuer = format!("Portward on {}", self.parts.host_name);
-        let issuer = utf8_percent_encode(&issuer, NON_ALPHANUMERIC);
-        let url = format!("otpauth://totp/{label}?secret={shown}&issuer={issuer}");
         let sealer = self.sealer(&self.served().desired)?;
         let enrolment = Enrolment { user_id: me.stored.value.id.clone(), secret, expires: self.now().plus(ENROLMENT) };
         let mut change = Change::of_work();
         change.put_enrolment(name, &enrolment, &sealer);
         self.commit(change).await?;
-        Ok(SecondFactorBegun { secret: SecretText::new(shown), url: SecretText::new(url) })
+        Ok(self.second_factor_view(me, &enrolment.secret))
+    }
+
+    /// The second factor that is being set up, as an authenticator takes it; none if it took too long.
+    pub(crate) async fn begun_second_factor(&self, me: &Me) -> Result<Option<SecondFactorBegun>, AppError> {
+        Ok(self.enrolment(me).await?.map(|begun| self.second_factor_view(me, &begun.secret)))
+    }
+
+    async fn enrolment(&self, me: &Me) -> Result<Option<Enrolment>, AppError> {
+        let (user, now) = (&me.stored.value, self.now());
+        let sealer = self.sealer(&self.served().desired)?;
+        let enrolment = work::read_enrolment(&*self.parts.store, &sealer, &user.user.name)
+            .await
+            .map_err(|error| AppError::internal("the second factor that was begun cannot be read", error))?;
+        Ok(enrolment.filter(|begun| begun.user_id == user.id && begun.expires > now))
+    }
+
+    fn second_factor_view(&self, me: &Me, secret: &Secret) -> SecondFactorBegun {
+        let name = &me.stored.value.user.name;
+        let shown = totp_rs::Secret::new(secret.expose().into()).to_base32();
+        let label = utf8_percent_encode(&format!("Portward:{name}"), NON_ALPHANUMERIC).to_string();
+        let issuer = format!("Portward on {}", self.parts.host_name);
+        let issuer = utf8_percent_encode(&issuer, NON_ALPHANUMERIC);
+        let url = format!("otpauth://totp/{label}?secret={shown}&issuer={issuer}");
+        SecondFactorBegun { secret: SecretText::new(shown), url: SecretText::new(url) }
     }
 
     /// Turns on the second factor that was begun, for somebody who shows a code of it; gives the recovery codes, and a
@@ -53,10 +72,7 @@ impl App {
         let Stored { value: user, revision } = &me.stored;
         let (name, now) = (&user.user.name, self.now());
         let sealer = self.sealer(&self.served().desired)?;
-        let enrolment = work::read_enrolment(&*self.parts.store, &sealer, name)
-            .await
-            .map_err(|error| AppError::internal("the second factor that was begun cannot be read", error))?;
-        let begun = enrolment.filter(|begun| begun.user_id == user.id && begun.expires > now).ok_or_else(|| {
+        let begun = self.enrolment(me).await?.ok_or_else(|| {
             AppError::conflict(
                 "second-factor-not-begun",
                 "no second factor is being set up, or it took too long; begin again",

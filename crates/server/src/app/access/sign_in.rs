@@ -149,7 +149,7 @@ impl App {
     }
 
     /// Begins a session, in one change with what must not happen twice: a code, a recovery code.
-    pub(super) async fn begin_session(
+    pub(crate) async fn begin_session(
         &self,
         user: &StoredUser,
         proof: Option<Proof>,
@@ -230,7 +230,7 @@ impl App {
 }
 
 /// Is what proved a second factor, and must not prove it again.
-pub(super) enum Proof {
+pub(crate) enum Proof {
     /// A code of RFC 6238, of that step.
     Step(u64),
     /// A recovery code: the user without it.

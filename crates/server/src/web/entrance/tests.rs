@@ -8,7 +8,7 @@ use super::*;
 use crate::web::Listener;
 use crate::{
     fixture::{Fixture, binding, by, import, site},
-    web,
+    web::{self, Listener},
 };
 
 /// A request that came by TLS at a binding, for a host.
