@@ -4,7 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod actor;
-mod apply;
+pub(crate) mod apply;
 mod attempts;
 pub(crate) mod audit;
 mod backup;
@@ -40,10 +40,16 @@ mod undo;
 pub(crate) mod users;
 pub(crate) mod ways_in;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use http::StatusCode;
-use portward_core::{ConfirmWithin, Revision, Timestamp};
+use portward_core::{ConfirmWithin, Revision, SiteId, Timestamp};
 use portward_proxy::{Clock, Proxy};
 use portward_store::{
     Store,
@@ -61,6 +67,7 @@ pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_bytes, random_hex, random_secret, slug};
 
 use confirmations::Waiting;
+use sites::presented::LastAnswer;
 use undo::Undos;
 
 use crate::{
@@ -86,6 +93,8 @@ pub(crate) struct App {
     undos: Undos,
     /// Changes that wait to be confirmed, as they were last read.
     waiting: Waiting,
+    /// What upstreams answered when somebody asked them last.
+    last_answers: std::sync::Mutex<BTreeMap<SiteId, Vec<LastAnswer>>>,
 }
 
 /// Is what the application works with.
@@ -163,6 +172,7 @@ impl App {
             access: access::Access::default(),
             undos: Undos::default(),
             waiting: Waiting::default(),
+            last_answers: std::sync::Mutex::default(),
         }
     }
 
@@ -184,6 +194,11 @@ impl App {
     /// Files that somebody gave to look at, and may import.
     pub(crate) fn uploads(&self) -> &Uploads {
         &self.uploads
+    }
+
+    /// What upstreams answered when somebody asked them last.
+    fn last_answers(&self) -> std::sync::MutexGuard<'_, BTreeMap<SiteId, Vec<LastAnswer>>> {
+        self.last_answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time.

@@ -37,6 +37,7 @@ mod search;
 mod settings;
 mod setup;
 mod sign_in;
+mod sites;
 mod slip;
 mod toast;
 mod users;
@@ -114,6 +115,21 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/https-settings/remove", https_settings::remove)
         .page(M::POST, "/confirmations/{id}", confirming::answer)
         .page(M::POST, "/undo", confirming::undo)
+        .page(M::GET, "/sites", sites::list)
+        .page(M::GET, "/sites/new", sites::show_new)
+        .page(M::POST, "/sites/new", sites::add)
+        .page(M::GET, "/sites/{id}", sites::show)
+        .page(M::POST, "/sites/{id}", sites::save)
+        .page(M::POST, "/sites/{id}/ask", sites::ask)
+        .page(M::GET, "/sites/{id}/headers", sites::show_headers)
+        .page(M::POST, "/sites/{id}/headers", sites::save_headers)
+        .page(M::GET, "/sites/{id}/limits", sites::show_limits)
+        .page(M::POST, "/sites/{id}/limits", sites::save_limits)
+        .page(M::GET, "/sites/{id}/traffic", sites::show_traffic)
+        .page(M::GET, "/sites/{id}/traffic/live", sites::show_live_traffic)
+        .page(M::GET, "/sites/{id}/history", sites::show_history)
+        .page(M::GET, "/sites/{id}/remove", sites::ask_remove)
+        .page(M::POST, "/sites/{id}/remove", sites::remove)
         .page(M::GET, "/request", request::show)
         .page(M::POST, "/request", request::submit)
         .page(M::GET, "/attempts", attempts::list)

@@ -8,6 +8,7 @@ use portward_api::{Applied, DesiredState, DesiredStateApply};
 use portward_store::work;
 
 use super::{Allowed, App, AppError, Apply, right};
+pub(crate) use declare::site as declared_site;
 use plan::Plan;
 
 impl App {

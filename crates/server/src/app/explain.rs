@@ -24,7 +24,7 @@ use portward_proxy::Snapshot;
 use portward_store::desired::Desired;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Allowed, App, AppError, right};
+use super::{Allowed, App, AppError, right, sites::presented::LastAnswer};
 use crate::{
     explain::{Ask, LIMIT, Trust, answer, connect, handshake, look},
     renewals::reachable,
@@ -288,6 +288,32 @@ async fn upstreams(site: Option<&Site>, asked: &Asked, now: portward_core::Times
     let mut looks = looks.join_all().await;
     looks.sort_by_key(|(index, _)| *index);
     looks.into_iter().map(|(_, facts)| facts).collect()
+}
+
+/// Asks each upstream of a site for a path, as a client of its first name does.
+pub(super) async fn ask_site(site: &Site, path: &str, now: portward_core::Timestamp) -> Vec<LastAnswer> {
+    let named = site.names.iter().find_map(|name| match name {
+        HostPattern::Exact(host) => Some(host.clone()),
+        HostPattern::Wildcard(_) | HostPattern::Any => None,
+    });
+    let own = || site.upstreams.iter().find_map(|upstream| upstream.address()).map(|address| address.host.clone());
+    let Some(host) = named.or_else(own) else { return Vec::new() };
+    let asked = Asked { host, scheme: None, port: None, path: path.to_owned() };
+    let answer = |facts: UpstreamFacts| {
+        let version = match &facts.tls {
+            Some(Ok(tls)) => Some(tls.version.clone()),
+            _ => None,
+        };
+        match (facts.connected, facts.tls, facts.answer) {
+            (Err(why), ..) | (_, Some(Err(why)), _) | (.., Some(Err(why))) => Err(why),
+            (_, _, Some(Ok(answer))) => {
+                Ok((answer.status, u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX), version))
+            }
+            _ => Err("its certificate is not the one that the site believes; Explain says more".to_owned()),
+        }
+    };
+    let facts = upstreams(Some(site), &asked, now).await.into_iter();
+    facts.map(|facts| LastAnswer { asked: now, url: facts.url.clone(), path: path.to_owned(), answer: answer(facts) }).collect()
 }
 
 async fn upstream(address: &UpstreamAddress, ask: &Ask) -> UpstreamFacts {

@@ -1,6 +1,7 @@
 //! Use cases of sites.
 
 pub(super) mod input;
+pub(crate) mod presented;
 
 use portward_api::{Changed, HeaderSet, Removed, SiteCreate, SiteUpdate, SiteView};
 use portward_core::{
@@ -66,7 +67,8 @@ impl App {
         if let Some(certificate) = &input.certificate {
             site.certificate = input::certificate(certificate, &desired)?;
         }
-        let is_taken = |id: &str| desired.sites.iter().any(|stored| stored.value.id.as_str() == id);
+        // "new" is the page that adds one.
+        let is_taken = |id: &str| id == "new" || desired.sites.iter().any(|stored| stored.value.id.as_str() == id);
         let first = site.names.first().map(ToString::to_string).unwrap_or_default();
         let id = slug(&first, "site", is_taken);
         site.id = SiteId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;

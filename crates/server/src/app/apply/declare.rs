@@ -43,7 +43,8 @@ pub(super) fn binding(binding: &Binding) -> BindingDeclared {
     }
 }
 
-pub(super) fn site(site: &Site) -> SiteDeclared {
+/// A site as a file declares it.
+pub(crate) fn site(site: &Site) -> SiteDeclared {
     let Site { id, names, upstreams, upstream_trust, force_https, hsts, certificate, limits, headers, preset } = site;
     SiteDeclared {
         id: id.to_string(),

@@ -10,7 +10,7 @@ use super::{Equivalents, curl, word};
 use crate::app::slug;
 
 /// Is a command that grows by its flags, one on each line once there are some.
-struct Command {
+pub(in crate::portal) struct Command {
     text: String,
 }
 
@@ -189,18 +189,23 @@ pub(in crate::portal) fn certificate(id: &str, is_managed: bool) -> Equivalents 
 }
 
 impl Command {
-    fn new(text: String) -> Self {
+    pub(in crate::portal) fn new(text: String) -> Self {
         Self { text }
     }
 
-    fn flag(&mut self, flag: &str, is_set: bool) {
+    /// The whole of it.
+    pub(in crate::portal) fn text(self) -> String {
+        self.text
+    }
+
+    pub(in crate::portal) fn flag(&mut self, flag: &str, is_set: bool) {
         if is_set {
             self.text.push_str(" \\\n  ");
             self.text.push_str(flag);
         }
     }
 
-    fn option<T: ToString>(&mut self, flag: &str, value: Option<&T>) {
+    pub(in crate::portal) fn option<T: ToString>(&mut self, flag: &str, value: Option<&T>) {
         if let Some(value) = value {
             self.flag(&format!("{flag} {}", word(&value.to_string())), true);
         }
@@ -208,7 +213,7 @@ impl Command {
 }
 
 /// What the API is sent; nothing in an input fails to be JSON.
-fn body(input: &impl serde::Serialize) -> Value {
+pub(in crate::portal) fn body(input: &impl serde::Serialize) -> Value {
     let mut body = serde_json::to_value(input).unwrap_or_default();
     if let Value::Object(fields) = &mut body {
         fields.retain(|_, value| !value.is_null());
@@ -217,7 +222,7 @@ fn body(input: &impl serde::Serialize) -> Value {
 }
 
 /// A document that declares one thing of a kind.
-fn yaml(kind: &str, declared: Value) -> String {
+pub(in crate::portal) fn yaml(kind: &str, declared: Value) -> String {
     let mut document = Map::new();
     document.insert(kind.to_owned(), Value::Array(vec![declared]));
     yaml_serde::to_string(&Value::Object(document)).unwrap_or_default().trim_end().to_owned()

@@ -1,0 +1,216 @@
+//! One site: the way of its requests, its names and upstreams, force HTTPS and HSTS with their rehearsal.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use portward_core::{Preset, Site};
+
+use super::{
+    super::{
+        answer,
+        bindings::apply,
+        equivalents::{DifferenceLine, Equivalents, certificates::yaml},
+        frame::{Frame, Nav},
+        view::{Mark, span},
+        visit::Visit,
+    },
+    given::Given,
+    handshake::{Handshake, Link, is_here},
+    rehearsal::Rehearsal,
+    standing::Standing,
+    tab::{Head, Tab, find},
+};
+use crate::app::{AppError, Precondition, Right, apply::declared_site, right, sites::view};
+
+#[derive(Template)]
+#[template(path = "sites/detail.html")]
+struct DetailPage {
+    frame: Frame,
+    head: Head,
+    handshake: Handshake,
+    names: Vec<super::standing::Named>,
+    upstreams: Vec<UpstreamRow>,
+    health_path: String,
+    notes: Vec<String>,
+    rehearsal: Rehearsal,
+    max_ages: Vec<(String, String, bool)>,
+    certificates: Vec<(String, bool)>,
+    authorities: Option<usize>,
+    is_portal: bool,
+    given: Given,
+    open: Open,
+    refused: Option<String>,
+    equivalents: Equivalents,
+}
+
+/// Says which parts of the form are open.
+struct Open {
+    names: bool,
+    upstreams: bool,
+}
+
+/// Is one upstream as it is shown.
+struct UpstreamRow {
+    url: String,
+    mark: Mark,
+    answer: String,
+    took: String,
+}
+
+/// Shows it.
+pub(in crate::portal) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
+    answer::html(&page(&visit, None, None)?)
+}
+
+/// Changes what was changed in its form.
+pub(in crate::portal) async fn save(mut visit: Visit<right::SiteChange>) -> Result<Response, AppError> {
+    let form = visit.form().await?;
+    let given = Given::read(&form);
+    let id = visit.param("id").to_owned();
+    let served = visit.app.served();
+    let site = find(&served.desired, &id)?;
+    let before = Given::of(site, &view(site, &served.desired.settings));
+    let update = given.update(&before);
+    match visit.app.edit_site(&visit.by, &id, &update, Precondition::None, apply(given.confirm, false)).await {
+        Ok(_) => Ok(visit.done(&format!("/sites/{id}"), said(&id, &given, &before))),
+        Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => {
+            let page = page(&visit, Some(given), Some(answer::sentence(&error)))?;
+            answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks its upstreams, and shows what they answered.
+pub(in crate::portal) async fn ask(visit: Visit<right::View>) -> Result<Response, AppError> {
+    let id = visit.param("id").to_owned();
+    let served = visit.app.served();
+    let path = health_path(find(&served.desired, &id)?);
+    let answers = visit.app.ask_upstreams(&visit.by, &id, path).await?;
+    let silent = answers.iter().filter(|answer| answer.answer.is_err()).count();
+    let said = match (answers.len(), silent) {
+        (0, _) => "There is no upstream to ask.".to_owned(),
+        (1, 0) => "The upstream answers.".to_owned(),
+        (1, _) => "The upstream does not answer.".to_owned(),
+        (all, 0) => format!("All {all} upstreams answer."),
+        (all, silent) => format!("{silent} of {all} upstreams do not answer."),
+    };
+    Ok(visit.told(&format!("/sites/{id}"), said))
+}
+
+fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String>) -> Result<DetailPage, AppError> {
+    let (served, now) = (visit.app.served(), visit.app.now());
+    let site = find(&served.desired, visit.param("id"))?;
+    let site_view = view(site, &served.desired.settings);
+    let standing = Standing::of(&visit.app, &served, site);
+    let traffic = visit.app.traffic_of(site);
+    let answers = visit.app.last_answer(site);
+    let may_change = visit.may::<right::SiteChange>().is_ok();
+    let head = Head::new(site, &standing, traffic.as_ref(), &served, Tab::Overview, may_change);
+    let handshake = Handshake::of(site, &standing, &served, traffic.as_ref(), &answers, now);
+    let rehearsal = Rehearsal::of(site, &standing, &served, traffic.as_ref());
+    let upstreams = site.upstreams.iter().map(|upstream| {
+        let url = upstream.to_string();
+        let last = answers.iter().find(|answer| answer.url == url);
+        let (mark, answer, took) = match last.map(|last| &last.answer) {
+            None => (Mark::Unknown, "Not asked".to_owned(), String::new()),
+            Some(Ok((status, millis, _))) if *status < 500 => (Mark::Ok, format!("Answered {status}"), format!("{millis} ms")),
+            Some(Ok((status, millis, _))) => (Mark::Bad, format!("Answered {status}"), format!("{millis} ms")),
+            Some(Err(why)) => (Mark::Bad, answer::as_sentence(why), String::new()),
+        };
+        UpstreamRow { url, mark, answer, took }
+    });
+    let before = Given::of(site, &site_view);
+    let open = Open {
+        names: given.as_ref().is_some_and(|given| given.names != before.names),
+        upstreams: given.as_ref().is_some_and(|given| given.upstreams != before.upstreams || given.trust != before.trust),
+    };
+    let given = given.unwrap_or_else(|| before.clone());
+    let declared = serde_json::to_value(declared_site(site)).unwrap_or_default();
+    let equivalents = given.equivalents(&head.id, &before, yaml("sites", declared));
+    let authorities = match &site.upstream_trust {
+        portward_core::UpstreamTrust::Authorities(authorities) => Some(authorities.len()),
+        _ => None,
+    };
+    let name = head.title.clone();
+    Ok(DetailPage {
+        frame: visit.frame(Nav::Sites, name),
+        handshake,
+        rehearsal,
+        upstreams: upstreams.collect(),
+        health_path: health_path(site).to_owned(),
+        notes: notes(site),
+        max_ages: max_ages(&given.max_age),
+        certificates: certificates(&served.desired, &given.certificate),
+        authorities,
+        is_portal: site.is_portal(),
+        names: standing.names,
+        head,
+        given,
+        open,
+        refused,
+        equivalents,
+    })
+}
+
+/// What is true now, after a change.
+fn said(id: &str, given: &Given, before: &Given) -> String {
+    let is_other = |one: fn(&Given) -> String| one(given) != one(before);
+    let changed = [
+        is_other(|given| given.names.clone()),
+        is_other(|given| given.upstreams.clone()),
+        is_other(|given| given.certificate.clone()),
+        is_other(|given| format!("{} {}", given.trust, given.pin)),
+    ];
+    let others = changed.iter().filter(|changed| **changed).count();
+    match (is_other(|given| given.force_https.clone()), is_other(Given::hsts), others) {
+        (true, false, 0) => format!("Force HTTPS of {id} is now {}.", given.force_https),
+        (false, true, 0) if given.max_age == "off" => format!("HSTS of {id} is now off."),
+        (false, true, 0) => {
+            format!("HSTS of {id} is now {}.", given.max_age.parse().map_or_else(|_| given.max_age.clone(), span))
+        }
+        (false, false, 0) => format!("Nothing of {id} was changed."),
+        _ => format!("{id} is served as you asked."),
+    }
+}
+
+/// What its preset says is to be set in the application itself.
+fn notes(site: &Site) -> Vec<String> {
+    let preset = site.preset.as_ref().and_then(|id| Preset::find(id.as_str()));
+    let name = site.names.first().map(ToString::to_string).unwrap_or_default();
+    let notes = preset.map_or(&[][..], |preset| preset.notes).iter();
+    let mut addresses = site.upstreams.iter().filter_map(|upstream| upstream.address());
+    let from = match addresses.all(|address| is_here(&address.host)) {
+        true => "127.0.0.1",
+        false => "the address of this machine",
+    };
+    notes.map(|note| note.replace("NAME", &name).replace("PORTWARD", from)).collect()
+}
+
+/// What its upstreams are asked for.
+fn health_path(site: &Site) -> &'static str {
+    let preset = site.preset.as_ref().and_then(|id| Preset::find(id.as_str()));
+    preset.map_or("/", |preset| preset.health_path)
+}
+
+/// How long browsers may be told to remember: value, words, and whether it is chosen.
+pub(super) fn max_ages(chosen: &str) -> Vec<(String, String, bool)> {
+    let known = [("off", "Off"), ("300", "5 minutes, to try it"), ("86400", "1 day"), ("15552000", "180 days"), ("31536000", "1 year"), ("63072000", "2 years")];
+    let mut ages: Vec<(String, String, bool)> =
+        known.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned(), *value == chosen)).collect();
+    if !ages.iter().any(|(.., is_chosen)| *is_chosen) {
+        let words = chosen.parse().map_or_else(|_| chosen.to_owned(), span);
+        ages.push((chosen.to_owned(), words, true));
+    }
+    ages
+}
+
+/// Certificates that can be chosen.
+pub(super) fn certificates(desired: &portward_store::desired::Desired, chosen: &str) -> Vec<(String, bool)> {
+    let ids = desired.certificates.iter().map(|stored| stored.value.id.to_string());
+    ids.map(|id| {
+        let is_chosen = id == chosen;
+        (id, is_chosen)
+    })
+    .collect()
+}
