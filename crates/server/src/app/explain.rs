@@ -313,7 +313,9 @@ pub(super) async fn ask_site(site: &Site, path: &str, now: portward_core::Timest
         }
     };
     let facts = upstreams(Some(site), &asked, now).await.into_iter();
-    facts.map(|facts| LastAnswer { asked: now, url: facts.url.clone(), path: path.to_owned(), answer: answer(facts) }).collect()
+    facts
+        .map(|facts| LastAnswer { asked: now, url: facts.url.clone(), path: path.to_owned(), answer: answer(facts) })
+        .collect()
 }
 
 async fn upstream(address: &UpstreamAddress, ask: &Ask) -> UpstreamFacts {

@@ -66,7 +66,9 @@ fn main() {
 
 /// Takes one page in three ways.
 fn picture(browser: &Browser, place: &Path, name: &str) {
-    for (way, scheme, width, height) in [("light", "light", 1280, 900), ("dark", "dark", 1280, 900), ("phone", "light", 390, 844)] {
+    for (way, scheme, width, height) in
+        [("light", "light", 1280, 900), ("dark", "dark", 1280, 900), ("phone", "light", 390, 844)]
+    {
         browser.prefer(scheme);
         browser.resize(width, height);
         fs::write(place.join(format!("{name}-{way}.png")), browser.picture()).unwrap();
@@ -82,13 +84,17 @@ fn furnish(server: &StartedProgram) {
     let openssl = |arguments: &str| {
         run(Command::new("openssl").args(arguments.split(' ')).current_dir(files));
     };
-    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3650 -subj /O=Northmole/CN=Northmole-CA");
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3650 -subj /O=Northmole/CN=Northmole-CA",
+    );
     for (site, days, preset) in [("wiki", "60", "gitea"), ("ci", "340", "teamcity"), ("board", "180", "grafana")] {
         let name = format!("{site}.northmole.test");
         server.portward(&["site", "add", &name, "--upstream", "http://127.0.0.1:9", "--preset", preset]);
         fs::write(files.join("names"), format!("subjectAltName=DNS:{name}")).unwrap();
         openssl(&format!("req -newkey rsa:2048 -nodes -keyout {site}.key -out {site}.csr -subj /CN={name}"));
-        openssl(&format!("x509 -req -in {site}.csr -CA ca.pem -CAkey ca.key -days {days} -extfile names -out {site}.pem"));
+        openssl(&format!(
+            "x509 -req -in {site}.csr -CA ca.pem -CAkey ca.key -days {days} -extfile names -out {site}.pem"
+        ));
         server.portward(&["certificate", "import", &format!("{site}.pem"), &format!("{site}.key"), "ca.pem"]);
     }
 }

@@ -69,7 +69,11 @@ impl App {
         let answers = self.last_answers().get(&site.id).cloned().unwrap_or_default();
         // What was asked before the upstreams were changed says nothing of those that there are now.
         let is_upstream = |url: &str| {
-            site.upstreams.iter().filter_map(|upstream| upstream.address()).map(UpstreamAddress::to_string).any(|it| it == url)
+            site.upstreams
+                .iter()
+                .filter_map(|upstream| upstream.address())
+                .map(UpstreamAddress::to_string)
+                .any(|it| it == url)
         };
         answers.into_iter().filter(|answer| is_upstream(&answer.url)).collect()
     }

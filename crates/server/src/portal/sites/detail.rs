@@ -114,7 +114,9 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
         let last = answers.iter().find(|answer| answer.url == url);
         let (mark, answer, took) = match last.map(|last| &last.answer) {
             None => (Mark::Unknown, "Not asked".to_owned(), String::new()),
-            Some(Ok((status, millis, _))) if *status < 500 => (Mark::Ok, format!("Answered {status}"), format!("{millis} ms")),
+            Some(Ok((status, millis, _))) if *status < 500 => {
+                (Mark::Ok, format!("Answered {status}"), format!("{millis} ms"))
+            }
             Some(Ok((status, millis, _))) => (Mark::Bad, format!("Answered {status}"), format!("{millis} ms")),
             Some(Err(why)) => (Mark::Bad, answer::as_sentence(why), String::new()),
         };
@@ -123,7 +125,9 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
     let before = Given::of(site, &site_view);
     let open = Open {
         names: given.as_ref().is_some_and(|given| given.names != before.names),
-        upstreams: given.as_ref().is_some_and(|given| given.upstreams != before.upstreams || given.trust != before.trust),
+        upstreams: given
+            .as_ref()
+            .is_some_and(|given| given.upstreams != before.upstreams || given.trust != before.trust),
     };
     let given = given.unwrap_or_else(|| before.clone());
     let declared = serde_json::to_value(declared_site(site)).unwrap_or_default();
@@ -195,7 +199,14 @@ fn health_path(site: &Site) -> &'static str {
 
 /// How long browsers may be told to remember: value, words, and whether it is chosen.
 pub(super) fn max_ages(chosen: &str) -> Vec<(String, String, bool)> {
-    let known = [("off", "Off"), ("300", "5 minutes, to try it"), ("86400", "1 day"), ("15552000", "180 days"), ("31536000", "1 year"), ("63072000", "2 years")];
+    let known = [
+        ("off", "Off"),
+        ("300", "5 minutes, to try it"),
+        ("86400", "1 day"),
+        ("15552000", "180 days"),
+        ("31536000", "1 year"),
+        ("63072000", "2 years"),
+    ];
     let mut ages: Vec<(String, String, bool)> =
         known.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned(), *value == chosen)).collect();
     if !ages.iter().any(|(.., is_chosen)| *is_chosen) {

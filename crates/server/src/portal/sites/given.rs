@@ -168,8 +168,8 @@ pub(super) fn cli(id: &str, update: &SiteUpdate) -> String {
         command.option("--remove-header", Some(name));
     }
     let is_none = |list: Option<usize>| list == Some(0);
-    let has_no_rule = is_none(update.set_headers.as_ref().map(Vec::len))
-        && is_none(update.remove_headers.as_ref().map(Vec::len));
+    let has_no_rule =
+        is_none(update.set_headers.as_ref().map(Vec::len)) && is_none(update.remove_headers.as_ref().map(Vec::len));
     command.flag("--no-header-rules", has_no_rule);
     command.text()
 }

@@ -123,7 +123,8 @@ fn down(
         let end = version.facts.validity.not_after;
         let left = (end.unix() - now.unix()).div_euclid(86_400);
         let left = match left {
-            ..0 => "expired".to_owned(),
+            ..=-1 => "expired".to_owned(),
+            0 => "less than a day left".to_owned(),
             1 => "1 day left".to_owned(),
             days => format!("{days} days left"),
         };
@@ -181,7 +182,9 @@ fn down(
         _ if standing.mark == Mark::Bad && standing.word == "Not served" => {
             (Mark::Bad, Some("Not served."), "Problems says why.".to_owned())
         }
-        Mark::Ok => (Mark::Ok, None, format!("The certificate fits {names}, is in force, and is signed by an authority.")),
+        Mark::Ok => {
+            (Mark::Ok, None, format!("The certificate fits {names}, is in force, and is signed by an authority."))
+        }
         _ if !bare.is_empty() => (
             Mark::Warn,
             Some("Browsers refuse a name."),

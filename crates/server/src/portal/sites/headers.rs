@@ -9,10 +9,13 @@ use portward_core::{Hsts, Site};
 use super::{
     super::{
         answer,
-        equivalents::{DifferenceLine, Equivalents, certificates::{body, yaml}, curl, difference},
+        equivalents::{
+            DifferenceLine, Equivalents,
+            certificates::{body, yaml},
+            curl, difference,
+        },
         form::Form,
         frame::{Frame, Nav},
-        view::Mark,
         visit::Visit,
     },
     given,
@@ -88,9 +91,18 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
     };
     let hsts = match site.hsts {
         Hsts::Off => "is off; what the application sends passes.".to_owned(),
-        hsts @ Hsts::On { .. } => format!("is {}; it stands in the place of what the application sends.", super::list::hsts_word(hsts)),
+        hsts @ Hsts::On { .. } => {
+            format!("is {}; it stands in the place of what the application sends.", super::list::hsts_word(hsts))
+        }
     };
-    Ok(HeadersPage { frame: visit.frame(Nav::Sites, format!("{} headers", head.title)), head, given, hsts, refused, equivalents })
+    Ok(HeadersPage {
+        frame: visit.frame(Nav::Sites, format!("{} headers", head.title)),
+        head,
+        given,
+        hsts,
+        refused,
+        equivalents,
+    })
 }
 
 impl Given {

@@ -9,7 +9,7 @@ use super::{
     super::{
         answer,
         frame::{Frame, Nav},
-        view::{Mark, When},
+        view::When,
         visit::Visit,
     },
     standing::Standing,

@@ -9,10 +9,13 @@ use portward_core::{BodyLimit, Site, WaitLimit};
 use super::{
     super::{
         answer,
-        equivalents::{DifferenceLine, Equivalents, certificates::{body, yaml}, curl, difference},
+        equivalents::{
+            DifferenceLine, Equivalents,
+            certificates::{body, yaml},
+            curl, difference,
+        },
         form::Form,
         frame::{Frame, Nav},
-        view::Mark,
         visit::Visit,
     },
     given,

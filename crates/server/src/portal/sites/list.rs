@@ -52,15 +52,12 @@ struct Row {
 pub(in crate::portal) async fn list(visit: Visit<right::View>) -> Result<Response, AppError> {
     let served = visit.app.served();
     let q = visit.query.filled("q").unwrap_or_default().to_owned();
-    let all: Vec<(&Stored<Site>, Standing)> = served
-        .desired
-        .sites
-        .iter()
-        .map(|stored| (stored, Standing::of(&visit.app, &served, &stored.value)))
-        .collect();
+    let all: Vec<(&Stored<Site>, Standing)> =
+        served.desired.sites.iter().map(|stored| (stored, Standing::of(&visit.app, &served, &stored.value))).collect();
     let lead = lead(&all);
     let total = all.len();
-    let mut shown: Vec<&(&Stored<Site>, Standing)> = all.iter().filter(|(stored, _)| finds(&stored.value, &q)).collect();
+    let mut shown: Vec<&(&Stored<Site>, Standing)> =
+        all.iter().filter(|(stored, _)| finds(&stored.value, &q)).collect();
     // What needs a hand comes first; the order of the ids stays within.
     shown.sort_by_key(|(_, standing)| std::cmp::Reverse(standing.mark.max(Mark::Unknown)));
     let pages = shown.len().div_ceil(ROWS).max(1);

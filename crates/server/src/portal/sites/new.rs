@@ -8,10 +8,13 @@ use serde_json::Value;
 
 use super::super::{
     answer,
-    equivalents::{DifferenceLine, Equivalents, certificates::{Command, body, yaml}, curl, word},
+    equivalents::{
+        DifferenceLine, Equivalents,
+        certificates::{Command, body, yaml},
+        curl, word,
+    },
     form::Form,
     frame::{Frame, Nav},
-    view::Mark,
     visit::Visit,
 };
 use super::tab::find;

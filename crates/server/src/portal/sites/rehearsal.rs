@@ -33,12 +33,7 @@ pub(super) struct Check {
 }
 
 impl Rehearsal {
-    pub(super) fn of(
-        site: &Site,
-        standing: &Standing,
-        served: &ServedState,
-        traffic: Option<&TrafficView>,
-    ) -> Self {
+    pub(super) fn of(site: &Site, standing: &Standing, served: &ServedState, traffic: Option<&TrafficView>) -> Self {
         let unseen = TrafficView::default();
         let traffic = traffic.unwrap_or(&unseen);
         let others = traffic.http.saturating_sub(traffic.http_browsers);
@@ -62,7 +57,10 @@ impl Rehearsal {
             .collect();
         let all = match (others, programs.as_slice()) {
             (0, _) => "Everybody gets a 308. No program was seen over HTTP, so none would fail.".to_owned(),
-            (count, []) => format!("Everybody gets a 308. {} came from programs; those that do not follow it fail.", requests(count)),
+            (count, []) => format!(
+                "Everybody gets a 308. {} came from programs; those that do not follow it fail.",
+                requests(count)
+            ),
             (count, programs) => format!(
                 "Everybody gets a 308. {} came from programs, lately {}; those that do not follow it fail.",
                 requests(count),
@@ -72,10 +70,13 @@ impl Rehearsal {
         let checks = checks(site, standing, served, traffic);
         let bad = checks.iter().filter(|check| check.mark == Mark::Bad).count();
         let (mark, verdict) = match bad {
-            0 if traffic.requests() == 0 => (Mark::Unknown, "Nothing stands against it, and nobody has come yet.".to_owned()),
-            0 if checks.iter().any(|check| check.mark == Mark::Warn) => {
-                (Mark::Warn, format!("Nobody who came{since} would be locked out, if what is marked is as it should be."))
+            0 if traffic.requests() == 0 => {
+                (Mark::Unknown, "Nothing stands against it, and nobody has come yet.".to_owned())
             }
+            0 if checks.iter().any(|check| check.mark == Mark::Warn) => (
+                Mark::Warn,
+                format!("Nobody who came{since} would be locked out, if what is marked is as it should be."),
+            ),
             0 => (Mark::Ok, format!("Nobody who came{since} would be locked out.")),
             1 => (Mark::Bad, "Browsers that remember would be locked out, for one reason.".to_owned()),
             count => (Mark::Bad, format!("Browsers that remember would be locked out, for {count} reasons.")),
@@ -105,7 +106,9 @@ fn checks(site: &Site, standing: &Standing, served: &ServedState, traffic: &Traf
     };
     for named in standing.names.iter().filter(|named| named.mark >= Mark::Warn && named.word != "Expires soon") {
         let why = match named.word {
-            "Self-signed" => "has a self-signed certificate; a browser that remembers lets nobody click past the warning",
+            "Self-signed" => {
+                "has a self-signed certificate; a browser that remembers lets nobody click past the warning"
+            }
             "Expired" => "has a certificate that expired",
             "Not valid yet" => "has a certificate that is not valid yet",
             _ => "has no certificate of its own",
@@ -121,11 +124,14 @@ fn checks(site: &Site, standing: &Standing, served: &ServedState, traffic: &Traf
         (false, Some(port)) => check(
             Mark::Warn,
             "Port 443".to_owned(),
-            format!("is not bound here: browsers that remember go from port 80 to 443, not to {port}. It is well if 443 is forwarded to {port}"),
+            format!(
+                "is not bound here: browsers that remember go from port 80 to 443, not to {port}. It is well if 443 is forwarded to {port}"
+            ),
         ),
         (false, None) => check(Mark::Bad, "HTTPS".to_owned(), "has no binding".to_owned()),
     }
-    let odd: Vec<String> = ports.http.iter().filter(|port| **port != 80 && !ports.https.contains(port)).map(ToString::to_string).collect();
+    let odd: Vec<String> =
+        ports.http.iter().filter(|port| **port != 80 && !ports.https.contains(port)).map(ToString::to_string).collect();
     if !odd.is_empty() && ports.https.contains(&443) {
         check(
             Mark::Warn,
@@ -160,12 +166,8 @@ fn checks(site: &Site, standing: &Standing, served: &ServedState, traffic: &Traf
 
 /// Names of other sites that are below one of this site's.
 fn below(site: &Site, served: &ServedState) -> Vec<String> {
-    let parents: Vec<String> = site
-        .names
-        .iter()
-        .filter(|name| matches!(name, HostPattern::Exact(_)))
-        .map(|name| format!(".{name}"))
-        .collect();
+    let parents: Vec<String> =
+        site.names.iter().filter(|name| matches!(name, HostPattern::Exact(_))).map(|name| format!(".{name}")).collect();
     let others = served.desired.sites.iter().filter(|stored| stored.value.id != site.id);
     let names = others.flat_map(|stored| stored.value.names.iter().map(ToString::to_string));
     names.filter(|name| parents.iter().any(|parent| name.ends_with(parent))).take(NAMED).collect()

@@ -64,7 +64,10 @@ impl Standing {
     /// Whether browsers believe what is presented for every name.
     pub(super) fn is_believed(&self) -> bool {
         let is_believed = |named: &Named| {
-            named.certificate.as_ref().is_some_and(|certificate| !certificate.self_signed && certificate.status.is_in_force())
+            named
+                .certificate
+                .as_ref()
+                .is_some_and(|certificate| !certificate.self_signed && certificate.status.is_in_force())
         };
         self.names.iter().all(is_believed)
     }

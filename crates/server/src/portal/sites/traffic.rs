@@ -9,7 +9,7 @@ use super::{
     super::{
         answer,
         frame::{Frame, Nav},
-        view::{Mark, When, day, grouped, time_of_day},
+        view::{When, day, grouped, time_of_day},
         visit::Visit,
     },
     standing::Standing,
