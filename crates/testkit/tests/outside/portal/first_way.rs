@@ -36,7 +36,7 @@ fn the_first_way_leads_from_the_setup_link_to_a_safe_site() {
     browser.fill("[name=names]", "ci.test");
     browser.fill("[name=upstreams]", &upstream.url());
     browser.click("main form button.primary");
-    browser.wait_for("return !location.pathname.startsWith('/sites/new')");
+    browser.wait_for("return location.search.includes('setup=certificate')");
 
     // Its certificate, from a PFX.
     let pfx = pfx(&server);

@@ -51,7 +51,11 @@ fn no_page_is_wider_than_a_phone() {
         browser.open(&format!("https://127.0.0.1:{}{page}", server.https.port()));
         let width = browser.run("return document.documentElement.scrollWidth").as_u64().unwrap();
         if width > 390 {
-            wide.push(format!("{page} is {width} wide"));
+            let widest = browser.run(
+                "return [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 391)
+                   .map(e => e.tagName + '.' + e.getAttribute('class')).slice(-3).join(' ')",
+            );
+            wide.push(format!("{page} is {width} wide: {widest}"));
         }
     }
     assert!(wide.is_empty(), "{}", wide.join("\n"));
