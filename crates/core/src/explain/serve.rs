@@ -78,9 +78,7 @@ fn force_https(facts: &Facts, site: &SiteFacts) -> Option<Finding> {
 
 fn hsts(facts: &Facts, site: &SiteFacts) -> Option<Finding> {
     let answer = facts.inside.as_ref()?.answer.as_ref()?.as_ref().ok()?;
-    if facts.inside.as_ref()?.tls.is_none() {
-        return None;
-    }
+    facts.inside.as_ref()?.tls.as_ref()?;
     let finding = match (site.hsts, &answer.hsts) {
         (Hsts::Off, None) => Finding::new(Step::Hsts, Mark::Off, "HSTS is off: browsers remember nothing."),
         (Hsts::Off, Some(sent)) => {
