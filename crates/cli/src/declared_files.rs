@@ -27,7 +27,7 @@ pub(crate) fn read(path: &Path) -> Result<DesiredState, Failure> {
         let text = Zeroizing::new(text);
         let declared = parse(&text).map_err(|error| Failure::usage(anyhow!("{}:{error}", file.display())))?;
         let mut declared = declared.unwrap_or_default();
-        find_secrets(&mut declared, file.parent().unwrap_or(Path::new(".")))
+        find_secrets(&mut declared, file.parent().unwrap_or_else(|| Path::new(".")))
             .map_err(|error| error.within(&file.display().to_string()))?;
         join(&mut state, declared).map_err(|error| Failure::usage(error.context(file.display().to_string())))?;
     }

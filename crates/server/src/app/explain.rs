@@ -71,7 +71,7 @@ impl App {
             .map(|stored| &stored.value)
             .find(|site| snapshot.sites.find(&asked.host).is_some_and(|served| served.id == site.id));
         let own_binding = own_binding(&asked, &bindings);
-        let scheme = own_binding.map_or(asked.scheme.unwrap_or(Scheme::Https), |(scheme, _)| scheme);
+        let scheme = own_binding.map_or_else(|| asked.scheme.unwrap_or(Scheme::Https), |(scheme, _)| scheme);
         // Roots are read from files.
         let of_machine = tokio::task::spawn_blocking(move || Trust::of_this_machine(now)).await.ok().map(Arc::new);
         let trust = of_machine.clone().filter(|_| scheme == Scheme::Https);
@@ -84,7 +84,7 @@ impl App {
         let inside = async {
             let (_, bound) = own_binding?;
             let at = reachable(bound);
-            Some(look(at, &ask(asked.port.unwrap_or(at.port()))).await)
+            Some(look(at, &ask(asked.port.unwrap_or_else(|| at.port()))).await)
         };
         let ports =
             BTreeSet::from_iter(bindings.iter().filter_map(|binding| Some(binding.bound.as_ref().ok()?.port())));

@@ -30,7 +30,7 @@ pub(crate) fn portal_host(desired: &Desired) -> Host {
         // A name that others can ask for says more than this machine's own.
         let is_own = |host: &Host| matches!(host, Host::Name(name) if name.as_str() == "localhost");
         let name = hosts.iter().find(|host| matches!(host, Host::Name(_)) && !is_own(host));
-        name.or(hosts.first()).cloned()
+        name.or_else(|| hosts.first()).cloned()
     };
     let here = || HostName::parse("localhost").map_or(Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)), Host::Name);
     of_sites.or_else(of_certificate).unwrap_or_else(here)

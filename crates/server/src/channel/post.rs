@@ -129,7 +129,7 @@ impl Address {
     }
 
     async fn connect(&self) -> Result<TcpStream, SendError> {
-        let port = self.url.port_u16().unwrap_or(if self.is_plain() { 80 } else { 443 });
+        let port = self.url.port_u16().unwrap_or_else(|| if self.is_plain() { 80 } else { 443 });
         let host = self.host();
         let found = tokio::net::lookup_host((host, port)).await;
         let found = found.map_err(|error| SendError::new(format!("the name {host} does not resolve: {error}")))?;

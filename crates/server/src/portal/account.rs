@@ -211,7 +211,7 @@ fn refusal(error: AppError) -> Result<String, AppError> {
         return Err(error);
     }
     let text = answer::sentence(&error);
-    Ok(text.strip_prefix("Password: ").map_or(text.clone(), str::to_owned))
+    Ok(text.strip_prefix("Password: ").map_or_else(|| text.clone(), str::to_owned))
 }
 
 fn done(visit: &Visit<right::View>, session: &NewSession, toast: &str) -> Result<Response, AppError> {

@@ -125,7 +125,8 @@ fn page<R: Right>(visit: &Visit<R>, given: &Given, refused: Option<String>) -> R
         _ => "There is no https binding yet; the port is tried when you save.".to_owned(),
     };
     let equivalents = equivalents(&view, given);
-    let port = given.port.clone().or(view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
+    let port =
+        given.port.clone().or_else(|| view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
     Ok(HttpsSettingsPage {
         frame: visit.frame(Nav::HttpsSettings, "HTTPS settings"),
         breaks: impacts.iter().any(|row| row.mark == Mark::Bad),
@@ -177,9 +178,10 @@ fn shown_certificate(view: &portward_api::CertificateView, now: Timestamp) -> Sh
 }
 
 fn equivalents(view: &HttpsSettingsView, given: &Given) -> Equivalents {
-    let port = given.port.clone().or(view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
+    let port =
+        given.port.clone().or_else(|| view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
     let before = view.port.map(|port| port.to_string()).unwrap_or_default();
-    let force = given.force_https.clone().or(view.force_https.clone());
+    let force = given.force_https.clone().or_else(|| view.force_https.clone());
     let mut cli = format!("portward https-settings set portal.pfx \\\n  --password-file pw.txt --port {port}");
     let mut body = json!({ "port": port.parse::<u16>().unwrap_or(443) });
     if let Some(force) = &force {

@@ -52,7 +52,7 @@ pub(super) async fn create(mut visit: OpenVisit) -> Result<Response, AppError> {
     match visit.app.create_owner(None, &input, &origin).await {
         Ok(owner) => {
             let session = visit.app.begin_session(&owner, None, &origin).await?;
-            Ok(cookie_answer(answer::see_other("/sites/new?setup=1"), &way, &session))
+            Ok(cookie_answer(answer::see_other("/sites/new?setup=1"), way, &session))
         }
         Err(error) if error.code() == "owner-exists" => Ok(answer::see_other("/sign-in")),
         Err(error) if error.status().is_client_error() => {

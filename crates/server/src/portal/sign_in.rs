@@ -38,7 +38,7 @@ pub(super) async fn show(visit: OpenVisit) -> Result<Response, AppError> {
         return Ok(answer::see_other(&next));
     }
     let way = visit.browser_way()?;
-    answer::html(&page(&visit, &way, String::new(), next))
+    answer::html(&page(&visit, way, String::new(), next))
 }
 
 /// Takes the password, or the code after it.
@@ -59,10 +59,10 @@ pub(super) async fn submit(mut visit: OpenVisit) -> Result<Response, AppError> {
         }
     };
     match signed_in {
-        Ok(SignedIn::Done(session)) => Ok(cookie_answer(answer::see_other(&next), &way, &session)),
+        Ok(SignedIn::Done(session)) => Ok(cookie_answer(answer::see_other(&next), way, &session)),
         Ok(SignedIn::NeedsCode(ticket)) => {
             let ticket = Some(ticket.expose().to_owned());
-            answer::html(&SignInPage { ticket, ..page(&visit, &way, user, next) })
+            answer::html(&SignInPage { ticket, ..page(&visit, way, user, next) })
         }
         Err(error) if error.status().is_client_error() => {
             // A ticket that is over is not asked about again.
@@ -74,7 +74,7 @@ pub(super) async fn submit(mut visit: OpenVisit) -> Result<Response, AppError> {
             } else {
                 error.status()
             };
-            answer::with_status(status, &SignInPage { refused, ticket, ..page(&visit, &way, user, next) })
+            answer::with_status(status, &SignInPage { refused, ticket, ..page(&visit, way, user, next) })
         }
         Err(error) => Err(error),
     }

@@ -50,7 +50,7 @@ pub(super) struct Takes {
 #[derive(Clone)]
 pub(super) enum Body {
     /// JSON of a type.
-    Json(TypeId, RefOr<Schema>),
+    Json(TypeId, Box<RefOr<Schema>>),
     /// A file of that media type.
     File(&'static str),
 }
@@ -74,7 +74,7 @@ pub(super) struct Answer {
 #[derive(Clone)]
 pub(super) enum Content {
     /// JSON.
-    Json(RefOr<Schema>),
+    Json(Box<RefOr<Schema>>),
     /// Something else, of one of these media types.
     Other(&'static [&'static str]),
 }
@@ -102,7 +102,7 @@ impl Doc {
             .property("next_cursor", cursor)
             .required("next_cursor");
         doc.takes.part = true;
-        let content = Content::Json(page.into());
+        let content = Content::Json(Box::new(page.into()));
         let (status, about) = (StatusCode::OK, "A part of the list, in its order.");
         doc.answers.push(Answer { status, about, content, is_tagged: false, is_located: false });
         doc
@@ -130,7 +130,7 @@ impl Doc {
 
     /// It takes a body in JSON, which the handler reads as this type.
     pub(super) fn takes<In: ToSchema + 'static>(mut self) -> Self {
-        self.body = Some(Body::Json(TypeId::of::<In>(), self.schema::<In>()));
+        self.body = Some(Body::Json(TypeId::of::<In>(), Box::new(self.schema::<In>())));
         self
     }
 
@@ -204,7 +204,7 @@ impl Doc {
     }
 
     fn answer<T: ToSchema>(mut self, status: StatusCode, about: &'static str) -> Self {
-        let content = Content::Json(self.schema::<T>());
+        let content = Content::Json(Box::new(self.schema::<T>()));
         self.answers.push(Answer { status, about, content, is_tagged: false, is_located: false });
         self
     }

@@ -209,7 +209,7 @@ fn parameter(name: &str, place: ParameterIn, about: &str, schema: ObjectBuilder)
 
 fn body(body: &Body) -> RequestBody {
     let (media_type, content) = match body {
-        Body::Json(_, schema) => ("application/json", media(schema.clone())),
+        Body::Json(_, schema) => ("application/json", media((**schema).clone())),
         Body::File(media_type) => (*media_type, ContentBuilder::new().build()),
     };
     RequestBodyBuilder::new().content(media_type, content).required(Some(Required::True)).build()
@@ -218,7 +218,7 @@ fn body(body: &Body) -> RequestBody {
 fn response(answer: &Answer, takes: Takes) -> Described {
     let mut described = ResponseBuilder::new().description(answer.about);
     match &answer.content {
-        Content::Json(schema) => described = described.content("application/json", media(schema.clone())),
+        Content::Json(schema) => described = described.content("application/json", media((**schema).clone())),
         Content::Other(media_types) => {
             for media_type in *media_types {
                 described = described.content(*media_type, ContentBuilder::new().build());

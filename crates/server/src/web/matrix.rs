@@ -174,7 +174,7 @@ async fn ask(entrance: &Entrance, asker: &Asker, method: &Method, path: &str, is
     let mut code = String::new();
     if parts.status.as_u16() >= 400 && is_json {
         let body: serde_json::Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
-        code = body["code"].as_str().or(body["Code"].as_str()).unwrap_or_default().to_owned();
+        code = body["code"].as_str().or_else(|| body["Code"].as_str()).unwrap_or_default().to_owned();
     }
     Answered { status: parts.status, code, location }
 }

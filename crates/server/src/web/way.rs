@@ -47,7 +47,7 @@ impl Way {
             is_tls: false,
             client: Some(peer.ip().to_canonical()),
             host: Some(host),
-            port: port.or(Some(Scheme::Http.default_port())),
+            port: port.or_else(|| Some(Scheme::Http.default_port())),
             bound: None,
         })
     }
@@ -70,7 +70,7 @@ impl Way {
             is_tls: scheme == Scheme::Https,
             client: Some(client),
             host: Some(host),
-            port: port.or(Some(scheme.default_port())),
+            port: port.or_else(|| Some(scheme.default_port())),
             bound: of("x-forwarded-port").and_then(|text| text.parse().ok()),
         })
     }

@@ -460,12 +460,15 @@ fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
     })
 }
 
+/// Secrets of a DNS provider, by their names.
+type Secrets = BTreeMap<String, Zeroizing<String>>;
+
 /// The secrets of a DNS provider, those that it has where none is given; and the names of those that differ.
 fn secrets_of(
     declared: &DnsProviderDeclared,
     known: &BTreeMap<String, Zeroizing<String>>,
     what: &str,
-) -> Result<(BTreeMap<String, Zeroizing<String>>, Vec<String>), AppError> {
+) -> Result<(Secrets, Vec<String>), AppError> {
     let (mut secrets, mut other) = (BTreeMap::new(), Vec::new());
     for (name, declared) in &declared.secrets {
         let value = match (&declared.value, known.get(name)) {

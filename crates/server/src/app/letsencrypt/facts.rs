@@ -58,7 +58,7 @@ fn facts(desired: &Desired) -> LetsEncryptFacts {
         dns_name: managed.and_then(|managed| managed.names.first()).map(ToString::to_string),
         email: issuer.and_then(|issuer| issuer.contacts.first()).map(ToString::to_string),
         accepted_terms: issuer.is_some_and(|issuer| issuer.terms_agreed),
-        https_port: binding.map_or(Scheme::Https.default_port(), |binding| binding.address.port()),
+        https_port: binding.map_or_else(|| Scheme::Https.default_port(), |binding| binding.address.port()),
         ip_address: match binding.map(|binding| binding.address.ip()) {
             Some(ip) if !ip.is_unspecified() => ip.to_string(),
             _ => "0.0.0.0".to_owned(),

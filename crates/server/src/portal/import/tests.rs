@@ -17,7 +17,7 @@ fn blocks(bundle: &Bundle, label: &str) -> Vec<u8> {
     let text = String::from_utf8(pem(bundle)).unwrap();
     let begin = text.find(&format!("-----BEGIN {label}")).unwrap();
     let end = begin + text[begin..].find("-----END").unwrap();
-    text[begin..end + text[end..].find('\n').unwrap() + 1].as_bytes().to_vec()
+    text.as_bytes()[begin..end + text[end..].find('\n').unwrap() + 1].to_vec()
 }
 
 async fn check(browser: &Browser, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> (String, Page) {

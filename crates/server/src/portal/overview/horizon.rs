@@ -333,7 +333,7 @@ fn percent(x: f64) -> String {
 /// As in "20 Nov".
 fn short_day(at: Timestamp) -> String {
     let text = day(at);
-    text.rsplit_once(' ').map_or(text.clone(), |(day, _)| day.to_owned())
+    text.rsplit_once(' ').map_or_else(|| text.clone(), |(day, _)| day.to_owned())
 }
 
 const DAY: u64 = 86_400;

@@ -235,7 +235,7 @@ fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
                 UpstreamTrust::Pin(_) => (Mark::Ok, None, "It has to present the one certificate with this thumbprint.".to_owned()),
                 UpstreamTrust::DangerInsecure => (Mark::Warn, Some("Any certificate is accepted."), "Whoever stands between can read and change everything.".to_owned()),
             };
-            (Link::Tube, mark, version.clone().unwrap_or_else(|| "TLS".to_owned()), head, say)
+            (Link::Tube, mark, version.unwrap_or_else(|| "TLS".to_owned()), head, say)
         }
     };
     match (&site.upstream_trust, address.scheme) {

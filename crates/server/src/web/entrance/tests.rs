@@ -47,7 +47,7 @@ async fn answer(entrance: &Entrance, way: Way, request: Request<Body>) -> (u16, 
     }
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
     let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let code = problem["code"].as_str().or(problem["Code"].as_str()).unwrap_or_default().to_owned();
+    let code = problem["code"].as_str().or_else(|| problem["Code"].as_str()).unwrap_or_default().to_owned();
     let location = parts.headers.get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned());
     (parts.status.as_u16(), location.unwrap_or(code), text)
 }
