@@ -1,6 +1,6 @@
 //! The portal: what people see in a browser.
 //!
-//! Each page is a file in `portal/`, with its template in `templates/`; [`pages`] is the one table of them.
+//! Each page is a file in `portal/`, with its template in `templates/`; [`pages`](fn@pages) is the one table of them.
 //! Pages call the same use cases as the API. They work without script: what changes something is a form,
 //! and its answer is a redirect to the page that shows the result.
 

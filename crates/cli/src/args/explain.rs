@@ -7,7 +7,7 @@ use super::{OutputArgs, ServerArgs};
 /// Holds the words of `portward explain`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainArgs {
-    /// HOST[:PORT][/path], with or without a scheme before it
+    /// A host name, with a port and a path as you like, and with or without a scheme
     #[arg(value_name = "HOST")]
     pub(crate) host: String,
     #[command(flatten)]

@@ -87,8 +87,9 @@ Examples:
   portward confirm ID --back";
 
 pub(super) const UNDO_EXAMPLES: &str = "\
-Puts back what a change replaced, private keys too, as long as nothing of it was
-changed since. The server that made the change remembers it for ten minutes.
+Puts back what a change replaced, private keys too, as long as nothing of it
+was changed since. The server that made the change remembers it for ten
+minutes.
 
 Example:
   portward undo 1284";
