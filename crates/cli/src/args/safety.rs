@@ -68,8 +68,8 @@ pub(crate) struct RecoverArgs {
 pub(super) const RECOVER_EXAMPLES: &str = "\
 For somebody on the machine itself, with a server that runs or without one.
 What waits to be confirmed goes back, redirect and HSTS of the portal are
-switched off, and a site and an https binding lead to the portal. Done twice, it
-finds nothing to do.
+switched off, and a site and an https binding lead to the portal. Done twice,
+it finds nothing to do.
 
 Examples:
   portward recover --dry-run
