@@ -1,11 +1,12 @@
 //! One stream: its request is checked, routed and carried out.
 
-use std::{cell::RefCell, future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
+use std::{cell::RefCell, future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server::SendResponse};
 use http::HeaderValue;
 use portward_core::{Authority, RequestFacts, Scheme};
+use tokio::time::timeout;
 
 use super::{
     Shared,
@@ -62,7 +63,25 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
             Exchanged::Done | Exchanged::Gone => return,
         },
     };
-    side.into_inner().answer(&answer, &about, &shared);
+    let body = side.into_inner().answer(&answer, &about, &shared);
+    after_answer(body).await;
+}
+
+/// Reads a little of a body that nobody wants.
+///
+/// A client that is told to stop while it sends may drop the answer with the rest, as curl does.
+async fn after_answer(mut body: RecvStream) {
+    let discard = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(data)) = body.data().await {
+            if data.len() > left || body.flow_control().release_capacity(data.len()).is_err() {
+                return;
+            }
+            left -= data.len();
+        }
+    };
+    // However it ends, the crate resets what is left.
+    let _ = timeout(LINGER, discard).await;
 }
 
 /// Answers that there is too much to do already.
@@ -71,7 +90,8 @@ pub(super) fn refuse(request: http::Request<RecvStream>, respond: SendResponse<B
     let about = About::new(shared, &head);
     let answer = Fault::Overloaded.into();
     log::answered(&answer, &about.subject(shared, None));
-    StreamSide::new(body, respond, &about).answer(&answer, &about, shared);
+    // Who has too many requests open already is not listened to.
+    let _ = StreamSide::new(body, respond, &about).answer(&answer, &about, shared);
 }
 
 enum Decided {
@@ -159,3 +179,9 @@ async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &
     })
     .await
 }
+
+/// What is read of an unwanted body: as much as over HTTP/1.1.
+const DRAIN_BYTES: usize = 64 * 1024;
+
+/// How long it is read.
+const LINGER: Duration = Duration::from_secs(2);

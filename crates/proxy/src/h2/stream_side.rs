@@ -96,8 +96,8 @@ impl<'a> StreamSide<'a> {
         }
     }
 
-    /// Sends an answer of ours; nothing of a response was sent before.
-    pub(super) fn answer(mut self, answer: &Answer, about: &About, shared: &Shared) {
+    /// Sends an answer of ours, and gives what the client may still be sending; nothing of a response was sent before.
+    pub(super) fn answer(mut self, answer: &Answer, about: &About, shared: &Shared) -> RecvStream {
         let host = about.host.as_ref().map(ToString::to_string);
         let asked = Asked {
             request_id: about.id.as_str(),
@@ -113,6 +113,7 @@ impl<'a> StreamSide<'a> {
         {
             let _ = send.send_data(body, true);
         }
+        self.body
     }
 
     /// Breaks the stream off, so that the client sees that something is missing.

@@ -85,3 +85,33 @@ async fn an_upstream_that_does_not_answer_in_the_time_of_the_site_is_given_up() 
     }
     assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_a_site_is_counted_by_way_and_by_whom() {
+    let upstream = Upstream::start("shop").await;
+    let server = TestServer::start().await;
+    let site = server.add_site(&["shop.test"], &upstream).await;
+    let update = SiteUpdate { force_https: Some("browsers".to_owned()), ..SiteUpdate::default() };
+    server.edit_site(&site, update).await;
+    for _ in 0..3 {
+        request(server.http, "GET", "shop.test", "/", "User-Agent: TeamCity Agent\r\n").await;
+    }
+    let browser = "User-Agent: Mozilla/5.0 Firefox/140.0\r\nSec-Fetch-Mode: navigate\r\n";
+    assert_eq!(request(server.http, "GET", "shop.test", "/", browser).await.status, 308);
+    curl(server.https, "--http2", &[]).await;
+    curl(server.https, "--http1.1", &[]).await;
+    let traffic = server.client.show_traffic(&site).await.unwrap();
+    let http = &traffic.http;
+    assert_eq!((traffic.requests, http.requests, http.browsers, http.others, http.redirected), (6, 4, 1, 3, 1));
+    assert_eq!((traffic.https.http_1, traffic.https.http_2), (1, 1));
+    assert_eq!((traffic.answers.success, traffic.answers.redirect), (5, 1));
+    assert_eq!(traffic.minutes.last(), Some(&6));
+    let mut clients: Vec<_> = http.clients.iter().map(|it| (it.family.as_str(), it.browser, it.requests)).collect();
+    clients.sort_unstable();
+    assert_eq!(clients, [("Firefox", true, 1), ("TeamCity Agent", false, 3)]);
+    // An edit makes another snapshot, and the counts go on.
+    let update = SiteUpdate { hsts: Some("1d".to_owned()), ..SiteUpdate::default() };
+    server.edit_site(&site, update).await;
+    request(server.http, "GET", "shop.test", "/", "").await;
+    assert_eq!(server.client.show_traffic(&site).await.unwrap().requests, 7);
+}
