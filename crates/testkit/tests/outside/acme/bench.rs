@@ -72,10 +72,13 @@ impl Bench {
         json(&self.server.portward(&["certificate", "show", id, "-o", "json"]))
     }
 
-    /// The newest attempt for a certificate.
+    /// The newest attempt for a certificate; the engine may begin it a moment after it was asked for.
     pub(crate) fn attempt(&self, id: &str) -> Value {
-        let attempts = json(&self.server.portward(&["acme", "attempts", id, "-o", "json"]));
-        attempts.as_array().unwrap().first().unwrap_or_else(|| panic!("no attempt for {id}: {attempts}")).clone()
+        let newest = || {
+            let attempts = json(&self.server.portward(&["acme", "attempts", id, "-o", "json"]));
+            attempts.as_array().unwrap().first().cloned()
+        };
+        (0..LOOKS).find_map(|_| newest()).unwrap_or_else(|| panic!("no attempt for {id}"))
     }
 
     /// What happened in the newest attempt for a certificate, in lines.
@@ -159,3 +162,6 @@ pub(crate) fn json(text: &str) -> Value {
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
+
+/// How often an attempt is looked for; each look runs the program.
+const LOOKS: u32 = 100;
