@@ -8,6 +8,7 @@ mod trust;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
+use http::Method;
 use portward_core::{
     Host,
     explain::{Answered, Look, TlsFacts},
@@ -26,6 +27,8 @@ pub(crate) struct Ask {
     pub(crate) host: Host,
     /// `host` or `host:port`, as in the `Host` header.
     pub(crate) authority: String,
+    /// By which method: a safe one (RFC 9110 section 9.2.1). By `HEAD` nothing of what is behind it comes here.
+    pub(crate) method: Method,
     /// Path and query.
     pub(crate) path: String,
     /// Who is believed; none in the clear.

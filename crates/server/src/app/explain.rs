@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use http::Method;
 use portward_api::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
 use portward_certs::dns::{DnsRecords, LookupFailure};
 use portward_core::{
@@ -78,6 +79,7 @@ impl App {
         let ask = |port: u16| Ask {
             host: asked.host.clone(),
             authority: authority(&asked.host, scheme, port),
+            method: Method::HEAD,
             path: asked.path.clone(),
             trust: trust.clone(),
         };
@@ -116,7 +118,7 @@ impl App {
             (dns, looks)
         };
         let plain = self.plain(&asked, &bindings, site.is_some() && scheme == Scheme::Https);
-        let upstreams = upstreams(site, &asked, now);
+        let upstreams = upstreams(site, &asked, &Method::HEAD, now);
         let (inside, (dns, outside), plain, upstreams) = tokio::join!(inside, outside, plain, upstreams);
         let plain = match scheme {
             Scheme::Http => inside.as_ref().and_then(|look: &Look| look.answer.clone()),
@@ -145,7 +147,8 @@ impl App {
             http.filter_map(|binding| binding.bound.as_ref().ok()).min_by_key(|at| (at.port() != 80, at.port()));
         let at = reachable(*bound.filter(|_| is_due)?);
         let authority = authority(&asked.host, Scheme::Http, at.port());
-        let ask = Ask { host: asked.host.clone(), authority, path: asked.path.clone(), trust: None };
+        let (host, path) = (asked.host.clone(), asked.path.clone());
+        let ask = Ask { host, authority, method: Method::HEAD, path, trust: None };
         Some(answer(at, &ask).await)
     }
 }
@@ -264,7 +267,12 @@ fn wanted(
 }
 
 /// Asks the application of a site at each of its addresses, as Portward does.
-async fn upstreams(site: Option<&Site>, asked: &Asked, now: portward_core::Timestamp) -> Vec<UpstreamFacts> {
+async fn upstreams(
+    site: Option<&Site>,
+    asked: &Asked,
+    method: &Method,
+    now: portward_core::Timestamp,
+) -> Vec<UpstreamFacts> {
     let Some(site) = site else { return Vec::new() };
     let addresses: Vec<UpstreamAddress> =
         site.upstreams.iter().filter_map(|upstream| upstream.address().cloned()).collect();
@@ -280,6 +288,7 @@ async fn upstreams(site: Option<&Site>, asked: &Asked, now: portward_core::Times
         let ask = Ask {
             host: address.host.clone(),
             authority: authority(&asked.host, Scheme::Https, asked.port.unwrap_or(443)),
+            method: method.clone(),
             path: asked.path.clone(),
             trust,
         };
@@ -312,7 +321,8 @@ pub(super) async fn ask_site(site: &Site, path: &str, now: portward_core::Timest
             _ => Err("its certificate is not the one that the site believes; Explain says more".to_owned()),
         }
     };
-    let facts = upstreams(Some(site), &asked, now).await.into_iter();
+    // Some applications answer a HEAD of their health path with 404 or 405.
+    let facts = upstreams(Some(site), &asked, &Method::GET, now).await.into_iter();
     facts
         .map(|facts| LastAnswer { asked: now, url: facts.url.clone(), path: path.to_owned(), answer: answer(facts) })
         .collect()

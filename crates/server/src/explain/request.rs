@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, header};
+use http::{HeaderName, Request, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -31,8 +31,7 @@ where
 {
     let no_http = |error: hyper::Error| format!("it does not speak HTTP as expected: {}", chain_text(&error));
     let request = Request::builder()
-        // A safe method (RFC 9110 section 9.2.1), and nothing of what is behind it comes here.
-        .method(Method::HEAD)
+        .method(&ask.method)
         .uri(&ask.path)
         .header(header::HOST, &ask.authority)
         .header(header::USER_AGENT, "Portward explain")

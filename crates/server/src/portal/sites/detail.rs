@@ -20,7 +20,12 @@ use super::{
     standing::Standing,
     tab::{Head, Tab, find},
 };
-use crate::app::{AppError, Precondition, Right, apply::declared_site, right, sites::view};
+use crate::app::{
+    AppError, Precondition, Right,
+    apply::declared_site,
+    right,
+    sites::{presented::LastAnswer, view},
+};
 
 #[derive(Template)]
 #[template(path = "sites/detail.html")]
@@ -87,13 +92,14 @@ pub(in crate::portal) async fn ask(visit: Visit<right::View>) -> Result<Response
     let served = visit.app.served();
     let path = health_path(find(&served.desired, &id)?);
     let answers = visit.app.ask_upstreams(&visit.by, &id, path).await?;
-    let silent = answers.iter().filter(|answer| answer.answer.is_err()).count();
+    let is_silent = |answer: &&LastAnswer| !matches!(answer.answer, Ok((..500, ..)));
+    let silent = answers.iter().filter(is_silent).count();
     let said = match (answers.len(), silent) {
         (0, _) => "There is no upstream to ask.".to_owned(),
         (1, 0) => "The upstream answers.".to_owned(),
-        (1, _) => "The upstream does not answer.".to_owned(),
+        (1, _) => "The upstream does not answer as it should.".to_owned(),
         (all, 0) => format!("All {all} upstreams answer."),
-        (all, silent) => format!("{silent} of {all} upstreams do not answer."),
+        (all, silent) => format!("{silent} of {all} upstreams do not answer as they should."),
     };
     Ok(visit.told(&format!("/sites/{id}"), said))
 }

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use portward_core::{Host, Scheme, Site, Thumbprint, Timestamp, Upstream, UpstreamTrust};
-use portward_proxy::TrafficView;
+use portward_core::{Host, Scheme, Site, Thumbprint, Timestamp, Upstream, UpstreamTrust, WaitLimit};
+use portward_proxy::{Limits, TrafficView};
 
 use super::{
     super::{
         certificates::common_name,
-        view::{Mark, grouped, in_fours, relative},
+        view::{Mark, grouped, in_fours, relative, span},
     },
     standing::Standing,
     tab::{Ports, ports},
@@ -23,7 +23,7 @@ pub(super) struct Handshake {
     pub(super) portward: String,
     pub(super) upstream: String,
     /// What it answered when it was asked last.
-    pub(super) answered: Option<(Mark, String)>,
+    pub(super) answered: Option<String>,
     pub(super) down: Hop,
     pub(super) up: Hop,
 }
@@ -87,10 +87,9 @@ impl Handshake {
         };
         let answered = answers.first().map(|last| match &last.answer {
             Ok((status, millis, _)) => {
-                let mark = if *status < 500 { Mark::Ok } else { Mark::Bad };
-                (mark, format!("answered {status} in {millis} ms, {}", relative(last.asked, now)))
+                format!("answered {status} in {millis} ms, {}", relative(last.asked, now))
             }
-            Err(why) => (Mark::Bad, format!("did not answer {}: {why}", relative(last.asked, now))),
+            Err(_) => format!("did not answer, {}", relative(last.asked, now)),
         });
         Self {
             browser: match requests {
@@ -142,6 +141,7 @@ fn down(
         } else {
             let issuer = common_name(&version.facts.issuer);
             match issuers {
+                0 if version.chain.root.is_some() => format!("the leaf; root {issuer} not sent"),
                 0 => format!("the leaf alone; {issuer} is not sent"),
                 1 => format!("leaf, {issuer}; root not sent"),
                 more => format!("leaf, {issuer} and {} more; root not sent", more - 1),
@@ -238,6 +238,14 @@ fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
             (Link::Tube, mark, version.unwrap_or_else(|| "TLS".to_owned()), head, say)
         }
     };
+    // What it answered says more than how it is reached.
+    let (mark, head, say) = match answers.first().map(|last| &last.answer) {
+        Some(Err(why)) => (Mark::Bad, Some("It does not answer."), format!("When it was asked last: {why}.")),
+        Some(Ok((status, ..))) if *status >= 500 => {
+            (Mark::Bad, Some("It answers with an error."), format!("When it was asked last: {status}."))
+        }
+        _ => (mark, head, say),
+    };
     match (&site.upstream_trust, address.scheme) {
         (UpstreamTrust::Pin(pin), Scheme::Https) => {
             facts.push(("Certificate", Fact::plain("trusted by thumbprint")));
@@ -253,8 +261,8 @@ fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
         (_, Scheme::Http) => {}
     }
     facts.push(("Protocol", Fact::plain("HTTP/1.1, WebSocket passes")));
-    let wait = site.limits.response.map_or_else(|| "20m".to_owned(), |limit| limit.to_string());
-    facts.push(("Answers within", Fact::plain(wait)));
+    let wait = site.limits.response.map_or_else(|| Limits::default().upstream_response, WaitLimit::span);
+    facts.push(("Answers within", Fact::plain(span(wait.as_secs()))));
     Hop { link, mark, chip, head, say, facts }
 }
 

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use portward_api::{PresetView, SiteCreate};
+use portward_core::parse_duration;
 use serde_json::Value;
 
 use super::super::{
@@ -15,9 +16,10 @@ use super::super::{
     },
     form::Form,
     frame::{Frame, Nav},
+    view::span,
     visit::Visit,
 };
-use super::tab::find;
+use super::{standing::Standing, tab::find};
 use crate::app::{AppError, Apply, Right, right, slug};
 
 #[derive(Template)]
@@ -41,6 +43,8 @@ struct SetupPage {
 struct CertificatePage {
     name: String,
     id: String,
+    /// Whether browsers believe what is presented already.
+    is_believed: bool,
 }
 
 /// Is what both have.
@@ -51,6 +55,8 @@ struct FormPart {
     presets: Vec<(String, String, bool)>,
     /// What the chosen one brings.
     preset: Option<PresetView>,
+    /// Its time-outs in words.
+    waits: [String; 2],
     given: Given,
     names_error: Option<String>,
     upstreams_error: Option<String>,
@@ -72,7 +78,8 @@ pub(in crate::portal) async fn show(visit: Visit<right::SiteChange>) -> Result<R
         let served = visit.app.served();
         let site = find(&served.desired, visit.query.text("site"))?;
         let name = site.names.first().map(ToString::to_string).unwrap_or_default();
-        return answer::html(&CertificatePage { name, id: site.id.to_string() });
+        let is_believed = Standing::of(&visit.app, &served, site).is_believed();
+        return answer::html(&CertificatePage { name, id: site.id.to_string(), is_believed });
     }
     let preset = visit.query.text("preset").to_owned();
     let presets = visit.app.list_presets(&visit.may()?);
@@ -128,7 +135,13 @@ fn page<R: Right>(
         }
     }
     let equivalents = given.equivalents();
+    let words = |wait: &str| parse_duration(wait).map_or_else(|| wait.to_owned(), |wait| span(wait.as_secs()));
+    let waits = match &preset {
+        Some(preset) => [words(&preset.response_timeout), words(&preset.idle_timeout)],
+        None => Default::default(),
+    };
     let form = FormPart {
+        waits,
         is_setup,
         presets: presets
             .into_iter()
