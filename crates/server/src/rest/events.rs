@@ -5,20 +5,34 @@ use std::{convert::Infallible, time::Duration};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use portward_api::EVENT_STREAM;
+use portward_api::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, RevisionEvent, ServedEvent};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-use super::{answer, call::Call};
+use super::{answer, call::Call, doc::Doc, table::Table};
 use crate::{
     app::{AppError, right},
     events::{Audience, Heard, Listener, MOST_LISTENERS},
 };
 
-pub(super) async fn stream(call: Call<right::View>) -> Result<Response, AppError> {
+pub(super) fn routes(table: Table) -> Table {
+    table.get(
+        "/api/v1/events",
+        stream,
+        Doc::act("stream_events", "Tells what happens, as it happens; Last-Event-ID goes on after an event.")
+            .names::<RevisionEvent>()
+            .names::<ServedEvent>()
+            .names::<ProblemEvent>()
+            .names::<AttemptEvent>()
+            .names::<NoticeEvent>()
+            .answers_file(&[EVENT_STREAM]),
+    )
+}
+
+async fn stream(call: Call<right::View>) -> Result<Response, AppError> {
     let listener = call.app.events().listen(last_event(&call)?).ok_or_else(|| {
         let message = format!("{MOST_LISTENERS} listen to events already; close one, or look at what is there");
         AppError::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", message)
