@@ -1,4 +1,4 @@
-//! Making the desired state what a document declares, in one change.
+//! Making the desired state what a document declares.
 
 mod declare;
 mod difference;
@@ -7,9 +7,10 @@ mod plan;
 use portward_api::{Applied, DesiredState, DesiredStateApply};
 use portward_store::work;
 
-use super::{Allowed, App, AppError, Apply, right};
+use super::{Allowed, App, AppError, Apply, draft::Draft, right};
 pub(crate) use declare::site as declared_site;
 use plan::Plan;
+use portward_core::Revision;
 
 impl App {
     /// Shows all that operators asked for, as a document without secrets.
@@ -17,7 +18,8 @@ impl App {
         declare::desired_state(&self.served().desired)
     }
 
-    /// Makes the desired state what is declared: all of it in one change, or nothing.
+    /// Makes the desired state what is declared, if all of it can be: in one change, or in several that follow each other
+    /// where a transaction has no room for it.
     ///
     /// Each kind of thing that differs needs its own right too.
     pub(crate) async fn apply_desired_state(
@@ -47,12 +49,7 @@ impl App {
         if apply == Apply::DryRun || plan.steps.is_empty() {
             return Ok(applied);
         }
-        let mut change = self.change(by, plan.summary());
-        plan.write(&mut change);
-        for id in &plan.removed_certificates {
-            self.forget_renewals(id, &mut change).await?;
-        }
-        let revision = self.commit(change).await?;
+        let revision = self.commit_plan(by, &plan).await?;
         for id in &plan.removed_certificates {
             // It is removed all the same.
             if let Err(error) = work::forget_notices(&*self.parts.store, id).await {
@@ -69,6 +66,32 @@ impl App {
         }
         applied.revision = Some(revision.0);
         Ok(applied)
+    }
+
+    /// Stores a plan in as few changes as there can be; mostly one, which can be undone.
+    ///
+    /// After each of several everything fits together. If one fails, those before it stay, and the error says so.
+    async fn commit_plan(&self, by: &Allowed<right::SettingsChange>, plan: &Plan<'_>) -> Result<Revision, AppError> {
+        let mut parts = vec![self.change(by, plan.summary())];
+        for write in plan.writes() {
+            let mut one = self.change(by, format!("{}, part {}", plan.summary(), parts.len() + 1));
+            plan.write(write, &mut one);
+            if let Some(id) = write.removed_certificate() {
+                self.forget_renewals(id, &mut one).await?;
+            }
+            match parts.last_mut().filter(|part| part.has_room_for(&one)) {
+                Some(part) => part.absorb(one.into_change()),
+                None => parts.push(one),
+            }
+        }
+        let many = parts.len();
+        let mut revision = Revision(0);
+        for (at, part) in parts.into_iter().enumerate() {
+            let draft = if many == 1 { part } else { Draft::from(part.into_change()) };
+            let done = format!("{at} of {many} changes are stored, and stay; apply again for the others");
+            revision = self.commit(draft).await.map_err(|error| if at == 0 { error } else { error.within(&done) })?;
+        }
+        Ok(revision)
     }
 
     /// Refuses issuers that could never be asked, or whose terms nobody agreed to.

@@ -37,6 +37,11 @@ impl Draft {
         self.permission
     }
 
+    /// The change alone, of which nothing is remembered.
+    pub(super) fn into_change(self) -> Change {
+        self.change
+    }
+
     /// The change, and what is remembered of it to undo it; none for what nobody takes back.
     pub(super) fn into_parts(self, now: Timestamp) -> (Change, Option<Undo>) {
         let Self { change, who, what, permission } = self;

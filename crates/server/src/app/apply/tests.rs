@@ -223,6 +223,39 @@ async fn what_does_not_fit_together_is_refused_and_nothing_is_changed() {
 }
 
 #[tokio::test]
+async fn a_thousand_sites_come_and_go_in_several_changes() {
+    let fixture = Fixture::start().await;
+    let declared = |at: usize| SiteDeclared {
+        certificate: Some("shop".to_owned()),
+        ..site_declared(&format!("s{at}"), &format!("s{at}.shop.test"))
+    };
+    let mut state = everything();
+    state.sites = Some((0..1000).map(declared).collect());
+    let before = fixture.stored().await.revision;
+    let done = applied(&fixture, state.clone(), true, Apply::Now).await.unwrap();
+    assert_eq!(done.steps.len(), 1005);
+    let changes = done.revision.unwrap() - before.0;
+    assert!((11..=13).contains(&changes), "{changes} changes");
+    assert_eq!(fixture.audited().await as u64, changes);
+    assert_eq!(fixture.app.served().desired.sites.len(), 1000);
+
+    // A name goes from the last one to a new one; all others go with their certificate and its issuer.
+    let taker = SiteDeclared { certificate: None, ..site_declared("a", "s999.shop.test") };
+    let kept = SiteDeclared { names: vec!["kept.test".to_owned()], certificate: None, ..declared(999) };
+    let less = DesiredState {
+        sites: Some(vec![taker, kept]),
+        certificates: Some(Vec::new()),
+        issuers: Some(Vec::new()),
+        bindings: Some(Vec::new()),
+        ..DesiredState::default()
+    };
+    let done = applied(&fixture, less, true, Apply::Now).await.unwrap();
+    assert_eq!(done.steps.len(), 1001 + 3);
+    let left = fixture.stored().await;
+    assert_eq!((left.sites.len(), left.certificates.len(), left.issuers.len()), (2, 0, 0));
+}
+
+#[tokio::test]
 async fn an_imported_certificate_is_known_by_its_thumbprint_and_stays() {
     let fixture = Fixture::start().await;
     let app = &fixture.app;
