@@ -170,6 +170,15 @@ impl Actor {
         &self.who
     }
 
+    /// Tells it from everybody else, also from one who has the same name later.
+    pub(crate) fn identity(&self) -> String {
+        match &self.who {
+            Who::Machine | Who::Portward => self.name.clone(),
+            Who::User { user, .. } => format!("user {}", user.id),
+            Who::Token { id, .. } => format!("token {id}"),
+        }
+    }
+
     /// The user, where one signed in or has a token.
     pub(crate) fn person(&self) -> Option<&Person> {
         match &self.who {

@@ -159,7 +159,7 @@ mod tests {
         fixture.own().await;
         let mut guest = Guest::of(&fixture);
         guest.post("/sign-in", &RIGHT).await.location();
-        assert_eq!(guest.post("/account/second-factor/begin", &[]).await.location(), "/account/second-factor");
+        assert_eq!(guest.post("/account/second-factor/begin", &[RIGHT[1]]).await.location(), "/account/second-factor");
         let page = guest.get("/account/second-factor").await;
         page.shows("<svg");
         let secret = page.text.split("id=\"secret\">").nth(1).unwrap().split('<').next().unwrap().replace(' ', "");

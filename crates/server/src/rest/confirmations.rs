@@ -25,6 +25,7 @@ pub(super) fn routes(table: Table) -> Table {
             "/api/v1/confirmations/{id}",
             keep,
             Doc::act("confirm_change", "Keeps a change that waits, if this comes by the new way in.")
+                .fresh()
                 .answers::<Answered>(),
         )
         .delete(

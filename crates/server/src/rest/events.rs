@@ -66,7 +66,8 @@ fn last_event(call: &Call<right::View>) -> Result<Option<u64>, AppError> {
 async fn write(mut listener: Listener, audience: Audience, send: mpsc::Sender<Bytes>) {
     let end = Instant::now() + LONGEST;
     let mut piece = Bytes::from(format!("retry: {}\nid: {}\n\n", RETRY.as_millis(), listener.heard()));
-    while send.send(piece).await.is_ok() {
+    // Whoever does not read keeps no seat for longer either.
+    while let Ok(Ok(())) = timeout_at(end, send.send(piece)).await {
         let next = match timeout_at(end, timeout(HEARTBEAT, listener.next())).await {
             Err(_) | Ok(Ok(None)) => return,
             Ok(Err(_)) => {

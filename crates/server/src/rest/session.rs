@@ -3,7 +3,8 @@
 use axum::response::Response;
 use http::{Method, StatusCode, header};
 use portward_api::{
-    PasswordChange, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SessionView, SignIn,
+    PasswordChange, SecondFactorBegin, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn,
+    SessionView, SignIn,
 };
 
 use super::{answer, body::SMALL, call::OpenCall, doc::Doc, table::Table};
@@ -53,6 +54,7 @@ pub(super) fn routes(table: Table) -> Table {
             "/api/v1/session/second-factor",
             begin_second_factor,
             Doc::act("begin_second_factor", "Begins to set up a second factor; it counts when a code of it was sent.")
+                .takes::<SecondFactorBegin>()
                 .answers::<SecondFactorBegun>(),
         )
         .open(
@@ -113,8 +115,8 @@ async fn change_password(mut call: OpenCall) -> Result<Response, AppError> {
 async fn begin_second_factor(mut call: OpenCall) -> Result<Response, AppError> {
     call.browser_way()?;
     let me = call.me().await?;
-    call.no_body().await?;
-    answer::json(&call.app.begin_second_factor(&me).await?)
+    let input: SecondFactorBegin = call.json(SMALL).await?;
+    answer::json(&call.app.begin_second_factor(&me, &input, &call.origin()).await?)
 }
 
 async fn finish_second_factor(mut call: OpenCall) -> Result<Response, AppError> {
