@@ -2,15 +2,15 @@
 
 mod declare;
 mod difference;
+mod parts;
 mod plan;
 
-use portward_api::{Applied, DesiredState, DesiredStateApply};
+use portward_api::{Applied, Changed, DesiredState, DesiredStateApply};
 use portward_store::work;
 
-use super::{Allowed, App, AppError, Apply, draft::Draft, right};
+use super::{Allowed, App, AppError, Apply, right};
 pub(crate) use declare::site as declared_site;
 use plan::Plan;
-use portward_core::Revision;
 
 impl App {
     /// Shows all that operators asked for, as a document without secrets.
@@ -27,7 +27,7 @@ impl App {
         by: &Allowed<right::SettingsChange>,
         input: &DesiredStateApply,
         apply: Apply,
-    ) -> Result<Applied, AppError> {
+    ) -> Result<Changed<Applied>, AppError> {
         // CAs may take their time, in which others decide.
         self.look_at_new_issuers(input).await?;
         let deciding = self.decide().await;
@@ -45,11 +45,12 @@ impl App {
             let tried = self.parts.proxy.try_bind(binding.scheme, binding.address);
             tried.map_err(|error| super::bindings::unsaved(&binding, &error))?;
         }
+        let demand = plan.lock_out(apply)?;
         let mut applied = Applied { steps: plan.steps.clone(), notes: plan.notes.clone(), revision: None };
         if apply == Apply::DryRun || plan.steps.is_empty() {
-            return Ok(applied);
+            return Ok(applied.into());
         }
-        let revision = self.commit_plan(by, &plan).await?;
+        let made = self.store_plan(by, &plan, deciding, apply, demand).await?;
         for id in &plan.removed_certificates {
             // It is removed all the same.
             if let Err(error) = work::forget_notices(&*self.parts.store, id).await {
@@ -57,41 +58,13 @@ impl App {
                 tracing::warn!(certificate.id = %id, error, "what was told of a certificate could not be forgotten");
             }
         }
-        drop(deciding);
-        let served = self.in_effect(revision).await?;
         for binding in plan.bindings_to_try() {
-            if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
+            if let Some(Err(error)) = made.served.binding(&binding.id).map(|report| &report.result) {
                 applied.notes.push(format!("the binding {} is stored, but not bound: {error}", binding.id));
             }
         }
-        applied.revision = Some(revision.0);
-        Ok(applied)
-    }
-
-    /// Stores a plan in as few changes as there can be; mostly one, which can be undone.
-    ///
-    /// After each of several everything fits together. If one fails, those before it stay, and the error says so.
-    async fn commit_plan(&self, by: &Allowed<right::SettingsChange>, plan: &Plan<'_>) -> Result<Revision, AppError> {
-        let mut parts = vec![self.change(by, plan.summary())];
-        for write in plan.writes() {
-            let mut one = self.change(by, format!("{}, part {}", plan.summary(), parts.len() + 1));
-            plan.write(write, &mut one);
-            if let Some(id) = write.removed_certificate() {
-                self.forget_renewals(id, &mut one).await?;
-            }
-            match parts.last_mut().filter(|part| part.has_room_for(&one)) {
-                Some(part) => part.absorb(one.into_change()),
-                None => parts.push(one),
-            }
-        }
-        let many = parts.len();
-        let mut revision = Revision(0);
-        for (at, part) in parts.into_iter().enumerate() {
-            let draft = if many == 1 { part } else { Draft::from(part.into_change()) };
-            let done = format!("{at} of {many} changes are stored, and stay; apply again for the others");
-            revision = self.commit(draft).await.map_err(|error| if at == 0 { error } else { error.within(&done) })?;
-        }
-        Ok(revision)
+        applied.revision = Some(made.revision.0);
+        Ok(Changed { result: applied, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Refuses issuers that could never be asked, or whose terms nobody agreed to.

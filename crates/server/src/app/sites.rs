@@ -20,6 +20,7 @@ use super::{
     safely::{Safety, would_lock_out},
     slug,
     trial::{Demand, trials_of_portal},
+    ways_in,
 };
 use crate::tasks::publish::{list, uncovered};
 
@@ -165,8 +166,26 @@ impl App {
     }
 }
 
+/// The same for other settings, which the sites of the portal follow that have none of their own.
+pub(super) fn lock_out_by_settings(settings: &Settings, desired: &Desired) -> Result<Option<Demand>, AppError> {
+    let follows = |stored: &&Stored<Site>| stored.value.force_https.is_none();
+    let begins = settings.force_https != ForceHttps::Off && settings.force_https != desired.settings.force_https;
+    if !begins || !ways_in::portal_sites(desired).any(|stored| follows(&stored)) {
+        return Ok(None);
+    }
+    if !desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https) {
+        return Err(no_https());
+    }
+    Ok(Some(Demand::InForce))
+}
+
 /// What a change of a site has to show of the portal's https bindings; none if it shuts nobody out of the portal.
-fn lock_out(before: &Site, after: &Site, desired: &Desired, apply: Apply) -> Result<Option<Demand>, AppError> {
+pub(super) fn lock_out(
+    before: &Site,
+    after: &Site,
+    desired: &Desired,
+    apply: Apply,
+) -> Result<Option<Demand>, AppError> {
     if !before.is_portal() && !after.is_portal() {
         return Ok(None);
     }
@@ -179,9 +198,7 @@ fn lock_out(before: &Site, after: &Site, desired: &Desired, apply: Apply) -> Res
     let mode = |site: &Site| site.force_https.unwrap_or(desired.settings.force_https);
     let has_https = desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
     if mode(after) != ForceHttps::Off && mode(after) != mode(before) && !has_https {
-        return Err(would_lock_out(
-            "there is no https binding that the redirect could send people to. Add one first: portward binding add https://[::]:443. Nothing was changed",
-        ));
+        return Err(no_https());
     }
     let hsts_begins = after.hsts != before.hsts && after.hsts != Hsts::Off;
     let redirect_begins = mode(after) != mode(before) && mode(after) != ForceHttps::Off;
@@ -190,6 +207,12 @@ fn lock_out(before: &Site, after: &Site, desired: &Desired, apply: Apply) -> Res
         (false, true) => Some(Demand::InForce),
         (false, false) => (before != after && has_https).then_some(Demand::Ours),
     })
+}
+
+fn no_https() -> AppError {
+    would_lock_out(
+        "there is no https binding that the redirect could send people to. Add one first: portward binding add https://[::]:443. Nothing was changed",
+    )
 }
 
 /// The view of a site.

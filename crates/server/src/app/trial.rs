@@ -30,7 +30,7 @@ pub(super) struct Trial {
 }
 
 /// Says what a trial demands of the certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Demand {
     /// That it is ours.
     Ours,

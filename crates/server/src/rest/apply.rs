@@ -1,7 +1,7 @@
 //! `/api/v1/desired-state` and `/api/v1/apply`.
 
 use axum::response::Response;
-use portward_api::{Applied, DesiredState, DesiredStateApply};
+use portward_api::{Applied, Changed, DesiredState, DesiredStateApply};
 
 use super::{answer, call::Call, doc::Doc, table::Table};
 use crate::app::{AppError, right};
@@ -17,10 +17,12 @@ pub(super) fn routes(table: Table) -> Table {
         .post(
             "/api/v1/apply",
             apply,
-            Doc::act("apply_desired_state", "Makes the desired state what is declared, in one change.")
+            Doc::act("apply_desired_state", "Makes the desired state what is declared.")
                 .takes::<DesiredStateApply>()
                 .dry_run()
-                .answers::<Applied>(),
+                .safely()
+                .names::<Applied>()
+                .answers::<Changed<Applied>>(),
         )
 }
 

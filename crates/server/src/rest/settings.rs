@@ -1,7 +1,7 @@
 //! `/api/v1/settings`.
 
 use axum::response::Response;
-use portward_api::{SettingsUpdate, SettingsView};
+use portward_api::{Changed, SettingsUpdate, SettingsView};
 
 use super::{answer, body::SMALL, call::Call, doc::Doc, table::Table};
 use crate::app::{AppError, right};
@@ -16,7 +16,11 @@ pub(super) fn routes(table: Table) -> Table {
         .patch(
             "/api/v1/settings",
             edit,
-            Doc::edit::<SettingsUpdate, SettingsView>("edit_settings", "Changes settings; what is left out stays."),
+            Doc::edit::<SettingsUpdate, Changed<SettingsView>>(
+                "edit_settings",
+                "Changes settings; what is left out stays.",
+            )
+            .safely(),
         )
 }
 
@@ -26,5 +30,5 @@ async fn show(call: Call<right::View>) -> Result<Response, AppError> {
 
 async fn edit(mut call: Call<right::SettingsChange>) -> Result<Response, AppError> {
     let input: SettingsUpdate = call.json(SMALL).await?;
-    answer::revised(&call.app.edit_settings(&call.by, &input, call.precondition, call.apply).await?)
+    answer::changed(call.app.edit_settings(&call.by, &input, call.precondition, call.apply).await?)
 }

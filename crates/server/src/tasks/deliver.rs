@@ -16,7 +16,7 @@ use std::{
 use portward_core::{ChannelId, Revision, Timestamp};
 use portward_proxy::Clock;
 use portward_store::{
-    Store, StoreError, WatchEvent, WatchStream,
+    Store, StoreError, WatchStream,
     change::{Change, CommitError, commit},
     desired::{self, Stored, StoredChannel},
     sealing::{MasterKey, Sealer},
@@ -25,7 +25,7 @@ use portward_store::{
 use tokio::task::{Id, JoinSet};
 use zeroize::Zeroizing;
 
-use super::Shutdown;
+use super::{Shutdown, watched::touched};
 use crate::{
     app::chain_text,
     channel::{self, Message, SendError},
@@ -339,21 +339,6 @@ fn failing(id: &ChannelId, work: &ChannelWork) -> Problem {
         format!("the channel \"{id}\" delivers nothing, {} times in a row: {said}", work.failures),
         format!("correct what is wrong, then test it: portward notification test {id}"),
     )
-}
-
-/// Waits until what waits is changed; false if the watch broke.
-async fn touched(watch: &mut Option<WatchStream>) -> bool {
-    let Some(stream) = watch else {
-        // Somebody else ends the wait, after which the watch is tried again.
-        return std::future::pending().await;
-    };
-    loop {
-        match stream.next().await {
-            Some(WatchEvent::Batch { .. }) => return true,
-            Some(WatchEvent::Alive) => {}
-            Some(WatchEvent::Compacted { .. } | WatchEvent::Lost(_)) | None => return false,
-        }
-    }
 }
 
 /// One failure may pass by itself.

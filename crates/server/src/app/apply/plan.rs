@@ -14,8 +14,8 @@ use portward_api::{
 };
 use portward_certs::dns;
 use portward_core::{
-    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Revision, Settings, Site, SiteCertificate,
-    SiteId, SiteLimits, Timestamp, acme::Issuer,
+    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Permission, Revision, Scheme, Settings,
+    Site, SiteCertificate, SiteId, SiteLimits, Timestamp, acme::Issuer,
 };
 use portward_store::{
     change::{Change, Expected},
@@ -25,7 +25,10 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{declare, difference::fields};
-use crate::app::{Actor, AppError, bindings, certificates as uses, dns_providers, issuers, right, settings, sites};
+use crate::app::{
+    Actor, AppError, Apply, bindings, certificates as uses, dns_providers, issuers, safely::would_lock_out, settings,
+    sites, trial::Demand, ways_in,
+};
 use certificates::CertificateWrite;
 
 /// Collects what differs, and knows what would be there after it.
@@ -65,6 +68,19 @@ impl Write {
         match self {
             Self::Certificate(CertificateWrite::Remove(stored)) => Some(&stored.value.id),
             _ => None,
+        }
+    }
+
+    /// What one needs for it alone; none where the right to apply is enough.
+    fn permission(&self) -> Option<Permission> {
+        match self {
+            Self::Settings(_) => None,
+            Self::Issuer(..) | Self::RemoveIssuer(..) | Self::DnsProvider(..) | Self::RemoveDnsProvider(..) => {
+                Some(Permission::IssuerChange)
+            }
+            Self::Certificate(_) => Some(Permission::CertificateChange),
+            Self::Binding(..) | Self::RemoveBinding(..) => Some(Permission::BindingChange),
+            Self::Site(..) | Self::RemoveSite(..) => Some(Permission::SiteChange),
         }
     }
 
@@ -306,24 +322,40 @@ impl<'a> Plan<'a> {
 
     /// Refuses whoever may not change one of the kinds that differ.
     pub(super) fn demand_rights(&self, actor: &Actor) -> Result<(), AppError> {
-        for write in &self.writes {
-            match write {
-                Write::Settings(_) => {}
-                Write::Issuer(..) | Write::RemoveIssuer(..) | Write::DnsProvider(..) | Write::RemoveDnsProvider(..) => {
-                    actor.may::<right::IssuerChange>()?;
-                }
-                Write::Certificate(_) => {
-                    actor.may::<right::CertificateChange>()?;
-                }
-                Write::Binding(..) | Write::RemoveBinding(..) => {
-                    actor.may::<right::BindingChange>()?;
-                }
-                Write::Site(..) | Write::RemoveSite(..) => {
-                    actor.may::<right::SiteChange>()?;
-                }
+        self.permissions().try_for_each(|permission| actor.demand(permission))
+    }
+
+    /// What it has to show of the portal's https bindings; none if it shuts nobody out of the portal.
+    ///
+    /// What would leave no way in is refused.
+    pub(super) fn lock_out(&self, apply: Apply) -> Result<Option<Demand>, AppError> {
+        let is_bound = |desired: &Desired| desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
+        let has_site = |desired: &Desired| ways_in::portal_sites(desired).next().is_some();
+        for (noun, is_there) in
+            [("a site that leads to the portal", has_site as fn(&Desired) -> bool), ("an https binding", is_bound)]
+        {
+            if is_there(self.before) && !is_there(&self.after) && has_site(self.before) && !apply.is_forced() {
+                return Err(would_lock_out(format!(
+                    "what is declared has no longer {noun}, so nobody could sign in to the portal from another machine. Declare one, or try it: --force --confirm-within 60s goes back by itself unless you confirm. Nothing was changed"
+                )));
             }
         }
-        Ok(())
+        let is_binding = |write: &Write| matches!(write, Write::Binding(..) | Write::RemoveBinding(..));
+        let changes_ways = has_site(&self.after) && is_bound(&self.after) && self.writes.iter().any(is_binding);
+        let mut demand = changes_ways.then_some(Demand::Ours);
+        demand = demand.max(sites::lock_out_by_settings(&self.after.settings, self.before)?);
+        for stored in &self.after.sites {
+            let before = self.before.sites.iter().find(|before| before.value.id == stored.value.id);
+            if let Some(before) = before.filter(|before| before.value != stored.value) {
+                demand = demand.max(sites::lock_out(&before.value, &stored.value, &self.after, apply)?);
+            }
+        }
+        Ok(demand)
+    }
+
+    /// What one needs beside the right to apply.
+    pub(super) fn permissions(&self) -> impl Iterator<Item = Permission> {
+        self.writes.iter().filter_map(Write::permission)
     }
 
     /// The bindings that are new or elsewhere, and that none of ours is in the way of.

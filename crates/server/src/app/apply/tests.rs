@@ -88,7 +88,11 @@ fn everything() -> DesiredState {
 }
 
 async fn applied(fixture: &Fixture, state: DesiredState, prune: bool, apply: Apply) -> Result<Applied, AppError> {
-    fixture.app.apply_desired_state(&by(), &DesiredStateApply { state, prune }, apply).await
+    fixture
+        .app
+        .apply_desired_state(&by(), &DesiredStateApply { state, prune }, apply)
+        .await
+        .map(|changed| changed.result)
 }
 
 fn steps(applied: &Applied) -> Vec<String> {
@@ -253,6 +257,54 @@ async fn a_thousand_sites_come_and_go_in_several_changes() {
     assert_eq!(done.steps.len(), 1001 + 3);
     let left = fixture.stored().await;
     assert_eq!((left.sites.len(), left.certificates.len(), left.issuers.len()), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn what_would_leave_no_way_in_to_the_portal_is_refused_and_can_be_tried() {
+    let fixture = Fixture::start().await;
+    let app = &fixture.app;
+    app.add_site(&by(), &crate::fixture::portal(&["portal.test"]), Apply::Now).await.unwrap();
+    app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    let no_site = DesiredState { sites: Some(Vec::new()), ..DesiredState::default() };
+    let no_binding = DesiredState { bindings: Some(Vec::new()), ..DesiredState::default() };
+    let before = fixture.stored().await.revision;
+    for state in [&no_site, &no_binding] {
+        let refused = applied(&fixture, state.clone(), true, Apply::Now).await.unwrap_err();
+        assert_eq!(refused.code(), "would-lock-out", "{refused}");
+    }
+    // The certificate of the first start is not there in this test, so nothing is presented.
+    let redirect = DesiredState {
+        settings: Some(SettingsDeclared { force_https: Some("all".to_owned()), warning_days: None }),
+        ..DesiredState::default()
+    };
+    let refused = applied(&fixture, redirect, false, Apply::Now).await.unwrap_err();
+    assert!(refused.code().starts_with("trial-"), "{refused}");
+    let after = fixture.stored().await;
+    assert_eq!(after.settings.force_https, portward_core::ForceHttps::Off, "it went back");
+    assert_eq!(after.revision.0, before.0 + 2);
+
+    let tried = DesiredStateApply { state: no_site, prune: true };
+    let forced = Apply::Within(crate::app::Within {
+        confirm: portward_core::ConfirmWithin::parse("60s").unwrap(),
+        is_forced: true,
+    });
+    let waiting = app.apply_desired_state(&by(), &tried, forced).await.unwrap().confirmation.unwrap();
+    assert!(fixture.stored().await.sites.is_empty());
+    app.go_back(&by(), &waiting.id).await.unwrap();
+    assert_eq!(fixture.stored().await.sites.len(), 1);
+}
+
+#[tokio::test]
+async fn who_undoes_what_was_applied_needs_what_it_needed() {
+    let fixture = Fixture::start().await;
+    let sites = DesiredState { sites: Some(vec![site_declared("a", "a.test")]), ..DesiredState::default() };
+    let revision = applied(&fixture, sites, false, Apply::Now).await.unwrap().revision.unwrap();
+    let undo = async |permissions: &[Permission]| {
+        let actor = Actor::with(permissions);
+        fixture.app.undo(&actor.may().unwrap(), revision).await.err().map(|error| error.code())
+    };
+    assert_eq!(undo(&[Permission::View, Permission::SettingsChange]).await, Some("not-permitted"));
+    assert_eq!(undo(&[Permission::View, Permission::SettingsChange, Permission::SiteChange]).await, None);
 }
 
 #[tokio::test]
