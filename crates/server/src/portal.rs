@@ -39,12 +39,13 @@ mod setup;
 mod sign_in;
 mod sites;
 mod slip;
+mod standing;
 mod toast;
 mod users;
 mod view;
 mod visit;
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use axum::{Router, extract::Request};
 use http::{Method as M, header};
@@ -56,6 +57,7 @@ pub(crate) use toast::Toasts;
 use portward_core::{HostPattern, Scheme};
 
 use crate::{app::App, served::ServedState};
+use asset::Assets;
 use pages::Pages;
 
 /// All pages of the portal.
@@ -70,8 +72,9 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<por
 }
 
 fn pages(app: Arc<App>) -> Pages {
+    let assets = Arc::new(Assets::new());
     Pages::new(app)
-        .open(M::GET, "/assets/{name}", asset::show)
+        .open(M::GET, "/assets/{name}", move |visit| ready(assets.show(&visit)))
         .open(M::GET, "/setup", setup::show)
         .open(M::POST, "/setup", setup::create)
         .open(M::GET, "/sign-in", sign_in::show)

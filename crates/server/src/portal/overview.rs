@@ -3,25 +3,26 @@
 mod horizon;
 mod verdict;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use askama::Template;
 use axum::response::Response;
 use portward_api::{AuditQuery, AuditView};
 use portward_core::{
-    HostPattern, Timestamp,
+    HostPattern, Site, SiteId, Timestamp,
     acme::{Issuer, announced_lifetimes},
 };
 
 use self::{
     horizon::{Horizon, Shape, draw},
-    verdict::{Verdict, is_safe, verdict},
+    verdict::{Verdict, name_of, verdict},
 };
 use super::{
     answer,
     frame::{Frame, Nav},
     problems::{ShownProblem, shown},
-    view::{Mark, When},
+    standing::{Reach, Standing, standings},
+    view::{Mark, When, grouped},
     visit::Visit,
 };
 use crate::{
@@ -30,6 +31,7 @@ use crate::{
         horizon::{Lane, Lifetimes},
         right,
     },
+    problem::Subject,
     served::ServedState,
 };
 
@@ -43,6 +45,7 @@ struct OverviewPage {
     horizon: Horizon,
     plans: Vec<Plan>,
     attention: Vec<Attention>,
+    needing: String,
     changes: Vec<RecentChange>,
 }
 
@@ -77,14 +80,19 @@ pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError
     let asked = visit.query.filled("lifetimes").and_then(|text| Timestamp::parse(&format!("{text}T00:00:00Z")).ok());
     let lifetimes = asked.map_or(Lifetimes::Announced, Lifetimes::Of);
     let lanes = visit.app.horizon(&visit.by, lifetimes, now.plus(AHEAD)).await?;
+    let sites = standings(&visit.app, &served);
+    let mut attention = attention(&served, &sites);
+    let needing = attention.len();
+    attention.truncate(MOST_SHOWN);
     let page = OverviewPage {
         frame: visit.frame(Nav::Overview, "Overview"),
-        verdict: verdict(&served, &lanes, now),
+        verdict: verdict(&served, &sites, &lanes, now),
         next_renewal: next_renewal(&lanes).map(|at| When::new(at, now)),
         managed: managed(&lanes),
         horizon: draw(&lanes, &changes, now),
         plans: plans(&changes, asked),
-        attention: attention(&served, now),
+        attention,
+        needing: grouped(needing as u64),
         changes: recent(&visit, now).await?,
     };
     answer::html(&page)
@@ -107,7 +115,7 @@ fn plans(changes: &[(Timestamp, u64)], asked: Option<Timestamp>) -> Vec<Plan> {
 }
 
 /// Problems, and sites of which browsers warn; the worst first.
-fn attention(served: &ServedState, now: Timestamp) -> Vec<Attention> {
+fn attention(served: &ServedState, sites: &[(&Site, Standing)]) -> Vec<Attention> {
     let problems = served.problems.iter().map(shown).map(|problem: ShownProblem| Attention {
         mark: problem.mark,
         what: problem.what,
@@ -115,19 +123,36 @@ fn attention(served: &ServedState, now: Timestamp) -> Vec<Attention> {
         path: problem.path,
         action: "Look at it",
     });
-    let sites = served.desired.sites.iter().map(|stored| &stored.value);
-    let warned = sites.filter(|site| !is_safe(site, served, now)).map(|site| {
-        let name = site.names.first().filter(|name| **name != HostPattern::Any).map(ToString::to_string);
-        let request = name.as_ref().map_or_else(|| "/lets-encrypt".to_owned(), |name| format!("/request?names={name}"));
+    // A site that is left out is a problem already, and without an https binding no certificate helps.
+    let said: HashSet<&SiteId> = served
+        .problems
+        .iter()
+        .filter_map(|problem| match &problem.subject {
+            Subject::Site(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let warned = sites.iter().filter(|(_, standing)| standing.reach == Reach::Https && !standing.is_safe());
+    let warned = warned.filter(|(site, _)| !said.contains(&site.id));
+    let warned = warned.map(|(site, _)| {
+        let name = site.names.first().filter(|name| **name != HostPattern::Any);
         Attention {
             mark: Mark::Warn,
-            what: format!("Browsers warn of {}", name.unwrap_or_else(|| format!("the site {}", site.id))),
+            what: format!("Browsers warn of {}", name_of(site)),
             message: "Its certificate is missing, or one that Portward signed itself.".to_owned(),
-            path: Some(request),
+            path: Some(name.map_or_else(|| "/lets-encrypt".to_owned(), |name| format!("/request?names={name}"))),
             action: "Get a certificate",
         }
     });
-    problems.chain(warned).take(MOST_SHOWN).collect()
+    let is_http_alone = sites.iter().any(|(_, standing)| standing.reach == Reach::HttpAlone);
+    let http_alone = is_http_alone.then(|| Attention {
+        mark: Mark::Warn,
+        what: "Sites are served over HTTP alone".to_owned(),
+        message: "No https binding is there, so nobody is shown a certificate.".to_owned(),
+        path: Some("/bindings".to_owned()),
+        action: "Add a binding",
+    });
+    problems.chain(http_alone).chain(warned).collect()
 }
 
 /// The newest changes, for who may see them.
@@ -163,17 +188,4 @@ const AHEAD: Duration = Duration::from_secs(92 * 86_400);
 const MOST_SHOWN: usize = 5;
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn the_lifetimes_to_come_can_be_chosen() {
-        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
-        let asked = Timestamp::parse("2027-02-10T00:00:00Z").unwrap();
-        let plans = plans(&changes(now), Some(asked));
-        let names: Vec<(&str, bool)> = plans.iter().map(|plan| (plan.name.as_str(), plan.is_chosen)).collect();
-        assert_eq!(names, [("today", false), ("Feb 2027", true), ("Feb 2028", false)]);
-        assert_eq!(plans[1].path, "/?lifetimes=2027-02-10");
-    }
-}
+mod tests;
