@@ -41,6 +41,7 @@ mod sites;
 mod slip;
 mod standing;
 mod toast;
+mod traffic;
 mod users;
 mod view;
 mod visit;
@@ -98,6 +99,9 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/tokens/new", users::create_token)
         .page(M::POST, "/tokens/{id}/revoke", users::revoke_token)
         .page(M::GET, "/", overview::show)
+        .page(M::GET, "/live", frame::show_live)
+        .page(M::GET, "/overview/live", overview::show_live)
+        .page(M::GET, "/overview/traffic", overview::show_traffic)
         .page(M::GET, "/certificates", certificates::list)
         .page(M::GET, "/certificates/{id}", certificates::show)
         .page(M::POST, "/certificates/{id}/renew", certificates::renew)

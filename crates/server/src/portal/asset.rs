@@ -66,6 +66,7 @@ fn sha256(content: &[u8]) -> String {
 const FILES: &[(&str, &str, &[u8])] = &[
     ("portward.css", "text/css; charset=utf-8", include_bytes!("../../assets/portward.css")),
     ("portward.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/portward.js")),
+    ("live.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/live.js")),
     ("setup.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/setup.js")),
     ("favicon.svg", "image/svg+xml", include_bytes!("../../assets/favicon.svg")),
     ("favicon-attention.svg", "image/svg+xml", include_bytes!("../../assets/favicon-attention.svg")),

@@ -1,6 +1,7 @@
 //! Overview: the answer to "am I safe?", the horizon, and what needs a hand.
 
 mod horizon;
+mod traffic;
 mod verdict;
 
 use std::{collections::HashSet, time::Duration};
@@ -15,6 +16,7 @@ use portward_core::{
 
 use self::{
     horizon::{Horizon, Shape, draw},
+    traffic::Traffic,
     verdict::{Verdict, name_of, verdict},
 };
 use super::{
@@ -39,14 +41,31 @@ use crate::{
 #[template(path = "overview.html")]
 struct OverviewPage {
     frame: Frame,
+    standing: HowItStands,
+    traffic: Traffic,
+}
+
+/// The parts that change with what is served, and with time.
+#[derive(Template)]
+#[template(path = "overview-live.html")]
+struct HowItStands {
     verdict: Verdict,
     next_renewal: Option<When>,
     managed: String,
     horizon: Horizon,
     plans: Vec<Plan>,
     attention: Vec<Attention>,
+    /// How many things need attention.
     needing: String,
-    changes: Vec<RecentChange>,
+    /// None for who may not see them.
+    changes: Option<Vec<RecentChange>>,
+}
+
+/// The part that changes with what comes.
+#[derive(Template)]
+#[template(path = "overview/traffic.html")]
+struct TrafficPart {
+    traffic: Traffic,
 }
 
 /// Is something that needs a hand, with one thing to do.
@@ -63,6 +82,8 @@ struct RecentChange {
     what: String,
     who: String,
     when: Option<When>,
+    /// The revision with which it can be undone.
+    undo: Option<u64>,
 }
 
 /// Is a choice of the lifetimes with which renewals are reckoned.
@@ -74,28 +95,51 @@ struct Plan {
 
 /// Shows how things stand.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
-    let now = visit.app.now();
     let served = visit.app.served();
-    let changes = changes(now);
-    let asked = visit.query.filled("lifetimes").and_then(|text| Timestamp::parse(&format!("{text}T00:00:00Z")).ok());
-    let lifetimes = asked.map_or(Lifetimes::Announced, Lifetimes::Of);
-    let lanes = visit.app.horizon(&visit.by, lifetimes, now.plus(AHEAD)).await?;
     let sites = standings(&visit.app, &served);
-    let mut attention = attention(&served, &sites);
-    let needing = attention.len();
-    attention.truncate(MOST_SHOWN);
-    let page = OverviewPage {
-        frame: visit.frame(Nav::Overview, "Overview"),
-        verdict: verdict(&served, &sites, &lanes, now),
-        next_renewal: next_renewal(&lanes).map(|at| When::new(at, now)),
-        managed: managed(&lanes),
-        horizon: draw(&lanes, &changes, now),
-        plans: plans(&changes, asked),
-        attention,
-        needing: grouped(needing as u64),
-        changes: recent(&visit, now).await?,
-    };
-    answer::html(&page)
+    let standing = HowItStands::of(&visit, &served, &sites).await?;
+    let traffic = Traffic::of(&visit.app, &served, visit.app.now());
+    answer::html(&OverviewPage { frame: visit.frame(Nav::Overview, "Overview"), standing, traffic })
+}
+
+/// Shows the parts that change when something happens.
+pub(super) async fn show_live(visit: Visit<right::View>) -> Result<Response, AppError> {
+    let served = visit.app.served();
+    let sites = standings(&visit.app, &served);
+    answer::html(&HowItStands::of(&visit, &served, &sites).await?)
+}
+
+/// Shows what comes.
+pub(super) async fn show_traffic(visit: Visit<right::View>) -> Result<Response, AppError> {
+    answer::html(&TrafficPart { traffic: Traffic::of(&visit.app, &visit.app.served(), visit.app.now()) })
+}
+
+impl HowItStands {
+    async fn of(
+        visit: &Visit<right::View>,
+        served: &ServedState,
+        sites: &[(&Site, Standing)],
+    ) -> Result<Self, AppError> {
+        let now = visit.app.now();
+        let changes = changes(now);
+        let asked =
+            visit.query.filled("lifetimes").and_then(|text| Timestamp::parse(&format!("{text}T00:00:00Z")).ok());
+        let lifetimes = asked.map_or(Lifetimes::Announced, Lifetimes::Of);
+        let lanes = visit.app.horizon(&visit.by, lifetimes, now.plus(AHEAD)).await?;
+        let mut attention = attention(served, sites);
+        let needing = attention.len();
+        attention.truncate(MOST_SHOWN);
+        Ok(Self {
+            verdict: verdict(served, sites, &lanes, now),
+            next_renewal: next_renewal(&lanes).map(|at| When::new(at, now)),
+            managed: managed(&lanes),
+            horizon: draw(&lanes, &changes, now),
+            plans: plans(&changes, asked),
+            attention,
+            needing: grouped(needing as u64),
+            changes: recent(visit, now).await?,
+        })
+    }
 }
 
 /// Lifetimes that Let's Encrypt has announced, and that are not there yet.
@@ -156,16 +200,17 @@ fn attention(served: &ServedState, sites: &[(&Site, Standing)]) -> Vec<Attention
 }
 
 /// The newest changes, for who may see them.
-async fn recent(visit: &Visit<right::View>, now: Timestamp) -> Result<Vec<RecentChange>, AppError> {
-    let Ok(by) = visit.may::<right::AuditView>() else { return Ok(Vec::new()) };
+async fn recent(visit: &Visit<right::View>, now: Timestamp) -> Result<Option<Vec<RecentChange>>, AppError> {
+    let Ok(by) = visit.may::<right::AuditView>() else { return Ok(None) };
     let asked = AuditQuery { limit: Some(MOST_SHOWN), ..AuditQuery::default() };
     let page = visit.app.list_audit(&by, &asked).await?;
     let change = |record: AuditView| RecentChange {
         when: Timestamp::parse(&record.at).ok().map(|at| When::new(at, now)),
         what: record.what,
         who: record.who,
+        undo: record.undo,
     };
-    Ok(page.items.into_iter().map(change).collect())
+    Ok(Some(page.items.into_iter().map(change).collect()))
 }
 
 fn next_renewal(lanes: &[Lane]) -> Option<Timestamp> {
