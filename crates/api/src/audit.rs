@@ -26,6 +26,9 @@ pub struct AuditView {
     pub previous: Option<String>,
     /// The hash of this record, as the next one has it.
     pub sha256: String,
+    /// What `POST /api/v1/undo/{id}` takes to undo the change, while that is possible for who asks; else not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<u64>,
 }
 
 /// Shows of one record of the store what it had before and after.

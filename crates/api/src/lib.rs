@@ -75,5 +75,5 @@ pub use site::{HeaderSet, SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored};
 pub use token::{TokenCreate, TokenCreated, TokenView};
-pub use traffic::{AnswersView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
+pub use traffic::{AnswersView, LastHourView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
 pub use user::{UserCreate, UserUpdate, UserView};

@@ -20,6 +20,29 @@ pub struct TrafficView {
     pub https: SecureTrafficView,
     /// What was answered, by the application or in its place.
     pub answers: AnswersView,
+    /// Bytes of bodies that clients took.
+    pub bytes: u64,
+    /// What was answered lately.
+    pub last_hour: LastHourView,
+}
+
+/// Shows what was answered in the last 50 to 60 minutes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LastHourView {
+    /// All answers.
+    pub answers: u64,
+    /// Those with a status of 4xx.
+    pub client_errors: u64,
+    /// Those with a status of 5xx.
+    pub server_errors: u64,
+    /// Bytes of bodies that clients took.
+    pub bytes: u64,
+    /// Within how many microseconds the application began half of its answers; not there if it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50_microseconds: Option<u64>,
+    /// Within how many microseconds it began 95 in 100 of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_microseconds: Option<u64>,
 }
 
 /// Shows what came in the clear: whom force HTTPS concerns.

@@ -80,6 +80,11 @@ impl Count {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds several.
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Takes one away.
     pub(crate) fn down(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);

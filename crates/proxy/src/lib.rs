@@ -32,4 +32,4 @@ pub use limits::Limits;
 pub use proxy::{BindingReport, Drained, Proxy, ProxyOptions, SpawnError};
 pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 pub use tls::{KeyError, challenge_key};
-pub use traffic::{PlainClient, Traffic, TrafficView};
+pub use traffic::{HourView, LATENCY_BOUNDS, Latency, PlainClient, Traffic, TrafficView};

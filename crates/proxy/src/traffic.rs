@@ -3,18 +3,27 @@
 //! Each worker counts for itself, on cache lines of its own, and waits for nobody; only a reader adds up.
 //! It begins when the site is first served, and goes on from snapshot to snapshot.
 
+mod hour;
+mod latency;
 mod plain;
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use portward_core::{RequestFacts, Timestamp};
 
+pub use hour::HourView;
+pub use latency::{LATENCY_BOUNDS, Latency};
 pub use plain::PlainClient;
 
 use crate::count::Count;
+use hour::Hour;
+use latency::Latencies;
 use plain::PlainClients;
 
 /// Counts what comes to one site.
@@ -42,6 +51,12 @@ pub struct TrafficView {
     pub https_http2: u64,
     /// Answers by the first digit of their status, from 1 on.
     pub answers: [u64; 5],
+    /// Bytes of bodies that clients took.
+    pub bytes: u64,
+    /// How long the application took until it began to answer.
+    pub latency: Latency,
+    /// What was answered in the last hour.
+    pub hour: HourView,
     /// Requests in each minute of the last hour, the oldest first; the last one is the minute that runs.
     pub minutes: Vec<u64>,
     /// Who came in the clear lately, the latest first.
@@ -59,6 +74,15 @@ pub(crate) enum CameBy<'r> {
     HttpsHttp2,
 }
 
+/// Is what is known of an answer for which the application was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// How long it took until the answer began.
+    pub(crate) took: Duration,
+    /// Bytes of its body that the client took.
+    pub(crate) bytes: u64,
+}
+
 /// Is what one worker has counted; the alignment keeps two workers off one cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -69,7 +93,10 @@ struct Shard {
     https_http1: Count,
     https_http2: Count,
     answers: [Count; 5],
+    bytes: Count,
+    latency: Latencies,
     minutes: Minutes,
+    hour: Hour,
     plain_clients: PlainClients,
 }
 
@@ -101,17 +128,21 @@ impl Traffic {
         shard.minutes.up(minute(now));
     }
 
-    /// Counts an answer, by its status.
-    pub(crate) fn answered(&self, worker: usize, status: u16) {
-        if let Some(count) = self.shard(worker).answers.get(usize::from(status / 100).wrapping_sub(1)) {
-            count.up();
-        }
+    /// Counts an answer for which the application was asked.
+    pub(crate) fn answered(&self, worker: usize, status: u16, answered: &Answered, now: Timestamp) {
+        let shard = self.shard(worker);
+        shard.answered(status);
+        shard.bytes.add(answered.bytes);
+        shard.latency.count(answered.took);
+        shard.hour.count(status, Some(answered), now);
     }
 
     /// Counts an answer that was a redirect to HTTPS.
-    pub(crate) fn redirected(&self, worker: usize) {
-        self.shard(worker).redirected.up();
-        self.answered(worker, 308);
+    pub(crate) fn redirected(&self, worker: usize, now: Timestamp) {
+        let shard = self.shard(worker);
+        shard.redirected.up();
+        shard.answered(308);
+        shard.hour.count(308, None, now);
     }
 
     /// What all workers together have counted.
@@ -126,6 +157,9 @@ impl Traffic {
             for (sum, count) in view.answers.iter_mut().zip(&shard.answers) {
                 *sum += count.read();
             }
+            view.bytes += shard.bytes.read();
+            view.latency.add(&shard.latency.read());
+            shard.hour.add_to(&mut view.hour, now);
             shard.minutes.add_to(&mut view.minutes, minute(now));
             shard.plain_clients.add_to(&mut view.plain_clients);
         }
@@ -135,6 +169,14 @@ impl Traffic {
 
     fn shard(&self, worker: usize) -> &Shard {
         self.shards[worker % SHARDS].get_or_init(Box::default)
+    }
+}
+
+impl Shard {
+    fn answered(&self, status: u16) {
+        if let Some(count) = self.answers.get(usize::from(status / 100).wrapping_sub(1)) {
+            count.up();
+        }
     }
 }
 
@@ -206,19 +248,22 @@ mod tests {
         let http = |facts, user_agent| CameBy::Http { facts, user_agent: Some(user_agent) };
         for worker in 0..40 {
             traffic.came(worker, http(BROWSER, b"Mozilla/5.0 Firefox/1"), at(0));
-            traffic.redirected(worker);
+            traffic.redirected(worker, at(0));
         }
         traffic.came(0, http(AGENT, b"curl/8"), at(1));
-        traffic.answered(0, 200);
+        let answered = Answered { took: Duration::from_millis(3), bytes: 10 };
+        traffic.answered(0, 200, &answered, at(1));
         traffic.came(1, CameBy::HttpsHttp1, at(2));
         traffic.came(1, CameBy::HttpsHttp2, at(61));
-        traffic.answered(1, 503);
-        traffic.answered(1, 999);
+        traffic.answered(1, 503, &answered, at(61));
+        traffic.answered(1, 999, &answered, at(61));
         let view = traffic.view(at(61));
         assert_eq!((view.http, view.http_browsers, view.redirected), (41, 40, 40));
         assert_eq!((view.https_http1, view.https_http2, view.requests()), (1, 1, 43));
         assert_eq!(view.answers, [0, 1, 40, 0, 1]);
         assert_eq!((view.last_minute(), view.minutes[59]), (42, 1));
+        assert_eq!((view.bytes, view.latency.count(), view.latency.sum), (30, 3, Duration::from_millis(9)));
+        assert_eq!((view.hour.answers, view.hour.server_errors, view.hour.bytes), (43, 1, 30));
         let clients: Vec<_> = view.plain_clients.iter().map(|client| (&*client.family, client.requests)).collect();
         assert_eq!(clients, [("curl", 1), ("Firefox", 40)]);
     }

@@ -246,6 +246,30 @@ pub(crate) fn import(bundle: &Bundle, replace: Option<&str>) -> CertificateImpor
     }
 }
 
+/// The input that imports a certificate of an authority, with its key and its issuer, valid for 90 days or more.
+pub(crate) fn issued(names: &[&str]) -> CertificateImport {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "An authority");
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&authority_key).unwrap();
+    let signing = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut leaf =
+        rcgen::CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    leaf.not_before = rcgen::date_time_ymd(2026, 11, 1);
+    leaf.not_after = rcgen::date_time_ymd(2027, 3, 1);
+    let leaf = leaf.signed_by(&key, &signing).unwrap();
+    let pem = format!("{}{}{}", leaf.pem(), root.pem(), key.serialize_pem());
+    CertificateImport {
+        files: vec![CertificateFile { name: "all.pem".to_owned(), data: SecretBytes::new(pem.into_bytes()) }],
+        password: None,
+        name: None,
+        replace: None,
+        allow_expired: false,
+    }
+}
+
 pub(crate) fn site(names: &[&str]) -> SiteCreate {
     SiteCreate {
         names: names.iter().map(|name| (*name).to_owned()).collect(),

@@ -4,11 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use portward_core::{Host, Thumbprint};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
@@ -18,6 +15,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::explain::Trust;
 
 /// Is a handshake that was done.
 pub(crate) struct Handshake {
@@ -81,17 +80,8 @@ pub(crate) async fn plain_answer(address: SocketAddr, host: &Host) -> Result<u16
 
 /// Whether this machine's own authorities vouch for a chain and a host; says why not.
 pub(crate) fn is_trusted(chain: &[CertificateDer<'_>], host: &Host, now: UnixTime) -> Result<(), String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err("this machine has no authorities to ask".to_owned());
-    }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    let verifier = verifier.map_err(|error| error.to_string())?;
     let name = server_name(host).ok_or_else(|| format!("{host} cannot be asked for"))?;
-    let Some((leaf, issuers)) = chain.split_first() else { return Err("there is no certificate".to_owned()) };
-    verifier.verify_server_cert(leaf, issuers, &name, &[], now).map(drop).map_err(|error| error.to_string())
+    Trust::of_this_machine_at(now).judge(chain, &name)
 }
 
 impl Handshake {

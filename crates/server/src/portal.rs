@@ -39,12 +39,14 @@ mod setup;
 mod sign_in;
 mod sites;
 mod slip;
+mod standing;
 mod toast;
+mod traffic;
 mod users;
 mod view;
 mod visit;
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use axum::{Router, extract::Request};
 use http::{Method as M, header};
@@ -56,6 +58,7 @@ pub(crate) use toast::Toasts;
 use portward_core::{HostPattern, Scheme};
 
 use crate::{app::App, served::ServedState};
+use asset::Assets;
 use pages::Pages;
 
 /// All pages of the portal.
@@ -70,8 +73,9 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<por
 }
 
 fn pages(app: Arc<App>) -> Pages {
+    let assets = Arc::new(Assets::new());
     Pages::new(app)
-        .open(M::GET, "/assets/{name}", asset::show)
+        .open(M::GET, "/assets/{name}", move |visit| ready(assets.show(&visit)))
         .open(M::GET, "/setup", setup::show)
         .open(M::POST, "/setup", setup::create)
         .open(M::GET, "/sign-in", sign_in::show)
@@ -95,6 +99,9 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/tokens/new", users::create_token)
         .page(M::POST, "/tokens/{id}/revoke", users::revoke_token)
         .page(M::GET, "/", overview::show)
+        .page(M::GET, "/live", frame::show_live)
+        .page(M::GET, "/overview/live", overview::show_live)
+        .page(M::GET, "/overview/traffic", overview::show_traffic)
         .page(M::GET, "/certificates", certificates::list)
         .page(M::GET, "/certificates/{id}", certificates::show)
         .page(M::POST, "/certificates/{id}/renew", certificates::renew)

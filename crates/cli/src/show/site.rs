@@ -94,6 +94,14 @@ pub(crate) fn traffic(traffic: &TrafficView, colour: Colour) -> String {
         answers.success, answers.redirect, answers.client_error, answers.server_error
     );
     table.row(["answers".into(), answered.into()]);
+    let hour = &traffic.last_hour;
+    let failed = format!("{}, {} with 4xx, {} with 5xx", hour.answers, hour.client_errors, hour.server_errors);
+    table.row(["in the last hour".into(), failed.into()]);
+    if let (Some(half), Some(most)) = (hour.p50_microseconds, hour.p95_microseconds) {
+        let milliseconds = |microseconds: u64| format!("{}.{} ms", microseconds / 1000, microseconds % 1000 / 100);
+        let began = format!("half within {}, 95 % within {}", milliseconds(half), milliseconds(most));
+        table.row(["answers begin".into(), began.into()]);
+    }
     for client in &http.clients {
         let kind = if client.browser { "browser" } else { "program" };
         let line = format!("{} ({kind}), {}, last {}", client.family, client.requests, client.last);

@@ -278,6 +278,7 @@ fn the_audit_says_who_did_what_and_where_it_is_broken() {
         number: Some(7),
         previous: None,
         sha256: "ab".repeat(32),
+        undo: None,
     };
     let page = AuditPage { items: vec![record], next_cursor: Some("01B".to_owned()) };
     let text = audit(&page, Colour::None);

@@ -117,7 +117,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         }
         Routed::Redirect { site, location } => {
             site.traffic.came(worker, by, now);
-            site.traffic.redirected(worker);
+            site.traffic.redirected(worker, now);
             about.host = Authority::parse(head.host).ok().map(|authority| authority.host);
             Begun::Answer { answer: Answer::Redirect { location }, about }
         }

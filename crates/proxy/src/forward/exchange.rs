@@ -2,12 +2,14 @@
 
 use std::future::poll_fn;
 
+use tokio::time::Instant;
+
 use super::{
     ClientFault, Deadline, Downstream, Exchanged, Outgoing, Upload,
     flight::{End, Flight},
     upstream_error::UpstreamError,
 };
-use crate::{answer::Failure, served::Client, snapshot::ServedSite};
+use crate::{answer::Failure, served::Client, snapshot::ServedSite, traffic::Answered};
 
 /// Sends a request to one of the site's upstreams and its response to the client.
 ///
@@ -21,9 +23,11 @@ pub(crate) async fn exchange<D: Downstream>(
     downstream: &mut D,
     deadline: &mut Deadline,
 ) -> Exchanged {
-    let exchanged = attempt(client, site, outgoing, downstream, deadline).await;
+    let begun = Instant::now();
+    let exchanged = attempt(client, site, outgoing, downstream, deadline, begun).await;
     if let Exchanged::Answer(failure) = &exchanged {
-        site.traffic.answered(client.worker.index, failure.fault.status());
+        let answered = Answered { took: begun.elapsed(), bytes: 0 };
+        site.traffic.answered(client.worker.index, failure.fault.status(), &answered, client.served.now());
     }
     exchanged
 }
@@ -34,6 +38,7 @@ async fn attempt<D: Downstream>(
     outgoing: Outgoing,
     downstream: &mut D,
     deadline: &mut Deadline,
+    begun: Instant,
 ) -> Exchanged {
     let limits = &client.served.limits;
     let bounds = limits.of(site);
@@ -56,8 +61,9 @@ async fn attempt<D: Downstream>(
         };
         flight.await_response(&bounds, deadline);
         let end = poll_fn(|cx| flight.poll(cx, &mut held.stream, downstream, deadline, &bounds)).await;
-        if flight.answered {
-            site.traffic.answered(client.worker.index, flight.status);
+        if let Some((status, at)) = flight.answered {
+            let answered = Answered { took: at.duration_since(begun), bytes: flight.delivered };
+            site.traffic.answered(client.worker.index, status, &answered, client.served.now());
         }
         let failure = |error: UpstreamError| Failure::of(held.upstream(site), error.fault(), error);
         return match end {
@@ -74,9 +80,9 @@ async fn attempt<D: Downstream>(
                 Exchanged::Done
             }
             End::Switched => Exchanged::Switched { upstream: held.stream, early: flight.take_early() },
-            End::Failed(error) if flight.answered => Exchanged::Truncated(failure(error)),
+            End::Failed(error) if flight.answered.is_some() => Exchanged::Truncated(failure(error)),
             End::Failed(error) => Exchanged::Answer(failure(error)),
-            End::Client(ClientFault::Refused(fault)) if !flight.answered => Exchanged::Answer(fault.into()),
+            End::Client(ClientFault::Refused(fault)) if flight.answered.is_none() => Exchanged::Answer(fault.into()),
             End::Client(_) => Exchanged::Gone,
         };
     }

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
     ClientFault, Deadline, Downstream, Interim, Repeat, Upload,
     response::{Next, ResponseBody},
@@ -39,10 +41,10 @@ pub(super) struct Flight {
     interims: u8,
     /// Whether a byte of a response has come.
     heard: bool,
-    /// Whether the client's side has taken a head that is no interim one.
-    pub(super) answered: bool,
-    /// The status of that head.
-    pub(super) status: u16,
+    /// The status of the head that is no interim one, and when it came; none before that.
+    pub(super) answered: Option<(u16, Instant)>,
+    /// Bytes of the body that the client's side has taken.
+    pub(super) delivered: u64,
     /// Whether the body waits until the head has gone.
     head_first: bool,
     /// Whether the last read was a full one: then the next one is given more room.
@@ -102,8 +104,8 @@ impl Flight {
             interim,
             interims: 0,
             heard: false,
-            answered: false,
-            status: 0,
+            answered: None,
+            delivered: 0,
             head_first: expects_continue,
             bulk: false,
             keep_alive: KeepAlive::Close,
@@ -260,6 +262,7 @@ impl Flight {
                         let data = &self.read[self.at..self.at + len];
                         let taken = ready!(downstream.poll_data(cx, data))?;
                         body.took(taken);
+                        self.delivered += taken as u64;
                         self.at += taken;
                         deadline.put_off(bounds.idle);
                     }
@@ -357,7 +360,7 @@ impl Flight {
         self.reading = self.after_head(&head)?;
         self.keep_alive = head.keep_alive;
         self.kept = head.header("keep-alive").and_then(timeout_hint);
-        (self.answered, self.status) = (true, head.status);
+        self.answered = Some((head.status, Instant::now()));
         downstream.head(&head)?;
         Ok(true)
     }

@@ -138,6 +138,7 @@ async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> 
         let measured = metrics::Measured {
             served: measuring.served.now(),
             counts: measuring.proxy.counts(),
+            sites: measuring.app.traffic_by_site().into_iter().collect(),
             standings: measuring.board.all(),
             attempts: measuring.engine.attempts_ended(),
             turns: measuring.engine.turns(),

@@ -3,11 +3,11 @@
 //! All of them are read when they are asked for, and the same state always gives the same text.
 //! Nothing is labelled by what clients send, so that they cannot make series.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use portward_api::Severity;
-use portward_core::{CertificateId, CertificateVersion, ChannelId, IssuerId};
-use portward_proxy::CountsView;
+use portward_core::{CertificateId, CertificateVersion, ChannelId, IssuerId, SiteId};
+use portward_proxy::{CountsView, LATENCY_BOUNDS, Latency, TrafficView};
 use portward_store::desired::StoredCertificate;
 use prometheus_client::{
     collector::Collector,
@@ -24,6 +24,8 @@ pub(super) struct Measured {
     pub(super) served: Arc<ServedState>,
     /// What the data plane counted.
     pub(super) counts: CountsView,
+    /// What came to each site that had requests.
+    pub(super) sites: BTreeMap<SiteId, TrafficView>,
     /// How renewals stand.
     pub(super) standings: BTreeMap<CertificateId, Standing>,
     /// How many attempts ended, by issuer and outcome.
@@ -88,7 +90,8 @@ impl Collector for Measured {
             self.sign_ins_refused,
         )?;
         notifications(&mut page, self)?;
-        traffic(&mut page, self.counts)
+        traffic(&mut page, self.counts)?;
+        sites(&mut page, &self.sites)
     }
 }
 
@@ -213,6 +216,30 @@ fn traffic(page: &mut Page<'_>, counts: CountsView) -> fmt::Result {
     page.counter("portward_requests", "Requests whose head was read.", requests)
 }
 
+fn sites(page: &mut Page<'_>, sites: &BTreeMap<SiteId, TrafficView>) -> fmt::Result {
+    let of = |id: &SiteId| vec![("site", id.to_string())];
+    page.counters(
+        "portward_site_responses",
+        "Answers to requests for the site, by the first digit of their status.",
+        sites.iter().flat_map(|(id, traffic)| {
+            ["1xx", "2xx", "3xx", "4xx", "5xx"]
+                .into_iter()
+                .zip(traffic.answers)
+                .map(move |(status, count)| (vec![("site", id.to_string()), ("status", status.to_owned())], count))
+        }),
+    )?;
+    page.counters(
+        "portward_site_response_bytes",
+        "Bytes of the bodies of answers that clients took.",
+        sites.iter().map(|(id, traffic)| (of(id), traffic.bytes)),
+    )?;
+    page.histograms(
+        "portward_site_response_seconds",
+        "How long the application took until it began to answer.",
+        sites.iter().map(|(id, traffic)| (of(id), &traffic.latency)),
+    )
+}
+
 fn of(certificate: &CertificateId) -> Labels {
     vec![("certificate", certificate.to_string())]
 }
@@ -254,6 +281,22 @@ impl Page<'_> {
             } else {
                 family.encode_family(&labels)?.encode_counter::<NoLabelSet, V, u64>(&value, None)?;
             }
+        }
+        Ok(())
+    }
+
+    fn histograms<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, &'l Latency)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let bounds = LATENCY_BOUNDS.iter().map(Duration::as_secs_f64).chain([f64::INFINITY]);
+        for (labels, latency) in samples {
+            let buckets: Vec<(f64, u64)> = bounds.clone().zip(latency.counts).collect();
+            let (sum, count) = (latency.sum.as_secs_f64(), latency.count());
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
         Ok(())
     }

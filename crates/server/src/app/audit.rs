@@ -12,7 +12,7 @@ impl App {
     /// Lists who changed what, the newest first.
     pub(crate) async fn list_audit(
         &self,
-        _by: &Allowed<right::AuditView>,
+        by: &Allowed<right::AuditView>,
         query: &AuditQuery,
     ) -> Result<AuditPage, AppError> {
         let filter = AuditFilter {
@@ -28,6 +28,9 @@ impl App {
             return Err(AppError::malformed("invalid-parameter", message));
         }
         let page = audit::page(&*self.parts.store, &filter, before, limit).await?;
+        let undoable = self.undoable(by.actor());
+        let undo = |entry: &AuditEntry| undoable.contains(&entry.revision).then_some(entry.revision.0);
+        let view = |entry: AuditEntry| AuditView { undo: undo(&entry), ..view(entry) };
         Ok(AuditPage {
             items: page.entries.into_iter().map(view).collect(),
             next_cursor: page.next.map(|id| id.to_string()),
@@ -87,6 +90,7 @@ fn view(entry: AuditEntry) -> AuditView {
         number: entry.number,
         previous: entry.previous,
         sha256: entry.sha256,
+        undo: None,
     }
 }
 

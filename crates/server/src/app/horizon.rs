@@ -1,18 +1,17 @@
 //! The horizon: every certificate against time, the most urgent first.
 
-use std::{collections::HashMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use portward_core::{
-    CertificateId, CertificateStatus, Source, Timestamp, Validity,
+    CertificateId, CertificateStatus, IssuerId, LeafFacts, Source, Timestamp, Validity,
     acme::{Outcome, SHORT_LIFETIME, announced_lifetime, announced_lifetimes},
 };
 use portward_store::{
     desired::{Desired, StoredCertificate},
-    work::{self, Renewal},
+    work,
 };
 
-use super::{Allowed, App, AppError, right};
-use crate::renewals::outlook;
+use super::{Allowed, App, AppError, renewals::Remembered, right};
 
 /// Is one certificate against time.
 #[derive(Clone, Debug)]
@@ -21,8 +20,10 @@ pub(crate) struct Lane {
     pub(crate) id: CertificateId,
     /// What people call it.
     pub(crate) name: String,
-    /// Who issues it: the first issuer of a managed one, else what its leaf says.
-    pub(crate) issuer: String,
+    /// The first issuer of a managed one.
+    pub(crate) issuer: Option<IssuerId>,
+    /// What its leaf says.
+    pub(crate) facts: Arc<LeafFacts>,
     /// How its dates stand.
     pub(crate) status: CertificateStatus,
     /// Its dates.
@@ -68,20 +69,15 @@ impl App {
         until: Timestamp,
     ) -> Result<Vec<Lane>, AppError> {
         let now = self.now();
-        let desired = self.served().desired.clone();
-        let unreadable = |error| AppError::internal("what is remembered of renewals cannot be read", error);
-        let renewals: HashMap<CertificateId, Renewal> =
-            Renewal::read_all(&*self.parts.store).await.map_err(unreadable)?.into_iter().collect();
-        let cluster = self.parts.engine.cluster();
-        let sight = Sight { desired: &desired, now, until, lifetimes, cluster };
-        let mut lanes: Vec<Lane> = desired
-            .certificates
-            .iter()
-            .filter_map(|stored| sight.lane(stored, renewals.get(&stored.value.id)))
-            .collect();
+        let served = self.served();
+        let desired = &*served.desired;
+        let remembered = self.remembered().await?;
+        let sight = Sight { app: self, desired, remembered: &remembered, now, until, lifetimes };
+        let mut lanes: Vec<Lane> = desired.certificates.iter().filter_map(|stored| sight.lane(stored)).collect();
         lanes.sort_by_cached_key(urgency);
         for lane in lanes.iter_mut().take(DETAILED) {
             let attempts = work::newest_attempts(&*self.parts.store, Some(&lane.id), MOST_ATTEMPTS).await;
+            let unreadable = |error| AppError::internal("what is remembered of renewals cannot be read", error);
             lane.failed = attempts.map_err(unreadable)?.iter().filter_map(failed_at).collect();
         }
         Ok(lanes)
@@ -90,25 +86,25 @@ impl App {
 
 /// Is what a lane is made from, besides its certificate.
 struct Sight<'a> {
+    app: &'a App,
     desired: &'a Desired,
+    remembered: &'a Remembered,
     now: Timestamp,
     until: Timestamp,
     lifetimes: Lifetimes,
-    cluster: &'a str,
 }
 
 impl Sight<'_> {
-    fn lane(&self, stored: &StoredCertificate, renewal: Option<&Renewal>) -> Option<Lane> {
+    fn lane(&self, stored: &StoredCertificate) -> Option<Lane> {
         let certificate = &stored.value;
         let version = certificate.current_version()?;
         let facts = &version.facts;
-        let fresh = Renewal::default();
-        let renewal = renewal.unwrap_or(&fresh);
+        let renewal = self.remembered.renewal(&certificate.id);
         let managed = certificate.management.managed();
         let planned = managed.map(|managed| {
-            let due = outlook(stored, managed, renewal, self.cluster);
-            let held = renewal.retry_at.unwrap_or(Timestamp::EPOCH);
-            Planned { at: due.at.max(held).max(self.now), why: due.why }
+            let is_under_way = self.remembered.stage(&certificate.id).is_some();
+            let next = self.app.next(stored, managed, renewal, is_under_way);
+            Planned { at: next.at.max(self.now), why: next.why }
         });
         let lifetime = facts.validity.lifetime();
         let announced = managed.and_then(|managed| {
@@ -123,15 +119,11 @@ impl Sight<'_> {
             announced.as_ref().and_then(|announced| announced_lifetime(announced, at)).unwrap_or(lifetime)
         };
         let later = planned.as_ref().map(|planned| self.later(planned.at, lifetime_at)).unwrap_or_default();
-        let issuer = match managed.and_then(|managed| managed.issuers.first()) {
-            Some(issuer) => issuer.to_string(),
-            None if facts.self_signed => "self-signed".to_owned(),
-            None => common_name(&facts.issuer),
-        };
         Some(Lane {
             id: certificate.id.clone(),
             name: facts.names.first().map_or_else(|| certificate.name.clone(), ToString::to_string),
-            issuer,
+            issuer: managed.and_then(|managed| managed.issuers.first().cloned()),
+            facts: Arc::clone(facts),
             status: facts.validity.status(self.now, self.desired.settings.warning),
             validity: facts.validity,
             planned,
@@ -179,12 +171,6 @@ fn failed_at(attempt: &portward_core::acme::Attempt) -> Option<Timestamp> {
     }
 }
 
-/// The common name, or the organization, in a distinguished name; all of it if it has neither.
-fn common_name(name: &str) -> String {
-    let part = |key: &str| name.split(", ").find_map(|part| part.strip_prefix(key));
-    part("CN=").or_else(|| part("O=")).unwrap_or(name).to_owned()
-}
-
 /// That many lanes are drawn by themselves.
 pub(crate) const DETAILED: usize = 10;
 /// More marks in a lane are not seen apart.
@@ -216,12 +202,5 @@ mod tests {
         assert_eq!(names, ["soon.test", "later.test"]);
         assert_eq!(lanes[0].status, CertificateStatus::ExpiresSoon);
         assert!(lanes.iter().all(|lane| lane.planned.is_none() && lane.later.is_empty()));
-    }
-
-    #[test]
-    fn an_issuer_is_called_by_its_common_name() {
-        assert_eq!(common_name("CN=R13, O=Let's Encrypt, C=US"), "R13");
-        assert_eq!(common_name("O=Northmole, C=SE"), "Northmole");
-        assert_eq!(common_name("C=SE"), "C=SE");
     }
 }

@@ -30,6 +30,7 @@ use super::{
 };
 use crate::renewals::outlook;
 pub(super) use input::{managed, renew_before};
+pub(super) use standing::Remembered;
 pub(crate) use standing::RenewalStanding;
 
 impl App {

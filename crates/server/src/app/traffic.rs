@@ -1,7 +1,7 @@
 //! What comes to a site.
 
-use portward_api::{AnswersView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
-use portward_core::Site;
+use portward_api::{AnswersView, LastHourView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
+use portward_core::{Site, SiteId};
 use portward_proxy::Snapshot;
 
 use super::{Allowed, App, AppError, right};
@@ -16,6 +16,14 @@ impl App {
         counted.map(view).ok_or_else(|| {
             AppError::refused("site-not-served", format!("the site \"{id}\" is not served; portward status says why"))
         })
+    }
+
+    /// What was counted of each application's site that had requests.
+    pub(crate) fn traffic_by_site(&self) -> Vec<(SiteId, portward_proxy::TrafficView)> {
+        let served = self.served();
+        let sites = served.desired.sites.iter().map(|stored| &stored.value).filter(|site| !site.is_portal());
+        let counted = sites.filter_map(|site| Some((site.id.clone(), self.traffic_of(site)?)));
+        counted.filter(|(_, traffic)| traffic.requests() > 0).collect()
     }
 
     /// What was counted of a site; none if it is not served.
@@ -47,6 +55,23 @@ fn view(counted: portward_proxy::TrafficView) -> TrafficView {
         },
         https: SecureTrafficView { http_1: counted.https_http1, http_2: counted.https_http2 },
         answers: AnswersView { informational, success, redirect, client_error, server_error },
+        bytes: counted.bytes,
+        last_hour: last_hour(&counted.hour),
         minutes: counted.minutes,
+    }
+}
+
+fn last_hour(hour: &portward_proxy::HourView) -> LastHourView {
+    let within = |per_cent| {
+        let took = hour.latency.within(per_cent)?;
+        u64::try_from(took.as_micros()).ok()
+    };
+    LastHourView {
+        answers: hour.answers,
+        client_errors: hour.client_errors,
+        server_errors: hour.server_errors,
+        bytes: hour.bytes,
+        p50_microseconds: within(50),
+        p95_microseconds: within(95),
     }
 }

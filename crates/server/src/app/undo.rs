@@ -2,6 +2,8 @@
 //!
 //! What the last changes replaced is kept in memory for a while; private keys in it are sealed as in the store.
 
+mod offered;
+
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},

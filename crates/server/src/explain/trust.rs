@@ -1,6 +1,6 @@
 //! Who would believe a certificate.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use portward_core::{Thumbprint, Timestamp, UpstreamTrust};
 use rustls::{
@@ -30,9 +30,14 @@ enum Believes {
 impl Trust {
     /// As the programs of this machine; it reads files.
     pub(crate) fn of_this_machine(now: Timestamp) -> Self {
+        Self::of_this_machine_at(unix_time(now))
+    }
+
+    /// The same at a time as TLS has it.
+    pub(crate) fn of_this_machine_at(now: UnixTime) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::new(authorities(roots), now)
+        Self { believes: authorities(roots), now }
     }
 
     /// As Portward believes an upstream; it may read files.
@@ -50,12 +55,11 @@ impl Trust {
     }
 
     fn new(believes: Believes, now: Timestamp) -> Self {
-        let seconds = u64::try_from(now.unix()).unwrap_or(0);
-        Self { believes, now: UnixTime::since_unix_epoch(Duration::from_secs(seconds)) }
+        Self { believes, now: unix_time(now) }
     }
 
     /// Whether a chain, the leaf first, is believed for a name; why not, as the end of a sentence.
-    pub(super) fn judge(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Result<(), String> {
+    pub(crate) fn judge(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Result<(), String> {
         let Some((leaf, others)) = chain.split_first() else { return Err("none was presented".to_owned()) };
         match &self.believes {
             Believes::Anything => Ok(()),
@@ -71,6 +75,10 @@ impl Trust {
             }
         }
     }
+}
+
+fn unix_time(time: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(time.since(Timestamp::EPOCH))
 }
 
 fn authorities(roots: RootCertStore) -> Believes {

@@ -45,6 +45,8 @@ struct Row {
     changes: Vec<Changed>,
     number: Option<String>,
     sha256: String,
+    /// The revision with which it can be undone.
+    undo: Option<u64>,
 }
 
 /// Is one key that was written.
@@ -151,6 +153,7 @@ fn row(view: AuditView, now: Timestamp) -> Row {
         changes: changes.collect(),
         number: view.number.map(grouped),
         sha256: view.sha256,
+        undo: view.undo,
     }
 }
 

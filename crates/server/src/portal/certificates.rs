@@ -12,4 +12,5 @@ mod words;
 pub(super) use deeds::{begun_after, export, newest_attempt, remove, renew, revoke, roll_back, unmanage};
 pub(super) use detail::show;
 pub(super) use list::list;
+pub(super) use row::issued_by;
 pub(super) use words::{common_name, issuer_name};

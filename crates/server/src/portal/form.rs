@@ -1,7 +1,5 @@
 //! Fields of forms and of addresses: `application/x-www-form-urlencoded`.
 
-use percent_encoding::percent_decode;
-
 /// Is a list of fields; a name may be there several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Form {
@@ -9,18 +7,9 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// Reads fields; what is no UTF-8 is replaced, and `+` is a space (WHATWG URL, section 5.1).
+    /// Reads fields; what is no UTF-8 is replaced (WHATWG URL, section 5.1).
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        let decode = |part: &[u8]| {
-            let spaced: Vec<u8> = part.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-            percent_decode(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let parts = bytes.split(|b| *b == b'&').filter(|part| !part.is_empty());
-        let fields = parts.map(|part| {
-            let at = part.iter().position(|b| *b == b'=').unwrap_or(part.len());
-            (decode(&part[..at]), decode(part.get(at + 1..).unwrap_or_default()))
-        });
-        Self { fields: fields.collect() }
+        Self { fields: form_urlencoded::parse(bytes).into_owned().collect() }
     }
 
     /// Adds a field.

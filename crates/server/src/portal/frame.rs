@@ -1,13 +1,20 @@
 //! What stands around every page: navigation, search, what is served, who is signed in.
 
+use askama::Template;
+use axum::response::Response;
 use portward_api::Severity;
 
 use super::{
+    answer,
     confirming::Confirming,
     toast::Toast,
     view::{grouped, initials},
+    visit::Visit,
 };
-use crate::app::{Actor, App};
+use crate::{
+    app::{Actor, App, AppError, right},
+    served::ServedState,
+};
 
 /// Is what the frame of a page shows.
 pub(super) struct Frame {
@@ -86,7 +93,7 @@ impl Frame {
             title: title.into(),
             nav,
             problems: problems.len(),
-            has_error: problems.iter().any(|problem| problem.severity == Severity::Error),
+            has_error: has_error(&served),
             revision: grouped(served.desired.revision.0),
             initials: initials(&person),
             person,
@@ -100,6 +107,29 @@ impl Frame {
     pub(super) fn groups(&self) -> &'static [Group] {
         GROUPS
     }
+}
+
+/// What of the frame changes by itself.
+#[derive(Template)]
+#[template(path = "live.html")]
+struct LiveFrame {
+    problems: usize,
+    has_error: bool,
+    revision: String,
+}
+
+/// Shows what of the frame changes; what is to be said once is left for the next page.
+pub(super) async fn show_live(visit: Visit<right::View>) -> Result<Response, AppError> {
+    let served = visit.app.served();
+    answer::html(&LiveFrame {
+        problems: served.problems.len(),
+        has_error: has_error(&served),
+        revision: grouped(served.desired.revision.0),
+    })
+}
+
+fn has_error(served: &ServedState) -> bool {
+    served.problems.iter().any(|problem| problem.severity == Severity::Error)
 }
 
 /// All places of the navigation: which, where, its icon, what it is called.

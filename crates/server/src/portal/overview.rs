@@ -1,27 +1,30 @@
 //! Overview: the answer to "am I safe?", the horizon, and what needs a hand.
 
 mod horizon;
+mod traffic;
 mod verdict;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use askama::Template;
 use axum::response::Response;
 use portward_api::{AuditQuery, AuditView};
 use portward_core::{
-    HostPattern, Timestamp,
+    HostPattern, Site, SiteId, Timestamp,
     acme::{Issuer, announced_lifetimes},
 };
 
 use self::{
     horizon::{Horizon, Shape, draw},
-    verdict::{Verdict, is_safe, verdict},
+    traffic::Traffic,
+    verdict::{Verdict, name_of, verdict},
 };
 use super::{
     answer,
     frame::{Frame, Nav},
     problems::{ShownProblem, shown},
-    view::{Mark, When},
+    standing::{Reach, Standing, standings},
+    view::{Mark, When, grouped},
     visit::Visit,
 };
 use crate::{
@@ -30,6 +33,7 @@ use crate::{
         horizon::{Lane, Lifetimes},
         right,
     },
+    problem::Subject,
     served::ServedState,
 };
 
@@ -37,13 +41,31 @@ use crate::{
 #[template(path = "overview.html")]
 struct OverviewPage {
     frame: Frame,
+    standing: HowItStands,
+    traffic: Traffic,
+}
+
+/// The parts that change with what is served, and with time.
+#[derive(Template)]
+#[template(path = "overview-live.html")]
+struct HowItStands {
     verdict: Verdict,
     next_renewal: Option<When>,
     managed: String,
     horizon: Horizon,
     plans: Vec<Plan>,
     attention: Vec<Attention>,
-    changes: Vec<RecentChange>,
+    /// How many things need attention.
+    needing: String,
+    /// None for who may not see them.
+    changes: Option<Vec<RecentChange>>,
+}
+
+/// The part that changes with what comes.
+#[derive(Template)]
+#[template(path = "overview/traffic.html")]
+struct TrafficPart {
+    traffic: Traffic,
 }
 
 /// Is something that needs a hand, with one thing to do.
@@ -60,6 +82,8 @@ struct RecentChange {
     what: String,
     who: String,
     when: Option<When>,
+    /// The revision with which it can be undone.
+    undo: Option<u64>,
 }
 
 /// Is a choice of the lifetimes with which renewals are reckoned.
@@ -71,23 +95,51 @@ struct Plan {
 
 /// Shows how things stand.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
-    let now = visit.app.now();
     let served = visit.app.served();
-    let changes = changes(now);
-    let asked = visit.query.filled("lifetimes").and_then(|text| Timestamp::parse(&format!("{text}T00:00:00Z")).ok());
-    let lifetimes = asked.map_or(Lifetimes::Announced, Lifetimes::Of);
-    let lanes = visit.app.horizon(&visit.by, lifetimes, now.plus(AHEAD)).await?;
-    let page = OverviewPage {
-        frame: visit.frame(Nav::Overview, "Overview"),
-        verdict: verdict(&served, &lanes, now),
-        next_renewal: next_renewal(&lanes).map(|at| When::new(at, now)),
-        managed: managed(&lanes),
-        horizon: draw(&lanes, &changes, now),
-        plans: plans(&changes, asked),
-        attention: attention(&served, now),
-        changes: recent(&visit, now).await?,
-    };
-    answer::html(&page)
+    let sites = standings(&visit.app, &served);
+    let standing = HowItStands::of(&visit, &served, &sites).await?;
+    let traffic = Traffic::of(&visit.app, &served, visit.app.now());
+    answer::html(&OverviewPage { frame: visit.frame(Nav::Overview, "Overview"), standing, traffic })
+}
+
+/// Shows the parts that change when something happens.
+pub(super) async fn show_live(visit: Visit<right::View>) -> Result<Response, AppError> {
+    let served = visit.app.served();
+    let sites = standings(&visit.app, &served);
+    answer::html(&HowItStands::of(&visit, &served, &sites).await?)
+}
+
+/// Shows what comes.
+pub(super) async fn show_traffic(visit: Visit<right::View>) -> Result<Response, AppError> {
+    answer::html(&TrafficPart { traffic: Traffic::of(&visit.app, &visit.app.served(), visit.app.now()) })
+}
+
+impl HowItStands {
+    async fn of(
+        visit: &Visit<right::View>,
+        served: &ServedState,
+        sites: &[(&Site, Standing)],
+    ) -> Result<Self, AppError> {
+        let now = visit.app.now();
+        let changes = changes(now);
+        let asked =
+            visit.query.filled("lifetimes").and_then(|text| Timestamp::parse(&format!("{text}T00:00:00Z")).ok());
+        let lifetimes = asked.map_or(Lifetimes::Announced, Lifetimes::Of);
+        let lanes = visit.app.horizon(&visit.by, lifetimes, now.plus(AHEAD)).await?;
+        let mut attention = attention(served, sites);
+        let needing = attention.len();
+        attention.truncate(MOST_SHOWN);
+        Ok(Self {
+            verdict: verdict(served, sites, &lanes, now),
+            next_renewal: next_renewal(&lanes).map(|at| When::new(at, now)),
+            managed: managed(&lanes),
+            horizon: draw(&lanes, &changes, now),
+            plans: plans(&changes, asked),
+            attention,
+            needing: grouped(needing as u64),
+            changes: recent(visit, now).await?,
+        })
+    }
 }
 
 /// Lifetimes that Let's Encrypt has announced, and that are not there yet.
@@ -107,7 +159,7 @@ fn plans(changes: &[(Timestamp, u64)], asked: Option<Timestamp>) -> Vec<Plan> {
 }
 
 /// Problems, and sites of which browsers warn; the worst first.
-fn attention(served: &ServedState, now: Timestamp) -> Vec<Attention> {
+fn attention(served: &ServedState, sites: &[(&Site, Standing)]) -> Vec<Attention> {
     let problems = served.problems.iter().map(shown).map(|problem: ShownProblem| Attention {
         mark: problem.mark,
         what: problem.what,
@@ -115,32 +167,50 @@ fn attention(served: &ServedState, now: Timestamp) -> Vec<Attention> {
         path: problem.path,
         action: "Look at it",
     });
-    let sites = served.desired.sites.iter().map(|stored| &stored.value);
-    let warned = sites.filter(|site| !is_safe(site, served, now)).map(|site| {
-        let name = site.names.first().filter(|name| **name != HostPattern::Any).map(ToString::to_string);
-        let request = name.as_ref().map_or_else(|| "/lets-encrypt".to_owned(), |name| format!("/request?names={name}"));
+    // A site that is left out is a problem already, and without an https binding no certificate helps.
+    let said: HashSet<&SiteId> = served
+        .problems
+        .iter()
+        .filter_map(|problem| match &problem.subject {
+            Subject::Site(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let warned = sites.iter().filter(|(_, standing)| standing.reach == Reach::Https && !standing.is_safe());
+    let warned = warned.filter(|(site, _)| !said.contains(&site.id));
+    let warned = warned.map(|(site, _)| {
+        let name = site.names.first().filter(|name| **name != HostPattern::Any);
         Attention {
             mark: Mark::Warn,
-            what: format!("Browsers warn of {}", name.unwrap_or_else(|| format!("the site {}", site.id))),
+            what: format!("Browsers warn of {}", name_of(site)),
             message: "Its certificate is missing, or one that Portward signed itself.".to_owned(),
-            path: Some(request),
+            path: Some(name.map_or_else(|| "/lets-encrypt".to_owned(), |name| format!("/request?names={name}"))),
             action: "Get a certificate",
         }
     });
-    problems.chain(warned).take(MOST_SHOWN).collect()
+    let is_http_alone = sites.iter().any(|(_, standing)| standing.reach == Reach::HttpAlone);
+    let http_alone = is_http_alone.then(|| Attention {
+        mark: Mark::Warn,
+        what: "Sites are served over HTTP alone".to_owned(),
+        message: "No https binding is there, so nobody is shown a certificate.".to_owned(),
+        path: Some("/bindings".to_owned()),
+        action: "Add a binding",
+    });
+    problems.chain(http_alone).chain(warned).collect()
 }
 
 /// The newest changes, for who may see them.
-async fn recent(visit: &Visit<right::View>, now: Timestamp) -> Result<Vec<RecentChange>, AppError> {
-    let Ok(by) = visit.may::<right::AuditView>() else { return Ok(Vec::new()) };
+async fn recent(visit: &Visit<right::View>, now: Timestamp) -> Result<Option<Vec<RecentChange>>, AppError> {
+    let Ok(by) = visit.may::<right::AuditView>() else { return Ok(None) };
     let asked = AuditQuery { limit: Some(MOST_SHOWN), ..AuditQuery::default() };
     let page = visit.app.list_audit(&by, &asked).await?;
     let change = |record: AuditView| RecentChange {
         when: Timestamp::parse(&record.at).ok().map(|at| When::new(at, now)),
         what: record.what,
         who: record.who,
+        undo: record.undo,
     };
-    Ok(page.items.into_iter().map(change).collect())
+    Ok(Some(page.items.into_iter().map(change).collect()))
 }
 
 fn next_renewal(lanes: &[Lane]) -> Option<Timestamp> {
@@ -163,17 +233,4 @@ const AHEAD: Duration = Duration::from_secs(92 * 86_400);
 const MOST_SHOWN: usize = 5;
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn the_lifetimes_to_come_can_be_chosen() {
-        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
-        let asked = Timestamp::parse("2027-02-10T00:00:00Z").unwrap();
-        let plans = plans(&changes(now), Some(asked));
-        let names: Vec<(&str, bool)> = plans.iter().map(|plan| (plan.name.as_str(), plan.is_chosen)).collect();
-        assert_eq!(names, [("today", false), ("Feb 2027", true), ("Feb 2028", false)]);
-        assert_eq!(plans[1].path, "/?lifetimes=2027-02-10");
-    }
-}
+mod tests;

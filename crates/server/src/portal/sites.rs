@@ -10,7 +10,6 @@ mod list;
 mod new;
 mod rehearsal;
 mod remove;
-mod standing;
 mod tab;
 #[cfg(test)]
 mod tests;

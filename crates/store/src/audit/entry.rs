@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use portward_core::{ActorKind, Timestamp};
+use portward_core::{ActorKind, Revision, Timestamp};
 use ulid::Ulid;
 
 use super::chain;
@@ -43,6 +43,8 @@ pub struct AuditEntry {
     pub previous: Option<String>,
     /// The hash of this record, as the next one has it.
     pub sha256: String,
+    /// The revision that wrote the record: that of the change, unless it came out of a backup.
+    pub revision: Revision,
 }
 
 /// Tells of one key what it had before and after, as SHA-256 in hexadecimal; none where it was absent.
@@ -82,7 +84,12 @@ impl fmt::Display for AuditId {
 }
 
 impl AuditEntry {
-    pub(super) fn of(id: AuditId, record: AuditRecord, sha256: String) -> Result<Self, RecordError> {
+    pub(super) fn of(
+        id: AuditId,
+        record: AuditRecord,
+        sha256: String,
+        revision: Revision,
+    ) -> Result<Self, RecordError> {
         let at = Timestamp::parse(&record.at).map_err(|error| RecordError::invalid("at", error))?;
         let changes = record.changes.into_iter();
         Ok(Self {
@@ -98,6 +105,7 @@ impl AuditEntry {
             number: record.number,
             previous: record.previous,
             sha256,
+            revision,
         })
     }
 }

@@ -39,7 +39,7 @@ pub fn entry(kv: &Kv) -> Option<AuditEntry> {
 
 fn read(id: AuditId, kv: &Kv) -> Option<AuditEntry> {
     let sha256 = chain::hash(&kv.key, &kv.value);
-    decode(&kv.value).and_then(|record| AuditEntry::of(id, record, sha256)).ok()
+    decode(&kv.value).and_then(|record| AuditEntry::of(id, record, sha256, kv.mod_revision)).ok()
 }
 
 /// Reads at most `limit` records that are wanted and older than `before`, the newest first.

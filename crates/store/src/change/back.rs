@@ -67,6 +67,11 @@ impl Before {
         !self.is_empty() && self.not_for_back().is_none()
     }
 
+    /// Whether another change wrote a key that this one wrote too.
+    pub fn shares_key_with(&self, other: &Self) -> bool {
+        other.held.keys().any(|key| !is_work(key) && self.held.contains_key(key))
+    }
+
     /// The sites that going back puts in place.
     pub fn sites(&self) -> Vec<Site> {
         let sites = self.held.iter().filter_map(|(key, held)| match (Place::of(key), &held.before) {

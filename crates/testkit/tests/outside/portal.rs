@@ -2,6 +2,7 @@
 
 mod axe;
 mod first_way;
+mod live;
 mod pages;
 
 use portward_testkit::{Browser, Program, StartedProgram};

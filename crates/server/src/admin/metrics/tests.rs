@@ -31,16 +31,25 @@ fn parse(text: &str) -> Samples {
         families.push(name);
         let (again, kind) = lines.next().unwrap().strip_prefix("# TYPE ").unwrap().split_once(' ').unwrap();
         assert_eq!(again, name);
-        assert_eq!(kind, if name.ends_with("_total") { "counter" } else { "gauge" }, "{name}");
+        match kind {
+            "histogram" => {}
+            kind => assert_eq!(kind, if name.ends_with("_total") { "counter" } else { "gauge" }, "{name}"),
+        }
         while let Some(line) = lines.next_if(|line| !line.starts_with('#')) {
-            let rest = line.strip_prefix(name).unwrap();
+            let mut rest = line.strip_prefix(name).unwrap();
+            let mut name = name.to_owned();
+            if kind == "histogram" {
+                let part = ["_bucket", "_sum", "_count"].into_iter().find(|part| rest.starts_with(part)).unwrap();
+                name.push_str(part);
+                rest = &rest[part.len()..];
+            }
             let (labels, value) = match rest.strip_prefix('{') {
                 Some(rest) => labels(rest),
                 None => (BTreeMap::new(), rest),
             };
             assert!(labels.keys().all(|label| is_name(label)), "{line}");
             let value = value.strip_prefix(' ').unwrap().parse().unwrap();
-            assert_eq!(samples.insert((name.to_owned(), labels), value), None, "{line} comes twice");
+            assert_eq!(samples.insert((name, labels), value), None, "{line} comes twice");
         }
     }
     samples
@@ -98,8 +107,13 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         deliveries: notice::Deliveries { delivered: 10, failed: 11, dropped: 12 },
         ..notice::Standing::default()
     };
+    let mut traffic = TrafficView { answers: [0, 14, 0, 15, 16], bytes: 17, ..TrafficView::default() };
+    // One that began within 5 ms, and two that took longer than all bounds.
+    (traffic.latency.counts[5], traffic.latency.counts[18]) = (1, 2);
+    traffic.latency.sum = Duration::from_millis(200_004);
     let measured = || Measured {
         served: Arc::clone(&served),
+        sites: BTreeMap::from([(SiteId::parse("other-test").unwrap(), traffic.clone())]),
         counts: CountsView { open: 1, accepted: 2, refused: 3, handshakes_failed: 4, requests: 5, panics: 6 },
         standings: BTreeMap::from([
             (certificate("shop-test"), Standing { due: Some(due), failures: 2 }),
@@ -114,9 +128,16 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     assert_eq!(text, super::text(measured(), Form::Prometheus).unwrap(), "it is always the same");
     let open = super::text(measured(), Form::OpenMetrics).unwrap();
     assert!(open.ends_with("# EOF\n") && open.contains("# TYPE portward_requests counter\n"), "{open}");
-    let lines =
-        |text: &str| -> Vec<String> { text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect() };
+    // The bounds of buckets are written in two ways: 1.0 and 1.
+    let lines = |text: &str| -> Vec<String> {
+        let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("le=\""));
+        let mut samples: Vec<String> = samples.map(str::to_owned).collect();
+        samples.sort();
+        samples
+    };
     assert_eq!(lines(&open), lines(&text), "both forms have the same samples");
+    let buckets = |text: &str| text.lines().filter(|line| line.contains("le=\"")).count();
+    assert_eq!((buckets(&open), buckets(&text)), (LATENCY_BOUNDS.len() + 1, LATENCY_BOUNDS.len() + 1));
     let samples = parse(&text);
     let seconds = |at: Timestamp| f64::from(u32::try_from(at.unix()).unwrap());
     let url = format!("https://127.0.0.1:{}", served.desired.bindings[0].value.address.port());
@@ -149,10 +170,27 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ("portward_tls_handshakes_failed_total", &[], 4.0),
         ("portward_requests_total", &[], 5.0),
     ];
-    for (name, labels, expected) in expected {
+    let site = [("site", "other-test")];
+    let answered = [("1xx", 0.0), ("2xx", 14.0), ("3xx", 0.0), ("4xx", 15.0), ("5xx", 16.0)];
+    for (status, count) in answered {
+        let labels = [site[0], ("status", status)];
+        assert_eq!(value(&samples, "portward_site_responses_total", &labels), Some(count), "{status}");
+    }
+    let within = |le| value(&samples, "portward_site_response_seconds_bucket", &[site[0], ("le", le)]);
+    assert_eq!(
+        (within("0.002"), within("0.005"), within("60"), within("+Inf")),
+        (Some(0.0), Some(1.0), Some(1.0), Some(3.0))
+    );
+    let expected_of_site: &[Expected<'_>] = &[
+        ("portward_site_response_bytes_total", &site, 17.0),
+        ("portward_site_response_seconds_sum", &site, 200.004),
+        ("portward_site_response_seconds_count", &site, 3.0),
+    ];
+    let buckets = LATENCY_BOUNDS.len() + 1;
+    for (name, labels, expected) in expected.iter().chain(expected_of_site) {
         assert_eq!(value(&samples, name, labels), Some(*expected), "{name} {labels:?}\n{text}");
     }
-    assert_eq!(samples.len(), expected.len(), "{text}");
+    assert_eq!(samples.len(), expected.len() + expected_of_site.len() + answered.len() + buckets, "{text}");
     let documented = include_str!("../../../../../docs/metrics.md");
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, _) = line.split_once(' ').unwrap();

@@ -26,15 +26,34 @@ pub(crate) struct RenewalStanding {
 }
 
 /// Is when a certificate is renewed next, and what moves that.
-pub(super) struct Next {
-    /// When.
-    pub(super) at: Timestamp,
+pub(in crate::app) struct Next {
+    /// When; one that has gone means now.
+    pub(in crate::app) at: Timestamp,
     /// It is tried again then, as an attempt failed.
     pub(super) retry_at: Option<Timestamp>,
     /// No CA is to be asked before.
     pub(super) held: Option<Timestamp>,
     /// Why it is due then.
-    pub(super) why: String,
+    pub(in crate::app) why: String,
+}
+
+/// Is what is remembered of all renewals.
+pub(in crate::app) struct Remembered {
+    renewals: HashMap<CertificateId, Renewal>,
+    stages: HashMap<CertificateId, Stage>,
+    nothing: Renewal,
+}
+
+impl Remembered {
+    /// What is remembered of one certificate; of a new one that is nothing.
+    pub(in crate::app) fn renewal(&self, id: &CertificateId) -> &Renewal {
+        self.renewals.get(id).unwrap_or(&self.nothing)
+    }
+
+    /// How far the order under way has come; none if there is none.
+    pub(in crate::app) fn stage(&self, id: &CertificateId) -> Option<Stage> {
+        self.stages.get(id).copied()
+    }
 }
 
 impl App {
@@ -43,23 +62,32 @@ impl App {
         &self,
         _by: &Allowed<right::View>,
     ) -> Result<BTreeMap<CertificateId, RenewalStanding>, AppError> {
-        let store = &*self.parts.store;
-        let renewals: HashMap<_, _> = Renewal::read_all(store).await.map_err(unreadable)?.into_iter().collect();
-        let orders: HashMap<_, _> = OrderProgress::read_all(store).await.map_err(unreadable)?.into_iter().collect();
-        let (served, now, nothing) = (self.served(), self.now(), Renewal::default());
+        let remembered = self.remembered().await?;
+        let (served, now) = (self.served(), self.now());
         let standing = |stored: &StoredCertificate| {
             let managed = stored.value.management.managed()?;
             let id = &stored.value.id;
-            let (renewal, order) = (renewals.get(id).unwrap_or(&nothing), orders.get(id));
-            let next = self.next(stored, managed, renewal, order.is_some()).at.max(now);
-            let stage = order.map(|order| order.stage);
+            let (renewal, stage) = (remembered.renewal(id), remembered.stage(id));
+            let next = self.next(stored, managed, renewal, stage.is_some()).at.max(now);
             Some((id.clone(), RenewalStanding { next, failures: renewal.failures, stage }))
         };
         Ok(served.desired.certificates.iter().filter_map(standing).collect())
     }
 
+    /// Reads what is remembered of all renewals.
+    pub(in crate::app) async fn remembered(&self) -> Result<Remembered, AppError> {
+        let store = &*self.parts.store;
+        let renewals = Renewal::read_all(store).await.map_err(unreadable)?;
+        let orders = OrderProgress::read_all(store).await.map_err(unreadable)?;
+        Ok(Remembered {
+            renewals: renewals.into_iter().collect(),
+            stages: orders.into_iter().map(|(id, order)| (id, order.stage)).collect(),
+            nothing: Renewal::default(),
+        })
+    }
+
     /// Says when a certificate is renewed next.
-    pub(super) fn next(
+    pub(in crate::app) fn next(
         &self,
         stored: &StoredCertificate,
         managed: &Managed,

@@ -86,7 +86,7 @@ impl Life {
 }
 
 /// Who issued a certificate, in a word or two.
-pub(super) fn issued_by(facts: &LeafFacts) -> String {
+pub(in crate::portal) fn issued_by(facts: &LeafFacts) -> String {
     if facts.self_signed { "self-signed".to_owned() } else { issuer_name(&facts.issuer) }
 }
 

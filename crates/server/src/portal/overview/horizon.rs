@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use portward_core::{CertificateStatus, Timestamp};
 
-use super::super::view::{Mark, absolute, day, relative, span};
+use super::super::{
+    certificates::issued_by,
+    view::{Mark, absolute, counted, day, grouped, relative, span},
+};
 use crate::app::horizon::{DETAILED, Lane};
 
 /// Is everything that is drawn.
@@ -80,6 +83,8 @@ pub(super) struct Fold {
     pub(super) text: String,
     /// Where they are renewed.
     pub(super) at: Vec<String>,
+    /// Whether all of them are on plan; how many are not.
+    pub(super) end: String,
 }
 
 /// Is one thing that is drawn; numbers across are per cents.
@@ -132,7 +137,7 @@ pub(super) fn draw(lanes: &[Lane], changes: &[(Timestamp, u64)], now: Timestamp)
     Horizon {
         count: match lanes.len() {
             1 => "1 certificate".to_owned(),
-            count => format!("{count} certificates, most urgent first"),
+            count => format!("{}, most urgent first", counted(count, "certificate")),
         },
         months: axis.months(),
         today: format!("Today, {}", short_day(now)),
@@ -247,7 +252,7 @@ impl Axis {
             next,
             mark,
             detail,
-            issuer: lane.issuer.clone(),
+            issuer: lane.issuer.as_ref().map_or_else(|| issued_by(&lane.facts), ToString::to_string),
             from: day(begin),
             until: day(end),
             renewed: renewed.len(),
@@ -296,7 +301,7 @@ impl Axis {
 
     fn fold(&self, lanes: &[Lane]) -> Fold {
         let soonest = lanes.iter().filter_map(|lane| lane.planned.as_ref().map(|planned| planned.at)).min();
-        let count = lanes.len();
+        let count = grouped(lanes.len() as u64);
         let text = match soonest {
             Some(at) => format!("{count} more, the first due on {}", short_day(at)),
             None => format!("{count} more"),
@@ -310,7 +315,12 @@ impl Axis {
                 at.push(x);
             }
         }
-        Fold { text, at: at.into_iter().map(percent).collect() }
+        let end = match lanes.iter().filter(|lane| self.next(lane).0 != Mark::Ok).count() {
+            0 => "All on plan".to_owned(),
+            1 => "1 needs a hand".to_owned(),
+            count => format!("{} need a hand", grouped(count as u64)),
+        };
+        Fold { text, at: at.into_iter().map(percent).collect(), end }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The answer to "am I safe?", in one sentence.
 
-use std::sync::Arc;
-
 use portward_api::Severity;
 use portward_core::{CertificateStatus, HostPattern, Site, Timestamp};
-use portward_store::desired::StoredCertificate;
 
-use super::super::view::{Mark, counted, relative};
+use super::super::{
+    standing::{Reach, Standing},
+    view::{Mark, counted, grouped, relative},
+};
 use crate::{app::horizon::Lane, served::ServedState};
 
 /// Is the sentence, with its mark.
@@ -21,7 +21,7 @@ pub(super) struct Verdict {
 }
 
 /// Says how things stand: the sentence is about applications, as the portal is no reason to be woken.
-pub(super) fn verdict(served: &ServedState, lanes: &[Lane], now: Timestamp) -> Verdict {
+pub(super) fn verdict(served: &ServedState, sites: &[(&Site, Standing)], lanes: &[Lane], now: Timestamp) -> Verdict {
     let errors: Vec<_> = served.problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
     if let [first, rest @ ..] = errors.as_slice() {
         let sentence = match rest.len() {
@@ -30,27 +30,20 @@ pub(super) fn verdict(served: &ServedState, lanes: &[Lane], now: Timestamp) -> V
         };
         return Verdict { mark: Mark::Bad, label: "Something is not served", sentence };
     }
-    let sites: Vec<&Site> = applications(served).collect();
+    let sites: Vec<&(&Site, Standing)> = sites.iter().filter(|(site, _)| !site.is_portal()).collect();
     if sites.is_empty() {
         let sentence = "No application is behind this door yet: add a site.".to_owned();
         return Verdict { mark: Mark::Off, label: "Nothing to serve", sentence };
     }
-    let unsafe_sites: Vec<&&Site> = sites.iter().filter(|site| !is_safe(site, served, now)).collect();
+    let unsafe_sites: Vec<&(&Site, Standing)> =
+        sites.iter().filter(|(_, standing)| !standing.is_safe()).copied().collect();
+    if let Some(sentence) = warned_of(&unsafe_sites) {
+        return Verdict { mark: Mark::Warn, label: "Needs attention", sentence };
+    }
     let all = match sites.len() {
         1 => "The site serves a valid certificate".to_owned(),
         count => format!("All {} serve a valid certificate", counted(count, "site")),
     };
-    if let Some(first) = unsafe_sites.first() {
-        let safe = sites.len() - unsafe_sites.len();
-        let name = first.names.first().map(ToString::to_string).unwrap_or_default();
-        let sentence = match (safe, unsafe_sites.len()) {
-            (_, 1) => format!("Browsers warn of {name}: it has no certificate yet that they accept."),
-            (_, count) => format!(
-                "Browsers warn of {count} sites, {name} among them: they have no certificate yet that browsers accept."
-            ),
-        };
-        return Verdict { mark: Mark::Warn, label: "Needs attention", sentence };
-    }
     if let Some(trouble) = lanes.first().and_then(|lane| trouble(lane, now)) {
         return Verdict { mark: Mark::Warn, label: "Needs attention", sentence: format!("{all}, but {trouble}.") };
     }
@@ -81,29 +74,25 @@ fn trouble(lane: &Lane, now: Timestamp) -> Option<String> {
     }
 }
 
-/// The sites that have an application behind them.
-pub(super) fn applications(served: &ServedState) -> impl Iterator<Item = &Site> {
-    served.desired.sites.iter().map(|stored| &stored.value).filter(|site| !site.is_portal())
+/// What is wrong with sites that are not safe; none if there are none.
+fn warned_of(sites: &[&(&Site, Standing)]) -> Option<String> {
+    let (first, standing) = sites.first()?;
+    let name = name_of(first);
+    Some(match (standing.reach, sites.len()) {
+        (Reach::Nothing, _) => format!("{name} is not served yet."),
+        (Reach::HttpAlone, _) => "No site is served over HTTPS: there is no https binding.".to_owned(),
+        (Reach::Https, 1) => format!("Browsers warn of {name}: it has no certificate yet that they accept."),
+        (Reach::Https, count) => format!(
+            "Browsers warn of {} sites, {name} among them: they have no certificate yet that browsers accept.",
+            grouped(count as u64)
+        ),
+    })
 }
 
-/// Whether a certificate in force, not signed by its own key, is shown for every name of a site.
-pub(super) fn is_safe(site: &Site, served: &ServedState, now: Timestamp) -> bool {
-    let desired = &served.desired;
-    let warning = desired.settings.warning;
-    let good = |stored: &StoredCertificate| {
-        let version = Arc::clone(stored.value.current_version()?);
-        let is_good = version.facts.validity.status(now, warning).is_in_force() && !version.facts.self_signed;
-        is_good.then_some(version)
-    };
-    site.names.iter().all(|name| {
-        if *name == HostPattern::Any {
-            // What is shown for a name that no certificate has is the default one of each binding.
-            let mut defaults = desired.bindings.iter().filter_map(|binding| binding.value.default_certificate.as_ref());
-            return defaults.all(|id| desired.certificate(id).and_then(good).is_some());
-        }
-        let mut versions = desired.certificates.iter().filter_map(good);
-        versions.any(|version| version.facts.names.iter().any(|has| has.covers(name)))
-    })
+/// What people call a site.
+pub(super) fn name_of(site: &Site) -> String {
+    let name = site.names.first().filter(|name| **name != HostPattern::Any);
+    name.map_or_else(|| format!("the site {}", site.id), ToString::to_string)
 }
 
 fn needs(count: usize) -> String {

@@ -11,13 +11,13 @@ use super::{
         bindings::apply,
         equivalents::{DifferenceLine, Equivalents, certificates::yaml},
         frame::{Frame, Nav},
+        standing::Standing,
         view::{Mark, span},
         visit::Visit,
     },
     given::Given,
     handshake::{Handshake, Link, is_here},
     rehearsal::Rehearsal,
-    standing::Standing,
     tab::{Head, Tab, find},
 };
 use crate::app::{
@@ -33,7 +33,7 @@ struct DetailPage {
     frame: Frame,
     head: Head,
     handshake: Handshake,
-    names: Vec<super::standing::Named>,
+    names: Vec<super::super::standing::Named>,
     upstreams: Vec<UpstreamRow>,
     health_path: String,
     notes: Vec<String>,

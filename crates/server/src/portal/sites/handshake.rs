@@ -8,9 +8,9 @@ use portward_proxy::{Limits, TrafficView};
 use super::{
     super::{
         certificates::common_name,
+        standing::Standing,
         view::{Mark, grouped, in_fours, relative, span},
     },
-    standing::Standing,
     tab::{Ports, ports},
 };
 use crate::{app::sites::presented::LastAnswer, served::ServedState};

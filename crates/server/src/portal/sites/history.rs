@@ -9,10 +9,10 @@ use super::{
     super::{
         answer,
         frame::{Frame, Nav},
+        standing::Standing,
         view::When,
         visit::Visit,
     },
-    standing::Standing,
     tab::{Head, Tab, find},
 };
 use crate::app::{AppError, right};

@@ -16,10 +16,10 @@ use super::{
         },
         form::Form,
         frame::{Frame, Nav},
+        standing::Standing,
         visit::Visit,
     },
     given,
-    standing::Standing,
     tab::{Head, Tab, find},
 };
 use crate::app::{AppError, Apply, Precondition, Right, apply::declared_site, right};

@@ -4,16 +4,13 @@ use askama::Template;
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use portward_core::Site;
-use portward_store::desired::Stored;
 
-use super::{
-    super::{
-        answer,
-        frame::{Frame, Nav},
-        view::{Mark, counted, grouped},
-        visit::Visit,
-    },
-    standing::Standing,
+use super::super::{
+    answer,
+    frame::{Frame, Nav},
+    standing::{Standing, standings},
+    view::{Mark, counted, grouped},
+    visit::Visit,
 };
 use crate::app::{AppError, right, sites::view};
 
@@ -52,20 +49,18 @@ struct Row {
 pub(in crate::portal) async fn list(visit: Visit<right::View>) -> Result<Response, AppError> {
     let served = visit.app.served();
     let q = visit.query.filled("q").unwrap_or_default().to_owned();
-    let all: Vec<(&Stored<Site>, Standing)> =
-        served.desired.sites.iter().map(|stored| (stored, Standing::of(&visit.app, &served, &stored.value))).collect();
+    let all = standings(&visit.app, &served);
     let lead = lead(&all);
     let total = all.len();
-    let mut shown: Vec<&(&Stored<Site>, Standing)> =
-        all.iter().filter(|(stored, _)| finds(&stored.value, &q)).collect();
+    let mut shown: Vec<&(&Site, Standing)> = all.iter().filter(|(site, _)| finds(site, &q)).collect();
     // What needs a hand comes first; the order of the ids stays within.
     shown.sort_by_key(|(_, standing)| std::cmp::Reverse(standing.mark.max(Mark::Unknown)));
     let pages = shown.len().div_ceil(ROWS).max(1);
     let page = visit.query.text("page").parse().unwrap_or(1).clamp(1, pages);
     let rows = shown.iter().skip((page - 1) * ROWS).take(ROWS);
-    let rows = rows.map(|(stored, standing)| {
-        let per_minute = visit.app.traffic_of(&stored.value).map_or(0, |traffic| traffic.last_minute());
-        row(&stored.value, standing, &served.desired.settings, per_minute)
+    let rows = rows.map(|(site, standing)| {
+        let per_minute = visit.app.traffic_of(site).map_or(0, |traffic| traffic.last_minute());
+        row(site, standing, &served.desired.settings, per_minute)
     });
     let path = |page: usize| {
         let q = utf8_percent_encode(&q, NON_ALPHANUMERIC);
@@ -127,7 +122,7 @@ fn finds(site: &Site, q: &str) -> bool {
 }
 
 /// What is true of all of them, in a sentence.
-fn lead(all: &[(&Stored<Site>, Standing)]) -> String {
+fn lead(all: &[(&Site, Standing)]) -> String {
     let bad = all.iter().filter(|(_, standing)| standing.mark == Mark::Bad).count();
     let warned = all.iter().filter(|(_, standing)| standing.mark == Mark::Warn).count();
     match (all.len(), bad, warned) {

@@ -16,10 +16,11 @@ use super::super::{
     },
     form::Form,
     frame::{Frame, Nav},
+    standing::Standing,
     view::span,
     visit::Visit,
 };
-use super::{standing::Standing, tab::find};
+use super::tab::find;
 use crate::app::{AppError, Apply, Right, right, slug};
 
 #[derive(Template)]

@@ -4,8 +4,10 @@ use portward_core::{HostPattern, Hsts, Site, Timestamp};
 use portward_proxy::TrafficView;
 
 use super::{
-    super::view::{Mark, day, grouped, time_of_day},
-    standing::Standing,
+    super::{
+        standing::Standing,
+        view::{Mark, day, grouped, time_of_day},
+    },
     tab::ports,
 };
 use crate::served::ServedState;

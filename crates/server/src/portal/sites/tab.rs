@@ -4,9 +4,9 @@ use portward_core::{HostPattern, Preset, Site};
 use portward_proxy::TrafficView;
 use portward_store::desired::Desired;
 
-use super::{
-    super::view::{Mark, counted, grouped},
+use super::super::{
     standing::Standing,
+    view::{Mark, counted, grouped},
 };
 use crate::{app::AppError, served::ServedState};
 

@@ -9,10 +9,11 @@ use super::{
     super::{
         answer,
         frame::{Frame, Nav},
-        view::{When, day, grouped, time_of_day},
+        standing::Standing,
+        traffic::{Figure, Spark, clock, percent, rate, share_of, size, took},
+        view::{When, day, grouped},
         visit::Visit,
     },
-    standing::Standing,
     tab::{Head, Tab, find},
 };
 use crate::app::{AppError, right};
@@ -29,12 +30,10 @@ struct TrafficPage {
 #[derive(Template)]
 #[template(path = "sites/traffic-live.html")]
 struct Live {
-    /// Counts with their unit.
-    figures: [(String, &'static str, &'static str); 4],
-    label: String,
-    area: String,
-    line: String,
-    times: [String; 2],
+    figures: [Figure; 4],
+    spark: Spark,
+    /// How many answers, and within what time they begin.
+    took: Vec<(&'static str, String)>,
     ways: Vec<Share>,
     answers: Vec<Share>,
     clients: Vec<Client>,
@@ -84,32 +83,26 @@ impl Live {
         let answered: u64 = traffic.answers.iter().sum();
         let [informational, success, redirect, client_error, server_error] = traffic.answers;
         let share = |what, count: u64, of: u64| Share { what, count: grouped(count), share: percent(count, of) };
-        let minutes: Vec<u64> = traffic.minutes.clone();
-        let most = minutes.iter().copied().max().unwrap_or(0);
-        let (area, line) = spark(&minutes);
         let clients = traffic.plain_clients.iter().map(|client| Client {
             family: client.family.clone(),
             kind: if client.is_browser { "browser" } else { "program" },
             requests: grouped(client.requests),
             last: When::new(client.last, now),
         });
-        let clock = |at: Timestamp| time_of_day(at).get(..5).unwrap_or_default().to_owned();
-        let minute = std::time::Duration::from_secs(60);
+        let hour = &traffic.hour;
+        let within = |what, per_cent| {
+            let (value, unit) = took(hour.latency.within(per_cent));
+            (what, format!("{value} {unit}"))
+        };
         Self {
             figures: [
-                (grouped(traffic.last_minute()), "/ min", "requests"),
-                (grouped(all), "", "since the start"),
-                (percent(server_error, answered), "", "answered 5xx"),
-                (percent(all.saturating_sub(traffic.http), all), "", "over HTTPS"),
+                Figure::new("requests", rate(traffic.last_minute())),
+                Figure::new("slowest 5 %", took(hour.latency.within(95))),
+                Figure::new("failed", share_of(hour.server_errors, hour.answers)),
+                Figure::new("sent", size(hour.bytes)),
             ],
-            label: format!(
-                "Requests a minute in the last 60 minutes: at most {}, {} in the last one",
-                grouped(most),
-                grouped(traffic.last_minute())
-            ),
-            area,
-            line,
-            times: [clock(now.minus(minute * 59)), clock(now.minus(minute * 30))],
+            spark: Spark::of(&traffic.minutes, now),
+            took: vec![within("half of them", 50), within("90 %", 90), within("95 %", 95), within("99 %", 99)],
             ways: vec![
                 share("HTTPS, HTTP/2", traffic.https_http2, all),
                 share("HTTPS, HTTP/1.1", traffic.https_http1, all),
@@ -128,65 +121,5 @@ impl Live {
             since: traffic.since.map(|at| format!("{}, {}", day(at), clock(at))).unwrap_or_default(),
             is_served,
         }
-    }
-}
-
-/// A share in a hundred, with one digit where that matters.
-fn percent(count: u64, of: u64) -> String {
-    if of == 0 {
-        return "none".to_owned();
-    }
-    let thousandths = u128::from(count) * 1000 / u128::from(of);
-    match thousandths {
-        0 if count > 0 => "< 0.1 %".to_owned(),
-        0 => "0 %".to_owned(),
-        1..100 | 901..1000 => format!("{}.{} %", thousandths / 10, thousandths % 10),
-        _ => format!("{} %", thousandths / 10),
-    }
-}
-
-/// The area and the line of the drawing, 600 by 64.
-fn spark(minutes: &[u64]) -> (String, String) {
-    let most = minutes.iter().copied().max().unwrap_or(0).max(1);
-    let last = minutes.len().saturating_sub(1).max(1);
-    let points: Vec<String> = minutes
-        .iter()
-        .enumerate()
-        .map(|(index, count)| {
-            let x = index * 600 / last;
-            // Tenths of a pixel, with a little room above.
-            let y = 640 - u128::from(*count) * 600 / u128::from(most);
-            format!("{x},{}.{}", y / 10, y % 10)
-        })
-        .collect();
-    let line = format!("M{}", points.join(" L"));
-    (format!("M0,64 L{} L600,64 Z", points.join(" L")), line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_said_as_finely_as_they_matter() {
-        for (count, of, expected) in [
-            (0, 0, "none"),
-            (0, 10, "0 %"),
-            (1, 10_000, "< 0.1 %"),
-            (2, 1000, "0.2 %"),
-            (1, 2, "50 %"),
-            (999, 1000, "99.9 %"),
-            (7, 7, "100 %"),
-        ] {
-            assert_eq!(percent(count, of), expected, "{count} of {of}");
-        }
-    }
-
-    #[test]
-    fn the_drawing_stays_within_its_frame() {
-        let (area, line) = spark(&[0, 5, 10]);
-        assert_eq!(line, "M0,64.0 L300,34.0 L600,4.0");
-        assert_eq!(area, "M0,64 L0,64.0 L300,34.0 L600,4.0 L600,64 Z");
-        assert_eq!(spark(&[0; 60]).1.matches(",64.0").count(), 60);
     }
 }

@@ -1,11 +1,13 @@
 //! How a site stands: whether it is served, and how what is presented for its names looks to browsers.
+//!
+//! Overview, the list of sites and the pages of each ask here, so that they all say the same.
 
 use std::sync::Arc;
 
 use portward_core::{CertificateStatus, HostPattern, Scheme, Site};
 use portward_proxy::ServedCertificate;
 
-use super::super::view::Mark;
+use super::view::Mark;
 use crate::{
     app::{App, sites::presented::Presented},
     served::ServedState,
@@ -13,10 +15,22 @@ use crate::{
 
 /// Is how a site stands.
 pub(super) struct Standing {
+    pub(super) reach: Reach,
     pub(super) mark: Mark,
     pub(super) word: &'static str,
     /// Name by name.
     pub(super) names: Vec<Named>,
+}
+
+/// Says over what a site can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Nothing: it is left out of what is served.
+    Nothing,
+    /// HTTP, as no https binding is there.
+    HttpAlone,
+    /// HTTPS.
+    Https,
 }
 
 /// Is one name of a site, and how what is presented for it looks.
@@ -32,12 +46,12 @@ impl Standing {
     pub(super) fn of(app: &App, served: &ServedState, site: &Site) -> Self {
         let Some(presented) = app.presented(site) else {
             let names = site.names.iter().map(|name| Named::of(Presented { name: name.clone(), certificate: None }));
-            return Self { mark: Mark::Bad, word: "Not served", names: names.collect() };
+            return Self { reach: Reach::Nothing, mark: Mark::Bad, word: "Not served", names: names.collect() };
         };
         let has_https = served.desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
         let names: Vec<Named> = presented.into_iter().map(Named::of).collect();
         if !has_https {
-            return Self { mark: Mark::Warn, word: "Served over HTTP alone", names };
+            return Self { reach: Reach::HttpAlone, mark: Mark::Warn, word: "Served over HTTP alone", names };
         }
         let worst = names.iter().max_by_key(|named| named.mark).filter(|named| named.mark >= Mark::Warn);
         let (mark, word) = match worst {
@@ -53,12 +67,17 @@ impl Standing {
                 },
             ),
         };
-        Self { mark, word, names }
+        Self { reach: Reach::Https, mark, word, names }
     }
 
     /// The certificate of its first name.
     pub(super) fn certificate(&self) -> Option<&Arc<ServedCertificate>> {
         self.names.iter().find_map(|named| named.certificate.as_ref())
+    }
+
+    /// Whether browsers come to it over HTTPS, and are not warned.
+    pub(super) fn is_safe(&self) -> bool {
+        self.reach == Reach::Https && self.is_believed()
     }
 
     /// Whether browsers believe what is presented for every name.
@@ -71,6 +90,12 @@ impl Standing {
         };
         self.names.iter().all(is_believed)
     }
+}
+
+/// How all sites stand, in the order of their ids.
+pub(super) fn standings<'a>(app: &App, served: &'a ServedState) -> Vec<(&'a Site, Standing)> {
+    let sites = served.desired.sites.iter().map(|stored| &stored.value);
+    sites.map(|site| (site, Standing::of(app, served, site))).collect()
 }
 
 impl Named {
