@@ -19,6 +19,10 @@ async fn an_empty_list_teaches() {
     let page = Browser::of(&fixture).get("/certificates").await;
     page.shows("No certificate yet");
     page.shows("href=\"/import\"");
+    let viewer = Browser::with(&fixture, &[Permission::View]).get("/certificates").await;
+    viewer.shows("No certificate yet");
+    viewer.hides("href=\"/import\"");
+    viewer.hides("href=\"/request\"");
 }
 
 #[tokio::test]
