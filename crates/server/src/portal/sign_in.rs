@@ -8,6 +8,7 @@ use portward_core::Scheme;
 
 use super::{
     answer,
+    confirming::local,
     view::in_fours,
     visit::{OpenVisit, Visit, cookie_answer},
 };
@@ -103,8 +104,7 @@ fn page(visit: &OpenVisit, way: &Way, user: String, next: String) -> SignInPage 
 
 /// Where to go on: a path of ours, whatever somebody else put into the address.
 fn next(text: &str) -> String {
-    let is_ours = text.starts_with('/') && !text.starts_with("//") && !text.contains(['\\', '\r', '\n', '\t']);
-    if is_ours && !text.starts_with("/sign-") { text.to_owned() } else { "/".to_owned() }
+    if text.starts_with("/sign-") { "/".to_owned() } else { local(text) }
 }
 
 #[cfg(test)]

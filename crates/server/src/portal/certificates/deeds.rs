@@ -103,21 +103,6 @@ pub(in crate::portal) async fn unmanage(visit: Visit<right::CertificateChange>) 
     }
 }
 
-/// Removes it.
-pub(in crate::portal) async fn remove(visit: Visit<right::CertificateChange>) -> Result<Response, AppError> {
-    let id = visit.param("id").to_owned();
-    match visit.app.remove_certificate(&visit.by, &id, Precondition::None, Apply::Now).await {
-        Ok(removed) => {
-            let mut said = format!("{id} is removed.");
-            for warning in &removed.warnings {
-                said.push_str(&format!(" But {warning}."));
-            }
-            Ok(visit.done("/certificates", said))
-        }
-        Err(error) => refuse(&visit, "remove", error).await,
-    }
-}
-
 /// The newest attempt for a certificate.
 pub(in crate::portal) async fn newest_attempt(app: &App, by: &Allowed<right::View>, id: &str) -> Option<String> {
     app.list_certificate_attempts(by, id).await.ok()?.into_iter().next().map(|attempt| attempt.id)

@@ -94,3 +94,24 @@ async fn a_channel_is_added_tested_changed_and_removed_by_forms() {
     let (status, ..) = ask(&fixture, Permission::ALL, Method::GET, "/notifications/ops", "").await;
     assert_eq!(status, 404);
 }
+
+/// A kind that was chosen, and an edit that was refused, threw away what was typed.
+#[tokio::test]
+async fn what_was_typed_stays_when_a_kind_is_chosen_and_when_an_edit_is_refused() {
+    let fixture = Fixture::start().await;
+    let form = "shown=slack&kind=webhook&step=choose&id=ops&url=https%3A%2F%2Fhooks.test%2Fhunter2&event=expired";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications", form).await;
+    assert!(status == 200 && page.contains("value=\"ops\""), "{status} {page}");
+    assert!(page.contains("name=\"shown\" value=\"webhook\"") && !page.contains("hunter2"), "{page}");
+    assert!(page.contains("value=\"expired\" checked") && page.matches(" checked").count() == 1, "{page}");
+    assert!(fixture.stored().await.channels.is_empty());
+
+    let form = "kind=email&id=ops&server=mail.test%3A587&from=a%40front.test&to=ops%40front.test&event=expired";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications", form).await;
+    assert_eq!(status, 303, "{page}");
+    let form = "server=mail.test%3A99999&from=b%40front.test&to=ops%40front.test&event=expires-soon";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", form).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("value=\"mail.test:99999\"") && page.contains("value=\"b@front.test\""), "{page}");
+    assert!(!page.contains("value=\"expired\" checked") && !page.contains("name=\"enabled\" checked"), "{page}");
+}
