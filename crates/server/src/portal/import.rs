@@ -139,7 +139,7 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
     }
     let target = fields.filled("as").map(str::to_owned);
     let input = input(&upload, target.clone(), fields.is_ticked("allow_expired"));
-    match visit.app.import_certificate(&visit.by, input, Precondition::None, Apply::Now).await {
+    match visit.app.import_certificate(&visit.by, input, Precondition::None, Apply::Carefully).await {
         Ok(taken) => {
             visit.app.uploads().forget(&actor, &id);
             let certificate = &taken.view.certificate;
