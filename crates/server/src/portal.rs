@@ -23,6 +23,7 @@ mod equivalents;
 mod explain;
 mod form;
 mod frame;
+mod going_back;
 mod https_settings;
 mod import;
 mod issuers;

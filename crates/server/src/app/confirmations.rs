@@ -258,6 +258,15 @@ impl App {
                     .to_owned(),
             );
         };
+        if way.is_outdated {
+            return Err(AppError::conflict(
+                "confirm-by-new-way",
+                format!(
+                    "the answer came on a connection that was made before the certificate changed, which does not show that one can still come in. Open the portal again and confirm there, or on the machine: portward confirm {}. Nothing was confirmed",
+                    waiting.id
+                ),
+            ));
+        }
         let scheme = if way.is_tls { Scheme::Https } else { Scheme::Http };
         if waiting.way.is_taken(scheme, way.bound) || waiting.way.is_taken(scheme, way.port) {
             return Ok(match way.port {

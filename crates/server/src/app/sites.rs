@@ -14,7 +14,7 @@ use portward_store::{
 };
 
 use super::{
-    Allowed, App, AppError, Apply, Precondition, Revised,
+    Allowed, App, AppError, Apply, Precondition, Revised, bindings,
     impacts::{self, is_last_portal},
     presets, right,
     safely::{Safety, would_lock_out},
@@ -129,7 +129,12 @@ impl App {
         change.put_site(&site, Expected::At(*revision));
         require(&mut change, &site);
         let demand = lock_out(before, &site, &desired, apply)?;
-        let way = if demand.is_some() { NewWay::Https } else { NewWay::Any };
+        let way = match ways_in::https_binding(&desired) {
+            // Where plain HTTP is sent to has to be reached: another https binding shows nothing of that.
+            Some(binding) if redirect_begins(before, &site, &desired) => bindings::new_way(&binding.value),
+            _ if demand.is_some() => NewWay::Https,
+            _ => NewWay::Any,
+        };
         let made = self
             .make_safely(change, deciding, apply, Safety::by(way), |served| {
                 Ok(demand.map(|demand| trials_of_portal(served, None, demand)).unwrap_or_default())
@@ -201,8 +206,7 @@ pub(super) fn lock_out(
         return Err(no_https());
     }
     let hsts_begins = after.hsts != before.hsts && after.hsts != Hsts::Off;
-    let redirect_begins = mode(after) != mode(before) && mode(after) != ForceHttps::Off;
-    Ok(match (hsts_begins, redirect_begins) {
+    Ok(match (hsts_begins, redirect_begins(before, after, desired)) {
         (true, _) => Some(Demand::ForHsts),
         (false, true) => Some(Demand::InForce),
         (false, false) => (before != after && has_https).then_some(Demand::Ours),
@@ -213,6 +217,12 @@ fn no_https() -> AppError {
     would_lock_out(
         "there is no https binding that the redirect could send people to. Add one first: portward binding add https://[::]:443. Nothing was changed",
     )
+}
+
+/// Whether plain HTTP of a site is sent to HTTPS, and was not, or not so.
+fn redirect_begins(before: &Site, after: &Site, desired: &Desired) -> bool {
+    let mode = |site: &Site| site.force_https.unwrap_or(desired.settings.force_https);
+    mode(after) != mode(before) && mode(after) != ForceHttps::Off
 }
 
 /// The view of a site.

@@ -153,7 +153,7 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
     let wanted = Wanted::of(fields.given("as"));
     let takes_expired = fields.is_ticked("allow_expired");
     let input = input(&upload, wanted.id().map(str::to_owned), takes_expired);
-    match visit.app.import_certificate(&visit.by, input, Precondition::None, Apply::Now).await {
+    match visit.app.import_certificate(&visit.by, input, Precondition::None, Apply::Carefully).await {
         Ok(taken) => {
             visit.app.uploads().forget(&actor, &id);
             let certificate = &taken.view.certificate;

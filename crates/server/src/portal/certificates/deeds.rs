@@ -37,7 +37,7 @@ pub(in crate::portal) async fn roll_back(mut visit: Visit<right::CertificateChan
     let form = visit.form().await?;
     let id = visit.param("id").to_owned();
     let input = CertificateRollback { allow_expired: form.is_ticked("allow_expired") };
-    match visit.app.roll_back_certificate(&visit.by, &id, &input, Precondition::None, Apply::Now).await {
+    match visit.app.roll_back_certificate(&visit.by, &id, &input, Precondition::None, Apply::Carefully).await {
         Ok(back) => {
             let mut said = format!("Version {} of {id} is served.", back.view.certificate.version);
             for finding in &back.view.findings {

@@ -19,6 +19,7 @@ fn way(host: &str) -> Way {
         host: Some(Host::parse(host).unwrap()),
         port: Some(443),
         bound: None,
+        is_outdated: false,
     }
 }
 
