@@ -156,6 +156,12 @@ pub fn open(
     made.map_err(|why| why.of(kind, &given))
 }
 
+/// The program that is run by a DNS provider of that kind with these settings; none if it runs none.
+pub fn program<'a>(kind: &str, settings: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let setting = if kind == exec::KIND.word { settings.get(exec::PROGRAM)? } else { return None };
+    Some(setting.trim())
+}
+
 fn list(words: impl Iterator<Item = &'static str>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }

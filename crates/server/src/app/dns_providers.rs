@@ -7,14 +7,14 @@ use portward_api::{
     acme::{DnsProviderCreate, DnsProviderKindView, DnsProviderView, DnsSettingView},
 };
 use portward_certs::dns::{self, Need};
-use portward_core::DnsProviderId;
+use portward_core::{DnsProviderId, Permission};
 use portward_store::{
     change::Expected,
     desired::{Desired, Stored, StoredDnsProvider},
 };
 use zeroize::Zeroizing;
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use super::{Actor, Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
 
 impl App {
     /// Lists the kinds of DNS providers there are.
@@ -54,6 +54,8 @@ impl App {
     }
 
     /// Adds a DNS provider. Nothing is asked of it yet.
+    ///
+    /// A program needs a right of its own: it runs as the server's own user.
     pub(crate) async fn add_dns_provider(
         &self,
         by: &Allowed<right::IssuerChange>,
@@ -91,6 +93,7 @@ impl App {
             secret_names: secrets.keys().cloned().collect(),
             secrets: None,
         };
+        demand_program(by.actor(), None, &stored)?;
         let shown = view(&stored, &desired);
         if apply == Apply::DryRun {
             return Ok(Revised { view: shown, revision: None });
@@ -132,6 +135,24 @@ impl App {
         }
         Ok(Removed { id: id.to_owned(), warnings: Vec::new() })
     }
+}
+
+/// Refuses whoever may not have the server run a program, unless it is the one that was there before.
+pub(super) fn demand_program(
+    actor: &Actor,
+    before: Option<&StoredDnsProvider>,
+    wanted: &StoredDnsProvider,
+) -> Result<(), AppError> {
+    let program = |provider: &StoredDnsProvider| dns::program(&provider.kind, &provider.settings).map(str::to_owned);
+    let Some(wanted) = program(wanted) else { return Ok(()) };
+    if before.and_then(program).as_ref() == Some(&wanted) || actor.may::<right::IssuerRunProgram>().is_ok() {
+        return Ok(());
+    }
+    Err(AppError::not_permitted(format!(
+        "the program {wanted} would run as the server's own user, which can read all that is stored, so that it needs the permission to {} ({}), and {actor} lacks it; ask an owner, or run this on the machine itself: portward acme dns add exec --set program={wanted}",
+        Permission::IssuerRunProgram.purpose(),
+        Permission::IssuerRunProgram,
+    )))
 }
 
 /// Whether a setting of a kind is never shown.
@@ -184,3 +205,6 @@ pub(super) fn users(desired: &Desired, id: &DnsProviderId) -> Vec<String> {
     };
     desired.certificates.iter().filter(uses).map(|stored| stored.value.id.to_string()).collect()
 }
+
+#[cfg(test)]
+mod tests;

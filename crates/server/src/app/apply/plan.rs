@@ -309,8 +309,14 @@ impl<'a> Plan<'a> {
         for write in &self.writes {
             match write {
                 Write::Settings(_) => {}
-                Write::Issuer(..) | Write::RemoveIssuer(..) | Write::DnsProvider(..) | Write::RemoveDnsProvider(..) => {
+                Write::Issuer(..) | Write::RemoveIssuer(..) | Write::RemoveDnsProvider(..) => {
                     actor.may::<right::IssuerChange>()?;
+                }
+                Write::DnsProvider(provider, ..) => {
+                    actor.may::<right::IssuerChange>()?;
+                    let before = self.before.dns_provider(&provider.id).map(|stored| &stored.value);
+                    dns_providers::demand_program(actor, before, provider)
+                        .map_err(|error| error.within(&format!("DNS provider {}", provider.id)))?;
                 }
                 Write::Certificate(_) => {
                     actor.may::<right::CertificateChange>()?;

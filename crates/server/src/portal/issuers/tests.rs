@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use portward_core::Role;
+
 use super::super::browser::Browser;
 use crate::fixture::Fixture;
 
@@ -73,5 +75,18 @@ async fn a_dns_provider_has_the_fields_of_its_kind_and_its_secrets_are_never_sho
     assert_eq!(again.status, 409);
     again.hides("a-secret-token");
     assert_eq!(browser.post("/dns-providers/cf/remove", &[]).await.location(), "/issuers");
+    assert!(fixture.stored().await.dns_providers.is_empty());
+}
+
+#[tokio::test]
+async fn an_operator_is_told_in_the_form_that_a_program_is_for_owners() {
+    let fixture = Fixture::start().await;
+    let operator = Browser::with(&fixture, &Role::Operator.permissions().collect::<Vec<_>>());
+    let fields = [("kind", "exec"), ("id", "hook"), ("setting.program", "/tmp/x")];
+    let refused = operator.post("/dns-providers", &fields).await;
+    assert_eq!(refused.status, 403);
+    for text in ["id=\"refused\"", "issuer:run-program", "value=\"/tmp/x\"", "Add the DNS provider"] {
+        refused.shows(text);
+    }
     assert!(fixture.stored().await.dns_providers.is_empty());
 }
