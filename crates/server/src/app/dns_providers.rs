@@ -1,12 +1,10 @@
 //! Use cases of DNS providers.
 
-use std::collections::BTreeMap;
-
 use portward_api::{
-    Removed,
+    Removed, SecretText,
     acme::{DnsProviderCreate, DnsProviderKindView, DnsProviderView, DnsSettingView},
 };
-use portward_certs::dns::{self, Need};
+use portward_certs::dns;
 use portward_core::{DnsProviderId, Permission};
 use portward_store::{
     change::Expected,
@@ -15,18 +13,19 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{Actor, Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use crate::kind_settings::{KindSettings, KnownSetting, Values, shown};
 
 impl App {
     /// Lists the kinds of DNS providers there are.
     pub(crate) fn list_dns_kinds(&self, _by: &Allowed<right::View>) -> Vec<DnsProviderKindView> {
-        let setting = |setting: &dns::ProviderSetting| DnsSettingView {
-            name: setting.name.to_owned(),
-            about: match setting.need {
-                Need::Default(value) => format!("{} Without it: {value}.", setting.sentence),
-                Need::Required | Need::Optional => setting.sentence.to_owned(),
-            },
-            required: setting.need == Need::Required,
-            secret: setting.secret,
+        let setting = |setting: &dns::ProviderSetting| {
+            let known = KnownSetting::from(setting);
+            DnsSettingView {
+                name: known.name.to_owned(),
+                about: known.about(),
+                required: known.is_required,
+                secret: known.is_secret,
+            }
         };
         let kind = |kind: &dns::ProviderKind| DnsProviderKindView {
             kind: kind.word.to_owned(),
@@ -62,16 +61,10 @@ impl App {
         input: &DnsProviderCreate,
         apply: Apply,
     ) -> Result<Revised<DnsProviderView>, AppError> {
-        let settings: BTreeMap<String, Zeroizing<String>> = input
-            .settings
-            .iter()
-            .map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())))
-            .collect();
+        let given = |(name, value): (&String, &SecretText)| (name.clone(), Zeroizing::new(value.expose().to_owned()));
+        let settings: Values = input.settings.iter().map(given).collect();
         dns::open(&input.kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
-        let (secrets, plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            settings.into_iter().partition(|(name, _)| is_secret(&input.kind, name));
-        let plain: BTreeMap<String, String> =
-            plain.into_iter().map(|(name, value)| (name, value.as_str().to_owned())).collect();
+        let settings = KindSettings::of_dns_provider(&input.kind, settings);
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let is_taken = |id: &str| DnsProviderId::parse(id).is_ok_and(|id| desired.dns_provider(&id).is_some());
@@ -89,8 +82,8 @@ impl App {
         let stored = StoredDnsProvider {
             id: id.clone(),
             kind: input.kind.clone(),
-            settings: plain.clone(),
-            secret_names: secrets.keys().cloned().collect(),
+            settings: settings.plain.clone(),
+            secret_names: settings.secret_names(),
             secrets: None,
         };
         demand_program(by.actor(), None, &stored)?;
@@ -99,7 +92,8 @@ impl App {
             return Ok(Revised { view: shown, revision: None });
         }
         let mut change = self.change(by, format!("add DNS provider {id} ({})", input.kind));
-        change.put_dns_provider(&id, &input.kind, plain, &secrets, &self.sealer(&desired)?, Expected::Absent);
+        let KindSettings { plain, secret, .. } = settings;
+        change.put_dns_provider(&id, &input.kind, plain, &secret, &self.sealer(&desired)?, Expected::Absent);
         let revision = self.commit(change).await?;
         drop(deciding);
         self.in_effect(revision).await?;
@@ -155,23 +149,13 @@ pub(super) fn demand_program(
     )))
 }
 
-/// Whether a setting of a kind is never shown.
-fn is_secret(kind: &str, name: &str) -> bool {
-    let kind = dns::kinds().iter().find(|known| known.word == kind);
-    kind.is_none_or(|kind| kind.settings.iter().any(|setting| setting.name == name && setting.secret))
-}
-
 /// Refuses a secret among what everybody may see, and the other way round.
-pub(super) fn check_secret<'a>(
-    kind: &str,
-    mut plain: impl Iterator<Item = &'a String>,
-    mut secrets: impl Iterator<Item = &'a String>,
-) -> Result<(), AppError> {
-    if let Some(name) = plain.find(|name| is_secret(kind, name)) {
+pub(super) fn check_secret(settings: &KindSettings) -> Result<(), AppError> {
+    if let Some(name) = settings.plain.keys().find(|name| settings.is_secret(name)) {
         let message = format!("settings.{name}: it is a secret; declare it below secrets, with env or file");
         return Err(AppError::refused("secret-in-settings", message));
     }
-    if let Some(name) = secrets.find(|name| !is_secret(kind, name)) {
+    if let Some(name) = settings.secret.keys().find(|name| !settings.is_secret(name)) {
         let message = format!("secrets.{name}: it is no secret; declare it below settings, with its value");
         return Err(AppError::refused("setting-in-secrets", message));
     }
@@ -188,12 +172,10 @@ pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Stor
 }
 
 fn view(stored: &StoredDnsProvider, desired: &Desired) -> DnsProviderView {
-    let plain = stored.settings.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
-    let secret = stored.secret_names.iter().map(|name| (name.clone(), None));
     DnsProviderView {
         id: stored.id.to_string(),
         kind: stored.kind.clone(),
-        settings: plain.chain(secret).collect(),
+        settings: shown(&stored.settings, &stored.secret_names),
         certificates: users(desired, &stored.id),
     }
 }

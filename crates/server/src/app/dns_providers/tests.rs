@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
+
 use portward_api::{DesiredState, DesiredStateApply, DnsProviderDeclared, SecretText};
 use portward_core::Role;
 
