@@ -92,6 +92,7 @@ rights! {
     CertificateChange,
     CertificateExportPrivateKey,
     IssuerChange,
+    IssuerRunProgram,
     HttpsSettingsChange,
     SettingsChange,
     UserView,

@@ -142,8 +142,8 @@ async fn remove_page(
     let impacts: Vec<ImpactRow> = dry.impacts.iter().map(ImpactRow::of).collect();
     let breaks = impacts.iter().any(|row| row.mark == Mark::Bad);
     let equivalents = Equivalents {
-        cli: format!("portward binding remove {}{}", word(&id), going_back.option()),
-        curl: curl(&Method::DELETE, &format!("/api/v1/bindings/{id}{}", going_back.query()), None),
+        cli: format!("portward binding remove {}{}", word(&id), going_back.option(breaks)),
+        curl: curl(&Method::DELETE, &format!("/api/v1/bindings/{id}{}", going_back.query(breaks)), None),
         yaml: String::new(),
         difference: vec![DifferenceLine::Removed(format!("binding: {url}"))],
     };
@@ -243,10 +243,10 @@ impl Add {
             body["default_certificate"] = json!(id);
             yaml.push_str(&format!("  default_certificate: {id}\n"));
         }
-        cli.push_str(&self.going_back.option());
+        cli.push_str(&self.going_back.option(false));
         Equivalents {
             cli,
-            curl: curl(&Method::POST, &format!("/api/v1/bindings{}", self.going_back.query()), Some(&body)),
+            curl: curl(&Method::POST, &format!("/api/v1/bindings{}", self.going_back.query(false)), Some(&body)),
             yaml,
             difference: vec![DifferenceLine::Added(format!("binding: {}", input.url))],
         }

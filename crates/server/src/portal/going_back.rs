@@ -40,14 +40,24 @@ impl GoingBack {
         Ok(Apply::Within(Within { confirm, is_forced: force }))
     }
 
-    /// As an option of a command, on a line of its own; nothing if it is not asked for.
-    pub(super) fn option(&self) -> String {
-        if self.confirm { format!(" \\\n  --confirm-within {}", self.time()) } else { String::new() }
+    /// As options of a command, on lines of their own; nothing if it is not asked for.
+    pub(super) fn option(&self, force: bool) -> String {
+        match (self.confirm, force) {
+            (false, _) => String::new(),
+            (true, false) => format!(" \\\n  --confirm-within {}", self.time()),
+            (true, true) => format!(" \\\n  --force \\\n  --confirm-within {}", self.time()),
+        }
     }
 
     /// As the query of an address; nothing if it is not asked for.
-    pub(super) fn query(&self) -> String {
-        if self.confirm { format!("?confirm_within={}", self.time().trim_end_matches('s')) } else { String::new() }
+    pub(super) fn query(&self, force: bool) -> String {
+        let time = self.time();
+        let seconds = time.trim_end_matches('s');
+        match (self.confirm, force) {
+            (false, _) => String::new(),
+            (true, false) => format!("?confirm_within={seconds}"),
+            (true, true) => format!("?confirm_within={seconds}&force=true"),
+        }
     }
 
     /// The usual time in the place of one that is refused.
@@ -79,7 +89,7 @@ mod tests {
         ] {
             let asked = GoingBack::read(&Form::parse(form.as_bytes()));
             assert_eq!(asked.apply(true).map_err(|error| error.code()), expected, "{form}");
-            assert_eq!(asked.query(), query, "{form}");
+            assert_eq!(asked.query(false), query, "{form}");
         }
     }
 

@@ -189,7 +189,7 @@ fn equivalents(view: &HttpsSettingsView, given: &Given) -> Equivalents {
         cli.push_str(&format!(" --force-https {force}"));
         body["force_https"] = json!(force);
     }
-    cli.push_str(&given.going_back.option());
+    cli.push_str(&given.going_back.option(false));
     let update = SiteUpdate { force_https: force.clone(), ..SiteUpdate::default() };
     let sites: String = view
         .sites
@@ -198,7 +198,7 @@ fn equivalents(view: &HttpsSettingsView, given: &Given) -> Equivalents {
         .collect();
     Equivalents {
         cli,
-        curl: curl(&Method::PUT, &format!("/api/v1/https-settings{}", given.going_back.query()), Some(&body)),
+        curl: curl(&Method::PUT, &format!("/api/v1/https-settings{}", given.going_back.query(false)), Some(&body)),
         yaml: sites,
         difference: difference(
             "https-settings",

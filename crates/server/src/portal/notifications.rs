@@ -228,17 +228,15 @@ fn channel_page<R: crate::app::Right>(
     refused: Option<String>,
 ) -> Result<ChannelPage, AppError> {
     let kind = channel::find(&view.kind).map_err(|error| AppError::invalid("kind", &error))?;
-    let plain = |name: &str| match typed {
-        Some(form) => form.given(name).map(str::to_owned),
-        None => view.settings.get(name).cloned().flatten(),
-    };
+    let typed_or = |name: &str| typed.and_then(|form| form.given(name)).map(str::to_owned);
+    let plain = |name: &str| typed_or(name).or_else(|| view.settings.get(name).cloned().flatten());
     let is_kept = |name: &str| view.settings.get(name).is_some_and(Option::is_none);
     Ok(ChannelPage {
         id: view.id.clone(),
         kind: kind.name,
         row: row(view, visit.app.now()),
         fields: fields(kind, plain, is_kept),
-        events: typed.map_or_else(|| events(&view.events), |form| events(&chosen_events(form))),
+        events: events(&typed.map_or_else(|| view.events.clone(), chosen_events)),
         enabled: typed.map_or(view.enabled, |form| form.is_ticked("enabled")),
         may_change: visit.may::<right::NotificationChange>().is_ok(),
         refused,

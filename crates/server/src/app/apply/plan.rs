@@ -2,10 +2,7 @@
 
 mod certificates;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Display,
-};
+use std::{collections::BTreeSet, fmt::Display};
 
 use portward_api::{
     AppliedAction, AppliedStep, BindingDeclared, DesiredState, DnsProviderDeclared, IssuerDeclared, SecretDeclared,
@@ -25,9 +22,12 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{declare, difference::fields};
-use crate::app::{
-    Actor, AppError, Apply, bindings, certificates as uses, dns_providers, issuers, safely::would_lock_out, settings,
-    sites, trial::Demand, ways_in,
+use crate::{
+    app::{
+        Actor, AppError, Apply, bindings, certificates as uses, dns_providers, issuers, safely::would_lock_out,
+        settings, sites, trial::Demand, ways_in,
+    },
+    kind_settings::{KindSettings, Values},
 };
 use certificates::CertificateWrite;
 
@@ -53,7 +53,7 @@ pub(super) enum Write {
     Settings(Settings),
     Issuer(Box<Issuer>, Option<Secret>, Expected),
     RemoveIssuer(IssuerId, Revision),
-    DnsProvider(StoredDnsProvider, BTreeMap<String, Zeroizing<String>>, Expected),
+    DnsProvider(StoredDnsProvider, Values, Expected),
     RemoveDnsProvider(DnsProviderId, Revision),
     Certificate(CertificateWrite),
     Binding(Binding, Expected),
@@ -192,19 +192,26 @@ impl<'a> Plan<'a> {
             let what = format!("DNS provider {}", declared.id);
             let id = DnsProviderId::parse(&declared.id).map_err(|error| AppError::invalid("id", &error))?;
             let found = self.before.dns_provider(&id);
-            let known = found.map(|stored| desired::open_dns_secrets(&self.sealer, &stored.value)).transpose();
-            let known = known.map_err(|error| AppError::internal("a secret does not open", error))?.unwrap_or_default();
-            let (secrets, other) = secrets_of(declared, &known, &what)?;
-            let mut all: BTreeMap<String, Zeroizing<String>> = secrets.clone();
-            all.extend(declared.settings.iter().map(|(name, value)| (name.clone(), Zeroizing::new(value.clone()))));
-            dns::open(&declared.kind, &all).map_err(|error| AppError::invalid("settings", &error).within(&what))?;
-            dns_providers::check_secret(&declared.kind, declared.settings.keys(), secrets.keys())
-                .map_err(|error| error.within(&what))?;
+            let known = found.map(|stored| KindSettings::open_dns_provider(&self.sealer, &stored.value)).transpose();
+            let known = known.map_err(|error| AppError::internal("a secret does not open", error))?;
+            let (secret, other) = secrets_of(declared, known.as_ref(), &what)?;
+            let mut settings = KindSettings::of_dns_provider(&declared.kind, Values::new());
+            (settings.plain, settings.secret) = (declared.settings.clone(), secret);
+            dns::open(&declared.kind, &settings.all())
+                .map_err(|error| AppError::invalid("settings", &error).within(&what))?;
+            dns_providers::check_secret(&settings).map_err(|error| error.within(&what))?;
+            let given = declared.secrets.iter().filter(|(_, declared)| declared.value.is_some());
+            let given = given.map(|(name, _)| name.as_str()).collect();
+            if let Some(elsewhere) = known.and_then(|known| settings.elsewhere(&known, &given)) {
+                let source = source(declared.secrets.get(&elsewhere.secret));
+                let message = format!("{what}: {elsewhere}: {source}, then apply again");
+                return Err(AppError::refused("secret-elsewhere", message));
+            }
             let wanted = StoredDnsProvider {
                 id: id.clone(),
                 kind: declared.kind.clone(),
-                settings: declared.settings.clone(),
-                secret_names: secrets.keys().cloned().collect(),
+                secret_names: settings.secret_names(),
+                settings: settings.plain,
                 secrets: None,
             };
             let mut changes = match found {
@@ -217,7 +224,7 @@ impl<'a> Plan<'a> {
             if let Some(expected) = self.note("DNS provider", id.as_str(), found.map(|stored| stored.revision), changes)
             {
                 put(&mut self.after.dns_providers, wanted.clone(), |stored| &stored.id);
-                self.writes.push(Write::DnsProvider(wanted, secrets, expected));
+                self.writes.push(Write::DnsProvider(wanted, settings.secret, expected));
             }
         }
         for stored in self.surplus(&self.before.dns_providers, &ids, |stored| stored.id.as_str()) {
@@ -322,7 +329,15 @@ impl<'a> Plan<'a> {
 
     /// Refuses whoever may not change one of the kinds that differ.
     pub(super) fn demand_rights(&self, actor: &Actor) -> Result<(), AppError> {
-        self.permissions().try_for_each(|permission| actor.demand(permission))
+        self.permissions().try_for_each(|permission| actor.demand(permission))?;
+        for write in &self.writes {
+            if let Write::DnsProvider(provider, ..) = write {
+                let before = self.before.dns_provider(&provider.id).map(|stored| &stored.value);
+                dns_providers::demand_program(actor, before, provider)
+                    .map_err(|error| error.within(&format!("DNS provider {}", provider.id)))?;
+            }
+        }
+        Ok(())
     }
 
     /// What it has to show of the portal's https bindings; none if it shuts nobody out of the portal.
@@ -525,18 +540,15 @@ fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
     })
 }
 
-/// Secrets of a DNS provider, by their names.
-type Secrets = BTreeMap<String, Zeroizing<String>>;
-
 /// The secrets of a DNS provider, those that it has where none is given; and the names of those that differ.
 fn secrets_of(
     declared: &DnsProviderDeclared,
-    known: &BTreeMap<String, Zeroizing<String>>,
+    known: Option<&KindSettings>,
     what: &str,
-) -> Result<(Secrets, Vec<String>), AppError> {
-    let (mut secrets, mut other) = (BTreeMap::new(), Vec::new());
+) -> Result<(Values, Vec<String>), AppError> {
+    let (mut secrets, mut other) = (Values::new(), Vec::new());
     for (name, declared) in &declared.secrets {
-        let value = match (&declared.value, known.get(name)) {
+        let value = match (&declared.value, known.and_then(|known| known.secret.get(name))) {
             (Some(value), known) => {
                 if known.is_some_and(|known| known.as_str() != value.expose()) {
                     other.push(name.clone());
@@ -552,15 +564,19 @@ fn secrets_of(
 }
 
 fn secret_missing(what: &str, name: &str, declared: Option<&SecretDeclared>) -> AppError {
-    let source = match declared {
+    AppError::refused(
+        "secret-missing",
+        format!("{what}: the secret {name} is not known here; {}, then apply again", source(declared)),
+    )
+}
+
+/// What is to be done so that a secret is given.
+fn source(declared: Option<&SecretDeclared>) -> String {
+    match declared {
         Some(SecretDeclared { env: Some(env), .. }) => format!("set the environment variable {env}"),
         Some(SecretDeclared { file: Some(file), .. }) => format!("write it to the file {file}"),
         _ => "say where it is, with env or file".to_owned(),
-    };
-    AppError::refused(
-        "secret-missing",
-        format!("{what}: the secret {name} is not known here; {source}, then apply again"),
-    )
+    }
 }
 
 /// The ids that are declared; each once.

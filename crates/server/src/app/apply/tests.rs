@@ -337,3 +337,30 @@ async fn each_kind_needs_its_own_right() {
     let sites = DesiredState { sites: Some(vec![site_declared("a", "a.test")]), ..DesiredState::default() };
     fixture.app.apply_desired_state(&by, &apply(sites), Apply::Now).await.unwrap();
 }
+
+/// Who may apply must not have the password sent to a server of their own.
+#[tokio::test]
+async fn a_stored_secret_of_a_dns_provider_is_not_sent_to_another_server() {
+    let fixture = Fixture::start().await;
+    let state = |endpoint: &str, password: Option<&str>| {
+        let value = password.map(|password| SecretText::new(password.to_owned()));
+        let secret = SecretDeclared { env: Some("HOOK_PASSWORD".to_owned()), file: None, value };
+        let settings = [("endpoint", endpoint), ("username", "portward")];
+        let provider = DnsProviderDeclared {
+            id: "hook".to_owned(),
+            kind: "httpreq".to_owned(),
+            settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            secrets: [("password".to_owned(), secret)].into(),
+        };
+        DesiredState { dns_providers: Some(vec![provider]), ..DesiredState::default() }
+    };
+    applied(&fixture, state("https://a.test", Some("marker")), false, Apply::Now).await.unwrap();
+    applied(&fixture, state("https://a.test", None), false, Apply::Now).await.unwrap();
+    let refused = applied(&fixture, state("https://b.test", None), false, Apply::Now).await.unwrap_err();
+    assert_eq!(refused.code(), "secret-elsewhere");
+    assert_eq!(
+        refused.to_string(),
+        "DNS provider hook: endpoint is another one, and the password that is stored was given for the one before; give password again: set the environment variable HOOK_PASSWORD, then apply again"
+    );
+    applied(&fixture, state("https://b.test", Some("marker")), false, Apply::Now).await.unwrap();
+}

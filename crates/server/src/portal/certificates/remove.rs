@@ -6,9 +6,10 @@ use http::{Method, StatusCode};
 
 use super::super::{
     answer,
-    bindings::{ImpactRow, apply},
+    bindings::ImpactRow,
     equivalents::{DifferenceLine, Equivalents, curl, word},
     frame::{Frame, Nav},
+    going_back::GoingBack,
     view::Mark,
     visit::Visit,
 };
@@ -23,20 +24,24 @@ struct RemovePage {
     versions: usize,
     /// Whether something breaks, so that it is proposed that it comes back by itself.
     breaks: bool,
+    going_back: GoingBack,
     refused: Option<String>,
     equivalents: Equivalents,
 }
 
 /// Asks whether it is to go.
 pub(in crate::portal) async fn ask(visit: Visit<right::CertificateChange>) -> Result<Response, AppError> {
-    answer::html(&page(&visit, None).await?)
+    answer::html(&page(&visit, None, None).await?)
 }
 
 /// Removes it.
 pub(in crate::portal) async fn remove(mut visit: Visit<right::CertificateChange>) -> Result<Response, AppError> {
-    let confirm = visit.form().await?.is_ticked("confirm");
+    let going_back = GoingBack::read(&visit.form().await?);
     let id = visit.param("id").to_owned();
-    match visit.app.remove_certificate(&visit.by, &id, Precondition::None, apply(confirm, confirm)).await {
+    let removed = async {
+        visit.app.remove_certificate(&visit.by, &id, Precondition::None, going_back.apply(going_back.confirm)?).await
+    };
+    match removed.await {
         Ok(removed) => {
             let mut said = format!("{id} is removed.");
             for warning in &removed.warnings {
@@ -44,30 +49,30 @@ pub(in crate::portal) async fn remove(mut visit: Visit<right::CertificateChange>
             }
             Ok(visit.done("/certificates", said))
         }
-        Err(error) if error.status() == StatusCode::CONFLICT => {
-            let page = page(&visit, Some(answer::sentence(&error))).await?;
-            answer::with_status(StatusCode::CONFLICT, &page)
+        Err(error) if [StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY].contains(&error.status()) => {
+            let page = page(&visit, Some(going_back), Some(answer::sentence(&error))).await?;
+            answer::with_status(error.status(), &page)
         }
         Err(error) => Err(error),
     }
 }
 
-async fn page(visit: &Visit<right::CertificateChange>, refused: Option<String>) -> Result<RemovePage, AppError> {
+async fn page(
+    visit: &Visit<right::CertificateChange>,
+    given: Option<GoingBack>,
+    refused: Option<String>,
+) -> Result<RemovePage, AppError> {
     let id = visit.param("id").to_owned();
     let dry = visit.app.remove_certificate(&visit.by, &id, Precondition::None, Apply::DryRun).await?;
     let versions = visit.app.list_certificate_versions(&visit.may()?, &id)?.len();
     let impacts: Vec<ImpactRow> = dry.impacts.iter().map(ImpactRow::of).collect();
     let breaks = impacts.iter().any(|row| row.mark == Mark::Bad);
-    let (flags, query) = if breaks {
-        (" \\\n  --force \\\n  --confirm-within 60s", "?force=true&confirm_within=60")
-    } else {
-        Default::default()
-    };
+    let going_back = given.unwrap_or_else(|| GoingBack::usual(breaks));
     Ok(RemovePage {
         frame: visit.frame(Nav::Certificates, format!("Remove {id}")),
         equivalents: Equivalents {
-            cli: format!("portward certificate remove {}{flags}", word(&id)),
-            curl: curl(&Method::DELETE, &format!("/api/v1/certificates/{id}{query}"), None),
+            cli: format!("portward certificate remove {}{}", word(&id), going_back.option(breaks)),
+            curl: curl(&Method::DELETE, &format!("/api/v1/certificates/{id}{}", going_back.query(breaks)), None),
             yaml: String::new(),
             difference: vec![DifferenceLine::Removed(format!("certificate: {id}"))],
         },
@@ -75,6 +80,7 @@ async fn page(visit: &Visit<right::CertificateChange>, refused: Option<String>) 
         impacts,
         versions,
         breaks,
+        going_back,
         refused,
     })
 }

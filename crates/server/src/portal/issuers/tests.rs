@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use portward_core::Role;
+
 use super::super::browser::Browser;
 use crate::fixture::Fixture;
 
@@ -116,5 +118,18 @@ async fn what_was_typed_stays_when_something_else_is_chosen() {
     let unseen = browser.post("/dns-providers", &[&fields[..2], &fields[3..4]].concat()).await;
     assert_eq!(unseen.status, 200);
     unseen.shows("name=\"shown\" value=\"rfc2136\"");
+    assert!(fixture.stored().await.dns_providers.is_empty());
+}
+
+#[tokio::test]
+async fn an_operator_is_told_in_the_form_that_a_program_is_for_owners() {
+    let fixture = Fixture::start().await;
+    let operator = Browser::with(&fixture, &Role::Operator.permissions().collect::<Vec<_>>());
+    let fields = [("kind", "exec"), ("id", "hook"), ("setting.program", "/tmp/x")];
+    let refused = operator.post("/dns-providers", &fields).await;
+    assert_eq!(refused.status, 403);
+    for text in ["id=\"refused\"", "issuer:run-program", "value=\"/tmp/x\"", "Add the DNS provider"] {
+        refused.shows(text);
+    }
     assert!(fixture.stored().await.dns_providers.is_empty());
 }

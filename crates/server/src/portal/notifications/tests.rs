@@ -115,3 +115,23 @@ async fn what_was_typed_stays_when_a_kind_is_chosen_and_when_an_edit_is_refused(
     assert!(page.contains("value=\"mail.test:99999\"") && page.contains("value=\"b@front.test\""), "{page}");
     assert!(!page.contains("value=\"expired\" checked") && !page.contains("name=\"enabled\" checked"), "{page}");
 }
+
+#[tokio::test]
+async fn who_names_another_server_is_told_to_give_the_secret_again() {
+    let fixture = Fixture::start().await;
+    let form = "kind=gotify&id=ops&server=https%3A%2F%2Fa.test&token=hunter2&plain_http=refused&event=expired";
+    let (status, ..) = ask(&fixture, Permission::ALL, Method::POST, "/notifications", form).await;
+    assert_eq!(status, 303);
+    let form = "server=https%3A%2F%2Fb.test&token=&plain_http=refused&authority=&event=expired&enabled=on";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", form).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("give token again. Nothing was saved."), "{page}");
+    assert!(page.contains("value=\"https://b.test\"") && !page.contains("hunter2"), "what was typed stays: {page}");
+    let form = form.replace("token=", "token=another");
+    let (status, ..) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", &form).await;
+    assert_eq!(status, 303);
+    // A form that nobody touched names no other server.
+    let form = form.replace("token=another", "token=");
+    let (status, ..) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", &form).await;
+    assert_eq!(status, 303);
+}

@@ -132,8 +132,12 @@ impl Given {
         let fields: Vec<(&str, &str, &str)> =
             fields.iter().map(|(name, one, other)| (*name, one.as_str(), other.as_str())).collect();
         Equivalents {
-            cli: format!("{}{}", cli(id, &update), self.going_back.option()),
-            curl: curl(&Method::PATCH, &format!("/api/v1/sites/{id}{}", self.going_back.query()), Some(&body(&update))),
+            cli: format!("{}{}", cli(id, &update), self.going_back.option(false)),
+            curl: curl(
+                &Method::PATCH,
+                &format!("/api/v1/sites/{id}{}", self.going_back.query(false)),
+                Some(&body(&update)),
+            ),
             yaml: declared,
             difference: difference(&format!("site: {id}"), &fields),
         }

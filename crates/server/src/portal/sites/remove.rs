@@ -75,8 +75,8 @@ async fn page(
         frame: visit.frame(Nav::Sites, format!("Remove {name}")),
         locks_out,
         equivalents: Equivalents {
-            cli: format!("portward site remove {}{}", word(&id), going_back.option()),
-            curl: curl(&Method::DELETE, &format!("/api/v1/sites/{id}{}", going_back.query()), None),
+            cli: format!("portward site remove {}{}", word(&id), going_back.option(locks_out)),
+            curl: curl(&Method::DELETE, &format!("/api/v1/sites/{id}{}", going_back.query(locks_out)), None),
             yaml: String::new(),
             difference: vec![DifferenceLine::Removed(format!("site: {id}"))],
         },
