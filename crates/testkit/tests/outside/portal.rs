@@ -4,6 +4,7 @@ mod axe;
 mod drills;
 mod first_way;
 mod pages;
+mod without_script;
 
 use portward_testkit::{Browser, Program, StartedProgram};
 
