@@ -166,6 +166,11 @@ impl Browser {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     }
 
+    /// Keeps files that are downloaded in a directory.
+    pub fn keep_downloads_in(&self, directory: &std::path::Path) {
+        self.devtools("Browser.setDownloadBehavior", &json!({ "behavior": "allow", "downloadPath": directory }));
+    }
+
     /// What pages wrote to the console since the last time: each message with its level.
     pub fn console(&self) -> Vec<(String, String)> {
         let messages = self.ask("POST", "/se/log", &json!({ "type": "browser" }));

@@ -5,6 +5,7 @@ mod drills;
 mod first_way;
 mod live;
 mod pages;
+mod without_script;
 
 use portward_testkit::{Browser, Program, StartedProgram};
 
