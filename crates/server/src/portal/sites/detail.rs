@@ -9,6 +9,7 @@ use super::{
     super::{
         answer,
         bindings::apply,
+        choice::CertificateChoice,
         equivalents::{DifferenceLine, Equivalents, certificates::yaml},
         frame::{Frame, Nav},
         standing::Standing,
@@ -39,7 +40,7 @@ struct DetailPage {
     notes: Vec<String>,
     rehearsal: Rehearsal,
     max_ages: Vec<(String, String, bool)>,
-    certificates: Vec<(String, bool)>,
+    certificates: CertificateChoice,
     authorities: Option<usize>,
     is_portal: bool,
     given: Given,
@@ -151,7 +152,7 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
         health_path: health_path(site).to_owned(),
         notes: notes(site),
         max_ages: max_ages(&given.max_age),
-        certificates: certificates(&served.desired, &given.certificate),
+        certificates: CertificateChoice::of(&served.desired, &given.certificate, &site.names),
         authorities,
         is_portal: site.is_portal(),
         names: standing.names,
@@ -220,14 +221,4 @@ pub(super) fn max_ages(chosen: &str) -> Vec<(String, String, bool)> {
         ages.push((chosen.to_owned(), words, true));
     }
     ages
-}
-
-/// Certificates that can be chosen.
-pub(super) fn certificates(desired: &portward_store::desired::Desired, chosen: &str) -> Vec<(String, bool)> {
-    let ids = desired.certificates.iter().map(|stored| stored.value.id.to_string());
-    ids.map(|id| {
-        let is_chosen = id == chosen;
-        (id, is_chosen)
-    })
-    .collect()
 }
