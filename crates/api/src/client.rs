@@ -246,8 +246,8 @@ impl Client {
     }
 
     /// Changes what applies to the whole server; what is left out stays.
-    pub async fn edit_settings(&self, update: &SettingsUpdate) -> Result<SettingsView, ClientError> {
-        self.ask(Method::PATCH, "settings", Sent::json(update)?).await
+    pub async fn edit_settings(&self, update: &SettingsUpdate) -> Result<Changed<SettingsView>, ClientError> {
+        self.ask(Method::PATCH, &self.changing("settings"), Sent::json(update)?).await
     }
 
     /// All that operators asked for, without secrets.
@@ -255,9 +255,9 @@ impl Client {
         self.ask(Method::GET, "desired-state", Sent::Nothing).await
     }
 
-    /// Makes the desired state what is declared, in one change.
-    pub async fn apply_desired_state(&self, apply: &DesiredStateApply, effect: Effect) -> Result<Applied, ClientError> {
-        self.ask(Method::POST, &effect.of("apply"), Sent::json(apply)?).await
+    /// Makes the desired state what is declared.
+    pub async fn apply_desired_state(&self, apply: &DesiredStateApply) -> Result<Changed<Applied>, ClientError> {
+        self.ask(Method::POST, &self.changing("apply"), Sent::json(apply)?).await
     }
 
     /// Hands a backup of all that is stored to `write`, piece by piece; it is whole only if this succeeds.

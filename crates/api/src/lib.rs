@@ -66,7 +66,8 @@ pub use problem::{PROBLEM_JSON, Problem};
 pub use recover::{Recover, Recovered};
 pub use secret::{SecretBytes, SecretText};
 pub use session::{
-    PasswordChange, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn, SessionView, SignIn,
+    PasswordChange, SecondFactorBegin, SecondFactorBegun, SecondFactorCode, SecondFactorEnd, SecondFactorOn,
+    SessionView, SignIn,
 };
 pub use settings::{SettingsUpdate, SettingsView};
 pub use setup::{SetupInput, SetupLinkView};

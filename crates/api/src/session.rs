@@ -46,6 +46,14 @@ pub struct PasswordChange {
     pub new: SecretText,
 }
 
+/// Begins to set up one's own second factor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecondFactorBegin {
+    /// The password: whoever finds an open session must not lock its owner out.
+    pub password: SecretText,
+}
+
 /// Shows a second factor that is being set up; it counts when a code of it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecondFactorBegun {

@@ -8,7 +8,7 @@ mod provider;
 mod records;
 mod writer;
 
-pub use provider::{Need, OpenProviderError, ProviderKind, ProviderSetting, kinds, open};
+pub use provider::{Need, OpenProviderError, ProviderKind, ProviderSetting, kinds, open, program};
 pub use records::{
     Addresses, CaaRecord, CaaSet, DnsRecords, DnssecState, LookupError, LookupFailure, Propagation, Zone, ZoneSource,
 };

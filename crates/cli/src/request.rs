@@ -156,7 +156,7 @@ impl Task {
                 (Request::Confirm(request), server, output)
             }
             Command::Apply(args) => {
-                let (request, server, output) = DesiredStateRequest::apply(args);
+                let (request, server, output) = DesiredStateRequest::apply(args)?;
                 (Request::DesiredState(request), server, output)
             }
             Command::Export(args) => {

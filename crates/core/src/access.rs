@@ -44,6 +44,9 @@ permissions! {
     CertificateExportPrivateKey => "certificate:export-private-key", "export private keys",
     /// To add and remove issuers and DNS providers.
     IssuerChange => "issuer:change", "change issuers and DNS providers",
+    /// To add a DNS provider that is a program, and to have it be another program: it runs as the server's own user, who
+    /// can read everything that is stored.
+    IssuerRunProgram => "issuer:run-program", "have a program run as a DNS provider",
     /// TeamCity's "Change HTTPS settings": certificate, port and redirect of the server's own name in one.
     HttpsSettingsChange => "https-settings:change", "change HTTPS settings",
     /// To change what applies to the whole server.
@@ -73,7 +76,7 @@ pub enum Role {
     Viewer,
     /// Runs the front door: everything that is served, but no users, no keys out, no settings of the server.
     Operator,
-    /// Everything but what makes or unmakes owners, and restoring a backup.
+    /// Everything but what makes or unmakes owners, restoring a backup, and programs that run on the machine.
     Administrator,
     /// Everything.
     Owner,
@@ -110,7 +113,7 @@ impl Role {
         use Permission as P;
         match self {
             Self::Owner => true,
-            Self::Administrator => permission != P::StoreRestore,
+            Self::Administrator => !matches!(permission, P::StoreRestore | P::IssuerRunProgram),
             Self::Operator => matches!(
                 permission,
                 P::View

@@ -14,6 +14,7 @@ mod stream_side;
 mod tests;
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     rc::Rc,
     task::{Context, Poll},
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) tls: TlsFacts,
     fragments: Rc<Fragments>,
+    /// Whether the connection ends after the answers to what was asked so far.
+    is_outdated: Cell<bool>,
 }
 
 /// Serves a connection to its end; `stream` is past its handshake, in which HTTP/2 was agreed on.
@@ -55,7 +58,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
         idle: true,
         stage: Stage::Open,
         drain: client.drain.clone(),
-        shared: Rc::new(Shared { client, tls, fragments }),
+        shared: Rc::new(Shared { client, tls, fragments, is_outdated: Cell::new(false) }),
     };
     poll_fn(|cx| serving.poll(cx)).await;
 }
@@ -84,7 +87,7 @@ impl Serving {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // A stream that panicked ended alone; tokio has caught it.
         while let Poll::Ready(Some(_)) = self.streams.poll_join_next(cx) {}
-        if self.stage == Stage::Open && self.drain.poll_draining(cx).is_ready() {
+        if self.stage == Stage::Open && (self.shared.is_outdated.get() || self.drain.poll_draining(cx).is_ready()) {
             self.leave();
         }
         loop {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
-use portward_core::{BindingId, Scheme, Timestamp, https_port_for};
+use portward_core::{BindingId, Scheme, Timestamp, Upstream, https_port_for};
 
 pub(crate) use warned::{Warned, Warning};
 
@@ -20,8 +20,8 @@ use crate::{
     clock::Clock,
     count::Counts,
     limits::Limits,
-    snapshot::{ServedBinding, Serves, Snapshot},
-    tls::{TlsClient, TlsServer},
+    snapshot::{ServedBinding, ServedSite, Serves, Snapshot},
+    tls::{TlsClient, TlsFacts, TlsServer, is_outdated},
     upstream::Portal,
     worker::{DrainWatch, Worker},
 };
@@ -69,6 +69,18 @@ pub(crate) struct Client {
     pub(crate) local: SocketAddr,
     /// Tells when to finish: see [`DrainWatch`].
     pub(crate) drain: DrainWatch,
+}
+
+impl Client {
+    /// Whether a request to a site is one to the portal on a connection that says nothing about new ones any more: they
+    /// are presented another certificate.
+    ///
+    /// Such a connection ends after its answer. A browser would keep it for hours, and an operator would not see that
+    /// nobody else comes in.
+    pub(crate) fn is_outdated(&self, site: &ServedSite, tls: &TlsFacts) -> bool {
+        site.upstreams.contains(&Upstream::Portal)
+            && is_outdated(&self.served.newest(), &self.binding, tls, self.local.ip())
+    }
 }
 
 impl Bound {

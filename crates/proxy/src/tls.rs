@@ -16,5 +16,6 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use certificate::{KeyError, challenge_key};
+pub(crate) use choice::is_outdated;
 pub(crate) use client::{TlsClient, UpstreamTlsError};
 pub(crate) use server::{Accepted, HandshakeError, Protocol, TlsFacts, TlsServer};

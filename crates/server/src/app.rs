@@ -142,6 +142,8 @@ pub(crate) enum Apply {
     DryRun,
     /// It is, and goes back by itself unless it is confirmed.
     Within(Within),
+    /// It is, and goes back by itself unless it is confirmed, if it changes what the portal presents.
+    Carefully,
 }
 
 /// Says how a change waits to be confirmed.
@@ -281,7 +283,16 @@ impl Apply {
     pub(crate) fn confirm_within(self) -> Option<ConfirmWithin> {
         match self {
             Self::Within(within) => Some(within.confirm),
-            Self::Now | Self::DryRun => None,
+            Self::Now | Self::DryRun | Self::Carefully => None,
+        }
+    }
+
+    /// What it comes to, where that is found out.
+    fn of_portal(self, is_of_portal: bool) -> Self {
+        match self {
+            Self::Carefully if is_of_portal => Self::Within(Within { confirm: ConfirmWithin::USUAL, is_forced: false }),
+            Self::Carefully => Self::Now,
+            apply => apply,
         }
     }
 

@@ -17,6 +17,7 @@ mod first_start;
 mod fixture;
 mod handshake;
 mod init;
+mod kind_settings;
 mod master_key;
 mod notice;
 mod portal;

@@ -24,6 +24,7 @@ mod equivalents;
 mod explain;
 mod form;
 mod frame;
+mod going_back;
 mod https_settings;
 mod import;
 mod issuers;
@@ -110,6 +111,7 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/certificates/{id}/export", certificates::export)
         .page(M::POST, "/certificates/{id}/revoke", certificates::revoke)
         .page(M::POST, "/certificates/{id}/unmanage", certificates::unmanage)
+        .page(M::GET, "/certificates/{id}/remove", certificates::ask_remove)
         .page(M::POST, "/certificates/{id}/remove", certificates::remove)
         .page(M::GET, "/import", import::show)
         .page(M::POST, "/import", import::submit)

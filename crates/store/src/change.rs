@@ -5,7 +5,10 @@ mod back;
 mod certificate;
 mod channel;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
@@ -124,6 +127,27 @@ impl Change {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
+    }
+
+    /// Whether all of another change fits into the same transaction.
+    pub fn has_room_for(&self, other: &Self) -> bool {
+        let keys =
+            |change: &Self| -> BTreeSet<Key> { change.edits.keys().chain(change.when.keys()).cloned().collect() };
+        let bytes = |change: &Self| -> usize {
+            let edited = |(key, value): (&Key, &Option<Bytes>)| {
+                2 * key.as_str().len() + value.as_ref().map_or(0, Bytes::len) + AUDITED_BYTES
+            };
+            let held: usize = change.when.keys().map(|key| key.as_str().len()).sum();
+            change.edits.iter().map(edited).sum::<usize>() + held
+        };
+        keys(self).union(&keys(other)).count() + OWN_KEYS <= Txn::MAX_OPS
+            && bytes(self) + bytes(other) + OWN_KEYS * Key::MAX_BYTES <= Txn::MAX_BYTES
+    }
+
+    /// Does what another change does too; of two edits of the same thing that of the other counts.
+    pub fn absorb(&mut self, other: Self) {
+        self.edits.extend(other.edits);
+        self.when.extend(other.when);
     }
 
     /// Writes a binding.
@@ -393,6 +417,10 @@ fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// What a transaction writes beside the edits: an audit record, where the audit ends, and what waits to be confirmed.
+const OWN_KEYS: usize = 3;
+/// What an audit record has for one edit: two hashes in hexadecimal digits, beside the key.
+const AUDITED_BYTES: usize = 256;
 /// How often a change is tried against others that write the same keys, and a lost answer is asked for.
 const MAX_ATTEMPTS: u32 = 4;
 /// How often others may write an audit record before ours; more do not write at the same moment.

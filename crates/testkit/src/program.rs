@@ -59,7 +59,12 @@ impl Program {
 
     /// The same at ports that somebody else is told of beforehand.
     pub fn new_on(http: u16, https: u16) -> Self {
-        let (http, https) = (format!("127.0.0.1:{http}"), format!("127.0.0.1:{https}"));
+        Self::new_at(([127, 0, 0, 1], http).into(), ([127, 0, 0, 1], https).into())
+    }
+
+    /// The same at those addresses.
+    pub fn new_at(http: SocketAddr, https: SocketAddr) -> Self {
+        let (http, https) = (http.to_string(), https.to_string());
         let arguments = ["--http", &http, "--https", &https, "--admin", "127.0.0.1:0"].map(str::to_owned).to_vec();
         Self { arguments, ..Self::new() }
     }

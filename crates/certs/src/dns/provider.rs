@@ -42,6 +42,8 @@ pub struct ProviderSetting {
     pub name: &'static str,
     /// Whether nobody may see it again.
     pub secret: bool,
+    /// Whether it says where secrets are sent.
+    pub leads: bool,
     /// Whether it must be given.
     pub need: Need,
     /// What it is, for people.
@@ -156,6 +158,12 @@ pub fn open(
     made.map_err(|why| why.of(kind, &given))
 }
 
+/// The program that is run by a DNS provider of that kind with these settings; none if it runs none.
+pub fn program<'a>(kind: &str, settings: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let setting = if kind == exec::KIND.word { settings.get(exec::PROGRAM)? } else { return None };
+    Some(setting.trim())
+}
+
 fn list(words: impl Iterator<Item = &'static str>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
@@ -184,23 +192,28 @@ impl fmt::Debug for ProviderKind {
 /// Settings as the catalogue writes them down.
 impl ProviderSetting {
     const fn secret(name: &'static str, sentence: &'static str) -> Self {
-        Self { name, secret: true, need: Need::Required, sentence }
+        Self { name, secret: true, leads: false, need: Need::Required, sentence }
     }
 
     const fn plain(name: &'static str, sentence: &'static str) -> Self {
-        Self { name, secret: false, need: Need::Required, sentence }
+        Self { name, secret: false, leads: false, need: Need::Required, sentence }
     }
 
     const fn optional(name: &'static str, sentence: &'static str) -> Self {
-        Self { name, secret: false, need: Need::Optional, sentence }
+        Self { name, secret: false, leads: false, need: Need::Optional, sentence }
     }
 
     const fn optional_secret(name: &'static str, sentence: &'static str) -> Self {
-        Self { name, secret: true, need: Need::Optional, sentence }
+        Self { name, secret: true, leads: false, need: Need::Optional, sentence }
     }
 
     const fn or(name: &'static str, default: &'static str, sentence: &'static str) -> Self {
-        Self { name, secret: false, need: Need::Default(default), sentence }
+        Self { name, secret: false, leads: false, need: Need::Default(default), sentence }
+    }
+
+    /// The same, where secrets are sent by it.
+    const fn leads(self) -> Self {
+        Self { leads: true, ..self }
     }
 }
 

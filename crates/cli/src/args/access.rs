@@ -223,6 +223,7 @@ Permissions:
   certificate:change              change certificates
   certificate:export-private-key  export private keys
   issuer:change                   change issuers and DNS providers
+  issuer:run-program              have a program run as a DNS provider
   https-settings:change           change HTTPS settings
   settings:change                 change settings
   user:view                       look at users and tokens

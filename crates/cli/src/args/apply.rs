@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-use super::{OutputArgs, ServerArgs};
+use super::{OutputArgs, SafetyArgs, ServerArgs};
 
 /// Holds the words of `portward apply`.
 #[derive(Debug, ClapArgs)]
@@ -18,6 +18,8 @@ pub(crate) struct ApplyArgs {
     /// Change nothing, and exit with 7 if something would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -35,10 +37,11 @@ pub(crate) struct ExportArgs {
 }
 
 pub(super) const APPLY_EXAMPLES: &str = "\
-Everything is changed in one change, or nothing. A kind of thing that no file
-declares is left alone. Secrets are not in the files: each is looked for where
-the file says, in an environment variable or in another file; where it is not
-there, the server goes on with the secret that it has.
+Everything is checked before anything is changed, and what would leave no way
+in to the portal is refused. A kind of thing that no file declares is left
+alone. Secrets are not in the files: each is looked for where the file says,
+in an environment variable or in another file; where it is not there, the
+server goes on with the secret that it has.
 
 Exits with 0 if it is done or nothing differs, and with 7 if --dry-run finds a
 difference.

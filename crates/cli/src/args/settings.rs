@@ -2,7 +2,7 @@
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::{ForceHttpsWord, OutputArgs, ServerArgs};
+use super::{ForceHttpsWord, OutputArgs, SafetyArgs, ServerArgs};
 
 /// Lists the commands about what applies to the whole server.
 #[derive(Debug, Subcommand)]
@@ -34,6 +34,8 @@ pub(crate) struct SettingsEditArgs {
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=365))]
     pub(crate) warning_days: Option<u32>,
     #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -49,4 +51,5 @@ Settings that are not named stay as they are.
 
 Examples:
   portward settings edit --force-https browsers
+  portward settings edit --force-https all --confirm-within 60s
   portward settings edit --warning-days 14";

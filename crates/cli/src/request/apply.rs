@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use portward_api::{Client, DesiredStateApply, Effect};
+use portward_api::{Client, DesiredStateApply};
 
+use super::safety::{Safety, follow};
 use crate::{
     args::{ApplyArgs, ExportArgs, OutputArgs, ServerArgs},
     declared_files,
@@ -17,15 +18,15 @@ use crate::{
 #[derive(Debug, PartialEq)]
 pub(crate) enum DesiredStateRequest {
     /// That it be as the files say.
-    Apply { files: PathBuf, prune: bool, effect: Effect },
+    Apply { files: PathBuf, prune: bool, safety: Safety },
     /// That it be written to files of that directory.
     Export(PathBuf),
 }
 
 impl DesiredStateRequest {
-    pub(super) fn apply(args: ApplyArgs) -> (Self, ServerArgs, OutputArgs) {
-        let effect = super::effect(args.dry_run);
-        (Self::Apply { files: args.file, prune: args.prune, effect }, args.server, args.output)
+    pub(super) fn apply(args: ApplyArgs) -> Result<(Self, ServerArgs, OutputArgs), Failure> {
+        let safety = Safety::parse(&args.safety)?.or_dry(args.dry_run);
+        Ok((Self::Apply { files: args.file, prune: args.prune, safety }, args.server, args.output))
     }
 
     pub(super) fn export(args: ExportArgs) -> (Self, ServerArgs, OutputArgs) {
@@ -34,11 +35,12 @@ impl DesiredStateRequest {
 
     pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
         match self {
-            Self::Apply { files, prune, effect } => {
+            Self::Apply { files, prune, safety } => {
                 let input = DesiredStateApply { state: declared_files::read(&files)?, prune };
-                let applied = client.apply_desired_state(&input, effect).await?;
-                terminal.result(&applied, |colour| show::applied(&applied, effect, colour))?;
-                let is_drift = effect == Effect::DryRun && !applied.steps.is_empty();
+                let applied = safety.client(client).apply_desired_state(&input).await?;
+                terminal.result(&applied, |colour| show::applied(&applied, safety.is_dry(), colour))?;
+                follow(client, terminal, applied.confirmation.as_ref()).await?;
+                let is_drift = safety.is_dry() && !applied.steps.is_empty();
                 Ok(if is_drift { Exit::Drift } else { Exit::Done })
             }
             Self::Export(directory) => {

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use portward_api::{Client, SettingsUpdate};
 use portward_core::ForceHttps;
 
+use super::safety::{Safety, follow};
 use crate::{
     args::{OutputArgs, ServerArgs, SettingsCommand},
     exit::Exit,
@@ -18,7 +19,7 @@ pub(crate) enum SettingsRequest {
     /// All of them.
     Show,
     /// Other values.
-    Edit(SettingsUpdate),
+    Edit(SettingsUpdate, Safety),
 }
 
 impl SettingsRequest {
@@ -32,7 +33,7 @@ impl SettingsRequest {
                     let error = anyhow!("nothing to change was named; see: portward settings edit --help");
                     return Err(Failure::usage(error));
                 }
-                (Self::Edit(update), args.server, args.output)
+                (Self::Edit(update, Safety::parse(&args.safety)?), args.server, args.output)
             }
         })
     }
@@ -40,7 +41,12 @@ impl SettingsRequest {
     pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
         let settings = match self {
             Self::Show => client.show_settings().await?,
-            Self::Edit(update) => client.edit_settings(&update).await?,
+            Self::Edit(update, safety) => {
+                let settings = safety.client(client).edit_settings(&update).await?;
+                let exit = terminal.result(&settings, |colour| show::settings(&settings, colour))?;
+                follow(client, terminal, settings.confirmation.as_ref()).await?;
+                return Ok(exit);
+            }
         };
         terminal.result(&settings, |colour| show::settings(&settings, colour))
     }

@@ -1,12 +1,12 @@
 //! What was applied, for people.
 
-use portward_api::{Applied, AppliedAction, Effect};
+use portward_api::{Applied, AppliedAction};
 
 use super::counted;
 use crate::table::Colour;
 
 /// A line for each thing that differs, and one for each field of it.
-pub(crate) fn applied(applied: &Applied, effect: Effect, _colour: Colour) -> String {
+pub(crate) fn applied(applied: &Applied, is_dry: bool, _colour: Colour) -> String {
     let mut out = String::new();
     for step in &applied.steps {
         let action = match step.action {
@@ -24,11 +24,11 @@ pub(crate) fn applied(applied: &Applied, effect: Effect, _colour: Colour) -> Str
         out.push_str(&format!("Note: {note}\n"));
     }
     let differing = counted(applied.steps.len(), "difference");
-    out.push_str(&match (applied.steps.is_empty(), effect, applied.revision) {
+    out.push_str(&match (applied.steps.is_empty(), is_dry, applied.revision) {
         (true, ..) => "Nothing differs.\n".to_owned(),
-        (false, Effect::DryRun, _) => format!("{differing}; nothing was changed.\n"),
-        (false, Effect::Apply, Some(revision)) => format!("{differing} applied and served, as revision {revision}.\n"),
-        (false, Effect::Apply, None) => format!("{differing} applied.\n"),
+        (false, true, _) => format!("{differing}; nothing was changed.\n"),
+        (false, false, Some(revision)) => format!("{differing} applied and served, as revision {revision}.\n"),
+        (false, false, None) => format!("{differing} applied.\n"),
     });
     out
 }

@@ -9,7 +9,7 @@ use crate::{
     forward::{Interim, Outgoing, Repeat},
     h1::{
         KeepAlive, Parsed, Version,
-        forwarded::{Forwarded, Proto, Trust},
+        forwarded::{Forwarded, Proto, Told, Trust},
         headers::HeaderSlots,
         length::BodyLength,
         limits::HeadLimits,
@@ -127,8 +127,12 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
             about.hsts = hsts(&site, &host, certificate);
             about.host = Some(host);
             about.rules.clone_from(&site.headers);
+            let mut told = Told::Nothing;
+            if tls.is_some_and(|tls| client.is_outdated(&site, tls)) {
+                (told, about.keep_alive) = (Told::Outdated, KeepAlive::Close);
+            }
             let mut out = buffer::take();
-            request::write_upstream(head, &forwarded(client, scheme, &about.id), &mut out);
+            request::write_upstream(head, &forwarded(client, scheme, &about.id, told), &mut out);
             let outgoing = Outgoing {
                 head: out,
                 body: head.body,
@@ -142,7 +146,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
     }
 }
 
-fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId) -> Forwarded<'a> {
+fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId, connection: Told) -> Forwarded<'a> {
     Forwarded {
         peer: client.peer.ip(),
         proto: match scheme {
@@ -152,5 +156,6 @@ fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId) -> Forwarde
         port: client.local.port(),
         request_id: id.as_str(),
         trust: Trust::Stranger,
+        connection,
     }
 }

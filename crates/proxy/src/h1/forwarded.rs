@@ -27,6 +27,18 @@ pub struct Forwarded<'a> {
     pub request_id: &'a str,
     /// Whether the peer's own word about the client is taken.
     pub trust: Trust,
+    /// What is said of the connection itself.
+    pub connection: Told,
+}
+
+/// Tells what an upstream is told of the downstream connection itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    Nothing,
+    /// `X-Portward-Connection: outdated`: another one would be presented another certificate by now. A client that says
+    /// so itself is believed, as it harms nobody else.
+    Outdated,
 }
 
 /// A scheme.
@@ -184,6 +196,9 @@ impl Forwarded<'_> {
         out.extend_from_slice(proto.as_str().as_bytes());
         out.extend_from_slice(b"\r\n");
         push_header("X-Request-Id", self.request_id.as_bytes(), out);
+        if self.connection == Told::Outdated {
+            out.extend_from_slice(b"X-Portward-Connection: outdated\r\n");
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     forward::{Deadline, Exchanged, Interim, Outgoing, Repeat, exchange},
     h1::{
         downgrade::{self, Parts},
-        forwarded::{Forwarded, Proto, Trust},
+        forwarded::{Forwarded, Proto, Told, Trust},
         limits::HeadLimits,
         refusal::Refusal,
         request,
@@ -60,7 +60,13 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
                 return;
             }
             // What is left of a body that nobody wants is refused by dropping the stream: the crate resets it.
-            Exchanged::Done | Exchanged::Gone => return,
+            Exchanged::Done | Exchanged::Gone => {
+                // The request itself may be what has changed the certificate.
+                if shared.client.is_outdated(&site, &shared.tls) {
+                    shared.is_outdated.set(true);
+                }
+                return;
+            }
         },
     };
     let body = side.into_inner().answer(&answer, &about, &shared);
@@ -143,8 +149,13 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
             about.host = Some(host);
             about.rules.clone_from(&site.headers);
             about.expects_continue = checked.expect_continue;
+            let mut told = Told::Nothing;
+            if client.is_outdated(&site, &shared.tls) {
+                told = Told::Outdated;
+                shared.is_outdated.set(true);
+            }
             let mut out = buffer::take();
-            request::write_upstream(&checked, &forwarded(shared, &about.id), &mut out);
+            request::write_upstream(&checked, &forwarded(shared, &about.id, told), &mut out);
             let outgoing = Outgoing {
                 head: out,
                 body: checked.body,
@@ -158,13 +169,14 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
     }
 }
 
-fn forwarded<'a>(shared: &Shared, id: &'a RequestId) -> Forwarded<'a> {
+fn forwarded<'a>(shared: &Shared, id: &'a RequestId, connection: Told) -> Forwarded<'a> {
     Forwarded {
         peer: shared.client.peer.ip(),
         proto: Proto::Https,
         port: shared.client.local.port(),
         request_id: id.as_str(),
         trust: Trust::Stranger,
+        connection,
     }
 }
 

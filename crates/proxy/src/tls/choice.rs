@@ -12,7 +12,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::challenge::is_for_challenge;
+use super::{challenge::is_for_challenge, server::TlsFacts};
 use crate::snapshot::{ServedBinding, ServedCertificate, Snapshot};
 
 /// Chooses what is presented to a client that asked for `sni` at `local`.
@@ -35,6 +35,12 @@ pub(super) fn choose<'a>(
         None => snapshot.certificates.at(&HostPattern::Exact(Host::from(local))),
     };
     chosen.or(binding.default_certificate.as_ref())
+}
+
+/// Whether another connection like one that is there would be presented another certificate by now.
+pub(crate) fn is_outdated(snapshot: &Snapshot, binding: &ServedBinding, tls: &TlsFacts, local: IpAddr) -> bool {
+    let now = choose(snapshot, binding, tls.sni.as_ref(), local).map(|certificate| certificate.thumbprint);
+    now != tls.certificate.as_ref().map(|certificate| certificate.thumbprint)
 }
 
 /// Makes the choice of one connection, and remembers it.

@@ -13,7 +13,7 @@ pub(crate) mod sign_in;
 mod throttle;
 mod ticket;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_lc_rs::{constant_time, digest};
 use http::StatusCode;
@@ -61,6 +61,8 @@ pub(super) struct Access {
     noted: Noted,
     /// Sign-ins that were refused.
     refused: AtomicU64,
+    /// Whether it was seen that there is an owner; that ends with a restore only.
+    owned: AtomicBool,
 }
 
 impl App {
@@ -74,8 +76,20 @@ impl App {
     }
 
     /// Whether there is, or was, an owner; before that nobody can be asked to sign in.
+    ///
+    /// Each request from outside asks it, so what is true once is not read again.
     pub(crate) async fn has_owner(&self) -> Result<bool, AppError> {
-        Ok(access::is_owned(&*self.parts.store).await?)
+        if self.access.owned.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let is_owned = access::is_owned(&*self.parts.store).await?;
+        self.access.owned.store(is_owned, Ordering::Relaxed);
+        Ok(is_owned)
+    }
+
+    /// Asks the store again whether there is an owner, as another store has taken its place.
+    pub(super) fn forget_owner(&self) {
+        self.access.owned.store(false, Ordering::Relaxed);
     }
 
     /// How many sign-ins were refused since the start: a wrong password, or a wrong code.

@@ -92,6 +92,7 @@ rights! {
     CertificateChange,
     CertificateExportPrivateKey,
     IssuerChange,
+    IssuerRunProgram,
     HttpsSettingsChange,
     SettingsChange,
     UserView,
@@ -168,6 +169,15 @@ impl Actor {
     /// What kind of somebody it is.
     pub(crate) fn who(&self) -> &Who {
         &self.who
+    }
+
+    /// Tells it from everybody else, also from one who has the same name later.
+    pub(crate) fn identity(&self) -> String {
+        match &self.who {
+            Who::Machine | Who::Portward => self.name.clone(),
+            Who::User { user, .. } => format!("user {}", user.id),
+            Who::Token { id, .. } => format!("token {id}"),
+        }
     }
 
     /// The user, where one signed in or has a token.

@@ -1,10 +1,11 @@
-//! Making the desired state what a document declares, in one change.
+//! Making the desired state what a document declares.
 
 mod declare;
 mod difference;
+mod parts;
 mod plan;
 
-use portward_api::{Applied, DesiredState, DesiredStateApply};
+use portward_api::{Applied, Changed, DesiredState, DesiredStateApply};
 use portward_store::work;
 
 use super::{Allowed, App, AppError, Apply, right};
@@ -17,7 +18,8 @@ impl App {
         declare::desired_state(&self.served().desired)
     }
 
-    /// Makes the desired state what is declared: all of it in one change, or nothing.
+    /// Makes the desired state what is declared, if all of it can be: in one change, or in several that follow each other
+    /// where a transaction has no room for it.
     ///
     /// Each kind of thing that differs needs its own right too.
     pub(crate) async fn apply_desired_state(
@@ -25,7 +27,7 @@ impl App {
         by: &Allowed<right::SettingsChange>,
         input: &DesiredStateApply,
         apply: Apply,
-    ) -> Result<Applied, AppError> {
+    ) -> Result<Changed<Applied>, AppError> {
         // CAs may take their time, in which others decide.
         self.look_at_new_issuers(input).await?;
         let deciding = self.decide().await;
@@ -43,16 +45,12 @@ impl App {
             let tried = self.parts.proxy.try_bind(binding.scheme, binding.address);
             tried.map_err(|error| super::bindings::unsaved(&binding, &error))?;
         }
+        let demand = plan.lock_out(apply)?;
         let mut applied = Applied { steps: plan.steps.clone(), notes: plan.notes.clone(), revision: None };
         if apply == Apply::DryRun || plan.steps.is_empty() {
-            return Ok(applied);
+            return Ok(applied.into());
         }
-        let mut change = self.change(by, plan.summary());
-        plan.write(&mut change);
-        for id in &plan.removed_certificates {
-            self.forget_renewals(id, &mut change).await?;
-        }
-        let revision = self.commit(change).await?;
+        let made = self.store_plan(by, &plan, deciding, apply, demand).await?;
         for id in &plan.removed_certificates {
             // It is removed all the same.
             if let Err(error) = work::forget_notices(&*self.parts.store, id).await {
@@ -60,15 +58,13 @@ impl App {
                 tracing::warn!(certificate.id = %id, error, "what was told of a certificate could not be forgotten");
             }
         }
-        drop(deciding);
-        let served = self.in_effect(revision).await?;
         for binding in plan.bindings_to_try() {
-            if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
+            if let Some(Err(error)) = made.served.binding(&binding.id).map(|report| &report.result) {
                 applied.notes.push(format!("the binding {} is stored, but not bound: {error}", binding.id));
             }
         }
-        applied.revision = Some(revision.0);
-        Ok(applied)
+        applied.revision = Some(made.revision.0);
+        Ok(Changed { result: applied, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
     /// Refuses issuers that could never be asked, or whose terms nobody agreed to.

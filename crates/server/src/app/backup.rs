@@ -55,6 +55,8 @@ impl App {
         let restored_by = RestoredBy { who, actor: kind, address, at: self.now() };
         let store = &*self.parts.store;
         let restored = restore_into(store, &file.path, &self.parts.master, Existing::Replace, &restored_by).await;
+        // Also after an error: some of it may be there.
+        self.forget_owner();
         let restored = restored.map_err(restore_error)?;
         let revision = store.revision().await?;
         drop(deciding);

@@ -62,7 +62,8 @@ impl App {
             change.require_certificate(certificate);
         }
         let safety = Safety::by(new_way(&binding));
-        let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
+        let made =
+            self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served, Demand::Ours)).await?;
         let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
         Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
@@ -95,7 +96,11 @@ impl App {
             change.require_certificate(certificate);
         }
         let safety = Safety::by(new_way(&binding));
-        let made = self.make_safely(change, deciding, apply, safety, |served| trial(&binding, served)).await?;
+        let made = self
+            .make_safely(change, deciding, apply, safety, |served| {
+                trial(&binding, served, Demand::of_certificate(&served.desired))
+            })
+            .await?;
         let revised = Revised { view: view(&binding, &made.served), revision: Some(made.revision) };
         Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
@@ -151,7 +156,7 @@ pub(super) fn new_way(binding: &Binding) -> NewWay {
 }
 
 /// What is tried of a binding that was just saved; refused at once if it has no sockets.
-pub(super) fn trial(binding: &Binding, served: &ServedState) -> Result<Vec<Trial>, AppError> {
+pub(super) fn trial(binding: &Binding, served: &ServedState, demand: Demand) -> Result<Vec<Trial>, AppError> {
     if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
         return Err(unsaved(binding, error));
     }
@@ -160,7 +165,7 @@ pub(super) fn trial(binding: &Binding, served: &ServedState) -> Result<Vec<Trial
         // There is no certificate yet, which status tells of; the next import brings one.
         return Ok(Vec::new());
     }
-    Ok(vec![Trial::of_binding(served, binding, Demand::Ours)])
+    Ok(vec![Trial::of_binding(served, binding, demand)])
 }
 
 /// The view of a binding, with what became of it.

@@ -192,9 +192,11 @@ impl App {
         let id = &certificate.id;
         let presented = portal_certificates(&desired, self.now()).contains(id);
         let safety = Safety::by(if presented { NewWay::Https } else { NewWay::Any });
+        let apply = apply.of_portal(presented);
         let made = self
             .make_safely(change, deciding, apply, safety, |served| {
-                Ok(if presented { trials_of_portal(served, Some(id), Demand::Ours) } else { Vec::new() })
+                let demand = Demand::of_certificate(&served.desired);
+                Ok(if presented { trials_of_portal(served, Some(id), demand) } else { Vec::new() })
             })
             .await?;
         let revised = Revised { view: taken, revision: Some(made.revision) };

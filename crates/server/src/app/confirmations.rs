@@ -9,8 +9,9 @@ use http::StatusCode;
 use portward_api::{Answered, ConfirmationView, TrialStep};
 use portward_core::{BindingId, ConfirmationId, NewWay, Revision, Scheme};
 use portward_store::{
-    change::{Change, Expected, commit},
-    work::{Confirmation, ReadWorkError, confirmation, confirmations},
+    WatchStream,
+    change::{Before, Change, Expected, commit},
+    work::{Confirmation, ReadWorkError, confirmation, confirmations, confirmations_prefix},
 };
 
 use super::{Actor, Allowed, App, AppError, chain_text, right, ways_in};
@@ -139,6 +140,8 @@ impl App {
                         "a change went back, as nobody confirmed it"
                     );
                 }
+                // Somebody answered it at the last moment.
+                Err(_) if self.is_answered(waiting).await? => {}
                 Err(error) if error.status().is_client_error() => {
                     tracing::error!(change, what, error = chain_text(&error), "a change could not go back and stays");
                     self.give_up(waiting, &error).await?;
@@ -147,6 +150,23 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// Whether a change waits no more.
+    async fn is_answered(&self, waiting: &Confirmation) -> Result<bool, AppError> {
+        let found = confirmation(&*self.parts.store, &waiting.id).await.map_err(unreadable)?;
+        Ok(found.is_none())
+    }
+
+    /// Whether something waits, as far as is known.
+    pub(crate) fn waits(&self) -> bool {
+        !self.waiting.all().is_empty()
+    }
+
+    /// Watches for what begins or ceases to wait.
+    pub(crate) async fn watch_what_waits(&self) -> Result<WatchStream, AppError> {
+        let after = self.parts.store.revision().await?;
+        Ok(self.parts.store.watch(&[confirmations_prefix()], after).await?)
     }
 
     /// Reads what waits, for those who cannot wait for the store.
@@ -177,6 +197,23 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// Refuses to undo a change that waits itself, or whose undoing stands in the way of going back from one that does.
+    pub(super) async fn refuse_undo(&self, before: &Before, made: Revision) -> Result<(), AppError> {
+        let (all, _) = confirmations(&*self.parts.store).await.map_err(unreadable)?;
+        if let Some(waiting) = all.iter().find(|waiting| waiting.revision == made) {
+            return Err(AppError::conflict(
+                "confirmation-pending",
+                format!(
+                    "revision {made} ({}) waits to be confirmed, and goes back by itself at {}; to go back now: portward confirm {} --back. Nothing was changed",
+                    waiting.what, waiting.deadline, waiting.id
+                ),
+            ));
+        }
+        let mut change = Change::of_work();
+        change.put_back(before, made);
+        self.refuse_what_waits(&change).await
     }
 
     /// The view of a change that waits.
@@ -221,6 +258,15 @@ impl App {
                     .to_owned(),
             );
         };
+        if way.is_outdated {
+            return Err(AppError::conflict(
+                "confirm-by-new-way",
+                format!(
+                    "the answer came on a connection that was made before the certificate changed, which does not show that one can still come in. Open the portal again and confirm there, or on the machine: portward confirm {}. Nothing was confirmed",
+                    waiting.id
+                ),
+            ));
+        }
         let scheme = if way.is_tls { Scheme::Https } else { Scheme::Http };
         if waiting.way.is_taken(scheme, way.bound) || waiting.way.is_taken(scheme, way.port) {
             return Ok(match way.port {

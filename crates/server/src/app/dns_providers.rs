@@ -1,32 +1,31 @@
 //! Use cases of DNS providers.
 
-use std::collections::BTreeMap;
-
 use portward_api::{
-    Removed,
+    Removed, SecretText,
     acme::{DnsProviderCreate, DnsProviderKindView, DnsProviderView, DnsSettingView},
 };
-use portward_certs::dns::{self, Need};
-use portward_core::DnsProviderId;
+use portward_certs::dns;
+use portward_core::{DnsProviderId, Permission};
 use portward_store::{
     change::Expected,
     desired::{Desired, Stored, StoredDnsProvider},
 };
 use zeroize::Zeroizing;
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use super::{Actor, Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use crate::kind_settings::{KindSettings, KnownSetting, Values, shown};
 
 impl App {
     /// Lists the kinds of DNS providers there are.
     pub(crate) fn list_dns_kinds(&self, _by: &Allowed<right::View>) -> Vec<DnsProviderKindView> {
-        let setting = |setting: &dns::ProviderSetting| DnsSettingView {
-            name: setting.name.to_owned(),
-            about: match setting.need {
-                Need::Default(value) => format!("{} Without it: {value}.", setting.sentence),
-                Need::Required | Need::Optional => setting.sentence.to_owned(),
-            },
-            required: setting.need == Need::Required,
-            secret: setting.secret,
+        let setting = |setting: &dns::ProviderSetting| {
+            let known = KnownSetting::from(setting);
+            DnsSettingView {
+                name: known.name.to_owned(),
+                about: known.about(),
+                required: known.is_required,
+                secret: known.is_secret,
+            }
         };
         let kind = |kind: &dns::ProviderKind| DnsProviderKindView {
             kind: kind.word.to_owned(),
@@ -54,22 +53,18 @@ impl App {
     }
 
     /// Adds a DNS provider. Nothing is asked of it yet.
+    ///
+    /// A program needs a right of its own: it runs as the server's own user.
     pub(crate) async fn add_dns_provider(
         &self,
         by: &Allowed<right::IssuerChange>,
         input: &DnsProviderCreate,
         apply: Apply,
     ) -> Result<Revised<DnsProviderView>, AppError> {
-        let settings: BTreeMap<String, Zeroizing<String>> = input
-            .settings
-            .iter()
-            .map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())))
-            .collect();
+        let given = |(name, value): (&String, &SecretText)| (name.clone(), Zeroizing::new(value.expose().to_owned()));
+        let settings: Values = input.settings.iter().map(given).collect();
         dns::open(&input.kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
-        let (secrets, plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            settings.into_iter().partition(|(name, _)| is_secret(&input.kind, name));
-        let plain: BTreeMap<String, String> =
-            plain.into_iter().map(|(name, value)| (name, value.as_str().to_owned())).collect();
+        let settings = KindSettings::of_dns_provider(&input.kind, settings);
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let is_taken = |id: &str| DnsProviderId::parse(id).is_ok_and(|id| desired.dns_provider(&id).is_some());
@@ -87,16 +82,18 @@ impl App {
         let stored = StoredDnsProvider {
             id: id.clone(),
             kind: input.kind.clone(),
-            settings: plain.clone(),
-            secret_names: secrets.keys().cloned().collect(),
+            settings: settings.plain.clone(),
+            secret_names: settings.secret_names(),
             secrets: None,
         };
+        demand_program(by.actor(), None, &stored)?;
         let shown = view(&stored, &desired);
         if apply == Apply::DryRun {
             return Ok(Revised { view: shown, revision: None });
         }
         let mut change = self.change(by, format!("add DNS provider {id} ({})", input.kind));
-        change.put_dns_provider(&id, &input.kind, plain, &secrets, &self.sealer(&desired)?, Expected::Absent);
+        let KindSettings { plain, secret, .. } = settings;
+        change.put_dns_provider(&id, &input.kind, plain, &secret, &self.sealer(&desired)?, Expected::Absent);
         let revision = self.commit(change).await?;
         drop(deciding);
         self.in_effect(revision).await?;
@@ -134,23 +131,31 @@ impl App {
     }
 }
 
-/// Whether a setting of a kind is never shown.
-fn is_secret(kind: &str, name: &str) -> bool {
-    let kind = dns::kinds().iter().find(|known| known.word == kind);
-    kind.is_none_or(|kind| kind.settings.iter().any(|setting| setting.name == name && setting.secret))
+/// Refuses whoever may not have the server run a program, unless it is the one that was there before.
+pub(super) fn demand_program(
+    actor: &Actor,
+    before: Option<&StoredDnsProvider>,
+    wanted: &StoredDnsProvider,
+) -> Result<(), AppError> {
+    let program = |provider: &StoredDnsProvider| dns::program(&provider.kind, &provider.settings).map(str::to_owned);
+    let Some(wanted) = program(wanted) else { return Ok(()) };
+    if before.and_then(program).as_ref() == Some(&wanted) || actor.may::<right::IssuerRunProgram>().is_ok() {
+        return Ok(());
+    }
+    Err(AppError::not_permitted(format!(
+        "the program {wanted} would run as the server's own user, which can read all that is stored, so that it needs the permission to {} ({}), and {actor} lacks it; ask an owner, or run this on the machine itself: portward acme dns add exec --set program={wanted}",
+        Permission::IssuerRunProgram.purpose(),
+        Permission::IssuerRunProgram,
+    )))
 }
 
 /// Refuses a secret among what everybody may see, and the other way round.
-pub(super) fn check_secret<'a>(
-    kind: &str,
-    mut plain: impl Iterator<Item = &'a String>,
-    mut secrets: impl Iterator<Item = &'a String>,
-) -> Result<(), AppError> {
-    if let Some(name) = plain.find(|name| is_secret(kind, name)) {
+pub(super) fn check_secret(settings: &KindSettings) -> Result<(), AppError> {
+    if let Some(name) = settings.plain.keys().find(|name| settings.is_secret(name)) {
         let message = format!("settings.{name}: it is a secret; declare it below secrets, with env or file");
         return Err(AppError::refused("secret-in-settings", message));
     }
-    if let Some(name) = secrets.find(|name| !is_secret(kind, name)) {
+    if let Some(name) = settings.secret.keys().find(|name| !settings.is_secret(name)) {
         let message = format!("secrets.{name}: it is no secret; declare it below settings, with its value");
         return Err(AppError::refused("setting-in-secrets", message));
     }
@@ -167,12 +172,10 @@ pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Stor
 }
 
 fn view(stored: &StoredDnsProvider, desired: &Desired) -> DnsProviderView {
-    let plain = stored.settings.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
-    let secret = stored.secret_names.iter().map(|name| (name.clone(), None));
     DnsProviderView {
         id: stored.id.to_string(),
         kind: stored.kind.clone(),
-        settings: plain.chain(secret).collect(),
+        settings: shown(&stored.settings, &stored.secret_names),
         certificates: users(desired, &stored.id),
     }
 }
@@ -184,3 +187,6 @@ pub(super) fn users(desired: &Desired, id: &DnsProviderId) -> Vec<String> {
     };
     desired.certificates.iter().filter(uses).map(|stored| stored.value.id.to_string()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,13 +13,13 @@ pub(crate) struct Draft {
     change: Change,
     who: String,
     what: String,
-    /// None for what nobody takes back.
-    permission: Option<Permission>,
+    /// What one needs to make it, the first of all; none for what nobody takes back.
+    permissions: Vec<Permission>,
 }
 
 impl Draft {
     pub(super) fn new(change: Change, who: String, what: String, permission: Permission) -> Self {
-        Self { change, who, what, permission: Some(permission) }
+        Self { change, who, what, permissions: vec![permission] }
     }
 
     /// The change as far as it has come.
@@ -34,13 +34,31 @@ impl Draft {
 
     /// What one needs to make it; none for what nobody takes back.
     pub(super) fn permission(&self) -> Option<Permission> {
-        self.permission
+        self.permissions.first().copied()
+    }
+
+    /// Says what else one needs to make it, and so to take it back.
+    pub(super) fn needs(&mut self, permission: Permission) {
+        if !self.permissions.contains(&permission) {
+            self.permissions.push(permission);
+        }
+    }
+
+    /// The change alone, of which nothing is remembered.
+    pub(super) fn into_change(self) -> Change {
+        self.change
+    }
+
+    /// The same, to be taken back by nobody.
+    pub(super) fn for_good(self) -> Self {
+        Self { permissions: Vec::new(), ..self }
     }
 
     /// The change, and what is remembered of it to undo it; none for what nobody takes back.
     pub(super) fn into_parts(self, now: Timestamp) -> (Change, Option<Undo>) {
-        let Self { change, who, what, permission } = self;
-        (change, permission.map(|permission| Undo { who, what, permission, made: now }))
+        let Self { change, who, what, permissions } = self;
+        let undo = (!permissions.is_empty()).then(|| Undo { who, what, permissions, made: now });
+        (change, undo)
     }
 }
 
@@ -61,6 +79,6 @@ impl DerefMut for Draft {
 /// Nobody takes it back.
 impl From<Change> for Draft {
     fn from(change: Change) -> Self {
-        Self { change, who: String::new(), what: String::new(), permission: None }
+        Self { change, who: String::new(), what: String::new(), permissions: Vec::new() }
     }
 }

@@ -1,7 +1,9 @@
 //! What would break if something went away, and what would not.
 
 use portward_api::{Impact, ImpactSeverity};
-use portward_core::{Binding, CertificateId, ForceHttps, HostPattern, Scheme, Site, SiteCertificate, Timestamp};
+use portward_core::{
+    Binding, CertificateId, ForceHttps, HostPattern, LeafFacts, Scheme, Site, SiteCertificate, Timestamp,
+};
 use portward_store::desired::Desired;
 
 use super::{AppError, certificates, safely::would_lock_out, ways_in};
@@ -11,18 +13,23 @@ pub(super) fn of_certificate(desired: &Desired, id: &CertificateId, now: Timesta
     let mut impacts = Vec::new();
     let without = without_certificate(desired, id);
     let host = ways_in::portal_host(desired);
-    let presents = |desired: &Desired| {
-        let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
-        let presented: Vec<_> = https.map(|stored| ways_in::presented_at(desired, &stored.value, &host, now)).collect();
-        (presented.iter().flatten().any(|stored| stored.value.id == *id), presented.iter().any(Option::is_some))
-    };
-    let has_portal = ways_in::portal_sites(desired).next().is_some();
-    let is_presented = has_portal && presents(desired).0;
-    let (_, another) = presents(&without);
-    if is_presented && another {
-        impacts.push(degrades("This portal", format!("presents another certificate to those who ask for {host}")));
-    } else if is_presented {
-        impacts.push(breaks("This portal", format!("has no other certificate for {host}")));
+    let is_presented = ways_in::portal_certificates(desired, now).contains(id);
+    let others: Vec<_> = ways_in::presented(&without, &host, now).filter_map(ways_in::facts).collect();
+    if is_presented {
+        let is_self_signed = |facts: Option<&LeafFacts>| facts.is_some_and(|facts| facts.self_signed);
+        let before = desired.certificate(id).and_then(ways_in::facts);
+        // Browsers that took this one go on without a question.
+        let does_as_well = |other: &&LeafFacts| {
+            let covers = other.names.iter().any(|name| name.covers(&HostPattern::Exact(host.clone())));
+            covers && (is_self_signed(before) || !other.self_signed)
+        };
+        impacts.push(match others.first() {
+            None => breaks("This portal", format!("has no other certificate for {host}")),
+            Some(_) if others.iter().any(does_as_well) => {
+                degrades("This portal", format!("presents another certificate to those who ask for {host}"))
+            }
+            Some(_) => breaks("This portal", format!("has no other certificate for {host} that browsers take")),
+        });
     }
     for site in certificates::fixed_sites(desired, id) {
         impacts.push(breaks(&format!("Site \"{}\"", site.id), "names it, and presents no other".to_owned()));
@@ -39,7 +46,7 @@ pub(super) fn of_certificate(desired: &Desired, id: &CertificateId, now: Timesta
         ));
     }
     for site in desired.sites.iter().map(|stored| &stored.value) {
-        if redirects(site, desired) && loses_its_target(site, &lost, is_presented && !another) {
+        if redirects(site, desired) && loses_its_target(site, &lost, is_presented && others.is_empty()) {
             let why = "would send clients to a port where no certificate is presented for its names".to_owned();
             impacts.push(breaks(&format!("The redirect of site \"{}\"", site.id), why));
         }

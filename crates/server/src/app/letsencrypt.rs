@@ -40,15 +40,24 @@ impl App {
         let mut change = self.change(by, format!("configure Let's Encrypt for {host}"));
         let issuer = self.letsencrypt_issuer(input, &desired, &mut change).await?;
         let names = vec![HostPattern::Exact(host)];
-        let managed = Arc::new(Managed {
-            profile: usual_profile(&names, &issuer),
-            names,
-            issuers: vec![issuer.id.clone()],
-            challenge: None,
-            dns: None,
-            key: KeyAlgorithm::default(),
-            reuse: KeyReuse::New,
-            renew_before: input.renew_days_before.map(renew_before).transpose()?,
+        let renew_before = input.renew_days_before.map(renew_before).transpose()?;
+        let before = desired.settings.letsencrypt.as_ref().and_then(|id| desired.certificate(id));
+        let before = before.and_then(|stored| stored.value.management.managed());
+        let managed = Arc::new(match before.filter(|before| before.names == names) {
+            // The rest was asked for elsewhere, and stays as it is.
+            Some(before) if before.issuers.first() == Some(&issuer.id) => {
+                Managed { renew_before, ..Managed::clone(before) }
+            }
+            before => Managed {
+                profile: usual_profile(&names, &issuer),
+                names,
+                issuers: vec![issuer.id.clone()],
+                challenge: before.and_then(|before| before.challenge),
+                dns: before.and_then(|before| before.dns.clone()),
+                key: before.map_or_else(KeyAlgorithm::default, |before| before.key),
+                reuse: before.map_or(KeyReuse::New, |before| before.reuse),
+                renew_before,
+            },
         });
         let id = self.letsencrypt_certificate(&managed, &desired, &mut change)?;
         self.letsencrypt_bindings(input, &id, &desired, &mut change)?;

@@ -1,7 +1,5 @@
 //! Use cases of notification channels.
 
-use std::collections::BTreeMap;
-
 use portward_api::{
     ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, DeliveredView, DeliveryView,
     Removed,
@@ -9,32 +7,28 @@ use portward_api::{
 use portward_core::{ChannelId, Wanted};
 use portward_store::{
     change::{Change, Expected, commit},
-    desired::{self, Desired, Stored, StoredChannel},
+    desired::{Desired, Stored, StoredChannel},
     work::{self, ChannelWork, Delivered},
 };
 use zeroize::Zeroizing;
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, chain_text, right, slug};
-use crate::channel::{self, Message, Need};
-
-/// Is what a channel is made of: its settings, the secret ones apart.
-struct Split {
-    plain: BTreeMap<String, String>,
-    secret: BTreeMap<String, Zeroizing<String>>,
-    target: String,
-}
+use crate::{
+    channel::{self, Message},
+    kind_settings::{KindSettings, KnownSetting, Values, shown},
+};
 
 impl App {
     /// Lists the kinds of channels there are.
     pub(crate) fn list_channel_kinds(&self, _by: &Allowed<right::View>) -> Vec<ChannelKindView> {
-        let setting = |setting: &channel::ChannelSetting| ChannelSettingView {
-            name: setting.name.to_owned(),
-            about: match setting.need {
-                Need::Default(value) => format!("{} Without it: {value}.", setting.sentence),
-                Need::Required | Need::Optional => setting.sentence.to_owned(),
-            },
-            required: setting.need == Need::Required,
-            secret: setting.secret,
+        let setting = |setting: &channel::ChannelSetting| {
+            let known = KnownSetting::from(setting);
+            ChannelSettingView {
+                name: known.name.to_owned(),
+                about: known.about(),
+                required: known.is_required,
+                secret: known.is_secret,
+            }
         };
         let kind = |kind: &channel::ChannelKind| ChannelKindView {
             kind: kind.word.to_owned(),
@@ -68,7 +62,7 @@ impl App {
             .iter()
             .map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())))
             .collect();
-        let Split { plain, secret, target } = split(&input.kind, settings)?;
+        let (settings, target) = checked(&input.kind, settings)?;
         let wanted = input.events.as_deref().map(wanted).transpose()?.unwrap_or_default();
         let deciding = self.decide().await;
         let desired = self.desired().await?;
@@ -92,8 +86,8 @@ impl App {
             id: ChannelId::parse(&id).map_err(|error| AppError::invalid("id", &error))?,
             kind: input.kind.clone(),
             target,
-            settings: plain,
-            secret_names: secret.keys().cloned().collect(),
+            secret_names: settings.secret_names(),
+            settings: settings.plain,
             secrets: None,
             generation: 1,
             wanted,
@@ -104,7 +98,7 @@ impl App {
             return Ok(Revised { view, revision: None });
         }
         let mut change = self.change(by, format!("add notification channel {id} ({})", input.kind));
-        change.put_channel(&channel, &secret, &self.sealer(&desired)?, Expected::Absent);
+        change.put_channel(&channel, &settings.secret, &self.sealer(&desired)?, Expected::Absent);
         let revision = self.commit(change).await?;
         drop(deciding);
         self.in_effect(revision).await?;
@@ -124,20 +118,25 @@ impl App {
         let desired = self.desired().await?;
         let Stored { value: before, revision } = find(&desired, id)?;
         precondition.check("channel", id, *revision)?;
-        let mut settings = self.channel_settings(&desired, before)?;
+        let stored = self.channel_settings(&desired, before)?;
+        let mut settings = stored.all();
         for (name, value) in &input.settings {
             match value {
                 Some(value) => settings.insert(name.clone(), Zeroizing::new(value.expose().to_owned())),
                 None => settings.remove(name),
             };
         }
-        let Split { plain, secret, target } = split(&before.kind, settings)?;
+        let (settings, target) = checked(&before.kind, settings)?;
+        let given = input.settings.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.as_str());
+        if let Some(elsewhere) = settings.elsewhere(&stored, &given.collect()) {
+            return Err(AppError::refused("secret-elsewhere", format!("settings: {elsewhere}")));
+        }
         let channel = StoredChannel {
             id: before.id.clone(),
             kind: before.kind.clone(),
             target,
-            settings: plain,
-            secret_names: secret.keys().cloned().collect(),
+            secret_names: settings.secret_names(),
+            settings: settings.plain,
             secrets: None,
             generation: before.generation + 1,
             wanted: input.events.as_deref().map(wanted).transpose()?.unwrap_or_else(|| before.wanted.clone()),
@@ -148,7 +147,7 @@ impl App {
             return Ok(Revised { view, revision: Some(*revision) });
         }
         let mut change = self.change(by, format!("edit notification channel {id}"));
-        change.put_channel(&channel, &secret, &self.sealer(&desired)?, Expected::At(*revision));
+        change.put_channel(&channel, &settings.secret, &self.sealer(&desired)?, Expected::At(*revision));
         let revision = self.commit(change).await?;
         drop(deciding);
         self.in_effect(revision).await?;
@@ -196,7 +195,7 @@ impl App {
     ) -> Result<DeliveredView, AppError> {
         let desired = self.desired().await?;
         let stored = &find(&desired, id)?.value;
-        let settings = self.channel_settings(&desired, stored)?;
+        let settings = self.channel_settings(&desired, stored)?.all();
         let channel = channel::open(&stored.kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
         let now = self.now();
         let message = Message::test(work::new_notice_id(now), id, self.parts.notices.server(), now);
@@ -221,31 +220,23 @@ impl App {
         Ok(delivered_view(&delivered))
     }
 
-    fn channel_settings(
-        &self,
-        desired: &Desired,
-        channel: &StoredChannel,
-    ) -> Result<BTreeMap<String, Zeroizing<String>>, AppError> {
-        let secrets = desired::open_channel_secrets(&self.sealer(desired)?, channel).map_err(|error| {
+    fn channel_settings(&self, desired: &Desired, channel: &StoredChannel) -> Result<KindSettings, AppError> {
+        KindSettings::open_channel(&self.sealer(desired)?, channel).map_err(|error| {
             let message = format!(
                 "the secrets of the channel \"{}\" do not open; remove the channel and add it anew",
                 channel.id
             );
             AppError::internal(message, error)
-        })?;
-        let plain = channel.settings.iter().map(|(name, value)| (name.clone(), Zeroizing::new(value.clone())));
-        Ok(plain.chain(secrets).collect())
+        })
     }
 
     fn channel_view(&self, stored: &StoredChannel) -> ChannelView {
-        let plain = stored.settings.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
-        let secret = stored.secret_names.iter().map(|name| (name.clone(), None));
         let standing = self.parts.notices.board().of(&stored.id);
         ChannelView {
             id: stored.id.to_string(),
             kind: stored.kind.clone(),
             target: stored.target.clone(),
-            settings: plain.chain(secret).collect(),
+            settings: shown(&stored.settings, &stored.secret_names),
             events: stored.wanted.words(),
             enabled: stored.enabled,
             delivery: DeliveryView {
@@ -266,14 +257,10 @@ fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<StoredChannel>,
     })
 }
 
-/// Checks settings by opening the channel, and takes the secret ones apart.
-fn split(kind: &str, settings: BTreeMap<String, Zeroizing<String>>) -> Result<Split, AppError> {
+/// Checks settings by opening the channel, and takes the secret ones apart; gives where its messages go too.
+fn checked(kind: &str, settings: Values) -> Result<(KindSettings, String), AppError> {
     let opened = channel::open(kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
-    let kind = channel::find(kind).map_err(|error| AppError::invalid("kind", &error))?;
-    let is_secret = |name: &str| kind.settings.iter().any(|setting| setting.name == name && setting.secret);
-    let (secret, plain): (BTreeMap<_, _>, BTreeMap<_, _>) = settings.into_iter().partition(|(name, _)| is_secret(name));
-    let plain = plain.into_iter().map(|(name, value)| (name, value.as_str().to_owned())).collect();
-    Ok(Split { plain, secret, target: opened.target() })
+    Ok((KindSettings::of_channel(kind, settings), opened.target()))
 }
 
 fn wanted(words: &[String]) -> Result<Wanted, AppError> {

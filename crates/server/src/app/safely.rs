@@ -88,8 +88,11 @@ impl App {
         let steps = match tried {
             Ok(steps) => steps,
             Err(refused) => {
-                self.take_back(id.as_ref(), &committed.before, revision, &what, refused.code()).await?;
-                return Err(refused);
+                let back = self.take_back(id.as_ref(), &committed.before, revision, &what, refused.code()).await;
+                return Err(match back {
+                    Ok(()) => refused,
+                    Err(error) => not_taken_back(&refused, &error, revision),
+                });
             }
         };
         let confirmation = match &id {
@@ -127,6 +130,14 @@ impl App {
         self.in_effect(back).await?;
         Ok(())
     }
+}
+
+/// The error of a change that did not pass its trial, and could not be taken back.
+fn not_taken_back(refused: &AppError, error: &AppError, revision: Revision) -> AppError {
+    let message = format!(
+        "the change did not pass its trial ({refused}), and could not be taken back ({error}); revision {revision} is in effect, and portward recover restores the last good state"
+    );
+    AppError::new(error.status(), "not-taken-back", message)
 }
 
 /// The error of a change that would leave no way in.

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use portward_api::{SettingsUpdate, SettingsView};
-use portward_core::{Settings, WarningPolicy};
+use portward_api::{Changed, SettingsUpdate, SettingsView};
+use portward_core::{NewWay, Settings, WarningPolicy};
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, sites};
+use super::{
+    Allowed, App, AppError, Apply, Precondition, Revised, right, safely::Safety, sites, trial::trials_of_portal,
+};
 
 impl App {
     /// Shows what applies to the whole server.
@@ -22,7 +24,7 @@ impl App {
         input: &SettingsUpdate,
         precondition: Precondition,
         apply: Apply,
-    ) -> Result<Revised<SettingsView>, AppError> {
+    ) -> Result<Changed<Revised<SettingsView>>, AppError> {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let now = desired.settings_revision;
@@ -36,14 +38,19 @@ impl App {
         }
         let settings = edited(&desired.settings, input)?;
         if settings == desired.settings || apply == Apply::DryRun {
-            return Ok(Revised { view: view(&settings), revision: Some(now) });
+            return Ok(Revised { view: view(&settings), revision: Some(now) }.into());
         }
         let mut change = self.change(by, "edit settings");
         change.put_settings(&settings);
-        let revision = self.commit(change).await?;
-        drop(deciding);
-        self.in_effect(revision).await?;
-        Ok(Revised { view: view(&settings), revision: Some(revision) })
+        let demand = sites::lock_out_by_settings(&settings, &desired)?;
+        let way = if demand.is_some() { NewWay::Https } else { NewWay::Any };
+        let made = self
+            .make_safely(change, deciding, apply, Safety::by(way), |served| {
+                Ok(demand.map(|demand| trials_of_portal(served, None, demand)).unwrap_or_default())
+            })
+            .await?;
+        let revised = Revised { view: view(&settings), revision: Some(made.revision) };
+        Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 }
 
@@ -90,10 +97,11 @@ mod tests {
 
         let force = SettingsUpdate { force_https: Some("browsers".to_owned()), warning_days: None };
         let tried = app.edit_settings(&by(), &force, Precondition::None, Apply::DryRun).await.unwrap();
-        assert_eq!(tried.view.force_https, "browsers");
+        assert_eq!(tried.result.view.force_https, "browsers");
         assert_eq!(app.show_settings(&by()), before);
 
         let edited = app.edit_settings(&by(), &force, Precondition::None, Apply::Now).await.unwrap();
+        let edited = edited.result;
         assert_eq!((edited.view.force_https.as_str(), edited.view.warning_days), ("browsers", 30));
         assert_eq!(app.list_sites(&by())[0].force_https, "browsers");
         assert_eq!(app.show_settings(&by()), edited);

@@ -14,12 +14,13 @@ use portward_store::{
 };
 
 use super::{
-    Allowed, App, AppError, Apply, Precondition, Revised,
+    Allowed, App, AppError, Apply, Precondition, Revised, bindings,
     impacts::{self, is_last_portal},
     presets, right,
     safely::{Safety, would_lock_out},
     slug,
     trial::{Demand, trials_of_portal},
+    ways_in,
 };
 use crate::tasks::publish::{list, uncovered};
 
@@ -128,7 +129,12 @@ impl App {
         change.put_site(&site, Expected::At(*revision));
         require(&mut change, &site);
         let demand = lock_out(before, &site, &desired, apply)?;
-        let way = if demand.is_some() { NewWay::Https } else { NewWay::Any };
+        let way = match ways_in::https_binding(&desired) {
+            // Where plain HTTP is sent to has to be reached: another https binding shows nothing of that.
+            Some(binding) if redirect_begins(before, &site, &desired) => bindings::new_way(&binding.value),
+            _ if demand.is_some() => NewWay::Https,
+            _ => NewWay::Any,
+        };
         let made = self
             .make_safely(change, deciding, apply, Safety::by(way), |served| {
                 Ok(demand.map(|demand| trials_of_portal(served, None, demand)).unwrap_or_default())
@@ -165,8 +171,26 @@ impl App {
     }
 }
 
+/// The same for other settings, which the sites of the portal follow that have none of their own.
+pub(super) fn lock_out_by_settings(settings: &Settings, desired: &Desired) -> Result<Option<Demand>, AppError> {
+    let follows = |stored: &&Stored<Site>| stored.value.force_https.is_none();
+    let begins = settings.force_https != ForceHttps::Off && settings.force_https != desired.settings.force_https;
+    if !begins || !ways_in::portal_sites(desired).any(|stored| follows(&stored)) {
+        return Ok(None);
+    }
+    if !desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https) {
+        return Err(no_https());
+    }
+    Ok(Some(Demand::InForce))
+}
+
 /// What a change of a site has to show of the portal's https bindings; none if it shuts nobody out of the portal.
-fn lock_out(before: &Site, after: &Site, desired: &Desired, apply: Apply) -> Result<Option<Demand>, AppError> {
+pub(super) fn lock_out(
+    before: &Site,
+    after: &Site,
+    desired: &Desired,
+    apply: Apply,
+) -> Result<Option<Demand>, AppError> {
     if !before.is_portal() && !after.is_portal() {
         return Ok(None);
     }
@@ -179,17 +203,26 @@ fn lock_out(before: &Site, after: &Site, desired: &Desired, apply: Apply) -> Res
     let mode = |site: &Site| site.force_https.unwrap_or(desired.settings.force_https);
     let has_https = desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
     if mode(after) != ForceHttps::Off && mode(after) != mode(before) && !has_https {
-        return Err(would_lock_out(
-            "there is no https binding that the redirect could send people to. Add one first: portward binding add https://[::]:443. Nothing was changed",
-        ));
+        return Err(no_https());
     }
     let hsts_begins = after.hsts != before.hsts && after.hsts != Hsts::Off;
-    let redirect_begins = mode(after) != mode(before) && mode(after) != ForceHttps::Off;
-    Ok(match (hsts_begins, redirect_begins) {
+    Ok(match (hsts_begins, redirect_begins(before, after, desired)) {
         (true, _) => Some(Demand::ForHsts),
         (false, true) => Some(Demand::InForce),
         (false, false) => (before != after && has_https).then_some(Demand::Ours),
     })
+}
+
+fn no_https() -> AppError {
+    would_lock_out(
+        "there is no https binding that the redirect could send people to. Add one first: portward binding add https://[::]:443. Nothing was changed",
+    )
+}
+
+/// Whether plain HTTP of a site is sent to HTTPS, and was not, or not so.
+fn redirect_begins(before: &Site, after: &Site, desired: &Desired) -> bool {
+    let mode = |site: &Site| site.force_https.unwrap_or(desired.settings.force_https);
+    mode(after) != mode(before) && mode(after) != ForceHttps::Off
 }
 
 /// The view of a site.

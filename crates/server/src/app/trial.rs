@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use portward_api::{TrialOutcome, TrialStep};
-use portward_core::{Binding, CertificateId, Host, HostPattern, Scheme, Thumbprint, Timestamp};
+use portward_core::{Binding, CertificateId, Host, HostPattern, Hsts, Scheme, Thumbprint, Timestamp};
 use portward_store::desired::Desired;
 use rustls::pki_types::UnixTime;
 
@@ -30,7 +30,7 @@ pub(super) struct Trial {
 }
 
 /// Says what a trial demands of the certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Demand {
     /// That it is ours.
     Ours,
@@ -38,6 +38,15 @@ pub(super) enum Demand {
     InForce,
     /// That it is in force, and one that browsers need not be asked about: they will remember not to ask.
     ForHsts,
+}
+
+impl Demand {
+    /// What is demanded of a certificate that the portal presents from now on: browsers that remember HSTS of it let
+    /// nobody go on past a bad one.
+    pub(super) fn of_certificate(desired: &Desired) -> Self {
+        let remembers = ways_in::portal_sites(desired).any(|stored| stored.value.hsts != Hsts::Off);
+        if remembers { Self::ForHsts } else { Self::Ours }
+    }
 }
 
 impl Trial {
@@ -178,22 +187,28 @@ impl Trial {
             return Err(failed(
                 "certificate",
                 format!(
-                    "\"{id}\" is signed by its own key: browsers that remember HSTS let nobody go on past it. Get a certificate that browsers trust first"
+                    "\"{id}\" is signed by its own key: browsers that remember HSTS let nobody go on past it. Get a certificate that browsers trust first, or leave HSTS off"
                 ),
             ));
         }
         let pattern = HostPattern::Exact(host.clone());
-        steps.push(if facts.names.iter().any(|name| name.covers(&pattern)) {
+        let names = || facts.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let is_valid_for_host = facts.names.iter().any(|name| name.covers(&pattern));
+        if self.demand == Demand::ForHsts && !is_valid_for_host {
+            return Err(failed(
+                "certificate",
+                format!(
+                    "\"{id}\" is not valid for {host}, but for {}: browsers that remember HSTS let nobody go on past it. Get a certificate for {host} first, or leave HSTS off",
+                    names()
+                ),
+            ));
+        }
+        steps.push(if is_valid_for_host {
             passed("name", format!("\"{id}\" is valid for {host}"))
         } else {
-            let names: Vec<String> = facts.names.iter().map(ToString::to_string).collect();
-            warned(
-                "name",
-                format!(
-                    "\"{id}\" is not valid for {host}, but for {}: browsers ask before they go on",
-                    names.join(", ")
-                ),
-            )
+            let message =
+                format!("\"{id}\" is not valid for {host}, but for {}: browsers ask before they go on", names());
+            warned("name", message)
         });
         let moment = UnixTime::since_unix_epoch(now.since(Timestamp::EPOCH));
         steps.push(match is_trusted(&handshake.chain, host, moment) {

@@ -31,7 +31,7 @@ pub(super) struct Undo {
     /// What it was, as in the audit.
     pub(super) what: String,
     /// What one needs to undo it: what one needed to make it.
-    pub(super) permission: Permission,
+    pub(super) permissions: Vec<Permission>,
     /// When it was made.
     pub(super) made: Timestamp,
 }
@@ -106,8 +106,11 @@ impl App {
             );
             AppError::new(StatusCode::NOT_FOUND, "not-found", message)
         })?;
-        by.actor().demand(kept.undo.permission)?;
+        for permission in &kept.undo.permissions {
+            by.actor().demand(*permission)?;
+        }
         let deciding = self.decide().await;
+        self.refuse_undo(&kept.before, revision).await?;
         let what = &kept.undo.what;
         let audit = format!("go back to before revision {revision} ({what})");
         let change = self.change_of(by.actor(), audit);

@@ -49,21 +49,15 @@ pub(crate) fn presented_at<'a>(
     host: &Host,
     now: Timestamp,
 ) -> Option<&'a StoredCertificate> {
-    let pattern = HostPattern::Exact(host.clone());
     let site = site_of(desired, host);
     let fixed = site.and_then(|site| match &site.certificate {
         SiteCertificate::Fixed(id) => desired.certificate(id),
         SiteCertificate::Auto => None,
     });
     let best = || {
-        let covering = desired.certificates.iter().filter_map(|stored| {
-            let facts = facts(stored)?;
-            let is_exact = facts.names.contains(&pattern);
-            let covers = is_exact || facts.names.iter().any(|name| name.covers(&pattern));
-            let rank = preference(facts, facts.validity.status(now, desired.settings.warning));
-            covers.then_some(((is_exact, rank), stored))
-        });
-        covering.max_by_key(|(rank, _)| *rank).map(|(_, stored)| stored)
+        let covering =
+            desired.certificates.iter().filter_map(|stored| Some((rank(desired, facts(stored)?, host, now)?, stored)));
+        covering.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, stored)| stored)
     };
     let default = || desired.certificate(binding.default_certificate.as_ref()?);
     fixed.or_else(best).or_else(default)
@@ -75,12 +69,38 @@ pub(crate) fn portal_certificates(desired: &Desired, now: Timestamp) -> Vec<Cert
         return Vec::new();
     }
     let host = portal_host(desired);
-    let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
-    let mut ids: Vec<CertificateId> =
-        https.filter_map(|stored| Some(presented_at(desired, &stored.value, &host, now)?.value.id.clone())).collect();
+    let presented = presented(desired, &host, now);
+    let mut ids: Vec<CertificateId> = presented.map(|stored| stored.value.id.clone()).collect();
     ids.sort();
     ids.dedup();
     ids
+}
+
+/// Whether a certificate that is new would be presented where the portal is.
+pub(crate) fn takes_over(desired: &Desired, new: &LeafFacts, now: Timestamp) -> bool {
+    let host = portal_host(desired);
+    let is_fixed = site_of(desired, &host).is_some_and(|site| site.certificate != SiteCertificate::Auto);
+    let Some(rank_of_new) = rank(desired, new, &host, now).filter(|_| !is_fixed) else { return false };
+    let others = desired.certificates.iter().filter_map(|stored| rank(desired, facts(stored)?, &host, now));
+    portal_sites(desired).next().is_some() && others.max().is_none_or(|best| best <= rank_of_new)
+}
+
+/// How well a certificate fits a host; none if it does not.
+fn rank(desired: &Desired, facts: &LeafFacts, host: &Host, now: Timestamp) -> Option<(bool, impl Ord)> {
+    let pattern = HostPattern::Exact(host.clone());
+    let is_exact = facts.names.contains(&pattern);
+    let covers = is_exact || facts.names.iter().any(|name| name.covers(&pattern));
+    covers.then(|| (is_exact, preference(facts, facts.validity.status(now, desired.settings.warning))))
+}
+
+/// What is presented to clients that ask for a host, at each https binding that presents something.
+pub(crate) fn presented<'a>(
+    desired: &'a Desired,
+    host: &Host,
+    now: Timestamp,
+) -> impl Iterator<Item = &'a StoredCertificate> {
+    let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+    https.filter_map(move |stored| presented_at(desired, &stored.value, host, now))
 }
 
 /// Where a binding can be reached from this machine: each kind of address that it takes.

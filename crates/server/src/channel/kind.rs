@@ -24,6 +24,8 @@ pub(crate) struct ChannelSetting {
     pub(crate) label: &'static str,
     /// Whether nobody may see it again.
     pub(crate) secret: bool,
+    /// Whether it says where secrets are sent, or on whose word that is the right place.
+    pub(crate) leads: bool,
     /// Whether it must be given.
     pub(crate) need: Need,
     /// What it may be.
@@ -77,7 +79,7 @@ impl ChannelKind {
 /// Settings as the catalogue writes them down.
 impl ChannelSetting {
     const fn plain(name: &'static str, label: &'static str, sentence: &'static str) -> Self {
-        Self { name, label, secret: false, need: Need::Required, choice: Choice::Line, sentence }
+        Self { name, label, secret: false, leads: false, need: Need::Required, choice: Choice::Line, sentence }
     }
 
     const fn secret(name: &'static str, label: &'static str, sentence: &'static str) -> Self {
@@ -92,6 +94,10 @@ impl ChannelSetting {
         Self { need: Need::Default(default), ..self }
     }
 
+    const fn leads(self) -> Self {
+        Self { leads: true, ..self }
+    }
+
     const fn choice(self, choice: Choice) -> Self {
         Self { choice, ..self }
     }
@@ -103,6 +109,7 @@ const AUTHORITY: ChannelSetting = ChannelSetting::plain(
     "Certificate of the authority that vouches for the other side, in PEM; without it, those of the machine do.",
 )
 .optional()
+.leads()
 .choice(Choice::Lines);
 
 const PLAIN_HTTP: ChannelSetting = ChannelSetting::plain(
@@ -111,6 +118,7 @@ const PLAIN_HTTP: ChannelSetting = ChannelSetting::plain(
     "private lets http:// URLs of this machine and of private networks be used; everybody on the way reads along.",
 )
 .or("refused")
+.leads()
 .choice(Choice::Of(&["refused", "private"]));
 
 const KINDS: &[ChannelKind] = &[
@@ -119,13 +127,14 @@ const KINDS: &[ChannelKind] = &[
         name: "E-mail",
         sentence: "Mail through an SMTP server.",
         settings: &[
-            ChannelSetting::plain("server", "SMTP server", "HOST or HOST:PORT of the mail server."),
+            ChannelSetting::plain("server", "SMTP server", "HOST or HOST:PORT of the mail server.").leads(),
             ChannelSetting::plain(
                 "security",
                 "Security",
                 "starttls (port 587), tls (port 465), or none (port 25), which is for this machine alone.",
             )
             .or("starttls")
+            .leads()
             .choice(Choice::Of(&["starttls", "tls", "none"])),
             ChannelSetting::plain("from", "From", "Address of the sender, as in portward@shop.example."),
             ChannelSetting::plain("to", "To", "Addresses of those who get it, with commas between them."),
@@ -139,7 +148,7 @@ const KINDS: &[ChannelKind] = &[
         name: "Webhook",
         sentence: "JSON to a program of yours, signed as Standard Webhooks says (HMAC-SHA256).",
         settings: &[
-            ChannelSetting::secret("url", "URL", "Where the messages are posted."),
+            ChannelSetting::secret("url", "URL", "Where the messages are posted.").leads(),
             ChannelSetting::secret(
                 "secret",
                 "Signing secret",
@@ -154,7 +163,7 @@ const KINDS: &[ChannelKind] = &[
         name: "Slack",
         sentence: "An incoming webhook of a Slack channel; Mattermost and Rocket.Chat take the same.",
         settings: &[
-            ChannelSetting::secret("url", "Webhook URL", "As in https://hooks.slack.com/services/…."),
+            ChannelSetting::secret("url", "Webhook URL", "As in https://hooks.slack.com/services/….").leads(),
             PLAIN_HTTP,
             AUTHORITY,
         ],
@@ -164,7 +173,7 @@ const KINDS: &[ChannelKind] = &[
         name: "Discord",
         sentence: "A webhook of a Discord channel.",
         settings: &[
-            ChannelSetting::secret("url", "Webhook URL", "As in https://discord.com/api/webhooks/…."),
+            ChannelSetting::secret("url", "Webhook URL", "As in https://discord.com/api/webhooks/….").leads(),
             PLAIN_HTTP,
             AUTHORITY,
         ],
@@ -174,7 +183,7 @@ const KINDS: &[ChannelKind] = &[
         name: "Microsoft Teams",
         sentence: "A workflow of a Teams channel that starts when a webhook request is received.",
         settings: &[
-            ChannelSetting::secret("url", "Webhook URL", "The URL that the workflow shows after it is saved."),
+            ChannelSetting::secret("url", "Webhook URL", "The URL that the workflow shows after it is saved.").leads(),
             PLAIN_HTTP,
             AUTHORITY,
         ],
@@ -184,7 +193,7 @@ const KINDS: &[ChannelKind] = &[
         name: "ntfy",
         sentence: "A topic on ntfy.sh or on a server of your own.",
         settings: &[
-            ChannelSetting::plain("server", "Server", "URL of the server.").or("https://ntfy.sh"),
+            ChannelSetting::plain("server", "Server", "URL of the server.").or("https://ntfy.sh").leads(),
             ChannelSetting::secret("topic", "Topic", "Who knows the topic can read it, so it is kept as a secret."),
             ChannelSetting::secret("token", "Access token", "Token of a user who may write to the topic.").optional(),
             PLAIN_HTTP,
@@ -196,7 +205,7 @@ const KINDS: &[ChannelKind] = &[
         name: "Gotify",
         sentence: "An application on a Gotify server.",
         settings: &[
-            ChannelSetting::plain("server", "Server", "URL of the server."),
+            ChannelSetting::plain("server", "Server", "URL of the server.").leads(),
             ChannelSetting::secret("token", "Application token", "Token of the application."),
             PLAIN_HTTP,
             AUTHORITY,
@@ -209,7 +218,9 @@ const KINDS: &[ChannelKind] = &[
         settings: &[
             ChannelSetting::secret("token", "Bot token", "As @BotFather gave it."),
             ChannelSetting::plain("chat", "Chat", "Number of the chat, or @NAME of a public channel."),
-            ChannelSetting::plain("server", "Server", "URL of the Bot API server.").or("https://api.telegram.org"),
+            ChannelSetting::plain("server", "Server", "URL of the Bot API server.")
+                .or("https://api.telegram.org")
+                .leads(),
             PLAIN_HTTP,
             AUTHORITY,
         ],

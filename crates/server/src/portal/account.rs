@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use portward_api::{PasswordChange, SecondFactorEnd, SecretText, TokenView};
+use portward_api::{PasswordChange, SecondFactorBegin, SecondFactorEnd, SecretText, TokenView};
 use qrcode::{QrCode, render::svg};
 
 use super::{
@@ -97,10 +97,14 @@ pub(super) async fn change_password(mut visit: Visit<right::View>) -> Result<Res
 }
 
 /// Begins to set up a second factor.
-pub(super) async fn begin_second_factor(visit: Visit<right::View>) -> Result<Response, AppError> {
+pub(super) async fn begin_second_factor(mut visit: Visit<right::View>) -> Result<Response, AppError> {
+    let form = visit.form().await?;
     let me = visit.app.me(visit.by.actor()).await?;
-    visit.app.begin_second_factor(&me).await?;
-    Ok(answer::see_other("/account/second-factor"))
+    let input = SecondFactorBegin { password: SecretText::new(form.text("password").to_owned()) };
+    match visit.app.begin_second_factor(&me, &input, &visit.origin()).await {
+        Ok(_) => Ok(answer::see_other("/account/second-factor")),
+        Err(error) => factor_refused(&visit, &me, error).await,
+    }
 }
 
 /// Shows what an authenticator is given.
@@ -140,14 +144,14 @@ pub(super) async fn end_second_factor(mut visit: Visit<right::View>) -> Result<R
     let input = SecondFactorEnd { password: SecretText::new(form.text("password").to_owned()) };
     match visit.app.end_second_factor(&me, &input, &visit.origin()).await {
         Ok(session) => done(&visit, &session, "The second factor is off. All other sessions have ended."),
-        Err(error) => {
-            let refused = refusal(error)?;
-            answer::with_status(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                &AccountPage { factor_refused: Some(refused), ..page(&visit, &me).await? },
-            )
-        }
+        Err(error) => factor_refused(&visit, &me, error).await,
     }
+}
+
+/// The page again, with what was wrong with a form of the second factor.
+async fn factor_refused(visit: &Visit<right::View>, me: &Me, error: AppError) -> Result<Response, AppError> {
+    let page = AccountPage { factor_refused: Some(refusal(error)?), ..page(visit, me).await? };
+    answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
 /// Ends another session.

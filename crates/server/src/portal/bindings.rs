@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use portward_api::{BindingCreate, Impact, ImpactSeverity};
-use portward_core::{Binding, ConfirmWithin, Scheme};
+use portward_core::{Binding, Scheme};
 use serde_json::json;
 
 use super::{
@@ -13,11 +13,12 @@ use super::{
     equivalents::{DifferenceLine, Equivalents, curl, word},
     form::Form,
     frame::{Frame, Nav},
+    going_back::GoingBack,
     view::{Mark, counted},
     visit::Visit,
 };
 use crate::{
-    app::{App, AppError, Apply, Precondition, Within, right},
+    app::{App, AppError, Apply, Precondition, right},
     served::ServedState,
 };
 
@@ -43,6 +44,7 @@ struct RemovePage {
     impacts: Vec<ImpactRow>,
     /// Whether something breaks, so that it is removed only if it can come back by itself.
     breaks: bool,
+    going_back: GoingBack,
     refused: Option<String>,
     equivalents: Equivalents,
 }
@@ -73,7 +75,7 @@ struct Add {
     address: String,
     port: String,
     certificate: String,
-    confirm: bool,
+    going_back: GoingBack,
 }
 
 /// Shows all of them, and the form that adds one.
@@ -83,7 +85,7 @@ pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError
         address: "[::]".to_owned(),
         port: String::new(),
         certificate: String::new(),
-        confirm: false,
+        going_back: GoingBack::default(),
     };
     let may_change = visit.may::<right::BindingChange>().is_ok();
     answer::html(&page(visit.frame(Nav::Bindings, "Bindings"), &visit.app, add, may_change, None))
@@ -94,7 +96,8 @@ pub(super) async fn add(mut visit: Visit<right::BindingChange>) -> Result<Respon
     let form = visit.form().await?;
     let add = Add::read(&form);
     let input = add.input();
-    match visit.app.add_binding(&visit.by, &input, apply(add.confirm, false)).await {
+    let added = async { visit.app.add_binding(&visit.by, &input, add.going_back.apply(false)?).await };
+    match added.await {
         Ok(added) => Ok(visit.done("/bindings", format!("{} accepts connections.", added.view.url))),
         Err(error) if error.status().is_client_error() => {
             let frame = visit.frame(Nav::Bindings, "Bindings");
@@ -107,7 +110,7 @@ pub(super) async fn add(mut visit: Visit<right::BindingChange>) -> Result<Respon
 
 /// Shows what would break without one, and asks.
 pub(super) async fn ask_remove(visit: Visit<right::BindingChange>) -> Result<Response, AppError> {
-    let page = remove_page(&visit, None).await?;
+    let page = remove_page(&visit, GoingBack::usual(true), None).await?;
     answer::html(&page)
 }
 
@@ -115,36 +118,38 @@ pub(super) async fn ask_remove(visit: Visit<right::BindingChange>) -> Result<Res
 pub(super) async fn remove(mut visit: Visit<right::BindingChange>) -> Result<Response, AppError> {
     let form = visit.form().await?;
     let id = visit.param("id").to_owned();
-    let apply = apply(form.is_ticked("confirm"), form.is_ticked("confirm"));
-    match visit.app.remove_binding(&visit.by, &id, Precondition::None, apply).await {
+    let going_back = GoingBack::read(&form);
+    let removed = async {
+        visit.app.remove_binding(&visit.by, &id, Precondition::None, going_back.apply(going_back.confirm)?).await
+    };
+    match removed.await {
         Ok(_) => Ok(visit.done("/bindings", format!("The binding {id} is removed."))),
-        Err(error) if error.status() == StatusCode::CONFLICT => {
-            let page = remove_page(&visit, Some(answer::sentence(&error))).await?;
-            answer::with_status(StatusCode::CONFLICT, &page)
+        Err(error) if [StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY].contains(&error.status()) => {
+            let page = remove_page(&visit, going_back, Some(answer::sentence(&error))).await?;
+            answer::with_status(error.status(), &page)
         }
         Err(error) => Err(error),
     }
 }
 
-async fn remove_page(visit: &Visit<right::BindingChange>, refused: Option<String>) -> Result<RemovePage, AppError> {
+async fn remove_page(
+    visit: &Visit<right::BindingChange>,
+    going_back: GoingBack,
+    refused: Option<String>,
+) -> Result<RemovePage, AppError> {
     let id = visit.param("id").to_owned();
     let dry = visit.app.remove_binding(&visit.by, &id, Precondition::None, Apply::DryRun).await?;
     let url = visit.app.show_binding(&visit.may()?, &id)?.view.url;
     let impacts: Vec<ImpactRow> = dry.impacts.iter().map(ImpactRow::of).collect();
     let breaks = impacts.iter().any(|row| row.mark == Mark::Bad);
     let equivalents = Equivalents {
-        cli: format!("portward binding remove {} \\\n  --confirm-within 60s", word(&id)),
-        curl: curl(&Method::DELETE, &format!("/api/v1/bindings/{id}?confirm_within=60"), None),
+        cli: format!("portward binding remove {}{}", word(&id), going_back.option(breaks)),
+        curl: curl(&Method::DELETE, &format!("/api/v1/bindings/{id}{}", going_back.query(breaks)), None),
         yaml: String::new(),
         difference: vec![DifferenceLine::Removed(format!("binding: {url}"))],
     };
     let frame = visit.frame(Nav::Bindings, format!("Remove {url}"));
-    Ok(RemovePage { frame, id, url, impacts, breaks, refused, equivalents })
-}
-
-/// How a form has a change made; what is forced comes back unless it is confirmed.
-pub(super) fn apply(confirm: bool, force: bool) -> Apply {
-    if confirm { Apply::Within(Within { confirm: ConfirmWithin::USUAL, is_forced: force }) } else { Apply::Now }
+    Ok(RemovePage { frame, id, url, impacts, breaks, going_back, refused, equivalents })
 }
 
 impl ImpactRow {
@@ -199,7 +204,7 @@ impl Add {
             address: form.text("address").trim().to_owned(),
             port: form.text("port").trim().to_owned(),
             certificate: form.text("certificate").trim().to_owned(),
-            confirm: form.is_ticked("confirm"),
+            going_back: GoingBack::read(form),
         }
     }
 
@@ -223,7 +228,6 @@ impl Add {
     fn equivalents(&self) -> Equivalents {
         let input = self.input();
         let mut cli = format!("portward binding add {}", word(&input.url));
-        let query = if self.confirm { "?confirm_within=60" } else { "" };
         let mut body = json!({ "url": input.url });
         let port = match (self.port.as_str(), self.is_https) {
             ("", true) => "443",
@@ -236,12 +240,10 @@ impl Add {
             body["default_certificate"] = json!(id);
             yaml.push_str(&format!("  default_certificate: {id}\n"));
         }
-        if self.confirm {
-            cli.push_str(" \\\n  --confirm-within 60s");
-        }
+        cli.push_str(&self.going_back.option(false));
         Equivalents {
             cli,
-            curl: curl(&Method::POST, &format!("/api/v1/bindings{query}"), Some(&body)),
+            curl: curl(&Method::POST, &format!("/api/v1/bindings{}", self.going_back.query(false)), Some(&body)),
             yaml,
             difference: vec![DifferenceLine::Added(format!("binding: {}", input.url))],
         }

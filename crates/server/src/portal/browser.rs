@@ -114,6 +114,7 @@ impl Guest {
             host: Some(Host::parse("front.test").unwrap()),
             port: Some(443),
             bound: Some(443),
+            is_outdated: false,
         };
         let page = Page::of(self.entrance.answer(Some(way), request.body(Body::from(body)).unwrap()).await).await;
         if let Some(set) = page.cookie() {

@@ -94,8 +94,12 @@ pub(super) async fn undo(mut visit: Visit<right::View>) -> Result<Response, AppE
 }
 
 /// A path of the portal; its start for anything else.
+///
+/// Browsers take out tabs and ends of lines, and read `\` as `/` (WHATWG URL, section 4.4): none of them is in a path.
 pub(super) fn local(path: &str) -> String {
-    let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    let is_local = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace());
     if is_local { path.to_owned() } else { "/".to_owned() }
 }
 
@@ -143,6 +147,9 @@ mod tests {
             ("//evil.example", "/"),
             ("https://evil.example", "/"),
             ("/\\evil.example", "/"),
+            ("/\t/evil.example", "/"),
+            ("/\r\n/evil.example", "/"),
+            (" //evil.example", "/"),
             ("", "/"),
         ] {
             assert_eq!(local(path), expected, "{path}");

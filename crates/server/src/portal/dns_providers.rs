@@ -55,10 +55,19 @@ pub(super) async fn add(mut visit: Visit<right::IssuerChange>) -> Result<Respons
     let kind = form.text("kind").to_owned();
     let id = form.text("id").trim().to_owned();
     let mut typed = BTreeMap::new();
+    // The fields that were shown are those of another kind; what is secret there is not sent back here.
+    let shown = form.filled("shown").unwrap_or(&kind).to_owned();
+    let chooses = form.text("step") == "choose" || shown != kind;
+    let was = kind_of(&visit, &shown)?.settings;
+    let is_secret = |name: &str| was.iter().any(|setting| setting.secret && setting.name == name);
     for setting in kind_of(&visit, &kind)?.settings {
         if let Some(value) = form.filled(&format!("setting.{}", setting.name)) {
             typed.insert(setting.name, value.to_owned());
         }
+    }
+    if chooses {
+        typed.retain(|name, _| !is_secret(name));
+        return answer::html(&page(&visit, &kind, id, &typed, None)?);
     }
     let input = DnsProviderCreate {
         id: (!id.is_empty()).then(|| id.clone()),

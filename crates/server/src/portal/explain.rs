@@ -63,13 +63,14 @@ struct Row {
     details: Vec<(String, String)>,
 }
 
-/// Shows the form, and with `?host=` what was found.
+/// Shows the form, and with `?host=` what was found; a link from elsewhere fills the form in, and no more.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let host = visit.query.filled("host").unwrap_or_default().to_owned();
     let served = visit.app.served();
     let names = served.desired.sites.iter().flat_map(|stored| &stored.value.names).map(ToString::to_string);
     let names: Vec<String> = names.filter(|name| !name.contains('*')).take(MOST_NAMES).collect();
-    let (way, refused) = if host.is_empty() {
+    // What is asked of names and upstreams is asked for by somebody who is here, not by a page of somebody else.
+    let (way, refused) = if host.is_empty() || !visit.comes_from_here() {
         (None, None)
     } else {
         match visit.app.explain(&visit.by, &ExplainRequest { host: host.clone() }).await {
@@ -80,6 +81,9 @@ pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError
     };
     let lead = match &way {
         Some(way) => way.message.clone(),
+        None if refused.is_none() && !host.is_empty() => {
+            format!("A link from elsewhere asks about {host}. Press Explain to have Portward look.")
+        }
         None => "What happens to a request, from DNS to the answer, compared with what you asked for.".to_owned(),
     };
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

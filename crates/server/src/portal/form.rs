@@ -44,6 +44,11 @@ impl Form {
         text.split([' ', '\n', '\r', '\t', ',', ';']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
 
+    /// The fields whose names are not left out.
+    pub(super) fn without(&self, is_left_out: impl Fn(&str) -> bool) -> Self {
+        Self { fields: self.fields.iter().filter(|(name, _)| !is_left_out(name)).cloned().collect() }
+    }
+
     /// Whether a check box is ticked.
     pub(super) fn is_ticked(&self, name: &str) -> bool {
         self.given(name).is_some()

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use portward_api::Severity;
+use portward_core::Permission;
 
 use super::{
     answer,
@@ -38,6 +39,7 @@ pub(super) struct Frame {
     pub(super) confirming: Option<Confirming>,
     /// Which Portward this is.
     pub(super) version: &'static str,
+    groups: Vec<Group>,
 }
 
 /// Names the places of the navigation.
@@ -79,8 +81,22 @@ pub(super) enum Nav {
 pub(super) struct Group {
     /// Its heading; none for the first one.
     pub(super) heading: Option<&'static str>,
-    /// Its places: which, where, its icon, what it is called.
-    pub(super) places: &'static [(Nav, &'static str, &'static str, &'static str)],
+    /// Its places.
+    pub(super) places: Vec<&'static Place>,
+}
+
+/// Is one place of the navigation.
+pub(super) struct Place {
+    /// Which one.
+    pub(super) nav: Nav,
+    /// Where it is.
+    pub(super) path: &'static str,
+    /// Its icon.
+    pub(super) icon: &'static str,
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// Who may see it.
+    pub(super) permission: Permission,
 }
 
 impl Frame {
@@ -100,12 +116,13 @@ impl Frame {
             toast: app.toasts().take(actor),
             confirming: Confirming::of(app, actor, None, "/"),
             version: env!("CARGO_PKG_VERSION"),
+            groups: groups(actor),
         }
     }
 
-    /// The navigation.
-    pub(super) fn groups(&self) -> &'static [Group] {
-        GROUPS
+    /// The navigation, for who looks.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 }
 
@@ -132,44 +149,79 @@ fn has_error(served: &ServedState) -> bool {
     served.problems.iter().any(|problem| problem.severity == Severity::Error)
 }
 
-/// All places of the navigation: which, where, its icon, what it is called.
-pub(super) fn places() -> impl Iterator<Item = &'static (Nav, &'static str, &'static str, &'static str)> {
-    GROUPS.iter().flat_map(|group| group.places)
+/// The places that somebody may see.
+pub(super) fn places(actor: &Actor) -> impl Iterator<Item = &'static Place> {
+    GROUPS.iter().flat_map(|(_, places)| *places).filter(|place| actor.holds(place.permission))
 }
 
-const GROUPS: &[Group] = &[
-    Group { heading: None, places: &[(Nav::Overview, "/", "i-overview", "Overview")] },
-    Group {
-        heading: Some("Front door"),
-        places: &[
-            (Nav::Bindings, "/bindings", "i-binding", "Bindings"),
-            (Nav::Sites, "/sites", "i-site", "Sites"),
-            (Nav::HttpsSettings, "/https-settings", "i-https", "HTTPS settings"),
+fn groups(actor: &Actor) -> Vec<Group> {
+    let group = |(heading, places): &(Option<&'static str>, &'static [Place])| Group {
+        heading: *heading,
+        places: places.iter().filter(|place| actor.holds(place.permission)).collect(),
+    };
+    GROUPS.iter().map(group).filter(|group| !group.places.is_empty()).collect()
+}
+
+const fn place(nav: Nav, path: &'static str, icon: &'static str, name: &'static str, permission: Permission) -> Place {
+    Place { nav, path, icon, name, permission }
+}
+
+const GROUPS: &[(Option<&str>, &[Place])] = &[
+    (None, &[place(Nav::Overview, "/", "i-overview", "Overview", Permission::View)]),
+    (
+        Some("Front door"),
+        &[
+            place(Nav::Bindings, "/bindings", "i-binding", "Bindings", Permission::View),
+            place(Nav::Sites, "/sites", "i-site", "Sites", Permission::View),
+            place(Nav::HttpsSettings, "/https-settings", "i-https", "HTTPS settings", Permission::View),
         ],
-    },
-    Group {
-        heading: Some("Certificates"),
-        places: &[
-            (Nav::Certificates, "/certificates", "i-cert", "Certificates"),
-            (Nav::LetsEncrypt, "/lets-encrypt", "i-le", "Let’s Encrypt"),
-            (Nav::Issuers, "/issuers", "i-key", "Issuers and DNS"),
+    ),
+    (
+        Some("Certificates"),
+        &[
+            place(Nav::Certificates, "/certificates", "i-cert", "Certificates", Permission::View),
+            place(Nav::LetsEncrypt, "/lets-encrypt", "i-le", "Let’s Encrypt", Permission::View),
+            place(Nav::Issuers, "/issuers", "i-key", "Issuers and DNS", Permission::View),
         ],
-    },
-    Group {
-        heading: Some("Look closer"),
-        places: &[
-            (Nav::Problems, "/problems", "i-problem", "Problems"),
-            (Nav::Explain, "/explain", "i-explain", "Explain"),
-            (Nav::Audit, "/audit", "i-audit", "Audit"),
+    ),
+    (
+        Some("Look closer"),
+        &[
+            place(Nav::Problems, "/problems", "i-problem", "Problems", Permission::View),
+            place(Nav::Explain, "/explain", "i-explain", "Explain", Permission::View),
+            place(Nav::Audit, "/audit", "i-audit", "Audit", Permission::AuditView),
         ],
-    },
-    Group {
-        heading: Some("Server"),
-        places: &[
-            (Nav::Users, "/users", "i-users", "Users and tokens"),
-            (Nav::Notifications, "/notifications", "i-bell", "Notifications"),
-            (Nav::Backup, "/backup", "i-backup", "Backup"),
-            (Nav::Settings, "/settings", "i-set", "Settings"),
+    ),
+    (
+        Some("Server"),
+        &[
+            place(Nav::Users, "/users", "i-users", "Users and tokens", Permission::UserView),
+            place(Nav::Notifications, "/notifications", "i-bell", "Notifications", Permission::View),
+            place(Nav::Backup, "/backup", "i-backup", "Backup", Permission::StoreBackup),
+            place(Nav::Settings, "/settings", "i-set", "Settings", Permission::View),
         ],
-    },
+    ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixture::Fixture, portal::browser::Browser};
+
+    #[tokio::test]
+    async fn nobody_is_led_to_a_page_that_refuses_them() {
+        let fixture = Fixture::start().await;
+        let rows = crate::portal::rows(std::sync::Arc::clone(&fixture.app));
+        for place in GROUPS.iter().flat_map(|(_, places)| *places) {
+            let row = rows.iter().find(|(method, path, _)| *method == http::Method::GET && *path == place.path);
+            assert_eq!(row.and_then(|row| row.2), Some(place.permission), "{}", place.path);
+        }
+        let page = Browser::with(&fixture, &[Permission::View]).get("/settings").await;
+        for path in ["/users", "/backup", "/audit"] {
+            page.hides(&format!("href=\"{path}\""));
+        }
+        page.shows("href=\"/notifications\"");
+        page.hides("Save and serve");
+        Browser::of(&fixture).get("/settings").await.shows("href=\"/users\"");
+    }
+}

@@ -12,9 +12,10 @@ use serde_json::json;
 use self::form::Given;
 use super::{
     answer,
-    bindings::{ImpactRow, apply},
+    bindings::ImpactRow,
     equivalents::{DifferenceLine, Equivalents, curl, difference},
     frame::{Frame, Nav},
+    going_back::GoingBack,
     view::{Mark, counted, day, in_fours, span},
     visit::Visit,
 };
@@ -35,7 +36,7 @@ struct HttpsSettingsPage {
     breaks: bool,
     may_change: bool,
     may_remove: bool,
-    confirm: bool,
+    going_back: GoingBack,
     refused: Option<String>,
     equivalents: Equivalents,
 }
@@ -65,7 +66,7 @@ pub(super) async fn save(mut visit: Visit<right::HttpsSettingsChange>) -> Result
     let given = form::read(visit.multipart().await?).await?;
     let changed = async {
         let input: HttpsSettingsInput = given.input(&visit.app.show_https_settings(&visit.may()?))?;
-        visit.app.change_https_settings(&visit.by, input, apply(given.confirm, false)).await
+        visit.app.change_https_settings(&visit.by, input, given.going_back.apply(false)?).await
     };
     match changed.await {
         Ok(changed) => {
@@ -98,7 +99,7 @@ pub(super) async fn remove(visit: Visit<right::CertificateChange>) -> Result<Res
         ));
     };
     let id = certificate.id;
-    match visit.app.remove_certificate(&visit.by, &id, Precondition::None, apply(true, false)).await {
+    match visit.app.remove_certificate(&visit.by, &id, Precondition::None, GoingBack::usual(true).apply(false)?).await {
         Ok(_) => Ok(visit.done("/https-settings", format!("The certificate {id} is removed."))),
         Err(error) if error.status() == StatusCode::CONFLICT => {
             let page = page(&visit, &Given::default(), Some(answer::sentence(&error)))?;
@@ -139,7 +140,7 @@ fn page<R: Right>(visit: &Visit<R>, given: &Given, refused: Option<String>) -> R
         url: view.url,
         may_change: visit.may::<right::HttpsSettingsChange>().is_ok(),
         may_remove: visit.may::<right::CertificateChange>().is_ok(),
-        confirm: given.confirm || refused.is_none(),
+        going_back: given.going_back.clone(),
         refused,
         equivalents,
     })
@@ -188,7 +189,7 @@ fn equivalents(view: &HttpsSettingsView, given: &Given) -> Equivalents {
         cli.push_str(&format!(" --force-https {force}"));
         body["force_https"] = json!(force);
     }
-    cli.push_str(" \\\n  --confirm-within 60s");
+    cli.push_str(&given.going_back.option(false));
     let update = SiteUpdate { force_https: force.clone(), ..SiteUpdate::default() };
     let sites: String = view
         .sites
@@ -197,7 +198,7 @@ fn equivalents(view: &HttpsSettingsView, given: &Given) -> Equivalents {
         .collect();
     Equivalents {
         cli,
-        curl: curl(&Method::PUT, "/api/v1/https-settings?confirm_within=60", Some(&body)),
+        curl: curl(&Method::PUT, &format!("/api/v1/https-settings{}", given.going_back.query(false)), Some(&body)),
         yaml: sites,
         difference: difference(
             "https-settings",

@@ -68,6 +68,8 @@ struct Look {
     refusal: Option<String>,
     /// Whether its dates are all that is against it.
     is_out_of_time: bool,
+    /// Whether it is to be taken although it is out of its time.
+    takes_expired: bool,
     /// Whether it is there already.
     is_present: Option<String>,
     /// Whether a password opened something, or is to.
@@ -79,6 +81,17 @@ struct FileRow {
     what: String,
     mark: Mark,
     remark: String,
+}
+
+/// Says what it is to be stored as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Nobody has said: what is most likely is proposed.
+    Unsaid,
+    /// A new certificate.
+    New,
+    /// A version of that certificate.
+    VersionOf(String),
 }
 
 /// Is one answer to "store it as".
@@ -103,7 +116,7 @@ pub(super) async fn show(visit: Visit<right::CertificateChange>) -> Result<Respo
         let gone = "What you gave is kept for 10 minutes, and is gone. Give it again.".to_owned();
         return answer::html(&empty(&visit, over, Some(gone)));
     };
-    let look = look(&visit, &id, &upload, over.as_deref()).await?;
+    let look = look(&visit, &id, &upload, over.as_deref(), &Wanted::Unsaid, false).await?;
     let pastes = visit.query.is_ticked("paste");
     answer::html(&page(&visit, over, Some(look), None, pastes))
 }
@@ -137,9 +150,10 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
         let over = over.map(|over| format!("&over={over}")).unwrap_or_default();
         return Ok(answer::see_other(&format!("/import?upload={id}{over}")));
     }
-    let target = fields.filled("as").map(str::to_owned);
-    let input = input(&upload, target.clone(), fields.is_ticked("allow_expired"));
-    match visit.app.import_certificate(&visit.by, input, Precondition::None, Apply::Now).await {
+    let wanted = Wanted::of(fields.given("as"));
+    let takes_expired = fields.is_ticked("allow_expired");
+    let input = input(&upload, wanted.id().map(str::to_owned), takes_expired);
+    match visit.app.import_certificate(&visit.by, input, Precondition::None, Apply::Carefully).await {
         Ok(taken) => {
             visit.app.uploads().forget(&actor, &id);
             let certificate = &taken.view.certificate;
@@ -157,7 +171,7 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
         }
         Err(error) if error.status().is_server_error() => Err(error),
         Err(error) => {
-            let look = look(&visit, &id, &upload, target.as_deref()).await?;
+            let look = look(&visit, &id, &upload, over.as_deref(), &wanted, takes_expired).await?;
             let refused = Some(for_people(&answer::sentence(&error)));
             answer::with_status(error.status(), &page(&visit, over, Some(look), refused, false))
         }
@@ -178,9 +192,10 @@ fn page<R: Right>(
     let files: Vec<&str> = look.iter().flat_map(|look| &look.files).map(|file| file.name.as_str()).collect();
     let targets = look.iter().flat_map(|look| &look.targets);
     let target = targets.into_iter().find(|target| target.is_chosen).map(|target| target.id.as_str());
-    let target = target.filter(|id| !id.is_empty()).or(over.as_deref());
+    let target = target.or(over.as_deref()).filter(|id| !id.is_empty());
     let is_locked = look.as_ref().is_some_and(|look| look.is_locked);
-    let equivalents = equivalents::certificates::import(&files, target, is_locked);
+    let takes_expired = look.as_ref().is_some_and(|look| look.takes_expired);
+    let equivalents = equivalents::certificates::import(&files, target, is_locked, takes_expired);
     let frame = visit.frame(Nav::Certificates, "Import a certificate");
     ImportPage { frame, over, look, refused, pastes, equivalents }
 }
@@ -195,21 +210,25 @@ fn input(upload: &Upload, replace: Option<String>, allow_expired: bool) -> Certi
     }
 }
 
-/// Looks at what was given, as a version of that certificate, else of the one that has the same names, else as a new one.
+/// Looks at what was given as what is wanted; nobody having said, as a version of the certificate `over`, else of the
+/// one that has the same names, else as a new one.
 async fn look(
     visit: &Visit<right::CertificateChange>,
     id: &str,
     upload: &Upload,
     over: Option<&str>,
+    wanted: &Wanted,
+    takes_expired: bool,
 ) -> Result<Look, AppError> {
     let now = visit.app.now();
     let inspect = |replace: Option<&str>| {
         visit.app.inspect_certificate(&visit.by, input(upload, replace.map(str::to_owned), false))
     };
-    let mut inspection = inspect(over).await?;
+    let first = if *wanted == Wanted::Unsaid { over } else { wanted.id() };
+    let mut inspection = inspect(first).await?;
     let usage = visit.app.certificate_usage(&visit.may()?);
-    let mut targets = targets(&visit.app.served(), &usage, &inspection, over);
-    if let Some(target) = targets.iter().find(|target| target.is_chosen && Some(target.id.as_str()) != over)
+    let mut targets = targets(&visit.app.served(), &usage, &inspection, over, wanted);
+    if let Some(target) = targets.iter().find(|target| target.is_chosen && Some(target.id.as_str()) != first)
         && !target.id.is_empty()
     {
         inspection = inspect(Some(&target.id)).await?;
@@ -246,8 +265,27 @@ async fn look(
         refusal: refused.filter(|_| locked.is_none()).map(|refusal| for_people(&refusal.message)),
         password: locked.map(|(what, to_do)| format!("{what}. {to_do}")),
         is_out_of_time: refused.is_some_and(is_out_of_time),
+        takes_expired,
         is_present,
     })
+}
+
+impl Wanted {
+    /// Reads the field `as`, in which nothing is a new certificate.
+    fn of(said: Option<&str>) -> Self {
+        match said.map(str::trim) {
+            None => Self::Unsaid,
+            Some("") => Self::New,
+            Some(id) => Self::VersionOf(id.to_owned()),
+        }
+    }
+
+    fn id(&self) -> Option<&str> {
+        match self {
+            Self::VersionOf(id) => Some(id),
+            Self::Unsaid | Self::New => None,
+        }
+    }
 }
 
 fn is_out_of_time(refusal: &portward_api::RefusalView) -> bool {
@@ -267,8 +305,14 @@ fn says(inspection: &InspectionView) -> &'static str {
     }
 }
 
-/// What it can be stored as: the certificate that was named, those with the same names, or a new one.
-fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, over: Option<&str>) -> Vec<Target> {
+/// What it can be stored as: the certificates that were named, those with the same names, or a new one.
+fn targets(
+    served: &ServedState,
+    usage: &Usage,
+    inspection: &InspectionView,
+    over: Option<&str>,
+    wanted: &Wanted,
+) -> Vec<Target> {
     let Some(leaf) = leaf(inspection) else { return Vec::new() };
     let mut targets: Vec<Target> = Vec::new();
     for stored in &served.desired.certificates {
@@ -277,7 +321,8 @@ fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, ove
             Some(version) => version.facts.names.iter().map(ToString::to_string).collect(),
             None => Vec::new(),
         };
-        let is_named = over == Some(certificate.id.as_str());
+        let id = Some(certificate.id.as_str());
+        let is_named = over == id || wanted.id() == id;
         let is_same = names.len() == leaf.names.len() && leaf.names.iter().all(|name| names.contains(name));
         if !is_named && (!is_same || names.is_empty() || targets.len() >= MOST_TARGETS) {
             continue;
@@ -296,11 +341,12 @@ fn targets(served: &ServedState, usage: &Usage, inspection: &InspectionView, ove
         targets.push(Target {
             id: certificate.id.to_string(),
             version: number,
-            is_chosen: is_named,
+            is_chosen: if *wanted == Wanted::Unsaid { over == id } else { wanted.id() == id },
             says: format!("{follow}.{back}{managed}"),
         });
     }
     if over.is_none()
+        && *wanted == Wanted::Unsaid
         && let Some(first) = targets.first_mut()
     {
         first.is_chosen = true;

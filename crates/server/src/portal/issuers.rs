@@ -10,6 +10,7 @@ use portward_api::{
 
 use super::{
     answer,
+    confirming::local,
     equivalents::{self, DifferenceLine, Equivalents},
     form::Form,
     frame::{Frame, Nav},
@@ -109,6 +110,10 @@ pub(super) async fn show_new(visit: Visit<right::IssuerChange>) -> Result<Respon
 pub(super) async fn add(mut visit: Visit<right::IssuerChange>) -> Result<Response, AppError> {
     let form = visit.form().await?;
     let typed = Typed::of(&form);
+    if let Some(chosen) = form.filled("choose") {
+        let (before, chosen) = (preset(form.text("preset")), preset(chosen));
+        return answer::html(&new_page(&visit, chosen, typed.with(before, chosen), None));
+    }
     let preset = preset(form.text("preset"));
     let refuse = |visit: &Visit<right::IssuerChange>, typed: Typed, error: AppError| {
         if error.status().is_server_error() {
@@ -123,8 +128,8 @@ pub(super) async fn add(mut visit: Visit<right::IssuerChange>) -> Result<Respons
     };
     match visit.app.add_issuer(&visit.by, &input, Apply::Now).await {
         Ok(added) => {
-            let place = if typed.next == "request" { "/request" } else { "/issuers" };
-            Ok(visit.done(place, format!("{} may be asked for certificates.", added.view.id)))
+            let place = if typed.next.is_empty() { "/issuers".to_owned() } else { local(&typed.next) };
+            Ok(visit.done(&place, format!("{} may be asked for certificates.", added.view.id)))
         }
         Err(error) => refuse(&visit, typed, error),
     }
@@ -272,6 +277,16 @@ impl Typed {
             resolvers: text("resolvers"),
             next: text("next"),
         }
+    }
+
+    /// The same for another CA: the directory is its own, and so are the terms that are agreed to.
+    fn with(self, before: &Preset, chosen: &Preset) -> Self {
+        let accept_terms = self.accept_terms && before.word == chosen.word;
+        let directory = match (before.directory, chosen.directory) {
+            ("", "") => self.directory.clone(),
+            (_, directory) => directory.to_owned(),
+        };
+        Self { directory, accept_terms, ..self }
     }
 
     fn read(&self, mac_key: &str) -> Result<IssuerCreate, AppError> {

@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use portward_api::acme::{CertificateRenew, LetsEncryptConfigure};
-use portward_core::Timestamp;
+use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, ManagedView};
+use portward_core::{Timestamp, acme::Issuer};
 
 use super::{
     answer,
@@ -73,13 +73,16 @@ pub(super) async fn configure(mut visit: Visit<right::CertificateChange>) -> Res
         Ok(input) => input,
         Err(error) => return refuse(&visit, typed, error).await,
     };
+    let view = visit.may::<right::View>()?;
+    let kept = visit.app.show_letsencrypt(&view).await?.renewal.map(|renewal| renewal.certificate).unwrap_or_default();
+    let before = newest_attempt(&visit.app, &view, &kept).await;
     let configured = match visit.app.configure_letsencrypt(&visit.by, &input, Apply::Now).await {
         Ok(configured) => configured.view,
         Err(error) => return refuse(&visit, typed, error).await,
     };
     let name = configured.dns_name.unwrap_or_default();
     let certificate = configured.renewal.map(|renewal| renewal.certificate).unwrap_or_default();
-    let place = match begun_after(&visit.app, &visit.may()?, &certificate, None).await {
+    let place = match begun_after(&visit.app, &view, &certificate, before.as_deref()).await {
         Some(attempt) => format!("/attempts/{attempt}"),
         None => "/lets-encrypt".to_owned(),
     };
@@ -130,6 +133,7 @@ async fn page<R: Right>(
     let time = |text: &Option<String>| text.as_ref().and_then(|text| Timestamp::parse(text).ok());
     let (name, issuer) = (status.dns_name.unwrap_or_default(), status.issuer.unwrap_or_default());
     let mut configured = None;
+    let managed = status.renewal.as_ref().map(|renewal| renewal.managed.clone());
     if let Some(renewal) = status.renewal {
         let next = time(&renewal.next_renewal);
         let is_open = |attempt: &portward_api::acme::AttemptView| {
@@ -141,7 +145,7 @@ async fn page<R: Right>(
         };
         configured = Some(Configured {
             certificate: renewal.certificate,
-            name: name.clone(),
+            name,
             issuer,
             last: time(&renewal.last_renewed).map(|last| When::new(last, now)),
             expires: time(&renewal.expires).map(|end| When::new(end, now)),
@@ -151,7 +155,10 @@ async fn page<R: Right>(
             order: open,
         });
     }
-    let typed = typed.filter(|typed| !typed.is_empty()).unwrap_or_else(|| Typed { dns_name: name, ..Typed::default() });
+    let typed = match typed.filter(|typed| !typed.is_empty()) {
+        Some(typed) => typed,
+        None => Typed::configured(visit, managed.as_ref()).await?,
+    };
     let equivalents = typed.read().map(|input| equivalents::certificates::configure(&input)).unwrap_or_default();
     Ok(LetsEncryptPage {
         equivalents,
@@ -188,6 +195,34 @@ impl Typed {
             directory_ca: text("directory_ca"),
             renew_days_before: text("renew_days_before"),
         }
+    }
+
+    /// What is configured, so that a change changes no more than what is typed.
+    ///
+    /// Authorities of its own stay with the directory, and are not shown.
+    async fn configured<R: Right>(visit: &Visit<R>, managed: Option<&ManagedView>) -> Result<Self, AppError> {
+        let Some(managed) = managed else { return Ok(Self::default()) };
+        let view = visit.may::<right::View>()?;
+        let facts = visit.app.letsencrypt_facts(&view);
+        let issuer = match managed.issuers.first() {
+            Some(id) => Some(visit.app.show_issuer(&view, id).await?.view),
+            None => None,
+        };
+        let directory = issuer.as_ref().map(|issuer| issuer.directory.as_str()).unwrap_or_default();
+        let is_named = ![Issuer::LETS_ENCRYPT, Issuer::LETS_ENCRYPT_STAGING].contains(&directory);
+        let contact = issuer.as_ref().and_then(|issuer| issuer.contacts.first());
+        let at = facts.presented_at;
+        Ok(Self {
+            dns_name: facts.dns_name.unwrap_or_default(),
+            email: contact.map(|url| url.trim_start_matches("mailto:").to_owned()).unwrap_or_default(),
+            https_port: at.map(|at| at.port().to_string()).unwrap_or_default(),
+            ip_address: at.filter(|at| !at.ip().is_unspecified()).map(|at| at.ip().to_string()).unwrap_or_default(),
+            accept_terms: issuer.as_ref().is_some_and(|issuer| issuer.terms_agreed),
+            staging: directory == Issuer::LETS_ENCRYPT_STAGING,
+            directory: if is_named { directory.to_owned() } else { String::new() },
+            directory_ca: String::new(),
+            renew_days_before: managed.renew_days_before.map(|days| days.to_string()).unwrap_or_default(),
+        })
     }
 
     fn is_empty(&self) -> bool {

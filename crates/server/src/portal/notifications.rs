@@ -107,6 +107,13 @@ pub(super) async fn list(visit: Visit<right::View>) -> Result<Response, AppError
 pub(super) async fn add(mut visit: Visit<right::NotificationChange>) -> Result<Response, AppError> {
     let form = visit.form().await?;
     let kind = channel::find(form.text("kind")).map_err(|error| AppError::invalid("kind", &error))?;
+    // The fields that were shown are those of another kind; what is secret there is not sent back here.
+    let shown = form.filled("shown").unwrap_or(kind.word);
+    if form.text("step") == "choose" || shown != kind.word {
+        let settings = channel::find(shown).map(|shown| shown.settings).unwrap_or_default();
+        let form = form.without(|name| settings.iter().any(|setting| setting.secret && setting.name == name));
+        return answer::html(&page(&visit, kind, &form, None)?);
+    }
     let create = create(kind, &form);
     match visit.app.add_channel(&visit.by, &create, Apply::Now).await {
         Ok(added) => {
@@ -124,7 +131,7 @@ pub(super) async fn add(mut visit: Visit<right::NotificationChange>) -> Result<R
 /// Shows one channel, with the form that changes it.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let view = visit.app.show_channel(&visit.by, visit.param("id"))?.view;
-    let shown = channel_page(&visit, &view, None)?;
+    let shown = channel_page(&visit, &view, None, None)?;
     answer::html(&shown)
 }
 
@@ -153,7 +160,7 @@ pub(super) async fn edit(mut visit: Visit<right::NotificationChange>) -> Result<
     match visit.app.edit_channel(&visit.by, &id, &update, Precondition::None, Apply::Now).await {
         Ok(_) => Ok(visit.done("/notifications", format!("The channel {id} is changed."))),
         Err(error) if error.status().is_client_error() => {
-            let page = channel_page(&visit, &view, Some(answer::sentence(&error)))?;
+            let page = channel_page(&visit, &view, Some(&form), Some(answer::sentence(&error)))?;
             answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
         Err(error) => Err(error),
@@ -217,18 +224,20 @@ fn page<R: crate::app::Right>(
 fn channel_page<R: crate::app::Right>(
     visit: &Visit<R>,
     view: &ChannelView,
+    typed: Option<&Form>,
     refused: Option<String>,
 ) -> Result<ChannelPage, AppError> {
     let kind = channel::find(&view.kind).map_err(|error| AppError::invalid("kind", &error))?;
-    let plain = |name: &str| view.settings.get(name).cloned().flatten();
+    let typed_or = |name: &str| typed.and_then(|form| form.given(name)).map(str::to_owned);
+    let plain = |name: &str| typed_or(name).or_else(|| view.settings.get(name).cloned().flatten());
     let is_kept = |name: &str| view.settings.get(name).is_some_and(Option::is_none);
     Ok(ChannelPage {
         id: view.id.clone(),
         kind: kind.name,
         row: row(view, visit.app.now()),
         fields: fields(kind, plain, is_kept),
-        events: events(&view.events),
-        enabled: view.enabled,
+        events: events(&typed.map_or_else(|| view.events.clone(), chosen_events)),
+        enabled: typed.map_or(view.enabled, |form| form.is_ticked("enabled")),
         may_change: visit.may::<right::NotificationChange>().is_ok(),
         refused,
         frame: visit.frame(Nav::Notifications, format!("{}, notifications", view.id)),

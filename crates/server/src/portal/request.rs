@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use portward_api::acme::{AcmeCheck, AdviceView, CertificateRequestCreate, CheckView};
 
 use super::{
@@ -28,6 +28,8 @@ struct RequestPage {
     advice: Vec<Advice>,
     slip: Option<Slip>,
     is_advanced: bool,
+    /// This page with what was typed, for somebody who comes back with an issuer.
+    again: String,
     challenges: &'static [(&'static str, &'static str, &'static str)],
     keys: &'static [(&'static str, &'static str)],
     equivalents: Equivalents,
@@ -63,28 +65,25 @@ struct Finding {
     remedy: Vec<Spoken>,
 }
 
-/// Shows the form; with advice if that is asked for.
+/// Shows the form.
 pub(super) async fn show(visit: Visit<right::CertificateChange>) -> Result<Response, AppError> {
     let mut typed = Typed::of(&visit.query);
     if !typed.replace.is_empty() && typed.names.is_empty() {
         typed = as_managed(&visit, &typed.replace).await?;
     }
-    let asks = visit.query.is_ticked("check") && !typed.names.is_empty();
-    let (advice, slip) = match asks {
-        true => match advice(&visit, &typed).await {
-            Ok(advice) => (advice, None),
-            Err(error) if error.status().is_server_error() => return Err(error),
-            Err(error) => (Vec::new(), Some(Slip::of(&error, FIELDS, CODES))),
-        },
-        false => (Vec::new(), None),
-    };
-    let status = if slip.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    answer::with_status(status, &page(&visit, typed, advice, slip).await?)
+    answer::html(&page(&visit, typed, Vec::new(), None).await?)
 }
 
-/// Has the certificate ordered.
+/// Has the certificate ordered, or looks first: that opens connections, so no address alone makes it happen.
 pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result<Response, AppError> {
-    let typed = Typed::of(&visit.form().await?);
+    let form = visit.form().await?;
+    let typed = Typed::of(&form);
+    if form.text("step") == "check" {
+        return match advice(&visit, &typed).await {
+            Ok(advice) => answer::html(&page(&visit, typed, advice, None).await?),
+            Err(error) => refuse(&visit, typed, error).await,
+        };
+    }
     let before = match typed.replace.as_str() {
         "" => None,
         id => newest_attempt(&visit.app, &visit.may()?, id).await,
@@ -128,6 +127,12 @@ async fn page<R: Right>(
         || !typed.name.is_empty()
         || typed.reuse_key
         || !typed.renew_days_before.is_empty();
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let names = (!typed.names.is_empty()).then(|| format!("/request?names={}", encoded(&typed.names.join(" "))));
+    let again = names.map(|path| match typed.replace.as_str() {
+        "" => path,
+        id => format!("{path}&replace={}", encoded(id)),
+    });
     let equivalents = typed.read().map(|input| equivalents::certificates::request(&input)).unwrap_or_default();
     Ok(RequestPage {
         equivalents,
@@ -138,6 +143,7 @@ async fn page<R: Right>(
         advice,
         slip,
         is_advanced,
+        again: again.unwrap_or_else(|| "/request".to_owned()),
         challenges: CHALLENGES,
         keys: KEYS,
     })

@@ -32,7 +32,7 @@ struct Hits {
 /// Shows what was found, all of it.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let query = visit.query.filled("q").unwrap_or_default().to_owned();
-    let groups = find(&visit.app.served().desired, &query, ON_A_PAGE);
+    let groups = find(&visit.app.served().desired, visit.by.actor(), &query, ON_A_PAGE);
     let found: usize = groups.iter().map(|group| group.hits.len()).sum();
     let lead = match (query.is_empty(), found) {
         (true, _) => "Type a host name, a part of a thumbprint, or what you want to do.".to_owned(),
@@ -46,7 +46,7 @@ pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError
 /// Shows the first ones of each kind, for the palette.
 pub(super) async fn hits(visit: Visit<right::View>) -> Result<Response, AppError> {
     let query = visit.query.filled("q").unwrap_or_default();
-    answer::html(&Hits { groups: find(&visit.app.served().desired, query, IN_THE_PALETTE) })
+    answer::html(&Hits { groups: find(&visit.app.served().desired, visit.by.actor(), query, IN_THE_PALETTE) })
 }
 
 /// Of each kind; more is not read through.

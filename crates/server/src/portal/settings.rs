@@ -14,7 +14,7 @@ use super::{
     view::counted,
     visit::Visit,
 };
-use crate::app::{App, AppError, Apply, Precondition, right};
+use crate::app::{AppError, Apply, Precondition, Right, right};
 
 #[derive(Template)]
 #[template(path = "settings.html")]
@@ -23,6 +23,7 @@ struct SettingsPage {
     form: Edit,
     modes: [(&'static str, &'static str, &'static str); 3],
     followers: String,
+    may_change: bool,
     refused: Option<String>,
     equivalents: Equivalents,
 }
@@ -35,10 +36,8 @@ struct Edit {
 
 /// Shows the settings, and the form that changes them.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
-    let form = Edit::of(&visit.app.show_settings(&visit.by).view);
-    let (frame, by) = (visit.frame(Nav::Settings, "Settings"), visit.may::<right::View>()?);
-    let before = visit.app.show_settings(&by).view;
-    answer::html(&page(frame, &visit.app, &before, form, None))
+    let before = visit.app.show_settings(&visit.by).view;
+    answer::html(&page(&visit, &before, Edit::of(&before), None))
 }
 
 /// Changes them.
@@ -52,16 +51,15 @@ pub(super) async fn edit(mut visit: Visit<right::SettingsChange>) -> Result<Resp
     match edited {
         Ok(_) => Ok(visit.done("/settings", "The settings are saved and served.")),
         Err(error) if error.status().is_client_error() => {
-            let frame = visit.frame(Nav::Settings, "Settings");
-            let page = page(frame, &visit.app, &before, form, Some(answer::sentence(&error)));
+            let page = page(&visit, &before, form, Some(answer::sentence(&error)));
             answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
         Err(error) => Err(error),
     }
 }
 
-fn page(frame: Frame, app: &App, before: &SettingsView, form: Edit, refused: Option<String>) -> SettingsPage {
-    let served = app.served();
+fn page<R: Right>(visit: &Visit<R>, before: &SettingsView, form: Edit, refused: Option<String>) -> SettingsPage {
+    let served = visit.app.served();
     let sites = served.desired.sites.iter().filter(|stored| stored.value.force_https.is_none()).count();
     let followers = match sites {
         0 => "Every site says for itself.".to_owned(),
@@ -69,7 +67,9 @@ fn page(frame: Frame, app: &App, before: &SettingsView, form: Edit, refused: Opt
         sites => format!("{} do not say for themselves, and follow this.", counted(sites, "site")),
     };
     let equivalents = form.equivalents(before);
-    SettingsPage { frame, form, modes: MODES, followers, refused, equivalents }
+    let may_change = visit.may::<right::SettingsChange>().is_ok();
+    let frame = visit.frame(Nav::Settings, "Settings");
+    SettingsPage { frame, form, modes: MODES, followers, may_change, refused, equivalents }
 }
 
 impl Edit {

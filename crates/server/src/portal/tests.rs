@@ -71,6 +71,10 @@ async fn explain_teaches_refuses_and_tells() {
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let told = page(&portal, "/explain?host=127.0.0.1%3A1%2F%3Cb%3E").await;
     assert!(told.contains("There is no site") && told.contains("portward site add 127.0.0.1"), "{told}");
+    let mut linked = get("/explain?host=127.0.0.1%3A1");
+    linked.headers_mut().insert("sec-fetch-site", http::HeaderValue::from_static("cross-site"));
+    let linked = text(ask(&portal, Permission::ALL, linked).await).await;
+    assert!(linked.contains("value=\"127.0.0.1:1\"") && !linked.contains("There is no site"), "{linked}");
     assert!(!told.contains("<b>\"") && told.contains("/&#60;b&#62;"), "what was typed is escaped");
 }
 

@@ -34,6 +34,8 @@ struct UsersPage {
 struct UserPage {
     frame: Frame,
     user: UserRow,
+    /// The address in the form.
+    email: String,
     roles: Vec<RoleChoice>,
     is_self: bool,
     /// Whether who looks may change this one.
@@ -148,7 +150,7 @@ pub(super) async fn add_user(mut visit: Visit<right::UserChange>) -> Result<Resp
 pub(super) async fn show_user(visit: Visit<right::UserView>) -> Result<Response, AppError> {
     let view = visit.app.show_user(&visit.by, visit.param("id")).await?.view;
     let frame = visit.frame(Nav::Users, view.name.clone());
-    answer::html(&user_page(frame, visit.by.actor(), &view, visit.app.now(), None))
+    answer::html(&user_page(frame, visit.by.actor(), &view, visit.app.now(), None, None))
 }
 
 /// Changes a user: the form says which of it.
@@ -182,7 +184,7 @@ pub(super) async fn edit_user(mut visit: Visit<right::UserChange>) -> Result<Res
     match visit.app.edit_user(&visit.by, &name, &update, Precondition::None, Apply::Now).await {
         Ok(_) => Ok(visit.told(&format!("/users/{name}/change"), toast)),
         Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => {
-            refused(&visit, &name, &error).await
+            refused(&visit, &name, Some(&form), &error).await
         }
         Err(error) => Err(error),
     }
@@ -194,7 +196,7 @@ pub(super) async fn remove_user(visit: Visit<right::UserChange>) -> Result<Respo
     match visit.app.remove_user(&visit.by, &name, Precondition::None, Apply::Now).await {
         Ok(removed) => Ok(visit.told("/users", format!("{} is removed.", removed.id))),
         Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => {
-            refused(&visit, &name, &error).await
+            refused(&visit, &name, None, &error).await
         }
         Err(error) => Err(error),
     }
@@ -241,18 +243,33 @@ pub(super) async fn revoke_token(visit: Visit<right::TokenChange>) -> Result<Res
     Ok(visit.told("/users#tokens", "The token is revoked; the next request with it is refused."))
 }
 
-async fn refused(visit: &Visit<right::UserChange>, name: &str, error: &AppError) -> Result<Response, AppError> {
+async fn refused(
+    visit: &Visit<right::UserChange>,
+    name: &str,
+    typed: Option<&Form>,
+    error: &AppError,
+) -> Result<Response, AppError> {
     let view = visit.app.show_user(&visit.may()?, name).await?.view;
     let frame = visit.frame(Nav::Users, view.name.clone());
-    let page = user_page(frame, visit.by.actor(), &view, visit.app.now(), Some(answer::sentence(error)));
+    let page = user_page(frame, visit.by.actor(), &view, visit.app.now(), typed, Some(answer::sentence(error)));
     answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
-fn user_page(frame: Frame, actor: &Actor, view: &UserView, now: Timestamp, refused: Option<String>) -> UserPage {
+/// The page of a user; its form has what was typed, else what is stored.
+fn user_page(
+    frame: Frame,
+    actor: &Actor,
+    view: &UserView,
+    now: Timestamp,
+    typed: Option<&Form>,
+    refused: Option<String>,
+) -> UserPage {
     let role = Role::parse(&view.role);
+    let chosen = typed.and_then(|form| Role::parse(form.text("role"))).or(role);
+    let email = typed.and_then(|form| form.given("email")).or(view.email.as_deref()).unwrap_or_default().to_owned();
     let is_self = actor.person().is_some_and(|person| person.name.as_str() == view.name);
     let may_change = actor.may::<right::UserChange>().is_ok() && role.is_some_and(|role| actor.may_all_of(role));
-    UserPage { frame, user: row(view, now), roles: roles(actor, role), is_self, may_change, refused }
+    UserPage { frame, user: row(view, now), email, roles: roles(actor, chosen), is_self, may_change, refused }
 }
 
 fn row(user: &UserView, now: Timestamp) -> UserRow {

@@ -10,7 +10,7 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequest, Multipart, RawPathParams, Request},
     response::Response,
 };
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
 use super::{
@@ -41,6 +41,7 @@ pub(super) struct Visit<R> {
     pub(super) way: Option<Way>,
     referer: Option<String>,
     agent: Option<String>,
+    fetch_site: Option<String>,
     params: BTreeMap<String, String>,
     /// Locked by nobody: a body alone cannot be looked at from two threads, and a page may be.
     request: Mutex<Option<Request>>,
@@ -74,8 +75,9 @@ impl<R: Right> Visit<R> {
         let path = request.uri().path().to_owned();
         let way = request.extensions().get::<Way>().cloned();
         let (referer, agent) = (said(&request, &header::REFERER), said(&request, &header::USER_AGENT));
+        let fetch_site = said(&request, &HeaderName::from_static("sec-fetch-site"));
         let params = collect(params);
-        Ok(Self { app, by, query, path, way, referer, agent, params, request: Mutex::new(Some(request)) })
+        Ok(Self { app, by, query, path, way, referer, agent, fetch_site, params, request: Mutex::new(Some(request)) })
     }
 
     /// What the address has at `{name}`.
@@ -126,6 +128,12 @@ impl<R: Right> Visit<R> {
     pub(super) fn referer(&self) -> String {
         let referer = self.referer.as_deref().and_then(|text| text.parse::<http::Uri>().ok());
         local(referer.as_ref().and_then(|uri| uri.path_and_query()).map_or("/", |path| path.as_str()))
+    }
+
+    /// Whether the page was asked for by a page of ours, or by hand (Fetch Metadata, section 2.4); programs and old
+    /// browsers do not say.
+    pub(super) fn comes_from_here(&self) -> bool {
+        self.fetch_site.as_deref().is_none_or(|site| ["same-origin", "none"].contains(&site))
     }
 
     /// Goes to a page, which says something there; nothing is offered to be undone.

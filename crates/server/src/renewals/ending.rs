@@ -23,7 +23,7 @@ use super::{
     turn::{Asked, Next, Turn, TurnError},
 };
 
-use crate::app::chain_text;
+use crate::{app::chain_text, kind_settings::KindSettings};
 
 /// Says what a failed attempt counts against.
 #[derive(Clone, Copy)]
@@ -314,9 +314,8 @@ impl Engine {
     pub(super) async fn writer(&self, id: &DnsProviderId) -> Result<Box<dyn TxtWriter>, String> {
         let provider = desired::read_dns_provider(&*self.store, id).await.map_err(|error| chain_text(&error))?;
         let provider = provider.ok_or_else(|| format!("the DNS provider \"{id}\" does not exist"))?.value;
-        let mut settings = desired::open_dns_secrets(&self.sealer, &provider).map_err(|error| chain_text(&error))?;
-        settings.extend(provider.settings.into_iter().map(|(name, value)| (name, value.into())));
-        self.surroundings.writer(&provider.kind, settings)
+        let settings = KindSettings::open_dns_provider(&self.sealer, &provider).map_err(|error| chain_text(&error))?;
+        self.surroundings.writer(&provider.kind, settings.all())
     }
 }
 

@@ -1,12 +1,32 @@
 //! `/api/v1/audit`.
 
 use axum::response::Response;
-use portward_api::AuditQuery;
+use portward_api::{AuditQuery, AuditVerification, AuditView};
 
-use super::{answer, call::Call};
+use super::{answer, call::Call, doc::Doc, table::Table};
 use crate::app::{AppError, right};
 
-pub(super) async fn list(call: Call<right::AuditView>) -> Result<Response, AppError> {
+pub(super) fn routes(table: Table) -> Table {
+    table
+        .get(
+            "/api/v1/audit",
+            list,
+            Doc::list::<AuditView>("list_audit", "Lists who changed what, the newest first.").parameters(&[
+                ("who", "Text in the name of who changed something.", ""),
+                ("what", "Text in what was done, or in a key that was written.", ""),
+                ("day", "A day in UTC, as in `2026-11-20`.", DAY),
+            ]),
+        )
+        .get(
+            "/api/v1/audit/verify",
+            verify,
+            Doc::act("verify_audit", "Goes through the whole chain of audit records and says whether it holds.")
+                .parameters(&[("known", "The hash of a record that was kept somewhere else.", HASH)])
+                .answers::<AuditVerification>(),
+        )
+}
+
+async fn list(call: Call<right::AuditView>) -> Result<Response, AppError> {
     let query = {
         let asked = |name| call.parameter(name).map(str::to_owned);
         let (limit, cursor) = (Some(call.query.part.limit), call.query.part.after.clone());
@@ -16,6 +36,11 @@ pub(super) async fn list(call: Call<right::AuditView>) -> Result<Response, AppEr
     answer::part(&call, page.items, page.next_cursor.as_deref())
 }
 
-pub(super) async fn verify(call: Call<right::AuditView>) -> Result<Response, AppError> {
+async fn verify(call: Call<right::AuditView>) -> Result<Response, AppError> {
     answer::json(&call.app.verify_audit(&call.by, call.parameter("known")).await?)
 }
+
+/// A date (RFC 3339 section 5.6).
+const DAY: &str = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
+/// SHA-256 in hexadecimal digits.
+const HASH: &str = "^[0-9a-f]{64}$";

@@ -108,7 +108,7 @@ impl<R: Right> Call<R> {
         let fingerprint = fingerprint(&[self.raw_query.as_bytes(), precondition, &bytes]);
         self.body = Body::from(Bytes::from_owner(Wiped(bytes)));
         let route = format!("{} {}", self.method, self.path);
-        Ok(Some((Claim { actor: self.by.actor().to_string(), route, key }, fingerprint)))
+        Ok(Some((Claim { actor: self.by.actor().identity(), route, key }, fingerprint)))
     }
 
     /// The id in the path.

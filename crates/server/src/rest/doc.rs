@@ -19,6 +19,8 @@ use utoipa::{
 pub(super) struct Doc {
     /// `<verb>_<noun>`, and none has the same.
     pub(super) id: &'static str,
+    /// Whether an answer of before would be wrong, as it depends on the way by which a request comes.
+    is_fresh: bool,
     /// What it does, in one sentence.
     pub(super) summary: &'static str,
     /// What its address and headers may say.
@@ -85,7 +87,15 @@ pub(super) type Schemas = Vec<(String, RefOr<Schema>)>;
 impl Doc {
     /// Begins with an operation that takes nothing.
     pub(super) fn act(id: &'static str, summary: &'static str) -> Self {
-        Self { id, summary, takes: Takes::default(), body: None, answers: Vec::new(), schemas: Vec::new() }
+        Self {
+            id,
+            is_fresh: false,
+            summary,
+            takes: Takes::default(),
+            body: None,
+            answers: Vec::new(),
+            schemas: Vec::new(),
+        }
     }
 
     /// Lists things, a page at a time.
@@ -173,6 +183,12 @@ impl Doc {
         self
     }
 
+    /// Its answer is never given again, as it depends on the way by which a request comes.
+    pub(super) fn fresh(mut self) -> Self {
+        self.is_fresh = true;
+        self
+    }
+
     /// It can be tried: `?dry_run=true`.
     pub(super) fn dry_run(mut self) -> Self {
         self.takes.dry_run = true;
@@ -200,7 +216,7 @@ impl Doc {
     /// Whether its answer can be kept for a second request with the same `Idempotency-Key`: files are not.
     pub(super) fn takes_key(&self) -> bool {
         let has_file = self.answers.iter().any(|answer| matches!(answer.content, Content::Other(_)));
-        !has_file && !matches!(self.body, Some(Body::File(_)))
+        !has_file && !self.is_fresh && !matches!(self.body, Some(Body::File(_)))
     }
 
     fn answer<T: ToSchema>(mut self, status: StatusCode, about: &'static str) -> Self {

@@ -5,20 +5,34 @@ use std::{convert::Infallible, time::Duration};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use portward_api::EVENT_STREAM;
+use portward_api::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, RevisionEvent, ServedEvent};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-use super::{answer, call::Call};
+use super::{answer, call::Call, doc::Doc, table::Table};
 use crate::{
     app::{AppError, right},
     events::{Audience, Heard, Listener, MOST_LISTENERS},
 };
 
-pub(super) async fn stream(call: Call<right::View>) -> Result<Response, AppError> {
+pub(super) fn routes(table: Table) -> Table {
+    table.get(
+        "/api/v1/events",
+        stream,
+        Doc::act("stream_events", "Tells what happens, as it happens; Last-Event-ID goes on after an event.")
+            .names::<RevisionEvent>()
+            .names::<ServedEvent>()
+            .names::<ProblemEvent>()
+            .names::<AttemptEvent>()
+            .names::<NoticeEvent>()
+            .answers_file(&[EVENT_STREAM]),
+    )
+}
+
+async fn stream(call: Call<right::View>) -> Result<Response, AppError> {
     let listener = call.app.events().listen(last_event(&call)?).ok_or_else(|| {
         let message = format!("{MOST_LISTENERS} listen to events already; close one, or look at what is there");
         AppError::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", message)
@@ -52,7 +66,8 @@ fn last_event(call: &Call<right::View>) -> Result<Option<u64>, AppError> {
 async fn write(mut listener: Listener, audience: Audience, send: mpsc::Sender<Bytes>) {
     let end = Instant::now() + LONGEST;
     let mut piece = Bytes::from(format!("retry: {}\nid: {}\n\n", RETRY.as_millis(), listener.heard()));
-    while send.send(piece).await.is_ok() {
+    // Whoever does not read keeps no seat for longer either.
+    while let Ok(Ok(())) = timeout_at(end, send.send(piece)).await {
         let next = tokio::select! {
             // Who is gone gives the seat to somebody else at once.
             () = send.closed() => return,

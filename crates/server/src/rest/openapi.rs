@@ -25,9 +25,17 @@ use super::{
     answer,
     call::Call,
     doc::{Answer, Body, Content, Doc, Takes},
-    table::Route,
+    table::{Route, Table},
 };
 use crate::app::{AppError, right};
+
+pub(super) fn routes(table: Table) -> Table {
+    table.get(
+        "/api/v1/openapi.json",
+        show,
+        Doc::act("show_openapi", "Shows this document.").answers_file(&["application/json"]),
+    )
+}
 
 /// Is the document, as it is read by programs and shown by the portal.
 pub(crate) struct Document {
@@ -38,7 +46,7 @@ pub(crate) struct Document {
 }
 
 /// Answers with the document.
-pub(super) async fn show(call: Call<right::View>) -> Result<Response, AppError> {
+async fn show(call: Call<right::View>) -> Result<Response, AppError> {
     let document =
         call.document.as_ref().ok_or_else(|| AppError::internal("the API is not described", "no document"))?;
     Ok(answer::file("application/json", axum::body::Body::from(document.json.clone())))

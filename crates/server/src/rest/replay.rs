@@ -28,7 +28,7 @@ pub(super) struct Replays {
 /// Says which request an answer belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Claim {
-    /// Who asks.
+    /// Who asks: their identity, not their name.
     pub(super) actor: String,
     /// Method and path.
     pub(super) route: String,

@@ -1,21 +1,42 @@
 //! `/api/v1/setup` and `/api/v1/setup-link`.
 
 use axum::response::Response;
-use portward_api::SetupInput;
+use http::Method;
+use portward_api::{SetupInput, SetupLinkView, UserView};
 
 use super::{
     answer,
     body::SMALL,
     call::{Call, OpenCall},
+    doc::Doc,
+    table::Table,
 };
 use crate::app::{AppError, right};
 
-pub(super) async fn make_link(mut call: Call<right::UserChange>) -> Result<Response, AppError> {
+pub(super) fn routes(table: Table) -> Table {
+    table
+        .post(
+            "/api/v1/setup-link",
+            make_link,
+            Doc::act("make_setup_link", "Makes a link by which the first owner comes; on the admin socket alone.")
+                .answers::<SetupLinkView>(),
+        )
+        .open(
+            Method::POST,
+            "/api/v1/setup",
+            create_owner,
+            Doc::act("create_owner", "Creates the first owner, for who has the token of the setup link.")
+                .takes::<SetupInput>()
+                .answers::<UserView>(),
+        )
+}
+
+async fn make_link(mut call: Call<right::UserChange>) -> Result<Response, AppError> {
     call.no_body().await?;
     answer::json(&call.app.make_setup_link(call.by.actor()).await?)
 }
 
-pub(super) async fn create_owner(mut call: OpenCall) -> Result<Response, AppError> {
+async fn create_owner(mut call: OpenCall) -> Result<Response, AppError> {
     let actor = call.take_actor().ok();
     if actor.is_none() {
         call.demand_privacy()?;

@@ -42,8 +42,57 @@ impl Table {
         Self { app, replays: Arc::default(), router: Router::new(), routes: Vec::new() }
     }
 
-    /// Adds a route; the type of the handler says which right it needs, and `doc` what it takes and answers.
-    pub(super) fn route<R, H, F>(mut self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
+    /// Adds a route of GET; the type of the handler says which right it needs, and `doc` what it takes and answers.
+    pub(super) fn get<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        R: Right,
+        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send + 'static,
+    {
+        self.route(Method::GET, path, handler, doc)
+    }
+
+    /// Adds a route of POST; the type of the handler says which right it needs, and `doc` what it takes and answers.
+    pub(super) fn post<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        R: Right,
+        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send + 'static,
+    {
+        self.route(Method::POST, path, handler, doc)
+    }
+
+    /// Adds a route of PUT; the type of the handler says which right it needs, and `doc` what it takes and answers.
+    pub(super) fn put<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        R: Right,
+        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send + 'static,
+    {
+        self.route(Method::PUT, path, handler, doc)
+    }
+
+    /// Adds a route of PATCH; the type of the handler says which right it needs, and `doc` what it takes and answers.
+    pub(super) fn patch<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        R: Right,
+        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send + 'static,
+    {
+        self.route(Method::PATCH, path, handler, doc)
+    }
+
+    /// Adds a route of DELETE; the type of the handler says which right it needs, and `doc` what it takes and answers.
+    pub(super) fn delete<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        R: Right,
+        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, AppError>> + Send + 'static,
+    {
+        self.route(Method::DELETE, path, handler, doc)
+    }
+
+    fn route<R, H, F>(mut self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
     where
         R: Right,
         H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,

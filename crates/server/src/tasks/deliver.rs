@@ -16,19 +16,19 @@ use std::{
 use portward_core::{ChannelId, Revision, Timestamp};
 use portward_proxy::Clock;
 use portward_store::{
-    Store, StoreError, WatchEvent, WatchStream,
+    Store, StoreError, WatchStream,
     change::{Change, CommitError, commit},
-    desired::{self, Stored, StoredChannel},
+    desired::{Stored, StoredChannel},
     sealing::{MasterKey, Sealer},
     work::{self, ChannelWork, Delivered, QueuedNotice, ReadWorkError},
 };
 use tokio::task::{Id, JoinSet};
-use zeroize::Zeroizing;
 
-use super::Shutdown;
+use super::{Shutdown, watched::touched};
 use crate::{
     app::chain_text,
     channel::{self, Message, SendError},
+    kind_settings::{KindSettings, Values},
     notice::Notices,
     problem::{NOTIFICATION_FAILING, Problem, Subject},
     served::{Served, ServedState},
@@ -224,25 +224,20 @@ impl Deliver {
         Ok(())
     }
 
-    fn opened(
-        &self,
-        state: &ServedState,
-        channel: &StoredChannel,
-    ) -> Result<BTreeMap<String, Zeroizing<String>>, SendError> {
+    fn opened(&self, state: &ServedState, channel: &StoredChannel) -> Result<Values, SendError> {
         let failed = |said: String| SendError { said, retry_after: None };
         let Some(cluster) = &state.desired.cluster else {
             return Err(failed("the store does not say whose it is".to_owned()));
         };
         let sealer = Sealer::new(cluster.id.clone(), self.master.clone());
-        let secrets = desired::open_channel_secrets(&sealer, channel).map_err(|error| failed(chain_text(&error)))?;
-        let plain = channel.settings.iter().map(|(name, value)| (name.clone(), Zeroizing::new(value.clone())));
-        Ok(plain.chain(secrets).collect())
+        let settings = KindSettings::open_channel(&sealer, channel).map_err(|error| failed(chain_text(&error)))?;
+        Ok(settings.all())
     }
 
     async fn send(
         self,
         channel: StoredChannel,
-        settings: Result<BTreeMap<String, Zeroizing<String>>, SendError>,
+        settings: Result<Values, SendError>,
         notices: Vec<QueuedNotice>,
         work: ChannelWork,
     ) -> Finished {
@@ -339,21 +334,6 @@ fn failing(id: &ChannelId, work: &ChannelWork) -> Problem {
         format!("the channel \"{id}\" delivers nothing, {} times in a row: {said}", work.failures),
         format!("correct what is wrong, then test it: portward notification test {id}"),
     )
-}
-
-/// Waits until what waits is changed; false if the watch broke.
-async fn touched(watch: &mut Option<WatchStream>) -> bool {
-    let Some(stream) = watch else {
-        // Somebody else ends the wait, after which the watch is tried again.
-        return std::future::pending().await;
-    };
-    loop {
-        match stream.next().await {
-            Some(WatchEvent::Batch { .. }) => return true,
-            Some(WatchEvent::Alive) => {}
-            Some(WatchEvent::Compacted { .. } | WatchEvent::Lost(_)) | None => return false,
-        }
-    }
 }
 
 /// One failure may pass by itself.

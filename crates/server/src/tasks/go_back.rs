@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Shutdown;
+use portward_store::WatchStream;
+
+use super::{Shutdown, watched::touched};
 use crate::app::{App, chain_text};
 
 /// Is what the task works with.
@@ -15,17 +17,34 @@ pub(crate) struct GoBack {
 impl GoBack {
     /// Goes back until shutdown.
     pub(crate) async fn run(self) {
+        let mut watch: Option<WatchStream> = None;
         loop {
-            if let Err(error) = self.app.go_back_overdue().await {
-                tracing::warn!(error = chain_text(&error), "a change cannot go back yet; it is tried again");
+            if watch.is_none() {
+                watch = match self.app.watch_what_waits().await {
+                    Ok(stream) => Some(stream),
+                    Err(error) => {
+                        tracing::warn!(error = chain_text(&error), "what waits to be confirmed cannot be watched");
+                        None
+                    }
+                };
             }
+            let looked = self.app.go_back_overdue().await;
+            if let Err(error) = &looked {
+                tracing::warn!(error = chain_text(error), "a change cannot go back yet; it is tried again");
+            }
+            // The clock may be set at any time, so a deadline is looked for, not slept for.
+            let is_idle = looked.is_ok() && watch.is_some() && !self.app.waits();
+            let pause = if is_idle { IDLE } else { PERIOD };
             tokio::select! {
                 () = self.shutdown.pulled() => return,
-                () = tokio::time::sleep(PERIOD) => {}
+                is_watched = touched(&mut watch) => if !is_watched { watch = None },
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
 }
 
-/// Reading what waits, which is nothing most of the time, costs a lookup; nobody waits a second longer than said.
+/// Nobody waits a second longer than said.
 const PERIOD: Duration = Duration::from_secs(1);
+/// When nothing waits; the watch says when something does.
+const IDLE: Duration = Duration::from_secs(300);

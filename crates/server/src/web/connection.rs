@@ -24,7 +24,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::tasks::Shutdown;
+use crate::{app::AppError, rest::problem_response, tasks::Shutdown};
 
 /// Says how long a connection may be silent while a head is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +40,15 @@ pub(crate) async fn serve<I, F, R>(io: I, patience: Patience, answer: F, shutdow
 where
     I: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<Body>) -> R,
-    R: Future<Output = Response>,
+    R: Future<Output = Response> + Send + 'static,
 {
     let service = service_fn(|request: Request<Incoming>| {
+        let is_safe = request.method().is_safe();
         let (parts, body) = request.into_parts();
         let lent = Lent(Arc::new(Mutex::new(body)));
         let answered = answer(Request::from_parts(parts, Body::new(lent.clone())));
         async move {
-            let response = answered.await;
+            let response = if is_safe { answered.await } else { to_the_end(answered).await };
             lent.read_rest().await;
             Ok::<_, Infallible>(response)
         }
@@ -73,6 +74,15 @@ where
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection to the portal or the API broke");
     }
+}
+
+/// Has what was begun done to its end, also if the client goes away meanwhile: a change that is stored is tried too,
+/// and goes back if it does not work.
+async fn to_the_end(answered: impl Future<Output = Response> + Send + 'static) -> Response {
+    tokio::spawn(answered).await.unwrap_or_else(|error| {
+        let message = "the request was not answered; look at what is there, then repeat it";
+        problem_response(&AppError::internal(message, error), None)
+    })
 }
 
 /// Is the body of a request, of which the rest is read when the request is answered.
@@ -125,3 +135,48 @@ const LAST_REQUEST: Duration = Duration::from_secs(5);
 const REST: usize = 1024 * 1024;
 /// For how long.
 const REST_TIME: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use http::StatusCode;
+    use tokio::{io::AsyncWriteExt, sync::mpsc};
+
+    use super::*;
+
+    /// What becomes of a request whose client leaves while it is worked on: whether it came to its end.
+    async fn left_alone(method: &str) -> bool {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let (begun, mut has_begun) = mpsc::unbounded_channel();
+        let (ended, mut has_ended) = mpsc::unbounded_channel();
+        let (leave, left) = tokio::sync::watch::channel(false);
+        let answer = move |_: Request<Body>| {
+            let (begun, ended, mut left) = (begun.clone(), ended.clone(), left.clone());
+            async move {
+                begun.send(()).unwrap();
+                left.wait_for(|left| *left).await.unwrap();
+                ended.send(()).unwrap();
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                response
+            }
+        };
+        let (_trigger, shutdown) = crate::tasks::shutdown();
+        let serving = tokio::spawn(serve(server, Patience::Endless, answer, shutdown));
+        client
+            .write_all(format!("{method} / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        has_begun.recv().await.unwrap();
+        drop(client);
+        serving.await.unwrap();
+        leave.send(true).ok();
+        has_ended.recv().await.is_some()
+    }
+
+    #[tokio::test]
+    async fn a_change_comes_to_its_end_when_its_client_leaves_and_what_only_reads_does_not() {
+        assert!(left_alone("POST").await);
+        assert!(!left_alone("GET").await);
+    }
+}

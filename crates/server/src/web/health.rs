@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{Extension, Router, body::Body, extract::State, response::Response, routing::get};
 use http::{HeaderValue, StatusCode, header};
 
+use super::{Listener, Way};
 use crate::app::App;
 
 /// `/healthz` and `/readyz`.
@@ -18,11 +18,14 @@ async fn health() -> Response {
     text(StatusCode::OK, "ok\n".to_owned())
 }
 
-/// Everything that is wanted is bound and served, or why not.
-async fn readiness(State(app): State<Arc<App>>) -> Response {
+/// Everything that is wanted is bound and served, or not; why not is told on the machine itself.
+async fn readiness(State(app): State<Arc<App>>, Extension(way): Extension<Way>) -> Response {
     let reasons = app.unready();
     if reasons.is_empty() {
         return text(StatusCode::OK, "ready\n".to_owned());
+    }
+    if way.listener == Listener::Binding {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "not ready\nportward status says why\n".to_owned());
     }
     text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{}\n", reasons.join("\n")))
 }

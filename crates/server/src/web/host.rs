@@ -31,16 +31,12 @@ pub(super) fn check(way: &Way, machine: &MachineNames, app: &App) -> Result<(), 
             Err(misdirected(message))
         }
         Listener::Binding => {
-            let names = app.portal_names();
-            if is_ours(host, machine, &names) || app.has_certificate_for(host) {
+            if is_ours(host, machine, || app.portal_names()) || app.has_certificate_for(host) {
                 return Ok(());
             }
-            let mut ours: Vec<String> = machine.0.iter().map(ToString::to_string).collect();
-            ours.extend(names.iter().filter(|name| **name != HostPattern::Any).map(ToString::to_string));
-            ours.dedup();
-            let ours = ours.into_iter().map(|name| format!("{name}, ")).collect::<String>();
+            // Strangers are not told which names there are.
             Err(misdirected(format!(
-                "{host} is no name of this portal, which answers to {ours}localhost, the addresses of this machine, and every name that one of its certificates has; to give it this one: portward site add {host} --upstream portal"
+                "{host} is no name of this portal, which answers to the names of its sites, the machine's own, localhost, the addresses of this machine, and every name that one of its certificates has; to give it this one: portward site add {host} --upstream portal"
             )))
         }
     }
@@ -59,11 +55,11 @@ fn is_loopback(host: &Host) -> bool {
 }
 
 /// Whether it is an address, or a name that was given to the machine or to a site of the portal; `*` gives none.
-fn is_ours(host: &Host, machine: &MachineNames, sites: &[HostPattern]) -> bool {
-    let named = sites.iter().any(|name| *name != HostPattern::Any && name.matches(host));
+fn is_ours(host: &Host, machine: &MachineNames, sites: impl FnOnce() -> Vec<HostPattern>) -> bool {
+    let is_of_a_site = || sites().iter().any(|name| *name != HostPattern::Any && name.matches(host));
     match host {
         Host::Ip(_) => true,
-        Host::Name(name) => name.as_str() == "localhost" || machine.0.contains(name) || named,
+        Host::Name(name) => name.as_str() == "localhost" || machine.0.contains(name) || is_of_a_site(),
     }
 }
 
@@ -90,7 +86,7 @@ mod tests {
             ("evil.example", false),
             ("10.0.0.7.nip.example", false),
         ] {
-            assert_eq!(is_ours(&Host::parse(host).unwrap(), &machine, &sites), expected, "{host}");
+            assert_eq!(is_ours(&Host::parse(host).unwrap(), &machine, || sites.clone()), expected, "{host}");
         }
     }
 

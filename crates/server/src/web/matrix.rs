@@ -60,6 +60,7 @@ fn binding() -> Way {
         host: Some(Host::parse("front.test").unwrap()),
         port: Some(443),
         bound: Some(443),
+        is_outdated: false,
     }
 }
 

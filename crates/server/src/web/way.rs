@@ -20,6 +20,8 @@ pub(crate) struct Way {
     pub(crate) port: Option<u16>,
     /// The port of the binding, which differs where something maps ports; none elsewhere.
     pub(crate) bound: Option<u16>,
+    /// Whether a new connection would be presented another certificate than this one was.
+    pub(crate) is_outdated: bool,
 }
 
 /// Names what accepted a request.
@@ -36,7 +38,15 @@ pub(crate) enum Listener {
 impl Way {
     /// The way over the admin socket.
     pub(crate) fn socket() -> Self {
-        Self { listener: Listener::Socket, is_tls: false, client: None, host: None, port: None, bound: None }
+        Self {
+            listener: Listener::Socket,
+            is_tls: false,
+            client: None,
+            host: None,
+            port: None,
+            bound: None,
+            is_outdated: false,
+        }
     }
 
     /// The way over the loopback listener; none if the request does not name one host.
@@ -49,6 +59,7 @@ impl Way {
             host: Some(host),
             port: port.or_else(|| Some(Scheme::Http.default_port())),
             bound: None,
+            is_outdated: false,
         })
     }
 
@@ -72,6 +83,7 @@ impl Way {
             host: Some(host),
             port: port.or_else(|| Some(scheme.default_port())),
             bound: of("x-forwarded-port").and_then(|text| text.parse().ok()),
+            is_outdated: headers.contains_key("x-portward-connection"),
         })
     }
 

@@ -141,7 +141,7 @@ impl Change {
     ///
     /// What that change wrote must be as it left it, and what is named must be there.
     /// Issuers of chains stay, as other certificates may have the same; of what tasks remember, what was deleted comes back.
-    pub(crate) fn put_back(&mut self, before: &Before, made: Revision) {
+    pub fn put_back(&mut self, before: &Before, made: Revision) {
         for (key, Held { before, is_there }) in &before.held {
             if is_work(key) {
                 if !is_there && before.is_some() {

@@ -67,6 +67,7 @@ const PERMISSIONS: &[&str] = &[
     "certificate:change",
     "certificate:export-private-key",
     "issuer:change",
+    "issuer:run-program",
     "https-settings:change",
     "settings:change",
     "user:view",

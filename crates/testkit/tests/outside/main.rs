@@ -19,4 +19,5 @@ mod imports;
 mod notifications;
 mod pains;
 mod portal;
+mod recover;
 mod secrets;

@@ -1,9 +1,11 @@
 //! The portal in Chromium: the way of somebody who comes for the first time, and every page.
 
 mod axe;
+mod drills;
 mod first_way;
 mod live;
 mod pages;
+mod without_script;
 
 use portward_testkit::{Browser, Program, StartedProgram};
 

@@ -19,7 +19,7 @@ pub(super) const KIND: ProviderKind = ProviderKind {
     sentence: "Writes to a server of the acme-dns kind, to which a CNAME record of _acme-challenge leads; \
                the server keeps the last two values.",
     settings: &[
-        ProviderSetting::plain("endpoint", "The URL of its API, as in https://auth.example."),
+        ProviderSetting::plain("endpoint", "The URL of its API, as in https://auth.example.").leads(),
         ProviderSetting::plain("username", "What the registration gave as username."),
         ProviderSetting::secret("password", "What the registration gave as password."),
         ProviderSetting::plain("subdomain", "What the registration gave as subdomain."),

@@ -15,18 +15,18 @@ use crate::dns::{TxtError, TxtRecord, TxtWriter};
 pub(super) const KIND: ProviderKind = ProviderKind {
     word: "exec",
     name: "a program",
-    sentence: "Runs a program of yours for each record that is to be written or taken away.",
+    sentence: "Runs a program of yours for each record that is to be written or taken away; only an owner adds it.",
     settings: &[
-        ProviderSetting::plain("program", "The absolute path of the program."),
+        ProviderSetting::plain(PROGRAM, "The absolute path of the program."),
         ProviderSetting::or("timeout", "60", "Seconds after which the program is killed."),
     ],
     make: Make::Own(open),
 };
 
 fn open(given: &Given) -> Result<Box<dyn TxtWriter>, NotOpened> {
-    let program = PathBuf::from(given.text("program"));
+    let program = PathBuf::from(given.text(PROGRAM));
     if !program.is_absolute() {
-        return Err(NotOpened::Setting { name: "program", expected: "an absolute path like /usr/local/bin/dns-hook" });
+        return Err(NotOpened::Setting { name: PROGRAM, expected: "an absolute path like /usr/local/bin/dns-hook" });
     }
     let seconds = given.text("timeout").parse().ok().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
     let Some(seconds) = seconds else {
@@ -127,6 +127,8 @@ impl Said {
     }
 }
 
+/// The setting that says which program it is.
+pub(super) const PROGRAM: &str = "program";
 const MAX_SECONDS: u64 = 3600;
 /// What Debian's login gives, for servers that are started without any.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

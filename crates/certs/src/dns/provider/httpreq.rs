@@ -19,7 +19,8 @@ pub(super) const KIND: ProviderKind = ProviderKind {
     name: "a web hook",
     sentence: "Sends each record to a web server of yours, in the format httpreq of lego.",
     settings: &[
-        ProviderSetting::plain("endpoint", "The URL before /present and /cleanup, as in https://dns.example/acme."),
+        ProviderSetting::plain("endpoint", "The URL before /present and /cleanup, as in https://dns.example/acme.")
+            .leads(),
         ProviderSetting::optional("username", "User name for basic authentication."),
         ProviderSetting::optional_secret("password", "Password for basic authentication."),
     ],

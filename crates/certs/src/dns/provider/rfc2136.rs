@@ -23,11 +23,12 @@ pub(super) const KIND: ProviderKind = ProviderKind {
         ProviderSetting::plain(
             "server",
             "Host and port of the primary server, as in ns1.shop.example:53; 53 may be left out.",
-        ),
+        )
+        .leads(),
         ProviderSetting::plain("key_name", "The name of the TSIG key, as the server knows it."),
         ProviderSetting::secret("secret", "The TSIG key in base64."),
         ProviderSetting::or("algorithm", "hmac-sha256", "hmac-sha256, hmac-sha384 or hmac-sha512."),
-        ProviderSetting::or("transport", "udp", "udp or tcp."),
+        ProviderSetting::or("transport", "udp", "udp or tcp.").leads(),
     ],
     make: Make::Own(open),
 };

@@ -46,6 +46,9 @@ fn the_catalogue_is_whole() {
             assert!(is_word(setting.name, '_'), "{kind:?} {setting:?}");
             assert!(setting.sentence.ends_with('.'), "{kind:?} {setting:?}");
             assert!(kind.settings[..position].iter().all(|before| before.name != setting.name), "{kind:?} {setting:?}");
+            // Where secrets are sent is known by these words.
+            let is_place = ["endpoint", "host", "port", "region", "environment", "server", "transport"];
+            assert_eq!(setting.leads, is_place.contains(&setting.name), "{kind:?} {setting:?}");
             // What sounds like a secret is one.
             let sounds = ["password", "secret", "api_token", "private_key"];
             let names = ["secret_id"];

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::h1::forwarded::{Proto, Trust};
+use crate::h1::forwarded::{Proto, Told, Trust};
 
 mod refusals;
 
@@ -34,6 +34,7 @@ pub(crate) fn stranger() -> Forwarded<'static> {
         port: 8443,
         request_id: "01ABC",
         trust: Trust::Stranger,
+        connection: Told::Nothing,
     }
 }
 

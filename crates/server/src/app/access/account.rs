@@ -156,7 +156,8 @@ impl App {
             AppError::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tries", message).with_retry_after(wait)
         };
         self.access.throttle.begin(&guesses, now).map_err(too_soon)?;
-        if self.access.hasher.verify(password, user.password.as_ref()).await? {
+        let verified = self.access.hasher.verify(password, user.password.as_ref()).await;
+        if verified.inspect_err(|_| self.access.throttle.take_back(&guesses))? {
             self.access.throttle.succeeded(&guesses);
             return Ok(());
         }

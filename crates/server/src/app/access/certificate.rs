@@ -75,6 +75,7 @@ mod tests {
             // As behind a port that is mapped.
             port: Some(443),
             bound: Some(port),
+            is_outdated: false,
         };
         for host in ["box.lan", "10.0.0.7"] {
             let seen = app.seen_certificate(&way(host)).unwrap();

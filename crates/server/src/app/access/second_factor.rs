@@ -1,7 +1,7 @@
 //! The second factor: codes by time (RFC 6238), and recovery codes for whoever lost what makes them.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use portward_api::{SecondFactorBegun, SecondFactorEnd, SecretText};
+use portward_api::{SecondFactorBegin, SecondFactorBegun, SecondFactorEnd, SecretText};
 use portward_core::{SecondFactor, check_password};
 use portward_store::{
     access::{self, StoredSecondFactor, StoredUser},
@@ -21,12 +21,18 @@ use super::{
 use crate::app::{App, AppError, random_bytes};
 
 impl App {
-    /// Begins to set up a second factor; one that was begun before is forgotten.
-    pub(crate) async fn begin_second_factor(&self, me: &Me) -> Result<SecondFactorBegun, AppError> {
+    /// Begins to set up a second factor, for somebody who shows the password; one that was begun before is forgotten.
+    pub(crate) async fn begin_second_factor(
+        &self,
+        me: &Me,
+        input: &SecondFactorBegin,
+        origin: &Origin,
+    ) -> Result<SecondFactorBegun, AppError> {
         if me.stored.value.second_factor.is_some() {
             let message = "there is a second factor already; turn it off first";
             return Err(AppError::conflict("second-factor-on", message));
         }
+        self.demand_password(me, &input.password, origin).await?;
         let name = &me.stored.value.user.name;
         let secret = Secret::copy_of(&*random_bytes::<SECRET>()?);
         let sealer = self.sealer(&self.served().desired)?;

@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use std::{net::IpAddr, sync::atomic::Ordering};
+use std::{net::IpAddr, sync::atomic::Ordering, time::Duration};
 
 use http::StatusCode;
 use portward_api::{SecretText, SignIn};
@@ -58,7 +58,8 @@ impl App {
             Err(_) => None,
         };
         let hash = user.as_ref().and_then(|user| user.password.as_ref());
-        let is_right = self.access.hasher.verify(&input.password, hash).await?;
+        let verified = self.access.hasher.verify(&input.password, hash).await;
+        let is_right = verified.inspect_err(|_| self.access.throttle.take_back(&guesses))?;
         let Some(user) = user.filter(|_| is_right) else {
             self.access.refused.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
@@ -140,10 +141,7 @@ impl App {
             None => {
                 self.access.refused.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(user = %user.user.name, "a sign-in was refused: the code is wrong or was used");
-                let wait = self.access.throttle.wait(&guess, now);
-                let message =
-                    format!("The code is wrong, or was used already. You can try again in {}.", seconds(wait));
-                Err(AppError::new(StatusCode::UNAUTHORIZED, "wrong-code", message).with_retry_after(wait))
+                Err(wrong_code(self.access.throttle.wait(&guess, now)))
             }
         }
     }
@@ -197,9 +195,16 @@ impl App {
             Some(Stored { value, revision }) => (value, Expected::At(revision)),
             None => (SignIns::default(), Expected::Absent),
         };
+        if let Some((step, last)) = step.zip(known.step)
+            && step <= last
+        {
+            // Another sign-in with the same code was faster.
+            return Err(wrong_code(Duration::ZERO));
+        }
         // Only where a code must not count twice, two who sign in at once are in each other's way.
         let expected = if user.second_factor.is_some() { expected } else { Expected::Any };
-        let step = step.or(known.step);
+        // The steps are those of one secret; they end with it.
+        let step = if user.second_factor.is_some() { step.or(known.step) } else { None };
         change.put_sign_ins(&user.user.name, &SignIns { last: Some(now), step }, expected);
         self.forget_ended_sessions(change, user, now).await?;
         let change = std::mem::replace(change, Change::of_work());
@@ -227,6 +232,11 @@ impl App {
         }
         Ok(())
     }
+}
+
+fn wrong_code(wait: Duration) -> AppError {
+    let message = format!("The code is wrong, or was used already. You can try again in {}.", seconds(wait));
+    AppError::new(StatusCode::UNAUTHORIZED, "wrong-code", message).with_retry_after(wait)
 }
 
 /// Is what proved a second factor, and must not prove it again.

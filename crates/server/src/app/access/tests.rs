@@ -2,7 +2,8 @@
 use std::time::Duration;
 
 use portward_api::{
-    PasswordChange, SecondFactorEnd, SecretText, SetupInput, SignIn, TokenCreate, UserCreate, UserUpdate,
+    PasswordChange, SecondFactorBegin, SecondFactorEnd, SecretText, SetupInput, SignIn, TokenCreate, UserCreate,
+    UserUpdate,
 };
 use portward_core::{Permission, Timestamp};
 
@@ -261,6 +262,37 @@ fn code_at(secret: &SecretText, at: Timestamp) -> String {
     totp.generate(u64::try_from(at.unix()).unwrap()).to_string()
 }
 
+fn begin(password: &str) -> SecondFactorBegin {
+    SecondFactorBegin { password: text(password) }
+}
+
+#[tokio::test]
+async fn a_session_that_somebody_left_open_does_not_lock_them_out() {
+    let fixture = with_mara().await;
+    let session = try_in(&fixture, "mara", PASSWORD).await.unwrap();
+    let me = fixture.app.me(&session.actor).await.unwrap();
+    let guessed = fixture.app.begin_second_factor(&me, &begin("another one altogether"), &origin()).await;
+    assert_eq!(guessed.err().unwrap().code(), "wrong-password");
+}
+
+#[tokio::test]
+async fn the_same_code_twice_at_once_lets_one_in() {
+    let fixture = with_mara().await;
+    let app = &fixture.app;
+    let first = try_in(&fixture, "mara", PASSWORD).await.unwrap();
+    let me = app.me(&first.actor).await.unwrap();
+    let begun = app.begin_second_factor(&me, &begin(PASSWORD), &origin()).await.unwrap();
+    app.finish_second_factor(&me, &text(&code_at(&begun.secret, now())), &origin()).await.unwrap();
+    fixture.set_now(after(60));
+    let user = access::read_user(&*app.parts.store, &me.stored.value.user.name).await.unwrap().unwrap().value;
+    let code = text(&code_at(&begun.secret, after(60)));
+    // Both look before either counts.
+    let one = app.check_code(&user, &code).await.unwrap();
+    let other = app.check_code(&user, &code).await.unwrap();
+    assert!(app.begin_session(&user, one, &origin()).await.is_ok());
+    assert_eq!(app.begin_session(&user, other, &origin()).await.err().unwrap().code(), "wrong-code");
+}
+
 #[tokio::test]
 async fn a_second_factor_is_asked_for_and_each_code_counts_once() {
     let fixture = with_mara().await;
@@ -271,7 +303,7 @@ async fn a_second_factor_is_asked_for_and_each_code_counts_once() {
         app.finish_second_factor(&me, &text("123456"), &origin()).await.err().unwrap().code(),
         "second-factor-not-begun"
     );
-    let begun = app.begin_second_factor(&me).await.unwrap();
+    let begun = app.begin_second_factor(&me, &begin(PASSWORD), &origin()).await.unwrap();
     assert!(begun.url.expose().starts_with("otpauth://totp/Portward%3Amara?secret="), "{}", begun.url.expose());
     assert_eq!(app.finish_second_factor(&me, &text("000000"), &origin()).await.err().unwrap().code(), "wrong-code");
     let (codes, second) =
@@ -332,7 +364,7 @@ async fn a_short_password_stands_beside_a_second_factor_alone() {
     let refused = app.change_own_password(&me, &change("wrong", "other plain words here"), &origin()).await;
     assert_eq!(refused.err().unwrap().code(), "wrong-password");
     fixture.set_now(after(10));
-    let begun = app.begin_second_factor(&me).await.unwrap();
+    let begun = app.begin_second_factor(&me, &begin(PASSWORD), &origin()).await.unwrap();
     let code = text(&code_at(&begun.secret, after(10)));
     let (_, session) = app.finish_second_factor(&me, &code, &origin()).await.unwrap();
     let me = app.me(&session.actor).await.unwrap();
@@ -367,7 +399,7 @@ async fn nothing_that_lets_in_is_stored_or_audited() {
     let fixture = with_mara().await;
     let session = try_in(&fixture, "mara", PASSWORD).await.unwrap();
     let me = fixture.app.me(&session.actor).await.unwrap();
-    let begun = fixture.app.begin_second_factor(&me).await.unwrap();
+    let begun = fixture.app.begin_second_factor(&me, &begin(PASSWORD), &origin()).await.unwrap();
     let code = text(&code_at(&begun.secret, now()));
     let (codes, session) = fixture.app.finish_second_factor(&me, &code, &origin()).await.unwrap();
     let create = TokenCreate { name: "ci".to_owned(), permissions: vec!["view".to_owned()], expires: None };

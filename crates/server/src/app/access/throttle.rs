@@ -62,6 +62,16 @@ impl Throttle {
         Ok(())
     }
 
+    /// Has a try not count that got no verdict, as the server was busy.
+    pub(super) fn take_back(&self, guesses: &[Guess]) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        for guess in guesses {
+            if let Some(tries) = tries.get_mut(guess) {
+                tries.failed = tries.failed.saturating_sub(1);
+            }
+        }
+    }
+
     /// How long to wait before the next try.
     pub(super) fn wait(&self, guesses: &[Guess], now: Timestamp) -> Duration {
         let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,7 +170,10 @@ mod tests {
         }
         assert_eq!(throttle.begin(&Guess::password("mara", address("192.0.2.2")), at(now)), Ok(()));
         assert_eq!(throttle.begin(&Guess::password("other", address("192.0.2.1")), at(now)), Ok(()));
+        let wait = throttle.wait(&mara, at(now));
         throttle.begin(&mara, at(now)).unwrap();
+        throttle.take_back(&mara);
+        assert!(throttle.wait(&mara, at(now)) <= Duration::from_secs(16), "{wait:?}");
         throttle.succeeded(&mara);
         assert_eq!(throttle.wait(&mara, at(now)), Duration::ZERO);
         for _ in 0..12 {

@@ -2,10 +2,7 @@
 
 mod certificates;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Display,
-};
+use std::{collections::BTreeSet, fmt::Display};
 
 use portward_api::{
     AppliedAction, AppliedStep, BindingDeclared, DesiredState, DnsProviderDeclared, IssuerDeclared, SecretDeclared,
@@ -14,8 +11,8 @@ use portward_api::{
 };
 use portward_certs::dns;
 use portward_core::{
-    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Revision, Settings, Site, SiteCertificate,
-    SiteId, SiteLimits, Timestamp, acme::Issuer,
+    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Permission, Revision, Scheme, Settings,
+    Site, SiteCertificate, SiteId, SiteLimits, Timestamp, acme::Issuer,
 };
 use portward_store::{
     change::{Change, Expected},
@@ -25,7 +22,14 @@ use portward_store::{
 use zeroize::Zeroizing;
 
 use super::{declare, difference::fields};
-use crate::app::{Actor, AppError, bindings, certificates as uses, dns_providers, issuers, right, settings, sites};
+use crate::{
+    app::{
+        Actor, AppError, Apply, bindings, certificates as uses, dns_providers, issuers, safely::would_lock_out,
+        settings, sites, trial::Demand, ways_in,
+    },
+    kind_settings::{KindSettings, Values},
+};
+use certificates::CertificateWrite;
 
 /// Collects what differs, and knows what would be there after it.
 pub(super) struct Plan<'a> {
@@ -45,17 +49,57 @@ pub(super) struct Plan<'a> {
 }
 
 /// Is one thing that is written or taken away.
-enum Write {
+pub(super) enum Write {
     Settings(Settings),
     Issuer(Box<Issuer>, Option<Secret>, Expected),
     RemoveIssuer(IssuerId, Revision),
-    DnsProvider(StoredDnsProvider, BTreeMap<String, Zeroizing<String>>, Expected),
+    DnsProvider(StoredDnsProvider, Values, Expected),
     RemoveDnsProvider(DnsProviderId, Revision),
-    Certificate(certificates::CertificateWrite),
+    Certificate(CertificateWrite),
     Binding(Binding, Expected),
     RemoveBinding(BindingId, Revision),
     Site(Box<Site>, Expected),
     RemoveSite(SiteId, Revision),
+}
+
+impl Write {
+    /// The certificate that it takes away.
+    pub(super) fn removed_certificate(&self) -> Option<&CertificateId> {
+        match self {
+            Self::Certificate(CertificateWrite::Remove(stored)) => Some(&stored.value.id),
+            _ => None,
+        }
+    }
+
+    /// What one needs for it alone; none where the right to apply is enough.
+    fn permission(&self) -> Option<Permission> {
+        match self {
+            Self::Settings(_) => None,
+            Self::Issuer(..) | Self::RemoveIssuer(..) | Self::DnsProvider(..) | Self::RemoveDnsProvider(..) => {
+                Some(Permission::IssuerChange)
+            }
+            Self::Certificate(_) => Some(Permission::CertificateChange),
+            Self::Binding(..) | Self::RemoveBinding(..) => Some(Permission::BindingChange),
+            Self::Site(..) | Self::RemoveSite(..) => Some(Permission::SiteChange),
+        }
+    }
+
+    /// When it is its turn, among the others.
+    fn stage(&self) -> u8 {
+        match self {
+            Self::Settings(_) | Self::Issuer(..) | Self::DnsProvider(..) => 0,
+            Self::Certificate(CertificateWrite::Add { .. } | CertificateWrite::Edit { .. }) => 1,
+            // One that goes may make room for one that comes.
+            Self::RemoveBinding(..) => 2,
+            Self::Binding(..) => 3,
+            // The same with names; and one that is edited may give a name to one that comes.
+            Self::RemoveSite(..) => 4,
+            Self::Site(_, Expected::At(_) | Expected::Any) => 5,
+            Self::Site(_, Expected::Absent) => 6,
+            Self::Certificate(CertificateWrite::Remove(_)) => 7,
+            Self::RemoveIssuer(..) | Self::RemoveDnsProvider(..) => 8,
+        }
+    }
 }
 
 impl<'a> Plan<'a> {
@@ -148,19 +192,26 @@ impl<'a> Plan<'a> {
             let what = format!("DNS provider {}", declared.id);
             let id = DnsProviderId::parse(&declared.id).map_err(|error| AppError::invalid("id", &error))?;
             let found = self.before.dns_provider(&id);
-            let known = found.map(|stored| desired::open_dns_secrets(&self.sealer, &stored.value)).transpose();
-            let known = known.map_err(|error| AppError::internal("a secret does not open", error))?.unwrap_or_default();
-            let (secrets, other) = secrets_of(declared, &known, &what)?;
-            let mut all: BTreeMap<String, Zeroizing<String>> = secrets.clone();
-            all.extend(declared.settings.iter().map(|(name, value)| (name.clone(), Zeroizing::new(value.clone()))));
-            dns::open(&declared.kind, &all).map_err(|error| AppError::invalid("settings", &error).within(&what))?;
-            dns_providers::check_secret(&declared.kind, declared.settings.keys(), secrets.keys())
-                .map_err(|error| error.within(&what))?;
+            let known = found.map(|stored| KindSettings::open_dns_provider(&self.sealer, &stored.value)).transpose();
+            let known = known.map_err(|error| AppError::internal("a secret does not open", error))?;
+            let (secret, other) = secrets_of(declared, known.as_ref(), &what)?;
+            let mut settings = KindSettings::of_dns_provider(&declared.kind, Values::new());
+            (settings.plain, settings.secret) = (declared.settings.clone(), secret);
+            dns::open(&declared.kind, &settings.all())
+                .map_err(|error| AppError::invalid("settings", &error).within(&what))?;
+            dns_providers::check_secret(&settings).map_err(|error| error.within(&what))?;
+            let given = declared.secrets.iter().filter(|(_, declared)| declared.value.is_some());
+            let given = given.map(|(name, _)| name.as_str()).collect();
+            if let Some(elsewhere) = known.and_then(|known| settings.elsewhere(&known, &given)) {
+                let source = source(declared.secrets.get(&elsewhere.secret));
+                let message = format!("{what}: {elsewhere}: {source}, then apply again");
+                return Err(AppError::refused("secret-elsewhere", message));
+            }
             let wanted = StoredDnsProvider {
                 id: id.clone(),
                 kind: declared.kind.clone(),
-                settings: declared.settings.clone(),
-                secret_names: secrets.keys().cloned().collect(),
+                secret_names: settings.secret_names(),
+                settings: settings.plain,
                 secrets: None,
             };
             let mut changes = match found {
@@ -173,7 +224,7 @@ impl<'a> Plan<'a> {
             if let Some(expected) = self.note("DNS provider", id.as_str(), found.map(|stored| stored.revision), changes)
             {
                 put(&mut self.after.dns_providers, wanted.clone(), |stored| &stored.id);
-                self.writes.push(Write::DnsProvider(wanted, secrets, expected));
+                self.writes.push(Write::DnsProvider(wanted, settings.secret, expected));
             }
         }
         for stored in self.surplus(&self.before.dns_providers, &ids, |stored| stored.id.as_str()) {
@@ -278,24 +329,48 @@ impl<'a> Plan<'a> {
 
     /// Refuses whoever may not change one of the kinds that differ.
     pub(super) fn demand_rights(&self, actor: &Actor) -> Result<(), AppError> {
+        self.permissions().try_for_each(|permission| actor.demand(permission))?;
         for write in &self.writes {
-            match write {
-                Write::Settings(_) => {}
-                Write::Issuer(..) | Write::RemoveIssuer(..) | Write::DnsProvider(..) | Write::RemoveDnsProvider(..) => {
-                    actor.may::<right::IssuerChange>()?;
-                }
-                Write::Certificate(_) => {
-                    actor.may::<right::CertificateChange>()?;
-                }
-                Write::Binding(..) | Write::RemoveBinding(..) => {
-                    actor.may::<right::BindingChange>()?;
-                }
-                Write::Site(..) | Write::RemoveSite(..) => {
-                    actor.may::<right::SiteChange>()?;
-                }
+            if let Write::DnsProvider(provider, ..) = write {
+                let before = self.before.dns_provider(&provider.id).map(|stored| &stored.value);
+                dns_providers::demand_program(actor, before, provider)
+                    .map_err(|error| error.within(&format!("DNS provider {}", provider.id)))?;
             }
         }
         Ok(())
+    }
+
+    /// What it has to show of the portal's https bindings; none if it shuts nobody out of the portal.
+    ///
+    /// What would leave no way in is refused.
+    pub(super) fn lock_out(&self, apply: Apply) -> Result<Option<Demand>, AppError> {
+        let is_bound = |desired: &Desired| desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
+        let has_site = |desired: &Desired| ways_in::portal_sites(desired).next().is_some();
+        for (noun, is_there) in
+            [("a site that leads to the portal", has_site as fn(&Desired) -> bool), ("an https binding", is_bound)]
+        {
+            if is_there(self.before) && !is_there(&self.after) && has_site(self.before) && !apply.is_forced() {
+                return Err(would_lock_out(format!(
+                    "what is declared has no longer {noun}, so nobody could sign in to the portal from another machine. Declare one, or try it: --force --confirm-within 60s goes back by itself unless you confirm. Nothing was changed"
+                )));
+            }
+        }
+        let is_binding = |write: &Write| matches!(write, Write::Binding(..) | Write::RemoveBinding(..));
+        let changes_ways = has_site(&self.after) && is_bound(&self.after) && self.writes.iter().any(is_binding);
+        let mut demand = changes_ways.then_some(Demand::Ours);
+        demand = demand.max(sites::lock_out_by_settings(&self.after.settings, self.before)?);
+        for stored in &self.after.sites {
+            let before = self.before.sites.iter().find(|before| before.value.id == stored.value.id);
+            if let Some(before) = before.filter(|before| before.value != stored.value) {
+                demand = demand.max(sites::lock_out(&before.value, &stored.value, &self.after, apply)?);
+            }
+        }
+        Ok(demand)
+    }
+
+    /// What one needs beside the right to apply.
+    pub(super) fn permissions(&self) -> impl Iterator<Item = Permission> {
+        self.writes.iter().filter_map(Write::permission)
     }
 
     /// The bindings that are new or elsewhere, and that none of ours is in the way of.
@@ -316,37 +391,42 @@ impl<'a> Plan<'a> {
         format!("apply a declared state: {added} added, {edited} edited, {removed} removed")
     }
 
-    /// Puts everything into one change.
-    pub(super) fn write(&self, change: &mut Change) {
-        for write in &self.writes {
-            match write {
-                Write::Settings(settings) => change.put_settings(settings),
-                Write::Issuer(issuer, secret, expected) => {
-                    change.put_issuer(issuer, secret.as_ref(), &self.sealer, *expected);
-                }
-                Write::RemoveIssuer(id, revision) => {
-                    change.remove_issuer(id, Expected::At(*revision));
-                    change.remove_account(id);
-                }
-                Write::DnsProvider(provider, secrets, expected) => {
-                    let (kind, settings) = (&provider.kind, provider.settings.clone());
-                    change.put_dns_provider(&provider.id, kind, settings, secrets, &self.sealer, *expected);
-                }
-                Write::RemoveDnsProvider(id, revision) => change.remove_dns_provider(id, Expected::At(*revision)),
-                Write::Certificate(write) => self.write_certificate(write, change),
-                Write::Binding(binding, expected) => {
-                    change.put_binding(binding, *expected);
-                    self.require(change, binding.default_certificate.as_ref());
-                }
-                Write::RemoveBinding(id, revision) => change.remove_binding(id, Expected::At(*revision)),
-                Write::Site(site, expected) => {
-                    change.put_site(site, *expected);
-                    if let SiteCertificate::Fixed(id) = &site.certificate {
-                        self.require(change, Some(id));
-                    }
-                }
-                Write::RemoveSite(id, revision) => change.remove_site(id, Expected::At(*revision)),
+    /// What is written, in an order in which each thing comes after what it needs, and goes after what needs it.
+    pub(super) fn writes(&self) -> Vec<&Write> {
+        let mut writes: Vec<&Write> = self.writes.iter().collect();
+        writes.sort_by_key(|write| write.stage());
+        writes
+    }
+
+    /// Puts one thing into a change.
+    pub(super) fn write(&self, write: &Write, change: &mut Change) {
+        match write {
+            Write::Settings(settings) => change.put_settings(settings),
+            Write::Issuer(issuer, secret, expected) => {
+                change.put_issuer(issuer, secret.as_ref(), &self.sealer, *expected);
             }
+            Write::RemoveIssuer(id, revision) => {
+                change.remove_issuer(id, Expected::At(*revision));
+                change.remove_account(id);
+            }
+            Write::DnsProvider(provider, secrets, expected) => {
+                let (kind, settings) = (&provider.kind, provider.settings.clone());
+                change.put_dns_provider(&provider.id, kind, settings, secrets, &self.sealer, *expected);
+            }
+            Write::RemoveDnsProvider(id, revision) => change.remove_dns_provider(id, Expected::At(*revision)),
+            Write::Certificate(write) => self.write_certificate(write, change),
+            Write::Binding(binding, expected) => {
+                change.put_binding(binding, *expected);
+                self.require(change, binding.default_certificate.as_ref());
+            }
+            Write::RemoveBinding(id, revision) => change.remove_binding(id, Expected::At(*revision)),
+            Write::Site(site, expected) => {
+                change.put_site(site, *expected);
+                if let SiteCertificate::Fixed(id) = &site.certificate {
+                    self.require(change, Some(id));
+                }
+            }
+            Write::RemoveSite(id, revision) => change.remove_site(id, Expected::At(*revision)),
         }
     }
 
@@ -460,18 +540,15 @@ fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
     })
 }
 
-/// Secrets of a DNS provider, by their names.
-type Secrets = BTreeMap<String, Zeroizing<String>>;
-
 /// The secrets of a DNS provider, those that it has where none is given; and the names of those that differ.
 fn secrets_of(
     declared: &DnsProviderDeclared,
-    known: &BTreeMap<String, Zeroizing<String>>,
+    known: Option<&KindSettings>,
     what: &str,
-) -> Result<(Secrets, Vec<String>), AppError> {
-    let (mut secrets, mut other) = (BTreeMap::new(), Vec::new());
+) -> Result<(Values, Vec<String>), AppError> {
+    let (mut secrets, mut other) = (Values::new(), Vec::new());
     for (name, declared) in &declared.secrets {
-        let value = match (&declared.value, known.get(name)) {
+        let value = match (&declared.value, known.and_then(|known| known.secret.get(name))) {
             (Some(value), known) => {
                 if known.is_some_and(|known| known.as_str() != value.expose()) {
                     other.push(name.clone());
@@ -487,15 +564,19 @@ fn secrets_of(
 }
 
 fn secret_missing(what: &str, name: &str, declared: Option<&SecretDeclared>) -> AppError {
-    let source = match declared {
+    AppError::refused(
+        "secret-missing",
+        format!("{what}: the secret {name} is not known here; {}, then apply again", source(declared)),
+    )
+}
+
+/// What is to be done so that a secret is given.
+fn source(declared: Option<&SecretDeclared>) -> String {
+    match declared {
         Some(SecretDeclared { env: Some(env), .. }) => format!("set the environment variable {env}"),
         Some(SecretDeclared { file: Some(file), .. }) => format!("write it to the file {file}"),
         _ => "say where it is, with env or file".to_owned(),
-    };
-    AppError::refused(
-        "secret-missing",
-        format!("{what}: the secret {name} is not known here; {source}, then apply again"),
-    )
+    }
 }
 
 /// The ids that are declared; each once.

@@ -88,7 +88,11 @@ fn everything() -> DesiredState {
 }
 
 async fn applied(fixture: &Fixture, state: DesiredState, prune: bool, apply: Apply) -> Result<Applied, AppError> {
-    fixture.app.apply_desired_state(&by(), &DesiredStateApply { state, prune }, apply).await
+    fixture
+        .app
+        .apply_desired_state(&by(), &DesiredStateApply { state, prune }, apply)
+        .await
+        .map(|changed| changed.result)
 }
 
 fn steps(applied: &Applied) -> Vec<String> {
@@ -223,6 +227,87 @@ async fn what_does_not_fit_together_is_refused_and_nothing_is_changed() {
 }
 
 #[tokio::test]
+async fn a_thousand_sites_come_and_go_in_several_changes() {
+    let fixture = Fixture::start().await;
+    let declared = |at: usize| SiteDeclared {
+        certificate: Some("shop".to_owned()),
+        ..site_declared(&format!("s{at}"), &format!("s{at}.shop.test"))
+    };
+    let mut state = everything();
+    state.sites = Some((0..1000).map(declared).collect());
+    let before = fixture.stored().await.revision;
+    let done = applied(&fixture, state.clone(), true, Apply::Now).await.unwrap();
+    assert_eq!(done.steps.len(), 1005);
+    let changes = done.revision.unwrap() - before.0;
+    assert!((11..=13).contains(&changes), "{changes} changes");
+    assert_eq!(fixture.audited().await as u64, changes);
+    assert_eq!(fixture.app.served().desired.sites.len(), 1000);
+
+    // A name goes from the last one to a new one; all others go with their certificate and its issuer.
+    let taker = SiteDeclared { certificate: None, ..site_declared("a", "s999.shop.test") };
+    let kept = SiteDeclared { names: vec!["kept.test".to_owned()], certificate: None, ..declared(999) };
+    let less = DesiredState {
+        sites: Some(vec![taker, kept]),
+        certificates: Some(Vec::new()),
+        issuers: Some(Vec::new()),
+        bindings: Some(Vec::new()),
+        ..DesiredState::default()
+    };
+    let done = applied(&fixture, less, true, Apply::Now).await.unwrap();
+    assert_eq!(done.steps.len(), 1001 + 3);
+    let left = fixture.stored().await;
+    assert_eq!((left.sites.len(), left.certificates.len(), left.issuers.len()), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn what_would_leave_no_way_in_to_the_portal_is_refused_and_can_be_tried() {
+    let fixture = Fixture::start().await;
+    let app = &fixture.app;
+    app.add_site(&by(), &crate::fixture::portal(&["portal.test"]), Apply::Now).await.unwrap();
+    app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    let no_site = DesiredState { sites: Some(Vec::new()), ..DesiredState::default() };
+    let no_binding = DesiredState { bindings: Some(Vec::new()), ..DesiredState::default() };
+    let before = fixture.stored().await.revision;
+    for state in [&no_site, &no_binding] {
+        let refused = applied(&fixture, state.clone(), true, Apply::Now).await.unwrap_err();
+        assert_eq!(refused.code(), "would-lock-out", "{refused}");
+    }
+    // The certificate of the first start is not there in this test, so nothing is presented.
+    let redirect = DesiredState {
+        settings: Some(SettingsDeclared { force_https: Some("all".to_owned()), warning_days: None }),
+        ..DesiredState::default()
+    };
+    let refused = applied(&fixture, redirect, false, Apply::Now).await.unwrap_err();
+    assert!(refused.code().starts_with("trial-"), "{refused}");
+    let after = fixture.stored().await;
+    assert_eq!(after.settings.force_https, portward_core::ForceHttps::Off, "it went back");
+    assert_eq!(after.revision.0, before.0 + 2);
+
+    let tried = DesiredStateApply { state: no_site, prune: true };
+    let forced = Apply::Within(crate::app::Within {
+        confirm: portward_core::ConfirmWithin::parse("60s").unwrap(),
+        is_forced: true,
+    });
+    let waiting = app.apply_desired_state(&by(), &tried, forced).await.unwrap().confirmation.unwrap();
+    assert!(fixture.stored().await.sites.is_empty());
+    app.go_back(&by(), &waiting.id).await.unwrap();
+    assert_eq!(fixture.stored().await.sites.len(), 1);
+}
+
+#[tokio::test]
+async fn who_undoes_what_was_applied_needs_what_it_needed() {
+    let fixture = Fixture::start().await;
+    let sites = DesiredState { sites: Some(vec![site_declared("a", "a.test")]), ..DesiredState::default() };
+    let revision = applied(&fixture, sites, false, Apply::Now).await.unwrap().revision.unwrap();
+    let undo = async |permissions: &[Permission]| {
+        let actor = Actor::with(permissions);
+        fixture.app.undo(&actor.may().unwrap(), revision).await.err().map(|error| error.code())
+    };
+    assert_eq!(undo(&[Permission::View, Permission::SettingsChange]).await, Some("not-permitted"));
+    assert_eq!(undo(&[Permission::View, Permission::SettingsChange, Permission::SiteChange]).await, None);
+}
+
+#[tokio::test]
 async fn an_imported_certificate_is_known_by_its_thumbprint_and_stays() {
     let fixture = Fixture::start().await;
     let app = &fixture.app;
@@ -251,4 +336,31 @@ async fn each_kind_needs_its_own_right() {
     assert_eq!(refused.code(), "not-permitted");
     let sites = DesiredState { sites: Some(vec![site_declared("a", "a.test")]), ..DesiredState::default() };
     fixture.app.apply_desired_state(&by, &apply(sites), Apply::Now).await.unwrap();
+}
+
+/// Who may apply must not have the password sent to a server of their own.
+#[tokio::test]
+async fn a_stored_secret_of_a_dns_provider_is_not_sent_to_another_server() {
+    let fixture = Fixture::start().await;
+    let state = |endpoint: &str, password: Option<&str>| {
+        let value = password.map(|password| SecretText::new(password.to_owned()));
+        let secret = SecretDeclared { env: Some("HOOK_PASSWORD".to_owned()), file: None, value };
+        let settings = [("endpoint", endpoint), ("username", "portward")];
+        let provider = DnsProviderDeclared {
+            id: "hook".to_owned(),
+            kind: "httpreq".to_owned(),
+            settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            secrets: [("password".to_owned(), secret)].into(),
+        };
+        DesiredState { dns_providers: Some(vec![provider]), ..DesiredState::default() }
+    };
+    applied(&fixture, state("https://a.test", Some("marker")), false, Apply::Now).await.unwrap();
+    applied(&fixture, state("https://a.test", None), false, Apply::Now).await.unwrap();
+    let refused = applied(&fixture, state("https://b.test", None), false, Apply::Now).await.unwrap_err();
+    assert_eq!(refused.code(), "secret-elsewhere");
+    assert_eq!(
+        refused.to_string(),
+        "DNS provider hook: endpoint is another one, and the password that is stored was given for the one before; give password again: set the environment variable HOOK_PASSWORD, then apply again"
+    );
+    applied(&fixture, state("https://b.test", Some("marker")), false, Apply::Now).await.unwrap();
 }

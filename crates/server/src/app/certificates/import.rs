@@ -18,7 +18,7 @@ use crate::app::{
     new_key_id, right,
     safely::Safety,
     trial::{Demand, trials_of_portal},
-    ways_in::portal_certificates,
+    ways_in::{portal_certificates, takes_over},
 };
 
 /// Is where an imported certificate goes.
@@ -99,16 +99,25 @@ impl App {
 
         let what = format!("import certificate {id} version {number}, thumbprint {}", bundle.facts.thumbprint);
         let mut change = self.change(by, what);
+        let takes_over = takes_over(&desired, &bundle.facts, now);
         let before = match &target {
             Target::Version(stored) => Some(*stored),
             Target::New(..) | Target::Present(_) => None,
         };
         self.put_imported(&mut change, before, &id, &name, bundle, &desired)?;
-        let presented = before.is_some() && portal_certificates(&desired, now).contains(&id);
+        let presented = match before {
+            Some(_) => portal_certificates(&desired, now).contains(&id),
+            None => takes_over,
+        };
+        let apply = apply.of_portal(presented);
         let safety = Safety::by(if presented { NewWay::Https } else { NewWay::Any });
         let made = self
             .make_safely(change, deciding, apply, safety, |served| {
-                Ok(if presented { trials_of_portal(served, Some(&id), Demand::Ours) } else { Vec::new() })
+                Ok(if presented {
+                    trials_of_portal(served, Some(&id), Demand::of_certificate(&served.desired))
+                } else {
+                    Vec::new()
+                })
             })
             .await?;
         let revised = Revised { view: taken, revision: Some(made.revision) };

@@ -135,16 +135,19 @@ impl App {
         }
         let way = door.as_ref().map_or(NewWay::Any, |door| bindings::new_way(&door.binding));
         let safety = Safety { way, retires: retires.iter().cloned().collect() };
-        let demand = match force_https {
-            Some(mode) if mode != ForceHttps::Off => Demand::InForce,
-            _ => Demand::Ours,
-        };
+        let demands_https = force_https.is_some_and(|mode| mode != ForceHttps::Off);
+        let is_another = presented.is_some();
         let made = self
             .make_safely(change, deciding, apply, safety, |served| {
                 let Some(Door { binding, .. }) = &door else { return Ok(Vec::new()) };
                 if let Some(Err(error)) = served.binding(&binding.id).map(|report| &report.result) {
                     return Err(bindings::unsaved(binding, error));
                 }
+                let demand = match Demand::of_certificate(&served.desired) {
+                    Demand::Ours if demands_https => Demand::InForce,
+                    demand if is_another => demand,
+                    _ => Demand::Ours,
+                };
                 let trial = Trial::of_binding(served, binding, demand);
                 Ok(vec![match &presented {
                     Some(id) => trial.expecting(id.clone()),

@@ -1,5 +1,7 @@
 //! What is configured, as Octopus's page shows it.
 
+use std::net::SocketAddr;
+
 use portward_core::{Scheme, Timestamp};
 use portward_store::desired::Desired;
 
@@ -20,6 +22,8 @@ pub(crate) struct LetsEncryptFacts {
     pub(crate) https_port: u16,
     /// The address that presents it; `0.0.0.0` for all.
     pub(crate) ip_address: String,
+    /// The address of the one https binding that presents it by default; none if several do, or none.
+    pub(crate) presented_at: Option<SocketAddr>,
     /// SHA-1 of the leaf, in the form that Octopus and Windows print.
     pub(crate) sha1: Option<String>,
     /// When what is served expires.
@@ -52,6 +56,10 @@ fn facts(desired: &Desired) -> LetsEncryptFacts {
     let https = || desired.bindings.iter().map(|stored| &stored.value).filter(|b| b.scheme == Scheme::Https);
     let presents = |id| https().find(|binding| binding.default_certificate.as_ref() == Some(id));
     let binding = desired.settings.letsencrypt.as_ref().and_then(presents).or_else(|| https().next());
+    let mut presenting = https().filter(|binding| {
+        binding.default_certificate.is_some() && binding.default_certificate == desired.settings.letsencrypt
+    });
+    let presented_at = presenting.next().filter(|_| presenting.next().is_none()).map(|binding| binding.address);
     let version = stored.filter(|_| managed.is_some()).and_then(|stored| stored.value.current_version());
     LetsEncryptFacts {
         is_enabled: managed.is_some(),
@@ -63,6 +71,7 @@ fn facts(desired: &Desired) -> LetsEncryptFacts {
             Some(ip) if !ip.is_unspecified() => ip.to_string(),
             _ => "0.0.0.0".to_owned(),
         },
+        presented_at,
         sha1: version.map(|version| version.facts.sha1.to_string()),
         expires: version.map(|version| version.facts.validity.not_after),
     }

@@ -1,11 +1,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use portward_api::SecretText;
+use portward_certs::export_pem;
 
 use super::*;
 use crate::{
     channel::recorder::Recorder,
-    fixture::{Fixture, by},
+    fixture::{Fixture, bundle, by},
 };
 
 fn create(url: &str) -> ChannelCreate {
@@ -102,4 +103,40 @@ async fn every_kind_is_listed_with_its_settings() {
         assert!(kind.settings.iter().any(|setting| setting.required), "{kind:?}");
         assert!(kind.settings.iter().all(|setting| setting.about.ends_with('.')), "{kind:?}");
     }
+}
+
+/// Whoever may edit a channel must not have its secrets sent to themselves.
+#[tokio::test]
+async fn a_stored_secret_is_not_sent_to_a_new_place() {
+    let fixture = Fixture::start().await;
+    let (theirs, other) = (Recorder::start().await, Recorder::start().await);
+    let setting = |name: &str, value: &str| (name.to_owned(), SecretText::new(value.to_owned()));
+    let server = |recorder: &Recorder| format!("http://127.0.0.1:{}", recorder.port);
+    let input = ChannelCreate {
+        kind: "gotify".to_owned(),
+        settings: [setting("server", &server(&theirs)), setting("token", "hunter2"), setting("plain_http", "private")]
+            .into(),
+        ..create("")
+    };
+    fixture.app.add_channel(&by(), &input, Apply::Now).await.unwrap();
+    let edit = async |settings: &[(&str, &str)]| {
+        let given =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), Some(SecretText::new((*value).to_owned()))));
+        let update = ChannelUpdate { settings: given.collect(), ..Default::default() };
+        fixture.app.edit_channel(&by(), "gotify", &update, Precondition::None, Apply::Now).await.map(drop)
+    };
+    let refused = edit(&[("server", &server(&other))]).await.unwrap_err();
+    assert_eq!(refused.code(), "secret-elsewhere");
+    assert_eq!(
+        refused.to_string(),
+        "settings: server is another one, and the token that is stored was given for the one before; give token again"
+    );
+    let authority = bundle(&["ca.test"], 90);
+    let authority = export_pem(&authority.chain, &authority.key);
+    assert_eq!(edit(&[("authority", &authority)]).await.unwrap_err().code(), "secret-elsewhere");
+    // What stays as it is may be said again.
+    edit(&[("server", &format!(" {} ", server(&theirs)))]).await.unwrap();
+    edit(&[("server", &server(&other)), ("token", "another")]).await.unwrap();
+    fixture.app.test_channel(&by(), "gotify").await.unwrap();
+    assert_eq!(other.recorded(1).await[0].headers["x-gotify-key"], "another");
 }

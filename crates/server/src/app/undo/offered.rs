@@ -23,7 +23,7 @@ impl App {
     /// The changes that somebody may undo now, and probably can: what the engine wrote since is found out when they try.
     pub(in crate::app) fn undoable(&self, actor: &Actor) -> BTreeSet<Revision> {
         let standing = self.undos.standing(self.now()).into_iter();
-        let may = standing.filter(|kept| actor.demand(kept.undo.permission).is_ok());
+        let may = standing.filter(|kept| kept.undo.permissions.iter().all(|permission| actor.holds(*permission)));
         may.map(|kept| kept.revision).filter(|revision| !self.is_waiting(*revision)).collect()
     }
 }

@@ -5,7 +5,7 @@ use portward_core::Permission;
 use super::*;
 use crate::{
     app::{Apply, Precondition},
-    fixture::{Fixture, bundle, by, import, now, site},
+    fixture::{Fixture, bundle, by, import, now, site, within_a_minute},
 };
 
 async fn edit(fixture: &Fixture, hsts: &str) -> u64 {
@@ -79,4 +79,35 @@ async fn a_name_that_another_site_has_taken_since_is_not_given_back() {
     fixture.app.add_site(&by(), &site(&["other.test", "shop.test"]), Apply::Now).await.unwrap();
     let error = fixture.app.undo(&by(), removed.0).await.unwrap_err();
     assert_eq!(error.code(), "site-name-taken");
+}
+
+#[tokio::test]
+async fn what_waits_to_be_confirmed_is_answered_and_not_undone() {
+    let fixture = Fixture::start().await;
+    let app = &fixture.app;
+    app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
+    let input = SiteUpdate { hsts: Some("1h".to_owned()), ..SiteUpdate::default() };
+    let edited = app.edit_site(&by(), "shop-test", &input, Precondition::None, within_a_minute()).await.unwrap();
+    let refused = app.undo(&by(), edited.revision.unwrap().0).await.unwrap_err();
+    assert_eq!(refused.code(), "confirmation-pending", "{refused}");
+    assert_eq!(hsts(&fixture).await, "3600");
+    app.go_back(&by(), &edited.confirmation.unwrap().id).await.unwrap();
+    assert_eq!(hsts(&fixture).await, "off");
+}
+
+#[tokio::test]
+async fn what_the_way_back_of_another_change_needs_is_not_undone() {
+    let fixture = Fixture::start().await;
+    let app = &fixture.app;
+    let input = import(&bundle(&["shop.test"], 90), None);
+    app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    let imported = fixture.served.now().desired.revision;
+    let fixed = SiteUpdate { certificate: Some("shop-test".to_owned()), ..SiteUpdate::default() };
+    app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
+    app.edit_site(&by(), "shop-test", &fixed, Precondition::None, Apply::Now).await.unwrap();
+    let auto = SiteUpdate { certificate: Some("auto".to_owned()), ..SiteUpdate::default() };
+    app.edit_site(&by(), "shop-test", &auto, Precondition::None, within_a_minute()).await.unwrap();
+    let refused = app.undo(&by(), imported.0).await.unwrap_err();
+    assert_eq!(refused.code(), "confirmation-pending", "{refused}");
+    assert_eq!(fixture.stored().await.certificates.len(), 1);
 }

@@ -37,7 +37,7 @@ pub(in crate::portal) async fn roll_back(mut visit: Visit<right::CertificateChan
     let form = visit.form().await?;
     let id = visit.param("id").to_owned();
     let input = CertificateRollback { allow_expired: form.is_ticked("allow_expired") };
-    match visit.app.roll_back_certificate(&visit.by, &id, &input, Precondition::None, Apply::Now).await {
+    match visit.app.roll_back_certificate(&visit.by, &id, &input, Precondition::None, Apply::Carefully).await {
         Ok(back) => {
             let mut said = format!("Version {} of {id} is served.", back.view.certificate.version);
             for finding in &back.view.findings {
@@ -100,21 +100,6 @@ pub(in crate::portal) async fn unmanage(visit: Visit<right::CertificateChange>) 
     match visit.app.unmanage_certificate(&visit.by, &id, Precondition::None).await {
         Ok(_) => Ok(visit.done(&format!("/certificates/{id}"), format!("{id} is renewed by nobody any more."))),
         Err(error) => refuse(&visit, "unmanage", error).await,
-    }
-}
-
-/// Removes it.
-pub(in crate::portal) async fn remove(visit: Visit<right::CertificateChange>) -> Result<Response, AppError> {
-    let id = visit.param("id").to_owned();
-    match visit.app.remove_certificate(&visit.by, &id, Precondition::None, Apply::Now).await {
-        Ok(removed) => {
-            let mut said = format!("{id} is removed.");
-            for warning in &removed.warnings {
-                said.push_str(&format!(" But {warning}."));
-            }
-            Ok(visit.done("/certificates", said))
-        }
-        Err(error) => refuse(&visit, "remove", error).await,
     }
 }
 

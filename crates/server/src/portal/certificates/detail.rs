@@ -54,7 +54,7 @@ struct DetailPage {
 
 /// Is what was not done.
 pub(super) struct Refused {
-    /// At which form: `renewal`, `versions`, `export`, `revoke`, `unmanage` or `remove`.
+    /// At which form: `renewal`, `versions`, `export`, `revoke` or `unmanage`.
     pub(super) at: &'static str,
     /// Why.
     pub(super) error: AppError,

@@ -31,6 +31,7 @@ struct ListPage {
     rows: Vec<Row>,
     tally: String,
     is_empty: bool,
+    may_change: bool,
     pager: Pager,
 }
 
@@ -107,6 +108,7 @@ pub(in crate::portal) async fn list(visit: Visit<right::View>) -> Result<Respons
         tally: format!("{} of {}{order}", grouped(shown.len() as u64), grouped(total as u64)),
         rows,
         is_empty,
+        may_change: visit.may::<right::CertificateChange>().is_ok(),
         pager,
         wanted,
     })

@@ -19,6 +19,10 @@ async fn an_empty_list_teaches() {
     let page = Browser::of(&fixture).get("/certificates").await;
     page.shows("No certificate yet");
     page.shows("href=\"/import\"");
+    let viewer = Browser::with(&fixture, &[Permission::View]).get("/certificates").await;
+    viewer.shows("No certificate yet");
+    viewer.hides("href=\"/import\"");
+    viewer.hides("href=\"/request\"");
 }
 
 #[tokio::test]
@@ -92,7 +96,7 @@ async fn a_certificate_shows_its_chain_thumbprints_and_who_uses_it() {
         "default of the binding",
         "unmanaged",
         "action=\"/certificates/shop-test/export\"",
-        "presents it to its visitors",
+        "href=\"/certificates/shop-test/remove\"",
     ] {
         page.shows(text);
     }
@@ -161,19 +165,38 @@ async fn an_export_is_a_file_and_a_pfx_needs_a_password() {
 }
 
 #[tokio::test]
-async fn what_is_used_is_not_removed_and_the_page_says_why() {
+async fn what_is_used_is_not_removed_and_the_page_says_what_would_break() {
     let fixture = Fixture::start().await;
     take(&fixture, &["shop.test"], 90, None).await;
     let fixed = portward_api::SiteCreate { certificate: Some("shop-test".to_owned()), ..site(&["shop.test"]) };
     fixture.app.add_site(&by(), &fixed, Apply::Now).await.unwrap();
     let browser = Browser::of(&fixture);
+    let asked = browser.get("/certificates/shop-test/remove").await;
+    for text in ["names it, and presents no other", "name=\"confirm\" checked", "--force", "force=true"] {
+        asked.shows(text);
+    }
     let refused = browser.post("/certificates/shop-test/remove", &[]).await;
     assert_eq!(refused.status, 409);
     refused.shows("is used by site");
-    fixture.app.remove_site(&by(), "shop-test", Precondition::None, Apply::Now).await.unwrap();
-    let removed = browser.post("/certificates/shop-test/remove", &[]).await;
-    assert_eq!(removed.location(), "/certificates");
+    let forced = browser.post("/certificates/shop-test/remove", &[("confirm", "on")]).await;
+    assert_eq!(forced.location(), "/certificates");
+    browser.get("/certificates").await.shows("The new settings are in effect: remove certificate shop-test");
     assert!(fixture.stored().await.certificates.is_empty());
+}
+
+/// Another certificate that has the names was no reason to say that nothing breaks.
+#[tokio::test]
+async fn what_another_certificate_covers_breaks_nothing_when_it_goes() {
+    let fixture = Fixture::start().await;
+    take(&fixture, &["shop.test"], 90, None).await;
+    take(&fixture, &["shop.test", "www.shop.test"], 80, None).await;
+    fixture.app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();
+    let browser = Browser::of(&fixture);
+    let asked = browser.get("/certificates/shop-test/remove").await;
+    asked.hides("aria-label=\"breaks\"");
+    asked.hides("--force");
+    assert_eq!(browser.post("/certificates/shop-test/remove", &[]).await.location(), "/certificates");
+    assert_eq!(fixture.stored().await.certificates.len(), 1);
 }
 
 #[tokio::test]

@@ -151,12 +151,18 @@ pub(in crate::portal) fn dns_provider(
 }
 
 /// Importing files, as a version of a certificate or as a new one.
-pub(in crate::portal) fn import(files: &[&str], replace: Option<&str>, is_locked: bool) -> Equivalents {
+pub(in crate::portal) fn import(
+    files: &[&str],
+    replace: Option<&str>,
+    is_locked: bool,
+    allow_expired: bool,
+) -> Equivalents {
     let files: Vec<String> = files.iter().map(|file| word(file)).collect();
     let files = if files.is_empty() { "FILE".to_owned() } else { files.join(" ") };
     let mut command = Command::new(format!("portward certificate import {files}"));
     command.option("--replace", replace.map(str::to_owned).as_ref());
     command.option("--password-file", is_locked.then(|| "password.secret".to_owned()).as_ref());
+    command.flag("--allow-expired", allow_expired);
     Equivalents {
         cli: command.text,
         curl: curl(&Method::POST, "/api/v1/certificates", Some(&Value::String(String::new())))
@@ -272,7 +278,7 @@ mod tests {
         let provider = dns_provider("cloudflare", None, &[], &["api_token".to_owned()]);
         assert_eq!(provider.cli, "portward acme dns add cloudflare \\\n  --secret api_token=api_token.secret");
         assert_eq!(
-            import(&["a b.pfx"], Some("shop"), true).cli,
+            import(&["a b.pfx"], Some("shop"), true, false).cli,
             "portward certificate import 'a b.pfx' \\\n  --replace shop \\\n  --password-file password.secret"
         );
         assert!(certificate("shop", false).cli.contains("rollback shop"));

@@ -4,25 +4,27 @@ use axum::extract::Multipart;
 use portward_api::{CertificateFile, HttpsSettingsView, SecretBytes, SecretText};
 use portward_core::ForceHttps;
 
+use super::super::going_back::GoingBack;
 use crate::app::{
     AppError,
     https_settings::{CertificateFiles, HttpsSettingsInput},
 };
 
 /// Is what the form gave.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Given {
     pub(super) files: Vec<CertificateFile>,
     pub(super) password: Option<SecretText>,
     pub(super) port: Option<String>,
     pub(super) force_https: Option<String>,
-    pub(super) confirm: bool,
+    pub(super) going_back: GoingBack,
 }
 
 /// Reads it; a file without content is a field left empty.
 pub(super) async fn read(mut parts: Multipart) -> Result<Given, AppError> {
     let unreadable = |error: &dyn std::error::Error| AppError::malformed("form", error.to_string());
     let mut given = Given::default();
+    let (mut confirm, mut within) = (false, None);
     while let Some(part) = parts.next_field().await.map_err(|error| unreadable(&error))? {
         let name = part.name().unwrap_or_default().to_owned();
         let file_name = part.file_name().map(str::to_owned).filter(|name| !name.is_empty());
@@ -39,11 +41,21 @@ pub(super) async fn read(mut parts: Multipart) -> Result<Given, AppError> {
             }
             "port" => given.port = text(),
             "force_https" => given.force_https = text(),
-            "confirm" => given.confirm = true,
+            "confirm" => confirm = true,
+            "within" => within = text(),
             _ => {}
         }
     }
+    given.going_back = GoingBack::of(confirm, within.as_deref());
     Ok(given)
+}
+
+/// It goes back by itself, unless somebody wants it otherwise.
+impl Default for Given {
+    fn default() -> Self {
+        let going_back = GoingBack::usual(true);
+        Self { files: Vec::new(), password: None, port: None, force_https: None, going_back }
+    }
 }
 
 impl Given {

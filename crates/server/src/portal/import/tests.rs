@@ -133,6 +133,32 @@ async fn an_expired_certificate_is_taken_on_purpose_alone() {
     assert_eq!(browser.upload("/import", &fields, &[]).await.location(), "/certificates/old-test");
 }
 
+/// A second press of the button replaced the live certificate by an expired one.
+#[tokio::test]
+async fn what_was_chosen_stays_chosen_when_an_import_is_refused() {
+    let fixture = Fixture::start().await;
+    let browser = Browser::of(&fixture);
+    let live = bundle(&["shop.test"], 90);
+    let old = bundle_at(&["shop.test"], 30, now().minus(Duration::from_secs(60 * 24 * 3600)));
+    let (upload, _) = check(&browser, &[], &[("live.pem", &pem(&live))]).await;
+    browser.upload("/import", &[("upload", &upload), ("step", "import")], &[]).await.location();
+    let (upload, page) = check(&browser, &[], &[("old.pem", &pem(&old))]).await;
+    page.shows("value=\"shop-test\" checked");
+    let fields = [("upload", upload.as_str()), ("step", "import"), ("as", "")];
+    let refused = browser.upload("/import", &fields, &[]).await;
+    assert_eq!(refused.status, 422);
+    refused.shows("name=\"as\" value=\"\" checked");
+    refused.hides("value=\"shop-test\" checked");
+    refused.hides("--replace");
+    let fields = [("upload", upload.as_str()), ("step", "import"), ("as", "shop-test")];
+    let refused = browser.upload("/import", &fields, &[]).await;
+    assert_eq!(refused.status, 422);
+    refused.shows("value=\"shop-test\" checked");
+    let stored = &fixture.stored().await.certificates;
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].value.versions.len(), 1);
+}
+
 #[tokio::test]
 async fn an_upload_is_for_whoever_gave_it_and_nothing_is_something_to_be_told() {
     let fixture = Fixture::start().await;

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use portward_core::Role;
+
 use super::super::browser::Browser;
 use crate::fixture::Fixture;
 
@@ -73,5 +75,61 @@ async fn a_dns_provider_has_the_fields_of_its_kind_and_its_secrets_are_never_sho
     assert_eq!(again.status, 409);
     again.hides("a-secret-token");
     assert_eq!(browser.post("/dns-providers/cf/remove", &[]).await.location(), "/issuers");
+    assert!(fixture.stored().await.dns_providers.is_empty());
+}
+
+/// Another CA, or another kind of provider, began with an empty form.
+#[tokio::test]
+async fn what_was_typed_stays_when_something_else_is_chosen() {
+    let fixture = Fixture::start().await;
+    let browser = Browser::of(&fixture);
+    let fields = [
+        ("choose", "zerossl"),
+        ("preset", "letsencrypt"),
+        ("directory", "letsencrypt"),
+        ("email", "ops@shop.test"),
+        ("accept_terms", "yes"),
+        ("id", "ours"),
+        ("eab_mac_key", "c2VjcmV0"),
+    ];
+    let chosen = browser.post("/issuers", &fields).await;
+    assert_eq!(chosen.status, 200);
+    for text in ["value=\"ops@shop.test\"", "value=\"ours\"", "value=\"https://acme.zerossl.com/v2/DV90\""] {
+        chosen.shows(text);
+    }
+    // The terms of another CA are others, and a key is never sent back.
+    chosen.hides("value=\"yes\" checked");
+    chosen.hides("c2VjcmV0");
+    assert!(fixture.stored().await.issuers.is_empty());
+
+    let fields = [
+        ("shown", "cloudflare"),
+        ("kind", "rfc2136"),
+        ("step", "choose"),
+        ("id", "ns"),
+        ("setting.api_token", "s3cret"),
+    ];
+    let chosen = browser.post("/dns-providers", &fields).await;
+    assert_eq!(chosen.status, 200);
+    chosen.shows("value=\"ns\"");
+    chosen.shows("name=\"shown\" value=\"rfc2136\"");
+    chosen.hides("s3cret");
+    // Without script another kind is chosen, and the button that adds pressed.
+    let unseen = browser.post("/dns-providers", &[&fields[..2], &fields[3..4]].concat()).await;
+    assert_eq!(unseen.status, 200);
+    unseen.shows("name=\"shown\" value=\"rfc2136\"");
+    assert!(fixture.stored().await.dns_providers.is_empty());
+}
+
+#[tokio::test]
+async fn an_operator_is_told_in_the_form_that_a_program_is_for_owners() {
+    let fixture = Fixture::start().await;
+    let operator = Browser::with(&fixture, &Role::Operator.permissions().collect::<Vec<_>>());
+    let fields = [("kind", "exec"), ("id", "hook"), ("setting.program", "/tmp/x")];
+    let refused = operator.post("/dns-providers", &fields).await;
+    assert_eq!(refused.status, 403);
+    for text in ["id=\"refused\"", "issuer:run-program", "value=\"/tmp/x\"", "Add the DNS provider"] {
+        refused.shows(text);
+    }
     assert!(fixture.stored().await.dns_providers.is_empty());
 }

@@ -94,3 +94,44 @@ async fn a_channel_is_added_tested_changed_and_removed_by_forms() {
     let (status, ..) = ask(&fixture, Permission::ALL, Method::GET, "/notifications/ops", "").await;
     assert_eq!(status, 404);
 }
+
+/// A kind that was chosen, and an edit that was refused, threw away what was typed.
+#[tokio::test]
+async fn what_was_typed_stays_when_a_kind_is_chosen_and_when_an_edit_is_refused() {
+    let fixture = Fixture::start().await;
+    let form = "shown=slack&kind=webhook&step=choose&id=ops&url=https%3A%2F%2Fhooks.test%2Fhunter2&event=expired";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications", form).await;
+    assert!(status == 200 && page.contains("value=\"ops\""), "{status} {page}");
+    assert!(page.contains("name=\"shown\" value=\"webhook\"") && !page.contains("hunter2"), "{page}");
+    assert!(page.contains("value=\"expired\" checked") && page.matches(" checked").count() == 1, "{page}");
+    assert!(fixture.stored().await.channels.is_empty());
+
+    let form = "kind=email&id=ops&server=mail.test%3A587&from=a%40front.test&to=ops%40front.test&event=expired";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications", form).await;
+    assert_eq!(status, 303, "{page}");
+    let form = "server=mail.test%3A99999&from=b%40front.test&to=ops%40front.test&event=expires-soon";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", form).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("value=\"mail.test:99999\"") && page.contains("value=\"b@front.test\""), "{page}");
+    assert!(!page.contains("value=\"expired\" checked") && !page.contains("name=\"enabled\" checked"), "{page}");
+}
+
+#[tokio::test]
+async fn who_names_another_server_is_told_to_give_the_secret_again() {
+    let fixture = Fixture::start().await;
+    let form = "kind=gotify&id=ops&server=https%3A%2F%2Fa.test&token=hunter2&plain_http=refused&event=expired";
+    let (status, ..) = ask(&fixture, Permission::ALL, Method::POST, "/notifications", form).await;
+    assert_eq!(status, 303);
+    let form = "server=https%3A%2F%2Fb.test&token=&plain_http=refused&authority=&event=expired&enabled=on";
+    let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", form).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("give token again. Nothing was saved."), "{page}");
+    assert!(page.contains("value=\"https://b.test\"") && !page.contains("hunter2"), "what was typed stays: {page}");
+    let form = form.replace("token=", "token=another");
+    let (status, ..) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", &form).await;
+    assert_eq!(status, 303);
+    // A form that nobody touched names no other server.
+    let form = form.replace("token=another", "token=");
+    let (status, ..) = ask(&fixture, Permission::ALL, Method::POST, "/notifications/ops", &form).await;
+    assert_eq!(status, 303);
+}

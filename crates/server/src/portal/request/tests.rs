@@ -50,11 +50,37 @@ async fn looking_first_says_what_is_seen_and_changes_nothing() {
     let browser = Browser::of(&fixture);
     browser.post("/issuers", &OTHER).await.location();
     let revision = fixture.stored().await.revision;
-    let page = browser.get("/request?names=127.0.0.1&issuer=house&challenge=http-01&check=yes").await;
+    // An address that somebody else wrote has nobody looked at.
+    let page = browser.get("/request?names=127.0.0.1&issuer=house&challenge=http-01&check=yes&step=check").await;
+    page.hides("Advice never stops an order.");
+    let fields = [("names", "127.0.0.1"), ("issuer", "house"), ("challenge", "http-01"), ("step", "check")];
+    let page = browser.post("/request", &fields).await;
     assert_eq!(page.status, 200);
     page.shows("challenge: http-01");
     page.shows("Advice never stops an order. The CA decides.");
-    let bad = browser.get("/request?names=a..b&check=yes").await;
+    page.shows("127.0.0.1</textarea>");
+    let bad = browser.post("/request", &[("names", "a..b"), ("step", "check")]).await;
     assert_eq!(bad.status, 422);
     assert_eq!(fixture.stored().await.revision, revision);
+}
+
+/// Without an issuer one was sent to make one, and came back to an empty form.
+#[tokio::test]
+async fn the_name_is_still_there_after_an_issuer_was_added() {
+    let fixture = Fixture::start().await;
+    let browser = Browser::of(&fixture);
+    let page = browser.get("/request?names=shop.test").await;
+    let next = "next=/request%3Fnames%3Dshop%252Etest";
+    page.shows(&format!("/issuers/new?preset=letsencrypt&amp;{next}"));
+    let form = browser.get(&format!("/issuers/new?preset=other&{next}")).await;
+    form.shows("name=\"next\" value=\"/request?names=shop%2Etest\"");
+    let chosen = [("choose", "other"), ("preset", "letsencrypt"), ("next", "/request?names=shop%2Etest")];
+    browser.post("/issuers", &chosen).await.shows("value=\"/request?names=shop%2Etest\"");
+    let next = [("next", "/request?names=shop%2Etest")];
+    let added = browser.post("/issuers", &[&OTHER[..], &next].concat()).await;
+    assert_eq!(added.location(), "/request?names=shop%2Etest");
+    browser.get(added.location()).await.shows("shop.test</textarea>");
+    let other = [("id", "elsewhere"), ("next", "//evil.example")];
+    let added = browser.post("/issuers", &[&OTHER[..3], &other].concat()).await;
+    assert_eq!(added.location(), "/");
 }

@@ -1,9 +1,11 @@
 //! What a few letters may mean.
 
-use portward_core::{Certificate, Site};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use portward_core::{Certificate, HostPattern, Permission, Site};
 use portward_store::desired::Desired;
 
 use super::super::frame::places;
+use crate::app::Actor;
 
 /// Is what was found of one kind.
 pub(super) struct Group {
@@ -29,13 +31,13 @@ pub(super) struct Hit {
     pub(super) note: String,
 }
 
-/// Looks for letters in everything that has a page.
-pub(super) fn find(desired: &Desired, query: &str, most: usize) -> Vec<Group> {
+/// Looks for letters in everything that has a page, and that somebody may see and do.
+pub(super) fn find(desired: &Desired, actor: &Actor, query: &str, most: usize) -> Vec<Group> {
     let query = query.trim().to_lowercase();
     let groups = [
         Group { heading: "Sites and certificates", hits: things(desired, &query, most) },
-        Group { heading: "Commands", hits: commands(desired, &query, most) },
-        Group { heading: "Pages", hits: pages(&query) },
+        Group { heading: "Commands", hits: commands(desired, actor, &query, most) },
+        Group { heading: "Pages", hits: pages(actor, &query) },
     ];
     groups.into_iter().filter(|group| !group.hits.is_empty()).collect()
 }
@@ -68,17 +70,19 @@ fn things(desired: &Desired, query: &str, most: usize) -> Vec<Hit> {
 }
 
 /// What can be done with what is meant.
-fn commands(desired: &Desired, query: &str, most: usize) -> Vec<Hit> {
+fn commands(desired: &Desired, actor: &Actor, query: &str, most: usize) -> Vec<Hit> {
     let mut hits: Vec<Hit> = COMMANDS
         .iter()
+        .filter(|(.., permission)| actor.holds(*permission))
         .filter(|(title, words, ..)| has(title, query) || words.split(' ').any(|word| word.starts_with(query)))
-        .map(|(title, _, path, icon)| hit((*path).to_owned(), icon, title, query, ""))
+        .map(|(title, _, path, icon, _)| hit((*path).to_owned(), icon, title, query, ""))
         .collect();
     if query.is_empty() {
         return hits;
     }
     let named =
         desired.certificates.iter().map(|stored| &stored.value).filter(|certificate| has(&certificate.name, query));
+    let named = named.filter(|_| actor.holds(Permission::CertificateChange));
     for certificate in named.take(2) {
         let (id, name) = (&certificate.id, &certificate.name);
         if certificate.management.managed().is_some() {
@@ -88,10 +92,13 @@ fn commands(desired: &Desired, query: &str, most: usize) -> Vec<Hit> {
             hits.push(hit(format!("/import?over={id}"), "i-cert", &title, query, "PFX or PEM"));
         }
     }
-    let sites = desired.sites.iter().map(|stored| title(&stored.value)).filter(|name| has(name, query));
+    // A wildcard is no name that can be asked for.
+    let exact =
+        |site: &Site| site.names.iter().find(|name| matches!(name, HostPattern::Exact(_))).map(ToString::to_string);
+    let sites = desired.sites.iter().filter_map(|stored| exact(&stored.value)).filter(|name| has(name, query));
     for name in sites.take(2) {
         hits.push(hit(
-            format!("/explain?host={name}"),
+            format!("/explain?host={}", utf8_percent_encode(&name, NON_ALPHANUMERIC)),
             "i-explain",
             &format!("Explain {name}"),
             query,
@@ -102,9 +109,9 @@ fn commands(desired: &Desired, query: &str, most: usize) -> Vec<Hit> {
     hits
 }
 
-fn pages(query: &str) -> Vec<Hit> {
-    let named = places().filter(|(_, _, _, name)| has(name, query));
-    named.map(|(_, path, icon, name)| hit((*path).to_owned(), icon, name, query, "Page")).collect()
+fn pages(actor: &Actor, query: &str) -> Vec<Hit> {
+    let named = places(actor).filter(|place| has(place.name, query));
+    named.map(|place| hit(place.path.to_owned(), place.icon, place.name, query, "Page")).collect()
 }
 
 fn hit(path: String, icon: &'static str, title: &str, query: &str, note: &str) -> Hit {
@@ -142,18 +149,18 @@ fn until(certificate: &Certificate) -> String {
     }
 }
 
-/// Title, other words for it, where it is done, its icon.
-const COMMANDS: &[(&str, &str, &str, &str)] = &[
-    ("Add a site", "new upstream application host", "/sites/new", "i-plus"),
-    ("Import a certificate", "pfx pem upload p12", "/import", "i-cert"),
-    ("Get a certificate", "request acme order issue", "/request", "i-le"),
-    ("Add a binding", "port listen address", "/bindings", "i-plus"),
-    ("Explain a host name", "why debug diagnose dns", "/explain", "i-explain"),
-    ("Take a backup", "export restore", "/backup", "i-backup"),
-    ("Add a user", "person invite role", "/users", "i-users"),
-    ("Make a token", "api key", "/users#tokens", "i-key"),
-    ("Change my password", "account totp second factor", "/account", "i-key"),
-    ("Verify the audit", "chain hash log", "/audit", "i-audit"),
+/// Title, other words for it, where it is done, its icon, and what it needs.
+const COMMANDS: &[(&str, &str, &str, &str, Permission)] = &[
+    ("Add a site", "new upstream application host", "/sites/new", "i-plus", Permission::SiteChange),
+    ("Import a certificate", "pfx pem upload p12", "/import", "i-cert", Permission::CertificateChange),
+    ("Get a certificate", "request acme order issue", "/request", "i-le", Permission::CertificateChange),
+    ("Add a binding", "port listen address", "/bindings#add", "i-plus", Permission::BindingChange),
+    ("Explain a host name", "why debug diagnose dns", "/explain", "i-explain", Permission::View),
+    ("Take a backup", "export restore", "/backup", "i-backup", Permission::StoreBackup),
+    ("Add a user", "person invite role", "/users/new", "i-users", Permission::UserChange),
+    ("Make a token", "api key", "/tokens/new", "i-key", Permission::TokenChange),
+    ("Change my password", "account totp second factor", "/account", "i-key", Permission::View),
+    ("Verify the audit", "chain hash log", "/audit?verify=1", "i-audit", Permission::AuditView),
 ];
 
 #[cfg(test)]
@@ -172,7 +179,8 @@ mod tests {
         let input = import(&bundle(&["teamcity.test"], 90), None);
         let taken = fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
         let desired = fixture.stored().await;
-        let groups = find(&desired, " TEA", 6);
+        let anybody = Actor::with(Permission::ALL);
+        let groups = find(&desired, &anybody, " TEA", 6);
         let paths: Vec<&str> = groups.iter().flat_map(|group| &group.hits).map(|hit| hit.path.as_str()).collect();
         let id = &desired.certificates[0].value.id;
         assert_eq!(
@@ -181,7 +189,7 @@ mod tests {
                 "/sites/teamcity-test",
                 &format!("/certificates/{id}"),
                 &format!("/import?over={id}"),
-                "/explain?host=teamcity.test"
+                "/explain?host=teamcity%2Etest"
             ]
         );
         let first = &groups[0].hits[0];
@@ -189,14 +197,42 @@ mod tests {
         drop(taken);
         let thumbprint = desired.certificates[0].value.current_version().unwrap().facts.thumbprint.to_string();
         let spaced = format!("{} {}", &thumbprint[..4].to_uppercase(), &thumbprint[4..8]);
-        assert_eq!(find(&desired, &spaced, 6)[0].hits[0].path, format!("/certificates/{id}"));
+        assert_eq!(find(&desired, &anybody, &spaced, 6)[0].hits[0].path, format!("/certificates/{id}"));
     }
 
     #[tokio::test]
     async fn without_letters_there_are_commands_and_pages() {
-        let groups = find(&Desired::default(), "", 20);
+        let anybody = Actor::with(Permission::ALL);
+        let groups = find(&Desired::default(), &anybody, "", 20);
         let headings: Vec<&str> = groups.iter().map(|group| group.heading).collect();
         assert_eq!(headings, ["Commands", "Pages"]);
-        assert!(find(&Desired::default(), "zzz", 6).is_empty());
+        assert!(find(&Desired::default(), &anybody, "zzz", 6).is_empty());
+    }
+
+    /// "Explain *" was refused, and a viewer was led to pages that are for others.
+    #[tokio::test]
+    async fn what_is_found_leads_somewhere_for_whoever_looks() {
+        let fixture = Fixture::start().await;
+        fixture.app.add_site(&by(), &site(&["*.shop.test", "shop.test"]), Apply::Now).await.unwrap();
+        fixture.app.add_site(&by(), &site(&["*.shopping.test"]), Apply::Now).await.unwrap();
+        let desired = fixture.stored().await;
+        let paths = |permissions: &[Permission], query: &str| -> Vec<String> {
+            let groups = find(&desired, &Actor::with(permissions), query, 20);
+            groups.into_iter().flat_map(|group| group.hits).map(|hit| hit.path).collect()
+        };
+        let explained = |path: &&String| path.starts_with("/explain?");
+        let found = paths(Permission::ALL, "shop");
+        let found: Vec<&String> = found.iter().filter(explained).collect();
+        assert_eq!(found, ["/explain?host=shop%2Etest"]);
+        let rows = crate::portal::rows(std::sync::Arc::clone(&fixture.app));
+        for (title, _, path, _, permission) in COMMANDS {
+            let page = path.split(['#', '?']).next().unwrap();
+            let row = rows.iter().find(|(method, path, _)| *method == http::Method::GET && *path == page).unwrap();
+            assert!([Some(*permission), Some(Permission::View)].contains(&row.2), "{title}");
+        }
+        let seen = paths(&[Permission::View], "");
+        for path in ["/users", "/users/new", "/backup", "/import", "/sites/new"] {
+            assert!(!seen.iter().any(|seen| seen == path), "{path} in {seen:?}");
+        }
     }
 }

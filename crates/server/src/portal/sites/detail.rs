@@ -8,7 +8,6 @@ use portward_core::{Preset, Site};
 use super::{
     super::{
         answer,
-        bindings::apply,
         choice::CertificateChoice,
         equivalents::{DifferenceLine, Equivalents, certificates::yaml},
         frame::{Frame, Nav},
@@ -77,7 +76,10 @@ pub(in crate::portal) async fn save(mut visit: Visit<right::SiteChange>) -> Resu
     let site = find(&served.desired, &id)?;
     let before = Given::of(site, &view(site, &served.desired.settings));
     let update = given.update(&before);
-    match visit.app.edit_site(&visit.by, &id, &update, Precondition::None, apply(given.confirm, false)).await {
+    let edited = async {
+        visit.app.edit_site(&visit.by, &id, &update, Precondition::None, given.going_back.apply(false)?).await
+    };
+    match edited.await {
         Ok(_) => Ok(visit.done(&format!("/sites/{id}"), said(&id, &given, &before))),
         Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => {
             let page = page(&visit, Some(given), Some(answer::sentence(&error)))?;

@@ -7,6 +7,7 @@ use portward_core::{Hsts, Site, UpstreamTrust};
 use super::super::{
     equivalents::{Equivalents, certificates::Command, certificates::body, curl, difference, word},
     form::Form,
+    going_back::GoingBack,
 };
 
 /// Is what the fields of the form have in them.
@@ -24,7 +25,7 @@ pub(super) struct Given {
     pub(super) max_age: String,
     pub(super) include_subdomains: bool,
     pub(super) preload: bool,
-    pub(super) confirm: bool,
+    pub(super) going_back: GoingBack,
 }
 
 impl Given {
@@ -53,7 +54,7 @@ impl Given {
             max_age,
             include_subdomains,
             preload,
-            confirm: site.is_portal(),
+            going_back: GoingBack::usual(site.is_portal()),
         }
     }
 
@@ -70,7 +71,7 @@ impl Given {
             max_age: form.text("max_age").to_owned(),
             include_subdomains: form.is_ticked("include_subdomains"),
             preload: form.is_ticked("preload"),
-            confirm: form.is_ticked("confirm"),
+            going_back: GoingBack::read(form),
         }
     }
 
@@ -131,8 +132,12 @@ impl Given {
         let fields: Vec<(&str, &str, &str)> =
             fields.iter().map(|(name, one, other)| (*name, one.as_str(), other.as_str())).collect();
         Equivalents {
-            cli: cli(id, &update),
-            curl: curl(&Method::PATCH, &format!("/api/v1/sites/{id}"), Some(&body(&update))),
+            cli: format!("{}{}", cli(id, &update), self.going_back.option(false)),
+            curl: curl(
+                &Method::PATCH,
+                &format!("/api/v1/sites/{id}{}", self.going_back.query(false)),
+                Some(&body(&update)),
+            ),
             yaml: declared,
             difference: difference(&format!("site: {id}"), &fields),
         }

@@ -82,15 +82,7 @@ pub(in crate::portal) async fn show(visit: Visit<right::SiteChange>) -> Result<R
         let is_believed = Standing::of(&visit.app, &served, site).is_believed();
         return answer::html(&CertificatePage { name, id: site.id.to_string(), is_believed });
     }
-    let preset = visit.query.text("preset").to_owned();
-    let presets = visit.app.list_presets(&visit.may()?);
-    let chosen = presets.iter().find(|known| known.id == preset);
-    let given = Given {
-        names: String::new(),
-        upstreams: chosen.map(|preset| preset.upstream.clone()).unwrap_or_default(),
-        force_https: chosen.map_or("browsers", |preset| preset.force_https.as_str()).to_owned(),
-        preset,
-    };
+    let given = Given::filled(&visit.query, &visit.app.list_presets(&visit.may()?));
     page(&visit, given, None, visit.query.is_ticked("setup"), StatusCode::OK)
 }
 
@@ -171,6 +163,24 @@ impl Given {
             force_https: form.text("force_https").to_owned(),
             preset: form.text("preset").to_owned(),
         }
+    }
+
+    /// What was typed before another preset was chosen; what nobody touched comes from the preset.
+    fn filled(query: &Form, presets: &[PresetView]) -> Self {
+        let brings = |id: &str| {
+            let preset = presets.iter().find(|preset| preset.id == id);
+            let upstream = preset.map(|preset| preset.upstream.clone()).unwrap_or_default();
+            (upstream, preset.map_or("browsers", |preset| preset.force_https.as_str()).to_owned())
+        };
+        let mut given = Self::read(query);
+        let (before, now) = (brings(query.text("was")), brings(&given.preset));
+        if given.upstreams.is_empty() || given.upstreams == before.0 {
+            given.upstreams = now.0;
+        }
+        if given.force_https.is_empty() || given.force_https == before.1 {
+            given.force_https = now.1;
+        }
+        given
     }
 
     fn input(&self) -> SiteCreate {

@@ -277,3 +277,23 @@ async fn a_viewer_sees_everything_and_changes_nothing() {
         assert_eq!(viewer.post(&format!("/sites/shop-test{path}"), &[]).await.status, 403, "{path}");
     }
 }
+
+/// Choosing a preset submits the form, and emptied it.
+#[tokio::test]
+async fn a_preset_fills_in_what_nobody_touched() {
+    let fixture = Fixture::start().await;
+    let browser = Browser::of(&fixture);
+    let typed = "names=shop.test&upstreams=http%3A%2F%2F127.0.0.1%3A4000&force_https=all&was=&preset=gitea";
+    let page = browser.get(&format!("/sites/new?{typed}")).await;
+    for text in [
+        "shop.test</textarea>",
+        "http://127.0.0.1:4000</textarea>",
+        "value=\"all\" checked",
+        "<option value=\"gitea\" selected>",
+    ] {
+        page.shows(text);
+    }
+    let page = browser.get("/sites/new?names=shop.test&upstreams=&force_https=browsers&was=&preset=gitea").await;
+    page.shows("shop.test</textarea>");
+    page.hides("rows=\"1\" required autocapitalize=\"none\" spellcheck=\"false\" placeholder=\"http://127.0.0.1:3000\" aria-describedby=\"upstreams-h\"></textarea>");
+}

@@ -61,6 +61,10 @@ async fn a_user_is_added_changed_disabled_and_removed() {
     assert_eq!(mara.post("/users/olga/remove", &[]).await.status, StatusCode::FORBIDDEN);
 
     let page = "/users/mara/change";
+    let refused = olga.post(page, &[("what", "role"), ("role", "viewer"), ("email", "no address")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.shows("value=\"viewer\" checked");
+    refused.shows("value=\"no address\"");
     let role = [("what", "role"), ("role", "viewer"), ("email", "")];
     assert_eq!(olga.post(page, &role).await.location(), page);
     let shown = olga.get(page).await;

@@ -29,7 +29,7 @@ pub(super) const KINDS: [ProviderKind; 11] = [
         "alidns",
         "Alibaba Cloud",
         "Alibaba Cloud DNS.",
-        &[ACCESS_KEY_ID, SECRET_ACCESS_KEY, ProviderSetting::optional("region", "The region of the API.")],
+        &[ACCESS_KEY_ID, SECRET_ACCESS_KEY, ProviderSetting::optional("region", "The region of the API.").leads()],
         600,
         |given| {
             let (key, secret) = (given.text("access_key_id"), given.text("secret_access_key"));
@@ -46,7 +46,7 @@ pub(super) const KINDS: [ProviderKind; 11] = [
             ProviderSetting::secret("client_secret", "A client secret of the application."),
             ProviderSetting::plain("subscription_id", "The subscription that the zone is in."),
             ProviderSetting::plain("resource_group", "The resource group that the zone is in."),
-            ProviderSetting::or("environment", "public", "public, china or usgovernment."),
+            ProviderSetting::or("environment", "public", "public, china or usgovernment.").leads(),
         ],
         60,
         |given| {
@@ -75,7 +75,7 @@ pub(super) const KINDS: [ProviderKind; 11] = [
         "Akamai Edge DNS",
         "Akamai Edge DNS, with credentials of an EdgeGrid API client.",
         &[
-            ProviderSetting::plain("host", "The host of the credentials."),
+            ProviderSetting::plain("host", "The host of the credentials.").leads(),
             ProviderSetting::secret("client_token", "The client token."),
             ProviderSetting::secret("client_secret", "The client secret."),
             ProviderSetting::secret("access_token", "The access token."),
@@ -124,7 +124,7 @@ pub(super) const KINDS: [ProviderKind; 11] = [
         &[
             ACCESS_KEY_ID,
             SECRET_ACCESS_KEY,
-            ProviderSetting::plain("region", "The region of the API, as in cn-north-4."),
+            ProviderSetting::plain("region", "The region of the API, as in cn-north-4.").leads(),
         ],
         300,
         |given| {
@@ -158,7 +158,7 @@ pub(super) const KINDS: [ProviderKind; 11] = [
             ProviderSetting::plain("user_ocid", "The OCID of the user."),
             ProviderSetting::plain("fingerprint", "The fingerprint of the signing key."),
             ProviderSetting::secret("private_key", "The signing key in PEM, without a password."),
-            ProviderSetting::plain("region", "The region, as in eu-frankfurt-1."),
+            ProviderSetting::plain("region", "The region, as in eu-frankfurt-1.").leads(),
             ProviderSetting::plain("compartment_ocid", "The OCID of the compartment that the zone is in."),
         ],
         120,
@@ -184,8 +184,8 @@ pub(super) const KINDS: [ProviderKind; 11] = [
             SECRET_ACCESS_KEY,
             SESSION_TOKEN,
             ProviderSetting::optional("hosted_zone_id", "The id of the hosted zone; looked for if it is not given."),
-            ProviderSetting::optional("region", "The region that requests are signed for."),
-            ProviderSetting::optional("endpoint", "The URL of another server with the same API."),
+            ProviderSetting::optional("region", "The region that requests are signed for.").leads(),
+            ProviderSetting::optional("endpoint", "The URL of another server with the same API.").leads(),
         ],
         60,
         |given| {

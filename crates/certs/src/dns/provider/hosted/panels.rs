@@ -33,7 +33,7 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         "BlueCat",
         "BlueCat Address Manager with its RESTful v2 API.",
         &[
-            ProviderSetting::plain("endpoint", "The URL of the server, as in https://bam.example."),
+            ProviderSetting::plain("endpoint", "The URL of the server, as in https://bam.example.").leads(),
             USERNAME,
             PASSWORD,
             ProviderSetting::plain("configuration", "The name of the configuration."),
@@ -72,7 +72,7 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         "cPanel",
         "A server with cPanel.",
         &[
-            ProviderSetting::plain("endpoint", "The URL of the server, as in https://cpanel.example:2083."),
+            ProviderSetting::plain("endpoint", "The URL of the server, as in https://cpanel.example:2083.").leads(),
             USERNAME,
             ProviderSetting::secret("api_token", "An API token of the user."),
         ],
@@ -106,8 +106,8 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         "Infoblox",
         "Infoblox NIOS with its WAPI, over HTTPS.",
         &[
-            ProviderSetting::plain("host", "The host of the grid manager."),
-            ProviderSetting::or("port", "443", "Its port."),
+            ProviderSetting::plain("host", "The host of the grid manager.").leads(),
+            ProviderSetting::or("port", "443", "Its port.").leads(),
             USERNAME,
             PASSWORD,
             ProviderSetting::optional("wapi_version", "The version of the WAPI, as in 2.11."),
@@ -130,7 +130,7 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         "inwx",
         "INWX",
         "INWX, as a user without mobile TAN.",
-        &[USERNAME, PASSWORD, ProviderSetting::or("environment", "live", "live, or sandbox for ote.inwx.com.")],
+        &[USERNAME, PASSWORD, ProviderSetting::or("environment", "live", "live, or sandbox for ote.inwx.com.").leads()],
         300,
         |given| {
             let sandbox = match given.text("environment") {
@@ -206,7 +206,8 @@ pub(super) const KINDS: [ProviderKind; 21] = [
                 "region",
                 "ovh-eu",
                 "ovh-eu, ovh-us, ovh-ca, kimsufi-eu, kimsufi-ca, soyoustart-eu or soyoustart-ca.",
-            ),
+            )
+            .leads(),
         ],
         120,
         |given| {
@@ -223,7 +224,7 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         "Plesk",
         "A server with Plesk.",
         &[
-            ProviderSetting::plain("endpoint", "The URL of the server, as in https://plesk.example:8443."),
+            ProviderSetting::plain("endpoint", "The URL of the server, as in https://plesk.example:8443.").leads(),
             ProviderSetting::secret("api_key", "A secret key of the server's API."),
         ],
         300,
@@ -234,7 +235,7 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         "PowerDNS",
         "A PowerDNS Authoritative Server with its API switched on.",
         &[
-            ProviderSetting::or("endpoint", "http://127.0.0.1:8081", "The URL of the server's API."),
+            ProviderSetting::or("endpoint", "http://127.0.0.1:8081", "The URL of the server's API.").leads(),
             ProviderSetting::secret("api_key", "The api-key of the server."),
             ProviderSetting::or("server_id", "localhost", "The id of the server in its API."),
         ],
@@ -267,7 +268,11 @@ pub(super) const KINDS: [ProviderKind; 21] = [
         "ultradns",
         "UltraDNS",
         "UltraDNS of Vercara.",
-        &[USERNAME, PASSWORD, ProviderSetting::optional("endpoint", "The URL of another server with the same API.")],
+        &[
+            USERNAME,
+            PASSWORD,
+            ProviderSetting::optional("endpoint", "The URL of another server with the same API.").leads(),
+        ],
         120,
         |given| {
             let endpoint = match given.option("endpoint") {

@@ -18,7 +18,7 @@ use super::{Plan, Write, declare, distinct, fields};
 use crate::app::{AppError, new_key_id, renewals};
 
 /// Is one certificate that is written or taken away.
-pub(super) enum CertificateWrite {
+pub(in crate::app::apply) enum CertificateWrite {
     /// A new one, self-signed until the CA has issued.
     Add { id: CertificateId, name: String, managed: Arc<Managed>, bundle: Box<Bundle>, key: KeyId },
     /// Another name or management.
