@@ -3,16 +3,16 @@
 // data-live="URL" names where the parts of a page are that change: elements with the ids that they have here.
 //   data-hears="served problem"  asks after these events
 //   data-every="5"               asks so often in any case, in seconds
-//   data-else="1"                asks so often while no event can be heard
+//   data-else="1"                asks so often while no event can be heard: each 10 seconds, if it is not said
 //   data-ends                    is done once no part says data-on
 // One EventSource tells of what happens. Where the server has no seat for it, the page asks from time to time instead.
 const sources = [...document.querySelectorAll("[data-live]")].map((element) => ({
   element,
   hears: (element.dataset.hears ?? "").split(" "),
   every: 1000 * (element.dataset.every ?? 0),
-  otherwise: 1000 * (element.dataset.else ?? 10),
+  otherwise: 1000 * (element.dataset.else ?? element.dataset.every ?? 10),
   ends: "ends" in element.dataset,
-  timer: 0, due: 0, asking: false, over: false,
+  timer: 0, due: 0, asking: false, again: false, over: false,
 }));
 const names = ["revision", "served", "problem", "attempt", "notice"];
 const text = (id) => document.getElementById(id)?.textContent.trim();
@@ -42,6 +42,7 @@ const put = (next) => {
 const ask = async (source) => {
   clearTimeout(source.timer);
   source.timer = source.due = 0;
+  source.again = false;
   if (source.over || source.asking || document.hidden) return;
   source.asking = true;
   let all = true;
@@ -58,8 +59,9 @@ const ask = async (source) => {
     }
   } catch { /* the server restarts, or the network does */ }
   source.asking = false;
-  const pause = hearing() ? source.every : source.every || source.otherwise;
-  if (!all) later(source, 3000);
+  const pause = hearing() ? source.every : source.otherwise;
+  if (source.again) later(source, 100);
+  else if (!all) later(source, 3000);
   else if (pause) later(source, pause);
 };
 
@@ -75,7 +77,7 @@ const later = (source, milliseconds) => {
 // A change is told of by several events: they are answered together.
 const heard = (name) => sources.forEach((source) => {
   if (!source.hears.includes(name)) return;
-  if (source.asking) setTimeout(later, 300, source, 0);
+  if (source.asking) source.again = true;
   else later(source, 100);
 });
 
@@ -88,10 +90,11 @@ const listen = () => {
     // Something may have been changed between the page and its ears.
     const known = text("revision");
     await ask(sources[0]);
-    if (text("revision") !== known) names.forEach(heard);
+    const changed = text("revision") !== known;
+    for (const source of sources) if (changed || source.ends) later(source, 0);
   });
   ears.addEventListener("error", () => {
-    sources.forEach((source) => later(source, source.every || source.otherwise));
+    sources.forEach((source) => later(source, source.otherwise));
     if (ears?.readyState !== EventSource.CLOSED) return;
     ears = null;
     setTimeout(listen, 60000);

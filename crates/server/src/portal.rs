@@ -17,6 +17,7 @@ mod bindings;
 mod browser;
 mod certificates;
 mod chain;
+mod choice;
 mod confirming;
 mod dns_providers;
 mod equivalents;

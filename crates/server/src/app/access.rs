@@ -39,6 +39,17 @@ pub(crate) enum Credential<'a> {
     Token(&'a str),
     /// The session of somebody who signed in, as in the cookie.
     Session(&'a str),
+    /// The same, shown by an open page that asks by itself: that is no use of the session.
+    OpenPage(&'a str),
+}
+
+/// Says who asks with a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Somebody who clicks.
+    Somebody,
+    /// A page that is open.
+    ThePage,
 }
 
 /// Is what is remembered of people who sign in, for as long as the process lives.
@@ -59,7 +70,8 @@ impl App {
     pub(crate) async fn identify(&self, credential: Credential<'_>) -> Result<Actor, AppError> {
         match credential {
             Credential::Token(text) => self.identify_token(text).await,
-            Credential::Session(text) => self.identify_session(text).await,
+            Credential::Session(text) => self.identify_session(text, By::Somebody).await,
+            Credential::OpenPage(text) => self.identify_session(text, By::ThePage).await,
         }
     }
 
@@ -126,7 +138,7 @@ impl App {
         Ok(Actor::token(&token, owner.as_ref()))
     }
 
-    async fn identify_session(&self, text: &str) -> Result<Actor, AppError> {
+    async fn identify_session(&self, text: &str, by: By) -> Result<Actor, AppError> {
         let ended = || unauthenticated("session-ended", "the session has ended; sign in again");
         let sha256 = sha256(text);
         let store = &*self.parts.store;
@@ -139,7 +151,7 @@ impl App {
         let user = user.filter(|user| belongs(&session, user)).ok_or_else(ended)?;
         refuse_disabled(&user)?;
         let name = hex(&sha256);
-        if now.since(session.seen) >= noted::PERIOD && self.access.noted.is_news(&name, now) {
+        if by == By::Somebody && now.since(session.seen) >= noted::PERIOD && self.access.noted.is_news(&name, now) {
             let mut change = Change::of_work();
             // Only over what was read: a session that ends at this moment stays ended.
             change.put_session(&sha256, &Session { seen: now, ..session }, Expected::At(stored.revision));

@@ -43,6 +43,8 @@ struct Row {
     address: Option<String>,
     what: String,
     changes: Vec<Changed>,
+    /// How many keys were written.
+    keys: usize,
     number: Option<String>,
     sha256: String,
     /// The revision with which it can be undone.
@@ -133,7 +135,8 @@ fn address(asked: &AuditQuery, before: Option<&str>) -> String {
 
 fn row(view: AuditView, now: Timestamp) -> Row {
     let at = Timestamp::parse(&view.at).unwrap_or(now);
-    let changes = view.changes.into_iter().map(|change| Changed {
+    let keys = view.changes.len();
+    let changes = view.changes.into_iter().take(MOST_KEYS).map(|change| Changed {
         word: match (&change.before, &change.after) {
             (None, _) => "made",
             (_, None) => "removed",
@@ -151,6 +154,7 @@ fn row(view: AuditView, now: Timestamp) -> Row {
         address: view.address,
         what: view.what,
         changes: changes.collect(),
+        keys,
         number: view.number.map(grouped),
         sha256: view.sha256,
         undo: view.undo,
@@ -206,4 +210,6 @@ fn equivalents(asked: &AuditQuery) -> Equivalents {
 }
 
 /// As many as fit on a few screens.
-const ON_A_PAGE: usize = 50;
+const ON_A_PAGE: usize = 40;
+/// A change of one thing writes no more; one of many would make a page that does not end.
+const MOST_KEYS: usize = 5;

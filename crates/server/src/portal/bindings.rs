@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{
     answer,
+    choice::CertificateChoice,
     equivalents::{DifferenceLine, Equivalents, curl, word},
     form::Form,
     frame::{Frame, Nav},
@@ -27,7 +28,7 @@ struct BindingsPage {
     frame: Frame,
     lead: String,
     bindings: Vec<Row>,
-    certificates: Vec<(String, bool)>,
+    certificates: CertificateChoice,
     form: Add,
     may_change: bool,
     refused: Option<String>,
@@ -171,13 +172,9 @@ fn page(frame: Frame, app: &App, form: Add, may_change: bool, refused: Option<St
         (all, working) if all == working => format!("Portward accepts connections at {}.", counted(all, "address")),
         (all, working) => format!("Portward accepts connections at {working} of {all} addresses."),
     };
-    let certificates = served.desired.certificates.iter().map(|stored| {
-        let id = stored.value.id.to_string();
-        let is_chosen = form.certificate == id;
-        (id, is_chosen)
-    });
+    let certificates = CertificateChoice::of(&served.desired, &form.certificate, &[]);
     let equivalents = form.equivalents();
-    BindingsPage { frame, lead, bindings, certificates: certificates.collect(), form, may_change, refused, equivalents }
+    BindingsPage { frame, lead, bindings, certificates, form, may_change, refused, equivalents }
 }
 
 fn row(binding: &Binding, served: &ServedState) -> Row {

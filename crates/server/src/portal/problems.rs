@@ -21,6 +21,9 @@ struct ProblemsPage {
     frame: Frame,
     lead: String,
     problems: Vec<ShownProblem>,
+    pager: Option<String>,
+    previous: Option<String>,
+    next: Option<String>,
 }
 
 /// Is one problem as a page shows it.
@@ -42,12 +45,22 @@ pub(super) struct ShownProblem {
 /// Shows all of them, the worst first.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let served = visit.app.served();
-    let problems: Vec<ShownProblem> = served.problems.iter().map(shown).collect();
-    let lead = match problems.len() {
+    let all = served.problems.len();
+    let lead = match all {
         0 => "Everything that was asked for is served.".to_owned(),
         count => format!("{}, the worst first.", counted(count, "problem")),
     };
-    answer::html(&ProblemsPage { frame: visit.frame(Nav::Problems, "Problems"), lead, problems })
+    let pages = all.div_ceil(ON_A_PAGE).max(1);
+    let page = visit.query.text("page").parse().unwrap_or(1).clamp(1, pages);
+    let path = |page: usize| format!("/problems?page={page}");
+    answer::html(&ProblemsPage {
+        frame: visit.frame(Nav::Problems, "Problems"),
+        lead,
+        problems: served.problems.iter().skip((page - 1) * ON_A_PAGE).take(ON_A_PAGE).map(shown).collect(),
+        pager: (pages > 1).then(|| format!("Page {page} of {pages}.")),
+        previous: (page > 1).then(|| path(page - 1)),
+        next: (page < pages).then(|| path(page + 1)),
+    })
 }
 
 /// What is shown of a problem.
@@ -67,3 +80,6 @@ pub(super) fn shown(problem: &Problem) -> ShownProblem {
     let (message, remedy) = (problem.message.clone(), problem.remedy.clone());
     ShownProblem { mark, what, message, remedy, code: problem.code, path }
 }
+
+/// Each has its cause and its remedy: more are not read at once.
+const ON_A_PAGE: usize = 50;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod scale;
+
 use std::sync::Arc;
 
 use axum::{Router, body::Body, response::Response};

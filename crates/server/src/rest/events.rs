@@ -68,7 +68,12 @@ async fn write(mut listener: Listener, audience: Audience, send: mpsc::Sender<By
     let mut piece = Bytes::from(format!("retry: {}\nid: {}\n\n", RETRY.as_millis(), listener.heard()));
     // Whoever does not read keeps no seat for longer either.
     while let Ok(Ok(())) = timeout_at(end, send.send(piece)).await {
-        let next = match timeout_at(end, timeout(HEARTBEAT, listener.next())).await {
+        let next = tokio::select! {
+            // Who is gone gives the seat to somebody else at once.
+            () = send.closed() => return,
+            next = timeout_at(end, timeout(HEARTBEAT, listener.next())) => next,
+        };
+        let next = match next {
             Err(_) | Ok(Ok(None)) => return,
             Ok(Err(_)) => {
                 piece = Bytes::from_static(b": alive\n\n");
@@ -155,5 +160,23 @@ mod tests {
         fixture.events.end();
         until(&mut stream, "never").await;
         assert!(stream.body_mut().frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_leaves_gives_the_seat_away_at_once() {
+        let fixture = Fixture::start().await;
+        for _ in 0..2 {
+            let mut seats = Vec::new();
+            for _ in 0..MOST_LISTENERS {
+                let mut stream = open(&fixture, None).await;
+                assert_eq!(stream.status(), StatusCode::OK);
+                until(&mut stream, "id: ").await;
+                seats.push(stream);
+            }
+            assert_eq!(open(&fixture, None).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+            drop(seats);
+            // The tasks see it when they are next polled.
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -181,7 +181,13 @@ fn shown<'r>(way: &Way, request: &'r Request, is_owned: bool) -> Result<Option<C
     }
     let session = session_of(headers, way);
     check_origin(request, way, session.is_some())?;
-    Ok(session.map(Credential::Session))
+    Ok(session.map(if asks_by_itself(request) { Credential::OpenPage } else { Credential::Session }))
+}
+
+/// Whether a script of an open page asks, and nobody clicked (Fetch Metadata, section 2.1): a page that is left open must not
+/// keep a session from ending.
+fn asks_by_itself(request: &Request) -> bool {
+    request.method() == http::Method::GET && request.headers().get("sec-fetch-dest").is_some_and(|dest| dest == "empty")
 }
 
 /// What is answered whoever asks, in the clear too.

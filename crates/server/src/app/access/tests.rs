@@ -79,6 +79,23 @@ async fn who_signed_in_is_known_by_the_session_until_it_ends() {
 }
 
 #[tokio::test]
+async fn an_open_page_keeps_no_session_from_ending() {
+    let fixture = with_mara().await;
+    let session = try_in(&fixture, "mara", PASSWORD).await.unwrap();
+    let asked_by_page = async || fixture.app.identify(Credential::OpenPage(session.secret.expose())).await;
+    for hours in 1..8 {
+        fixture.set_now(after(hours * 3600));
+        assert!(asked_by_page().await.is_ok(), "{hours}");
+        // What is written is written by others, soon.
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+    fixture.set_now(after(8 * 3600));
+    assert_eq!(asked_by_page().await.unwrap_err().code(), "session-ended");
+}
+
+#[tokio::test]
 async fn a_session_ends_for_want_of_use_and_after_a_week() {
     let fixture = with_mara().await;
     let (idle, used) =

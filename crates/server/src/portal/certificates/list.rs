@@ -300,7 +300,7 @@ fn columns(wanted: &Wanted) -> Vec<Column> {
     ]
 }
 
-/// A page of the list; more is scrolled through by nobody.
-const ROWS: usize = 100;
+/// A page of the list: with more it would not be there at once on a slow line.
+const ROWS: usize = 50;
 /// What stays as it is in an address.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');

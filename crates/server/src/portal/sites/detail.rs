@@ -8,6 +8,7 @@ use portward_core::{Preset, Site};
 use super::{
     super::{
         answer,
+        choice::CertificateChoice,
         equivalents::{DifferenceLine, Equivalents, certificates::yaml},
         frame::{Frame, Nav},
         standing::Standing,
@@ -38,7 +39,7 @@ struct DetailPage {
     notes: Vec<String>,
     rehearsal: Rehearsal,
     max_ages: Vec<(String, String, bool)>,
-    certificates: Vec<(String, bool)>,
+    certificates: CertificateChoice,
     authorities: Option<usize>,
     is_portal: bool,
     given: Given,
@@ -153,7 +154,7 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
         health_path: health_path(site).to_owned(),
         notes: notes(site),
         max_ages: max_ages(&given.max_age),
-        certificates: certificates(&served.desired, &given.certificate),
+        certificates: CertificateChoice::of(&served.desired, &given.certificate, &site.names),
         authorities,
         is_portal: site.is_portal(),
         names: standing.names,
@@ -222,14 +223,4 @@ pub(super) fn max_ages(chosen: &str) -> Vec<(String, String, bool)> {
         ages.push((chosen.to_owned(), words, true));
     }
     ages
-}
-
-/// Certificates that can be chosen.
-pub(super) fn certificates(desired: &portward_store::desired::Desired, chosen: &str) -> Vec<(String, bool)> {
-    let ids = desired.certificates.iter().map(|stored| stored.value.id.to_string());
-    ids.map(|id| {
-        let is_chosen = id == chosen;
-        (id, is_chosen)
-    })
-    .collect()
 }
