@@ -58,7 +58,7 @@ use portward_store::{
     desired::Desired,
     sealing::{MasterKey, Sealer},
 };
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 pub(crate) use actor::{Actor, Allowed, Right, Who, right};
 pub(crate) use backup::MAX_BACKUP_BYTES;
@@ -87,6 +87,8 @@ pub(crate) struct App {
     toasts: Toasts,
     /// Files that somebody gave to look at, and may import.
     uploads: Uploads,
+    /// Lets one simulation run at a time.
+    simulating: Arc<Semaphore>,
     /// What is remembered of people who sign in.
     access: access::Access,
     /// What the last changes replaced.
@@ -171,6 +173,7 @@ impl App {
             deciding: Mutex::new(()),
             toasts: Toasts::default(),
             uploads: Uploads::default(),
+            simulating: Arc::new(Semaphore::new(1)),
             access: access::Access::default(),
             undos: Undos::default(),
             waiting: Waiting::default(),

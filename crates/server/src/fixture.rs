@@ -10,7 +10,7 @@ use std::{
 
 use axum::Router;
 use portward_api::{
-    BindingCreate, CertificateFile, CertificateImport, SecretBytes, SecretText, SetupInput, SiteCreate,
+    AuditQuery, BindingCreate, CertificateFile, CertificateImport, SecretBytes, SecretText, SetupInput, SiteCreate,
 };
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
 use portward_core::{ConfirmWithin, HostPattern, Permission, Timestamp};
@@ -204,6 +204,12 @@ impl Fixture {
     /// What is stored.
     pub(crate) async fn stored(&self) -> Desired {
         desired::read(&self.store).await.unwrap()
+    }
+
+    /// Whether there is a record of that.
+    pub(crate) async fn is_audited(&self, what: &str) -> bool {
+        let records = self.app.list_audit(&by(), &AuditQuery::default()).await.unwrap().items;
+        records.iter().any(|record| record.what == what)
     }
 
     /// How often who changed what.

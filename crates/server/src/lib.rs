@@ -23,6 +23,7 @@ mod notice;
 mod portal;
 mod problem;
 mod process;
+mod reach;
 mod recover;
 pub mod renewals;
 mod rest;

@@ -22,12 +22,15 @@ use portward_core::{AttemptId, CertificateId, ChannelId, ConfirmationId, IssuerI
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use account::{OpenAccountError, StoredAccount};
-pub use attempt::{attempt, attempt_ids, newest_attempts};
-pub use channel::{ChannelWork, Delivered, QueuedNotice, forget_channel, new_notice_id, outbox, queued};
+pub use attempt::{attempt, attempt_ids, find_attempt, newest_attempts};
+pub use channel::{
+    ChannelWork, Delivered, EditChannelWorkError, QueuedNotice, edit_channel_work, forget_channel, new_notice_id,
+    outbox, queued,
+};
 pub use confirmation::{AskedConfirmation, Confirmation, confirmation, confirmations, confirmations_prefix};
 pub use order::{OrderProgress, PlacedChallenge, PlacedTxt};
 pub use park::parked;
-pub use renewal::{Hold, Renewal, RenewalRequest, Window};
+pub use renewal::{Hold, Renewal, RenewalRequest, Window, compromised};
 pub use session::{Session, read_session, sessions};
 pub use sign_in::{Enrolment, ReadEnrolmentError, SignIns, last_used, read_enrolment, read_sign_ins};
 pub use told::{SignInPlaces, ToldProblem};
@@ -70,6 +73,7 @@ pub(crate) enum WorkPlace<'a> {
     IssuerLedger(&'a IssuerId),
     NameLedger(&'a str),
     Renewal(&'a CertificateId),
+    Compromised(&'a CertificateId),
     Order(&'a CertificateId),
     Attempt(&'a CertificateId, &'a AttemptId),
     Request(&'a CertificateId),
@@ -97,6 +101,7 @@ impl WorkPlace<'_> {
             Self::IssuerLedger(issuer) => format!("work/ledger/issuer/{issuer}"),
             Self::NameLedger(name) => format!("work/ledger/name/{name}"),
             Self::Renewal(certificate) => format!("work/renewal/{certificate}"),
+            Self::Compromised(certificate) => format!("work/compromised/{certificate}"),
             Self::Order(certificate) => format!("work/order/{certificate}"),
             Self::Attempt(certificate, attempt) => format!("work/attempt/{certificate}/{attempt}"),
             Self::Request(certificate) => format!("{REQUESTS}{certificate}"),

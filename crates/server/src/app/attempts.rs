@@ -1,11 +1,13 @@
 //! Use cases of attempts, and their views.
 
+use std::sync::Arc;
+
 use portward_api::acme::{AcmeProblemView, AttemptView, EventView, OutcomeView, SubproblemView};
 use portward_core::{
-    CertificateId,
+    AttemptId, CertificateId,
     acme::{AcmeProblem, Attempt, Outcome, Stage},
 };
-use portward_store::work;
+use portward_store::work::{self, ReadWorkError};
 
 use super::{Allowed, App, AppError, right};
 
@@ -27,8 +29,15 @@ impl App {
 
     /// Shows one attempt.
     pub(crate) async fn show_attempt(&self, _by: &Allowed<right::View>, id: &str) -> Result<AttemptView, AppError> {
-        let all = self.attempts(None, usize::MAX).await?;
-        all.into_iter().find(|attempt| attempt.id == id).ok_or_else(|| {
+        let desired = Arc::clone(&self.served().desired);
+        let found = match AttemptId::parse(id) {
+            Ok(id) => {
+                let certificates = desired.certificates.iter().map(|stored| &stored.value.id);
+                work::find_attempt(&*self.parts.store, certificates, &id).await.map_err(unreadable)?
+            }
+            Err(_) => None,
+        };
+        found.as_ref().map(view).ok_or_else(|| {
             let message = format!("there is no attempt \"{id}\"; portward acme attempts shows those that are kept");
             AppError::new(http::StatusCode::NOT_FOUND, "not-found", message)
         })
@@ -41,7 +50,7 @@ impl App {
         most: usize,
     ) -> Result<Vec<AttemptView>, AppError> {
         let attempts = work::newest_attempts(&*self.parts.store, certificate, most).await;
-        let attempts = attempts.map_err(|error| AppError::internal("the attempts cannot be read", error))?;
+        let attempts = attempts.map_err(unreadable)?;
         Ok(attempts.iter().map(view).collect())
     }
 }
@@ -78,6 +87,10 @@ pub(super) fn view(attempt: &Attempt) -> AttemptView {
             },
         }),
     }
+}
+
+fn unreadable(error: ReadWorkError) -> AppError {
+    AppError::internal("the attempts cannot be read", error)
 }
 
 fn problem(problem: &AcmeProblem) -> AcmeProblemView {

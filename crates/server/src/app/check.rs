@@ -1,25 +1,28 @@
 //! What would come of asking a CA for a name, as far as it can be seen from here. Nothing is changed by looking.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
 use portward_api::acme::{AcmeCheck, AdviceView, CheckView};
 use portward_core::{
-    HostPattern, IssuerId, Scheme,
+    HostPattern, IssuerId, Permission, Scheme,
     acme::{
-        Advice, ChallengeKind, ChallengeOptions, Issuer, IssuerPorts, Managed, NoChallengeError, Verdict, advise,
-        choose_challenge,
+        Advice, ChallengeKind, ChallengeOptions, Check, Issuer, IssuerPorts, Managed, NoChallengeError, Verdict,
+        advise, choose_challenge,
     },
 };
 use portward_store::desired::Desired;
 
 use super::{Allowed, App, AppError, issuers::find, right};
-use crate::renewals::{Probe, Question};
+use crate::{
+    reach::{Reach, is_pattern_named},
+    renewals::{Probe, Question},
+};
 
 impl App {
     /// Looks at what may keep a CA from signing for a name. What cannot be seen is told as unknown.
-    pub(crate) async fn check_name(
-        &self,
-        _by: &Allowed<right::View>,
-        input: &AcmeCheck,
-    ) -> Result<CheckView, AppError> {
+    ///
+    /// Whoever may have certificates asked for has the engine look anywhere; others are held to what is ours.
+    pub(crate) async fn check_name(&self, by: &Allowed<right::View>, input: &AcmeCheck) -> Result<CheckView, AppError> {
         let name = HostPattern::parse(&input.name).map_err(|error| AppError::invalid("name", &error))?;
         if name == HostPattern::Any {
             let message = "name: * is no name that a certificate can have; give a host name, *.NAME or an IP address";
@@ -40,11 +43,26 @@ impl App {
             clock: self.parts.clock.clone(),
         };
         let ca = issuer.map(|issuer| self.parts.engine.authority(issuer));
-        let question = Question { name: &name, challenge: looked_at, issuer, ca, answer: None };
-        let found = advise(&probe.gather(question).await);
+        let is_ours = is_pattern_named(&desired, &name) || by.actor().holds(Permission::CertificateChange);
+        let reach = Reach { is_ours, own: portward_proxy::addresses(), ports: self.ports_asked_at(&desired, issuer) };
+        let question = Question { name: &name, challenge: looked_at, issuer, ca, answer: None, reach: Some(&reach) };
+        let facts = probe.gather(question).await;
+        let found = advise(&facts);
         let mut advice: Vec<AdviceView> = chosen.as_ref().err().map(no_challenge).into_iter().collect();
+        if looked_at != ChallengeKind::Dns01 {
+            advice.extend(facts.addresses.iter().flatten().flatten().find_map(|at| not_asked(&reach, *at, facts.port)));
+        }
         advice.extend(found.into_iter().map(advice_view));
         Ok(CheckView { name: name.to_string(), challenge: chosen.ok().map(|kind| kind.to_string()), advice })
+    }
+
+    /// The ports that a CA asks at, and those where we listen.
+    fn ports_asked_at(&self, desired: &Desired, issuer: Option<&Issuer>) -> BTreeSet<u16> {
+        let served = self.served();
+        let bindings = desired.bindings.iter().filter_map(|stored| served.binding(&stored.value.id));
+        let bound = bindings.filter_map(|report| Some(report.result.as_ref().ok()?.port()));
+        let of_issuer = issuer.into_iter().flat_map(|issuer| [issuer.ports.http, issuer.ports.tls]);
+        bound.chain(of_issuer).collect()
     }
 
     /// What can be answered for a name: as its certificate is managed, else as one would be that is asked for now.
@@ -128,6 +146,17 @@ fn no_challenge(error: &NoChallengeError) -> AdviceView {
         message: error.to_string(),
         remedy: Some(remedy.to_owned()),
     }
+}
+
+/// What is said of an address that nobody connected to.
+fn not_asked(reach: &Reach, address: IpAddr, port: u16) -> Option<AdviceView> {
+    let why = reach.refusal(address, port)?;
+    Some(AdviceView {
+        check: Check::Port.to_string(),
+        verdict: Verdict::Unknown.to_string(),
+        message: format!("it was not looked at who answers on port {port} of {address}: {why}"),
+        remedy: None,
+    })
 }
 
 fn advice_view(advice: Advice) -> AdviceView {

@@ -28,6 +28,7 @@ use tokio::{task::JoinSet, time::timeout};
 use super::{Allowed, App, AppError, right, sites::presented::LastAnswer};
 use crate::{
     explain::{Ask, LIMIT, Trust, answer, connect, handshake, look},
+    reach::{Reach, is_named},
     renewals::reachable,
 };
 
@@ -91,6 +92,7 @@ impl App {
         let ports =
             BTreeSet::from_iter(bindings.iter().filter_map(|binding| Some(binding.bound.as_ref().ok()?.port())));
         let own = portward_proxy::addresses();
+        let reach = Reach { is_ours: is_named(desired, &asked.host), own: own.clone(), ports };
         let outside = async {
             let dns = dns(&asked.host).await;
             let addresses = match &dns {
@@ -102,10 +104,9 @@ impl App {
                 Dns::Failed(_) => Vec::new(),
             };
             let port = asked.port.unwrap_or_else(|| scheme.default_port());
-            let is_named = names(desired).any(|name| *name != HostPattern::Any && name.matches(&asked.host));
             let mut looks = JoinSet::new();
             for address in addresses.into_iter().take(MOST_ADDRESSES) {
-                let (ask, refused) = (ask(port), refusal(address, port, is_named, &own, &ports));
+                let (ask, refused) = (ask(port), reach.refusal(address, port));
                 looks.spawn(async move {
                     match refused {
                         Some(why) => (address, Err(why)),
@@ -161,36 +162,6 @@ fn own_binding(asked: &Asked, bindings: &[BindingFacts]) -> Option<(Scheme, Sock
     });
     // Who names no scheme means https, if there is some.
     fits.min_by_key(|(scheme, at)| (*scheme == Scheme::Http, at.port() != scheme.default_port(), at.port()))
-}
-
-/// Why nobody connects to an address; none if one may.
-fn refusal(address: IpAddr, port: u16, is_named: bool, own: &[IpAddr], ports: &BTreeSet<u16>) -> Option<String> {
-    let address = address.to_canonical();
-    let is_own = address.is_loopback() || own.contains(&address);
-    let is_odd = match address {
-        IpAddr::V4(address) => address.is_link_local() || address.is_multicast() || address.is_broadcast(),
-        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
-    };
-    if !is_own && (is_odd || address.is_unspecified()) {
-        return Some("no server on the internet has such an address".to_owned());
-    }
-    if !is_own && !is_named {
-        return Some(
-            "no site and no certificate of this server has the name, and it is not an address of this machine"
-                .to_owned(),
-        );
-    }
-    if !ports.contains(&port) && !matches!(port, 80 | 443) {
-        return Some(format!("port {port} is not 80, 443 or one of a binding"));
-    }
-    None
-}
-
-/// All names that sites and certificates have.
-fn names(desired: &Desired) -> impl Iterator<Item = &HostPattern> {
-    let of_sites = desired.sites.iter().flat_map(|stored| &stored.value.names);
-    let versions = desired.certificates.iter().filter_map(|stored| stored.value.current_version());
-    of_sites.chain(versions.flat_map(|version| version.facts.names.iter()))
 }
 
 async fn dns(host: &Host) -> Dns {

@@ -22,6 +22,8 @@ use plan::{Planned, Target, plan};
 
 impl App {
     /// Takes over what another program keeps. What is wrong with one certificate does not stop the others.
+    ///
+    /// Issuers and accounts that are not here yet need the right to change issuers too.
     pub(crate) async fn import_foreign(
         &self,
         by: &Allowed<right::CertificateChange>,
@@ -39,6 +41,9 @@ impl App {
         let desired = self.desired().await?;
         let sealer = self.sealer(&desired)?;
         let mut moving = moving(&*self.parts.store, &sealer, &desired, &certificates, accounts).await?;
+        if moving.weight() > 0 {
+            by.actor().may::<right::IssuerChange>()?;
+        }
         let (mut planned, notes) = plan(&desired, certificates, &notes, &moving, now);
         if apply == Apply::Now {
             let revision = self.take_over(by, kind, &desired, &moving, &mut planned, &sealer).await?;

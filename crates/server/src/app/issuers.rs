@@ -117,9 +117,10 @@ impl App {
     /// Gives the account with an issuer a new key.
     pub(crate) async fn roll_over_account(
         &self,
-        _by: &Allowed<right::IssuerChange>,
+        by: &Allowed<right::IssuerChange>,
         id: &str,
     ) -> Result<RolledOver, AppError> {
+        self.refuse_at_the_end()?;
         let desired = self.desired().await?;
         let asked = self.asked(&find(&desired, id)?.value)?;
         let rolled = self.parts.engine.roll_over(&asked).await;
@@ -127,6 +128,8 @@ impl App {
         let account = rolled.map_err(|error| {
             AppError::refused("refused-by-ca", format!("the account has its old key still: {error}"))
         })?;
+        // The key is another one by now, so that the record comes after it.
+        self.commit(self.change_of(by.actor(), format!("give the account with issuer {id} a new key"))).await?;
         Ok(RolledOver { issuer: id.to_owned(), account: account.url })
     }
 

@@ -7,16 +7,16 @@ use std::{net::SocketAddr, sync::Arc};
 use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, LetsEncryptStatus};
 use portward_core::{
     Binding, BindingId, CertificateId, Host, HostPattern, IssuerId, Management,
-    acme::{Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
+    acme::{DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
     addresses_overlap,
 };
 use portward_store::{
     change::{Change, Expected},
-    desired::{Desired, Stored},
+    desired::{Desired, Stored, StoredIssuer},
 };
 
 use super::{
-    Allowed, App, AppError, Apply, Revised,
+    Actor, Allowed, App, AppError, Apply, Revised,
     certificates::new_id,
     issuers::{self, HTTPS},
     renewals::{renew_before, usual_profile},
@@ -26,8 +26,28 @@ use crate::tasks::publish::bind_code;
 
 pub(crate) use facts::LetsEncryptFacts;
 
+/// Is the issuer that is asked for.
+struct WantedIssuer {
+    directory: String,
+    /// None for whatever the one that is there has.
+    trust: Option<DirectoryTrust>,
+    contacts: Vec<String>,
+    accept_terms: bool,
+}
+
+/// Says whether the terms of a CA are agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreed {
+    /// They are, or it has none.
+    Yes,
+    /// Nobody asked, as the issuer that is there has an agreement.
+    Unknown,
+}
+
 impl App {
     /// Has the server's own name kept by a CA: issuer, certificate and binding in one change.
+    ///
+    /// A new issuer needs the right to change issuers too, a new binding that to change bindings.
     pub(crate) async fn configure_letsencrypt(
         &self,
         by: &Allowed<right::CertificateChange>,
@@ -35,10 +55,13 @@ impl App {
         apply: Apply,
     ) -> Result<Revised<LetsEncryptStatus>, AppError> {
         let host = Host::parse(&input.dns_name).map_err(|error| AppError::invalid("dns_name", &error))?;
+        let wanted = WantedIssuer::read(input)?;
+        // The CA may take its time, in which others decide.
+        let agreed = self.look_at_wanted(by.actor(), &wanted).await?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let mut change = self.change(by, format!("configure Let's Encrypt for {host}"));
-        let issuer = self.letsencrypt_issuer(input, &desired, &mut change).await?;
+        let issuer = self.letsencrypt_issuer(by.actor(), wanted, agreed, &desired, &mut change)?;
         let names = vec![HostPattern::Exact(host)];
         let renew_before = input.renew_days_before.map(renew_before).transpose()?;
         let before = desired.settings.letsencrypt.as_ref().and_then(|id| desired.certificate(id));
@@ -60,7 +83,7 @@ impl App {
             },
         });
         let id = self.letsencrypt_certificate(&managed, &desired, &mut change)?;
-        self.letsencrypt_bindings(input, &id, &desired, &mut change)?;
+        self.letsencrypt_bindings(by.actor(), input, &id, &desired, &mut change)?;
         change.put_letsencrypt(Some(&id));
         if apply == Apply::DryRun {
             let status = LetsEncryptStatus {
@@ -136,55 +159,49 @@ impl App {
         })
     }
 
+    /// Refuses an issuer that the actor may not add, that could never be asked, or whose terms nobody agreed to; says whether
+    /// they are agreed to, as far as that was in question.
+    async fn look_at_wanted(&self, actor: &Actor, wanted: &WantedIssuer) -> Result<Agreed, AppError> {
+        let desired = self.desired().await?;
+        let issuer = match wanted.find(&desired) {
+            Some(stored) if stored.value.issuer.terms_agreed => return Ok(wanted.agreed()),
+            Some(stored) => stored.value.issuer.clone(),
+            None => wanted.new_issuer(&desired)?,
+        };
+        // Whoever may not add it has nobody asked.
+        actor.may::<right::IssuerChange>()?;
+        self.check_trust(&issuer)?;
+        self.demand_terms(&issuer, wanted.accept_terms).await?;
+        Ok(Agreed::Yes)
+    }
+
     /// The issuer that is asked: one that is there already, else a new one.
-    async fn letsencrypt_issuer(
+    fn letsencrypt_issuer(
         &self,
-        input: &LetsEncryptConfigure,
+        actor: &Actor,
+        wanted: WantedIssuer,
+        agreed: Agreed,
         desired: &Desired,
         change: &mut Change,
     ) -> Result<Issuer, AppError> {
-        let directory = match (&input.directory, input.staging) {
-            (Some(_), true) => {
-                let message = "directory: give either a directory or staging, not both";
-                return Err(AppError::refused("invalid-value", message));
-            }
-            (Some(url), false) => issuers::directory(url)?,
-            (None, true) => Issuer::LETS_ENCRYPT_STAGING.to_owned(),
-            (None, false) => Issuer::LETS_ENCRYPT.to_owned(),
-        };
-        let trust = issuers::trust(input.directory_ca.as_deref())?;
-        let contacts = issuers::contacts(input.email.as_slice())?;
-        let known = desired.issuers.iter().find(|stored| {
-            let issuer = &stored.value.issuer;
-            issuer.directory == directory && (input.directory_ca.is_none() || issuer.trust == trust)
-        });
-        if let Some(Stored { value, revision }) = known {
-            let mut issuer = value.issuer.clone();
-            if !issuer.terms_agreed {
-                self.demand_terms(&issuer, input.accept_terms).await?;
-                issuer.terms_agreed = true;
-                // Its external account binding, if it has one, is sealed in it and cannot be written again without it.
-                let eab = self.open_eab(value, desired)?;
-                change.put_issuer(&issuer, eab.as_ref(), &self.sealer(desired)?, Expected::At(*revision));
-            }
-            return Ok(issuer);
+        let found = wanted.find(desired);
+        if let Some(stored) = found.filter(|stored| stored.value.issuer.terms_agreed) {
+            return Ok(stored.value.issuer.clone());
         }
-        let issuer = Issuer {
-            id: issuers::new_id(desired, &directory)?,
-            directory,
-            trust,
-            contacts,
-            terms_agreed: input.accept_terms,
-            eab_key_id: None,
-            profile: None,
-            challenge: None,
-            preferred_chain: None,
-            ports: IssuerPorts::default(),
-            resolvers: Vec::new(),
+        actor.may::<right::IssuerChange>()?;
+        if agreed == Agreed::Unknown {
+            let message = "the issuers were changed meanwhile, so nothing was changed; look at them again, then repeat";
+            return Err(AppError::conflict("changed-meanwhile", message));
+        }
+        let Some(Stored { value, revision }) = found else {
+            let issuer = wanted.new_issuer(desired)?;
+            change.put_issuer(&issuer, None, &self.sealer(desired)?, Expected::Absent);
+            return Ok(issuer);
         };
-        self.check_trust(&issuer)?;
-        self.demand_terms(&issuer, input.accept_terms).await?;
-        change.put_issuer(&issuer, None, &self.sealer(desired)?, Expected::Absent);
+        let issuer = Issuer { terms_agreed: true, ..value.issuer.clone() };
+        // Its external account binding, if it has one, is sealed in it and cannot be written again without it.
+        let eab = self.open_eab(value, desired)?;
+        change.put_issuer(&issuer, eab.as_ref(), &self.sealer(desired)?, Expected::At(*revision));
         Ok(issuer)
     }
 
@@ -235,6 +252,7 @@ impl App {
     /// The https bindings that serve it: the one that was named, else those there are, else one on 443.
     fn letsencrypt_bindings(
         &self,
+        actor: &Actor,
         input: &LetsEncryptConfigure,
         id: &CertificateId,
         desired: &Desired,
@@ -256,6 +274,7 @@ impl App {
         };
         let wanted: Vec<&Stored<Binding>> = desired.bindings.iter().filter(|stored| is_wanted(&stored.value)).collect();
         if wanted.is_empty() {
+            actor.may::<right::BindingChange>()?;
             let everywhere = if portward_proxy::has_ipv6() { "::" } else { "0.0.0.0" };
             let ip = match address {
                 Some(ip) => ip,
@@ -288,6 +307,10 @@ impl App {
                 binding.default_certificate.is_some() && binding.default_certificate == desired.settings.letsencrypt;
             let gives_way = was_configured || own.is_none_or(|version| version.facts.self_signed);
             if gives_way && binding.default_certificate.as_ref() != Some(id) {
+                // What a binding presents already, whoever may change certificates could replace too.
+                if own.is_none() {
+                    actor.may::<right::BindingChange>()?;
+                }
                 let binding = Binding { default_certificate: Some(id.clone()), ..binding.clone() };
                 change.put_binding(&binding, Expected::At(*revision));
             }
@@ -297,13 +320,64 @@ impl App {
 
     fn open_eab(
         &self,
-        stored: &portward_store::desired::StoredIssuer,
+        stored: &StoredIssuer,
         desired: &Desired,
     ) -> Result<Option<portward_store::sealing::Secret>, AppError> {
         let id: &IssuerId = &stored.issuer.id;
         let Some(sealed) = &stored.eab_mac_key else { return Ok(None) };
         let opened = portward_store::desired::open_eab_key(&self.sealer(desired)?, id, sealed);
         opened.map(Some).map_err(|error| AppError::internal("the external account binding does not open", error))
+    }
+}
+
+impl WantedIssuer {
+    fn read(input: &LetsEncryptConfigure) -> Result<Self, AppError> {
+        let directory = match (&input.directory, input.staging) {
+            (Some(_), true) => {
+                let message = "directory: give either a directory or staging, not both";
+                return Err(AppError::refused("invalid-value", message));
+            }
+            (Some(url), false) => issuers::directory(url)?,
+            (None, true) => Issuer::LETS_ENCRYPT_STAGING.to_owned(),
+            (None, false) => Issuer::LETS_ENCRYPT.to_owned(),
+        };
+        Ok(Self {
+            directory,
+            trust: input.directory_ca.as_deref().map(|pem| issuers::trust(Some(pem))).transpose()?,
+            contacts: issuers::contacts(input.email.as_slice())?,
+            accept_terms: input.accept_terms,
+        })
+    }
+
+    /// The one that is there already.
+    fn find<'a>(&self, desired: &'a Desired) -> Option<&'a Stored<StoredIssuer>> {
+        desired.issuers.iter().find(|stored| {
+            let issuer = &stored.value.issuer;
+            issuer.directory == self.directory && self.trust.as_ref().is_none_or(|trust| *trust == issuer.trust)
+        })
+    }
+
+    fn new_issuer(&self, desired: &Desired) -> Result<Issuer, AppError> {
+        Ok(Issuer {
+            id: issuers::new_id(desired, &self.directory)?,
+            directory: self.directory.clone(),
+            trust: self.trust.clone().unwrap_or(DirectoryTrust::System),
+            contacts: self.contacts.clone(),
+            terms_agreed: self.accept_terms,
+            eab_key_id: None,
+            profile: None,
+            challenge: None,
+            preferred_chain: None,
+            ports: IssuerPorts::default(),
+            resolvers: Vec::new(),
+        })
+    }
+
+    fn agreed(&self) -> Agreed {
+        match self.accept_terms {
+            true => Agreed::Yes,
+            false => Agreed::Unknown,
+        }
     }
 }
 
@@ -315,3 +389,6 @@ fn configured(desired: &Desired) -> Result<&CertificateId, AppError> {
         AppError::conflict("not-configured", message)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use portward_api::{
 };
 use portward_core::{ChannelId, Wanted};
 use portward_store::{
-    change::{Change, Expected, commit},
+    change::{Change, Expected},
     desired::{Desired, Stored, StoredChannel},
-    work::{self, ChannelWork, Delivered},
+    work::{self, Delivered},
 };
 use zeroize::Zeroizing;
 
@@ -190,13 +190,15 @@ impl App {
     /// Sends a test message on a channel now, whether it is enabled or not, and tells what the other side said.
     pub(crate) async fn test_channel(
         &self,
-        _by: &Allowed<right::NotificationChange>,
+        by: &Allowed<right::NotificationChange>,
         id: &str,
     ) -> Result<DeliveredView, AppError> {
         let desired = self.desired().await?;
         let stored = &find(&desired, id)?.value;
         let settings = self.channel_settings(&desired, stored)?.all();
         let channel = channel::open(&stored.kind, &settings).map_err(|error| AppError::invalid("settings", &error))?;
+        // Recorded before it leaves.
+        self.commit(self.change_of(by.actor(), format!("send a test message on notification channel {id}"))).await?;
         let now = self.now();
         let message = Message::test(work::new_notice_id(now), id, self.parts.notices.server(), now);
         let (ok, said) = match channel.send(&message).await {
@@ -204,19 +206,22 @@ impl App {
             Err(error) => (false, error.said),
         };
         let delivered = Delivered { at: self.now(), ok, said };
-        let remembered = ChannelWork::read(&*self.parts.store, &stored.id).await;
-        let mut remembered = remembered.ok().flatten().unwrap_or_default();
-        remembered.last = Some(delivered.clone());
-        if ok {
-            // What waits is tried again at once.
-            (remembered.failures, remembered.retry_at) = (0, None);
+        // Notices may be sent on it at the same time, and it may be removed meanwhile.
+        let edited = work::edit_channel_work(&*self.parts.store, &stored.id, |work| {
+            work.last = Some(delivered.clone());
+            if ok {
+                // What waits is tried again at once.
+                (work.failures, work.retry_at) = (0, None);
+            }
+            Change::of_work()
+        });
+        match edited.await {
+            Ok(Some(work)) => self.parts.notices.board().update(&stored.id, |standing| standing.work = work),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = chain_text(&error), "what came of a test message could not be stored");
+            }
         }
-        let mut change = Change::of_work();
-        change.put_channel_work(&stored.id, &remembered);
-        if let Err(error) = commit(&*self.parts.store, change).await {
-            tracing::warn!(error = chain_text(&error), "what came of a test message could not be stored");
-        }
-        self.parts.notices.board().update(&stored.id, |standing| standing.work = remembered);
         Ok(delivered_view(&delivered))
     }
 

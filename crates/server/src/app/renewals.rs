@@ -13,11 +13,11 @@ use portward_api::{
 };
 use portward_certs::{acme::RevocationReason, self_signed, self_signed_validity};
 use portward_core::{
-    CertificateId, Host, HostPattern, Management, Source, VersionNumber,
+    CertificateId, Host, HostPattern, Management, Source, Thumbprint, VersionNumber,
     acme::{ChallengeKind, Issuer, KeyReuse, Managed, Stage},
 };
 use portward_store::{
-    change::{Change, NewVersion, commit},
+    change::{Change, NewVersion},
     desired::{Desired, StoredCertificate},
     sealing::Secret,
     work::{OrderProgress, ReadWorkError, Renewal, RenewalRequest, attempt_ids},
@@ -160,7 +160,7 @@ impl App {
     /// Has a certificate renewed now, or goes on with what is placed by hand.
     pub(crate) async fn renew_certificate(
         &self,
-        _by: &Allowed<right::CertificateChange>,
+        by: &Allowed<right::CertificateChange>,
         id: &str,
         input: &CertificateRenew,
     ) -> Result<RenewalView, AppError> {
@@ -179,9 +179,14 @@ impl App {
         if order.is_none() || input.placed {
             let request =
                 RenewalRequest { at: self.now(), renew: order.is_none(), force: input.force, placed: input.placed };
-            let mut change = Change::of_work();
+            let what = match (input.placed, input.force) {
+                (true, _) => format!("go on with certificate {id}, as its TXT records are placed"),
+                (false, true) => format!("renew certificate {id} without waiting"),
+                (false, false) => format!("renew certificate {id}"),
+            };
+            let mut change = self.change_of(by.actor(), what);
             change.put_request(&stored.value.id, &request);
-            commit(&*self.parts.store, change).await?;
+            self.commit(change).await?;
         }
         self.parts.engine.wake(&stored.value.id);
         self.renewal_view(stored, managed).await
@@ -206,12 +211,14 @@ impl App {
                 return Err(AppError::refused("invalid-value", message));
             }
         };
+        // What is revoked must be recorded.
+        self.refuse_at_the_end()?;
         let desired = self.desired().await?;
         let stored = find(&desired, id)?;
         managed_of(stored)?;
         let renewal = Renewal::read(&*self.parts.store, &stored.value.id).await.map_err(unreadable)?;
-        let mut renewal = renewal.unwrap_or_default();
-        let (Some(version), Some(by_whom)) = (stored.value.current_version(), renewal.issued_by.clone()) else {
+        let issued_by = renewal.and_then(|renewal| renewal.issued_by);
+        let (Some(version), Some(by_whom)) = (stored.value.current_version(), issued_by) else {
             let message = format!("no CA that Portward asked has issued the version of \"{id}\" that is served");
             return Err(AppError::conflict("not-issued", message));
         };
@@ -220,19 +227,8 @@ impl App {
         let account = account.map_err(|text| AppError::refused("no-account", text))?;
         let revoked = asked.ca.revoke(&account, &version.chain.leaf, reason).await;
         revoked.map_err(|error| AppError::refused("refused-by-ca", format!("it is not revoked: {error}")))?;
-        // The audit record comes after the fact, as the fact is not ours to take back.
-        let mut change = self.change(by, format!("revoke certificate {id} version {}", version.number));
-        if reason == RevocationReason::KeyCompromise {
-            renewal.compromised = Some(version.facts.thumbprint);
-        }
-        change.put_renewal(&stored.value.id, &renewal);
-        let again = reason != RevocationReason::CessationOfOperation;
-        if again {
-            let request = RenewalRequest { at: self.now(), renew: true, force: true, placed: false };
-            change.put_request(&stored.value.id, &request);
-        }
-        self.commit(change).await?;
-        self.parts.engine.wake(&stored.value.id);
+        let again =
+            self.note_revocation(by, &stored.value.id, (version.number, version.facts.thumbprint), reason).await?;
         let message = match again {
             true => format!("It is revoked, and its successor is ordered: portward acme attempts {id}"),
             false => {
@@ -247,11 +243,47 @@ impl App {
         })
     }
 
-    /// Shows how all managed certificates stand.
-    pub(crate) async fn list_renewals(&self, _by: &Allowed<right::View>) -> Result<Vec<RenewalView>, AppError> {
+    /// Records that a version is revoked; says whether another one is ordered.
+    ///
+    /// What the engine remembers of the renewal is left alone: it went on while the CA was asked.
+    async fn note_revocation(
+        &self,
+        by: &Allowed<right::CertificateChange>,
+        id: &CertificateId,
+        (number, thumbprint): (VersionNumber, Thumbprint),
+        reason: RevocationReason,
+    ) -> Result<bool, AppError> {
+        // The audit record comes after the fact, as the fact is not ours to take back.
+        let mut change = self.change_of(by.actor(), format!("revoke certificate {id} version {number}"));
+        if reason == RevocationReason::KeyCompromise {
+            change.put_compromised(id, thumbprint);
+        }
+        let again = reason != RevocationReason::CessationOfOperation;
+        if again {
+            let request = RenewalRequest { at: self.now(), renew: true, force: true, placed: false };
+            change.put_request(id, &request);
+        }
+        self.commit(change).await?;
+        self.parts.engine.wake(id);
+        Ok(again)
+    }
+
+    /// Lists the managed certificates, in the order of their ids.
+    pub(crate) fn list_managed(&self, _by: &Allowed<right::View>) -> Vec<CertificateId> {
+        let desired = &self.served().desired;
+        let managed = desired.certificates.iter().filter(|stored| stored.value.management.managed().is_some());
+        managed.map(|stored| stored.value.id.clone()).collect()
+    }
+
+    /// Shows how some of the managed certificates stand; each is read for that.
+    pub(crate) async fn list_renewals(
+        &self,
+        _by: &Allowed<right::View>,
+        ids: &[CertificateId],
+    ) -> Result<Vec<RenewalView>, AppError> {
         let desired = Arc::clone(&self.served().desired);
-        let mut views = Vec::new();
-        for stored in &desired.certificates {
+        let mut views = Vec::with_capacity(ids.len());
+        for stored in ids.iter().filter_map(|id| desired.certificate(id)) {
             if let Some(managed) = stored.value.management.managed() {
                 views.push(self.renewal_view(stored, managed).await?);
             }
@@ -273,6 +305,7 @@ impl App {
             change.remove_attempt(id, &attempt);
         }
         change.remove_renewal(id);
+        change.remove_compromised(id);
         change.remove_request(id);
         Ok(())
     }
@@ -390,3 +423,6 @@ fn counted(attempts: u32) -> String {
 /// Long enough for a CA that is down, and a reminder that it is no certificate to stay with.
 pub(super) const BRIDGE_DAYS: u32 = 90;
 const DAY: u64 = 24 * 3600;
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ mod forecast;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use portward_api::acme::{BudgetView, LifetimeChange, PlannedRenewal, SimulateRequest, SimulateView};
 use portward_core::{IssuerId, Timestamp};
@@ -25,6 +25,9 @@ impl App {
     ) -> Result<SimulateView, AppError> {
         let now = self.now();
         let until = until(&input.until, now)?;
+        // One at a time, even if who asked is gone: it may be of hundreds of thousands of renewals.
+        let turn = Arc::clone(&self.simulating).acquire_owned().await;
+        let turn = turn.map_err(|error| AppError::internal("the renewals could not be computed", error))?;
         let desired = self.served().desired.clone();
         let renewals = Renewal::read_all(&*self.parts.store).await.map_err(unreadable)?;
         let mut orders: HashMap<IssuerId, Vec<Timestamp>> = HashMap::new();
@@ -38,7 +41,9 @@ impl App {
             let renewals: HashMap<_, _> = renewals.into_iter().collect();
             let given =
                 Given { desired: &desired, renewals: &renewals, orders: &orders, now, until, most: MOST_RENEWALS };
-            forecast::forecast(&given).map(|forecast| view(forecast, now, until))
+            let computed = forecast::forecast(&given).map(|forecast| view(forecast, now, until));
+            drop(turn);
+            computed
         });
         let computed =
             computed.await.map_err(|error| AppError::internal("the renewals could not be computed", error))?;

@@ -23,6 +23,7 @@ use super::{
     Message, OpenChannelError, SendError, Sender,
     settings::{Given, bad},
 };
+use crate::reach::refusal_of_message;
 
 /// Mails by one server.
 pub(super) struct Email {
@@ -148,20 +149,53 @@ impl Sender for Email {
     async fn send(&self, message: &Message) -> Result<String, SendError> {
         let mail = self.mail(message).map_err(|error| SendError::new(format!("no mail can be made of it: {error}")))?;
         let tls = self.tls().map_err(|error| SendError::new(error.to_string()))?;
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(self.host_text())
-            .port(self.port)
-            .tls(tls)
-            .timeout(Some(PATIENCE));
-        if Host::parse(&message.server).is_ok() {
-            transport = transport.hello_name(ClientId::Domain(message.server.clone()));
+        let host = self.host_text();
+        let found = tokio::net::lookup_host((host.as_str(), self.port)).await;
+        let found = found.map_err(|error| SendError::new(format!("the name {host} does not resolve: {error}")))?;
+        let mut failed = SendError::new(format!("the name {host} has no address"));
+        for address in found.map(|address| address.ip()) {
+            if let Some(why) = refusal_of_message(address, false) {
+                failed = SendError::new(format!("{host} is at {address}, {why}"));
+                continue;
+            }
+            // The certificate is still that of the host.
+            let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.to_string())
+                .port(self.port)
+                .tls(tls.clone())
+                .timeout(Some(PATIENCE));
+            if Host::parse(&message.server).is_ok() {
+                transport = transport.hello_name(ClientId::Domain(message.server.clone()));
+            }
+            if let Some((user, password)) = &self.login {
+                transport = transport.credentials(Credentials::new(user.clone(), password.as_str().to_owned()));
+            }
+            let error = match transport.build().send(mail.clone()).await {
+                Ok(response) => {
+                    let said: Vec<&str> = response.message().collect();
+                    return Ok(format!("{} {}", response.code(), said.join(" ")));
+                }
+                Err(error) => error,
+            };
+            failed = told(&error);
+            // Somebody answered, and the mail may have been taken: it is not sent again to another address.
+            if !is_unreachable(&error) {
+                break;
+            }
         }
-        if let Some((user, password)) = &self.login {
-            transport = transport.credentials(Credentials::new(user.clone(), password.as_str().to_owned()));
-        }
-        let response = transport.build().send(mail).await.map_err(|error| told(&error))?;
-        let said: Vec<&str> = response.message().collect();
-        Ok(format!("{} {}", response.code(), said.join(" ")))
+        Err(failed)
     }
+}
+
+/// Whether nobody took the connection, so that nothing was said on it.
+fn is_unreachable(error: &lettre::transport::smtp::Error) -> bool {
+    use std::io::ErrorKind as K;
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|source| match source.kind() {
+        K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable | K::AddrNotAvailable => true,
+        // A server that took the connection may be too slow as well.
+        K::TimedOut => error.to_string().starts_with("Connection error"),
+        _ => false,
+    })
 }
 
 fn told(error: &lettre::transport::smtp::Error) -> SendError {

@@ -3,11 +3,7 @@
 //! Redirects are not followed: what is posted is for the place that an operator named. Plain http reaches this machine
 //! and private networks alone, and only where an operator allows it for the channel.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
@@ -27,6 +23,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{SendError, message::shortened};
+use crate::reach::refusal_of_message;
 
 /// Is where requests go, and who vouches for it.
 #[derive(Clone)]
@@ -135,7 +132,7 @@ impl Address {
         let found = found.map_err(|error| SendError::new(format!("the name {host} does not resolve: {error}")))?;
         let mut told = format!("the name {host} has no address");
         for address in found {
-            if let Some(why) = refusal(address.ip(), self.is_plain()) {
+            if let Some(why) = refusal_of_message(address.ip(), self.is_plain()) {
                 told = format!("{host} is at {}, {why}", address.ip());
                 continue;
             }
@@ -285,27 +282,6 @@ async fn connect_to(address: SocketAddr) -> Result<TcpStream, String> {
     }
 }
 
-/// Why an address is not asked; none if it is.
-fn refusal(address: IpAddr, is_plain: bool) -> Option<&'static str> {
-    let address = address.to_canonical();
-    let is_link_local = match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    // Clouds give out credentials of the machine there.
-    if is_link_local || address.is_unspecified() || address.is_multicast() {
-        return Some("which is no address of a server");
-    }
-    let is_private = match address {
-        IpAddr::V4(address) => address.is_private(),
-        IpAddr::V6(address) => address.is_unique_local(),
-    };
-    match is_plain && !is_private && !address.is_loopback() {
-        true => Some("which is in no private network, so plain http is not used; give an https URL"),
-        false => None,
-    }
-}
-
 const USER_AGENT: &str = concat!("portward/", env!("CARGO_PKG_VERSION"));
 /// For name resolution, connection and TLS handshake together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -314,30 +290,3 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// Answers are short; more is not read.
 const MAX_ANSWER: usize = 64 * 1024;
 const MAX_SAID: usize = 300;
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn plain_http_reaches_private_networks_alone_and_nothing_reaches_link_local_addresses() {
-        for (address, https, http) in [
-            ("127.0.0.1", true, true),
-            ("::1", true, true),
-            ("10.1.2.3", true, true),
-            ("192.168.0.9", true, true),
-            ("fd00::1", true, true),
-            ("203.0.113.9", true, false),
-            ("2001:db8::1", true, false),
-            ("169.254.169.254", false, false),
-            ("::ffff:169.254.169.254", false, false),
-            ("fe80::1", false, false),
-            ("0.0.0.0", false, false),
-            ("224.0.0.1", false, false),
-        ] {
-            let ip: IpAddr = address.parse().unwrap();
-            assert_eq!((refusal(ip, false).is_none(), refusal(ip, true).is_none()), (https, http), "{address}");
-        }
-    }
-}

@@ -275,6 +275,16 @@ fn settings_that_cannot_be_are_refused_by_name_and_without_their_values() {
     }
 }
 
+/// Mail servers are asked by the same rule as web servers.
+#[tokio::test]
+async fn no_mail_goes_to_a_link_local_address() {
+    let authority = crate::fixture::bundle(&["ca.test"], 90);
+    let authority = portward_certs::export_pem(&authority.chain, &authority.key);
+    let pairs = [("server", "169.254.169.254"), ("from", "a@b.test"), ("to", "c@d.test"), ("authority", &*authority)];
+    let told = open("email", &settings(&pairs)).unwrap().send(&message()).await.unwrap_err();
+    assert_eq!(told.said, "169.254.169.254 is at 169.254.169.254, which is no address of a server");
+}
+
 #[test]
 fn a_digest_tells_what_fits_and_counts_the_rest() {
     let notices: Vec<QueuedNotice> = (0..100).map(|number| notice(&format!("Notice {number}"))).collect();

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::StatusCode;
 use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, ManagedView};
 use portward_core::{Timestamp, acme::Issuer};
 
@@ -115,7 +114,7 @@ pub(super) async fn disable(visit: Visit<right::CertificateChange>) -> Result<Re
 }
 
 async fn refuse<R: Right>(visit: &Visit<R>, typed: Typed, error: AppError) -> Result<Response, AppError> {
-    if error.status().is_server_error() || error.status() == StatusCode::FORBIDDEN {
+    if error.status().is_server_error() {
         return Err(error);
     }
     let status = error.status();

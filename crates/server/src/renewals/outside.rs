@@ -177,7 +177,7 @@ impl Surroundings for Outside {
         answer: Option<(&str, &str)>,
     ) -> Vec<Advice> {
         let ca = Some(self.authority(issuer));
-        let question = Question { name, challenge: kind, issuer: Some(issuer), ca, answer };
+        let question = Question { name, challenge: kind, issuer: Some(issuer), ca, answer, reach: None };
         advise(&self.probe.gather(question).await)
     }
 }

@@ -31,7 +31,7 @@ use portward_store::{
 };
 use tokio::time::timeout;
 
-use crate::{served::Served, tasks::publish::challenge_port};
+use crate::{reach::Reach, served::Served, tasks::publish::challenge_port};
 
 /// Gathers facts about names, and changes nothing.
 #[derive(Clone)]
@@ -58,6 +58,8 @@ pub(crate) struct Question<'a> {
     pub(crate) ca: Option<Result<Arc<dyn CertificateAuthority>, String>>,
     /// Token and key authorization that are in place; none while nothing is.
     pub(crate) answer: Option<(&'a str, &'a str)>,
+    /// Where nobody connects to, as somebody asked who may not have it looked at; none for the engine itself.
+    pub(crate) reach: Option<&'a Reach>,
 }
 
 /// Is what the CA says of itself, and how the clocks stand.

@@ -86,6 +86,9 @@ impl<'e> Turn<'e> {
         let Some(certificate) = stored else {
             // What a turn wrote while the certificate was removed: another one with its id has no past.
             let mut change = Change::of_work();
+            if work::compromised(store, id).await?.is_some() {
+                change.remove_compromised(id);
+            }
             for attempt in work::attempt_ids(store, id).await? {
                 change.remove_attempt(id, &attempt);
             }

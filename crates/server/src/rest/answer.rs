@@ -33,9 +33,20 @@ pub(super) fn revised<T: Serialize>(revised: &Revised<T>) -> Result<Response, Ap
 pub(super) fn page<R, T: Serialize>(
     call: &Call<R>,
     order: Order,
-    mut items: Vec<T>,
+    items: Vec<T>,
     key: impl Fn(&T) -> String,
 ) -> Result<Response, AppError> {
+    let (items, next) = cut(call, order, items, key);
+    part(call, items, next.as_deref())
+}
+
+/// The part of a list that is asked for, and the key after which the following part begins; none if it is the last one.
+pub(super) fn cut<R, T>(
+    call: &Call<R>,
+    order: Order,
+    mut items: Vec<T>,
+    key: impl Fn(&T) -> String,
+) -> (Vec<T>, Option<String>) {
     let Part { limit, after } = &call.query.part;
     items.sort_by_cached_key(&key);
     if order == Order::Descending {
@@ -51,7 +62,7 @@ pub(super) fn page<R, T: Serialize>(
     let has_more = items.len() > *limit;
     items.truncate(*limit);
     let next = items.last().filter(|_| has_more).map(key);
-    part(call, items, next.as_deref())
+    (items, next)
 }
 
 /// 200 with a part of a list that was cut already; `next` is the key after which the following part begins.

@@ -183,7 +183,7 @@ impl Doc {
         self
     }
 
-    /// Its answer is never given again, as it depends on the way by which a request comes.
+    /// Its answer is never given again: it depends on the way by which a request comes, or is large and changes nothing.
     pub(super) fn fresh(mut self) -> Self {
         self.is_fresh = true;
         self

@@ -20,6 +20,7 @@ pub(super) fn routes(table: Table) -> Table {
             simulate,
             Doc::act("simulate_renewals", "Says what will be renewed when.")
                 .takes::<SimulateRequest>()
+                .fresh()
                 .answers::<SimulateView>(),
         )
 }

@@ -56,8 +56,11 @@ pub(super) fn routes(table: Table) -> Table {
 }
 
 async fn list(call: Call<right::View>) -> Result<Response, AppError> {
-    let renewals = call.app.list_renewals(&call.by).await?;
-    answer::page(&call, Order::Ascending, renewals, |view| view.certificate.clone())
+    // Each is read for its view, so that only those are which are asked for.
+    let ids = call.app.list_managed(&call.by);
+    let (ids, next) = answer::cut(&call, Order::Ascending, ids, |id| id.to_string());
+    let renewals = call.app.list_renewals(&call.by, &ids).await?;
+    answer::part(&call, renewals, next.as_deref())
 }
 
 async fn show(call: Call<right::View>) -> Result<Response, AppError> {

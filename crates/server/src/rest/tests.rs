@@ -294,3 +294,14 @@ async fn the_same_request_with_the_same_key_is_done_once() {
     let file = ask(&api, root(), keyed("", "/api/v1/store/backup")).await;
     assert_eq!(problem(file).await.code, "idempotency-key");
 }
+
+/// Its answer may have 80 MB, and would be kept for a day.
+#[tokio::test]
+async fn no_answer_of_a_simulation_is_kept() {
+    let fixture = Fixture::start().await;
+    let mut simulate = request(&Method::POST, "/api/v1/acme/simulate", r#"{"until": "2027-06-01"}"#);
+    simulate.headers_mut().insert("idempotency-key", http::HeaderValue::from_static("a"));
+    let refused = ask(&fixture.api(), Some(Actor::with(Permission::ALL)), simulate).await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(problem(refused).await.code, "idempotency-key");
+}

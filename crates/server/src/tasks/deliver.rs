@@ -17,10 +17,10 @@ use portward_core::{ChannelId, Revision, Timestamp};
 use portward_proxy::Clock;
 use portward_store::{
     Store, StoreError, WatchStream,
-    change::{Change, CommitError, commit},
+    change::{Change, CommitError},
     desired::{Stored, StoredChannel},
     sealing::{MasterKey, Sealer},
-    work::{self, ChannelWork, Delivered, QueuedNotice, ReadWorkError},
+    work::{self, ChannelWork, Delivered, EditChannelWorkError, QueuedNotice, ReadWorkError},
 };
 use tokio::task::{Id, JoinSet};
 
@@ -56,6 +56,8 @@ enum LookError {
     Read(#[from] ReadWorkError),
     #[error("it could not be stored what was sent")]
     Commit(#[from] CommitError),
+    #[error("it could not be stored how sending goes")]
+    Edit(#[from] EditChannelWorkError),
 }
 
 /// Is what the task knows between two looks.
@@ -196,14 +198,19 @@ impl Deliver {
         }
         let given_up = pace::given_up(waiting, now);
         if given_up > 0 {
-            let mut change = Change::of_work();
-            for notice in waiting.drain(..given_up) {
-                change.remove_queued(id, &notice.id);
-            }
+            let gone: Vec<QueuedNotice> = waiting.drain(..given_up).collect();
             let count = u32::try_from(given_up).unwrap_or(u32::MAX);
-            work.dropped = work.dropped.saturating_add(count);
-            change.put_channel_work(id, &work);
-            commit(&*self.store, change).await?;
+            let edited = work::edit_channel_work(&*self.store, id, |work| {
+                work.dropped = work.dropped.saturating_add(count);
+                if is_changed {
+                    work.retry_at = None;
+                }
+                let mut change = Change::of_work();
+                gone.iter().for_each(|notice| change.remove_queued(id, &notice.id));
+                change
+            });
+            let Some(edited) = edited.await? else { return Ok(()) };
+            work = edited;
             tracing::warn!(channel.id = %id, notices = given_up, "notices that could not be delivered were given up");
             self.notices.board().update(id, |standing| standing.deliveries.dropped += u64::from(count));
         }
@@ -261,28 +268,31 @@ impl Deliver {
     async fn settle(&self, finished: &Finished) -> Result<(), LookError> {
         let Finished { channel, notices, result } = finished;
         let now = self.clock.now();
-        // Somebody may have tested the channel meanwhile.
-        let mut work = ChannelWork::read(&*self.store, channel).await?.unwrap_or_default();
-        let mut change = Change::of_work();
         match result {
             Ok(said) => {
                 tracing::info!(channel.id = %channel, notices = notices.len(), said, "a message was delivered");
-                pace::delivered(&mut work, notices.len(), now);
-                work.last = Some(Delivered { at: now, ok: true, said: said.clone() });
-                for id in notices {
-                    change.remove_queued(channel, id);
-                }
             }
             Err(error) => {
                 tracing::warn!(channel.id = %channel, notices = notices.len(), said = error.said, "a message was not delivered");
-                pace::failed(&mut work, error.retry_after, now);
-                work.last = Some(Delivered { at: now, ok: false, said: error.said.clone() });
             }
         }
-        if self.served.now().desired.channel(channel).is_some() {
-            change.put_channel_work(channel, &work);
-        }
-        commit(&*self.store, change).await?;
+        // Somebody may test the channel meanwhile; what waits for one that is gone is forgotten with it.
+        work::edit_channel_work(&*self.store, channel, |work| {
+            let mut change = Change::of_work();
+            match result {
+                Ok(said) => {
+                    pace::delivered(work, notices.len(), now);
+                    work.last = Some(Delivered { at: now, ok: true, said: said.clone() });
+                    notices.iter().for_each(|id| change.remove_queued(channel, id));
+                }
+                Err(error) => {
+                    pace::failed(work, error.retry_after, now);
+                    work.last = Some(Delivered { at: now, ok: false, said: error.said.clone() });
+                }
+            }
+            change
+        })
+        .await?;
         self.notices.board().update(channel, |standing| match result {
             Ok(_) => standing.deliveries.delivered += 1,
             Err(_) => standing.deliveries.failed += 1,

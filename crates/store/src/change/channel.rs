@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Change, Expected};
 use crate::{
+    Cond,
     desired::StoredChannel,
     place::Place,
     records::ChannelRecord,
@@ -31,6 +32,12 @@ impl Change {
         });
         let names = secrets.keys().cloned().collect();
         self.put(&place, &ChannelRecord::new(channel, names, sealed), expected);
+    }
+
+    /// Makes the change depend on a channel being there, as what is remembered of one does.
+    pub(crate) fn require_channel(&mut self, id: &ChannelId) {
+        let key = Place::Channel(id.clone()).key();
+        self.when.entry(key.clone()).or_insert(Cond::Present(key));
     }
 
     /// Takes a channel away.

@@ -88,6 +88,20 @@ pub async fn attempt(
     Ok(record.map(|record| record.into_attempt(certificate.clone(), id.clone())))
 }
 
+/// Reads the attempt of that id, whichever of the certificates it is for; only that one is read.
+pub async fn find_attempt(
+    store: &dyn Store,
+    certificates: impl Iterator<Item = &CertificateId>,
+    id: &AttemptId,
+) -> Result<Option<Attempt>, ReadWorkError> {
+    for certificate in certificates {
+        if let Some(found) = attempt(store, certificate, id).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 impl Change {
     /// Writes an attempt.
     pub fn put_attempt(&mut self, attempt: &Attempt) {

@@ -4,10 +4,11 @@ use portward_core::{ChannelId, NoticeKind, Timestamp, Tone};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use super::{AT_ONCE, CHANNELS, OUTBOX, ReadWorkError, WorkPlace, read, read_all};
+use super::{AT_ONCE, CHANNELS, OUTBOX, ReadWorkError, WorkPlace, decode, read, read_all};
 use crate::{
-    Page, Prefix, Store,
+    Page, Prefix, Read, Store,
     change::{Change, CommitError, Expected, commit},
+    place::Place,
     random,
     records::text,
 };
@@ -100,6 +101,44 @@ pub async fn queued(store: &dyn Store) -> Result<Vec<(ChannelId, QueuedNotice)>,
     Ok(all.into_iter().filter_map(|(key, notice)| Some((id(&key)?, notice))).collect())
 }
 
+/// Says why what is remembered of a channel could not be edited.
+#[derive(Debug, thiserror::Error)]
+pub enum EditChannelWorkError {
+    /// It cannot be read.
+    #[error("what is remembered of a channel cannot be read")]
+    Read(#[from] ReadWorkError),
+    /// It cannot be written.
+    #[error("what is remembered of a channel cannot be written")]
+    Commit(#[from] CommitError),
+}
+
+/// Edits what is remembered of a channel as it is now, and makes the change that the edit begins; gives what is remembered
+/// then, and nothing if the channel is gone. Whoever is overtaken edits again.
+pub async fn edit_channel_work(
+    store: &dyn Store,
+    channel: &ChannelId,
+    edit: impl Fn(&mut ChannelWork) -> Change,
+) -> Result<Option<ChannelWork>, EditChannelWorkError> {
+    let (place, own) = (WorkPlace::Channel(channel), Place::Channel(channel.clone()).key());
+    let mut tries = 1;
+    loop {
+        if store.get(&own, Read::Linearizable).await.map_err(ReadWorkError::from)?.0.is_none() {
+            return Ok(None);
+        }
+        let (kv, _) = store.get(&place.key(), Read::Linearizable).await.map_err(ReadWorkError::from)?;
+        let expected = kv.as_ref().map_or(Expected::Absent, |kv| Expected::At(kv.mod_revision));
+        let mut work = kv.map(|kv| decode(&kv.key, &kv.value)).transpose()?.unwrap_or_default();
+        let mut change = edit(&mut work);
+        change.put_work_if(&place, &work, expected);
+        change.require_channel(channel);
+        match commit(store, change).await {
+            Ok(_) => return Ok(Some(work)),
+            Err(CommitError::Conflict { .. }) if tries < MOST_TRIES => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Forgets a channel that is removed, with what waits for it.
 pub async fn forget_channel(store: &dyn Store, channel: &ChannelId) -> Result<(), CommitError> {
     let prefix = Prefix::of_checked(format!("{OUTBOX}{channel}/"));
@@ -129,8 +168,11 @@ impl Change {
         self.delete_work(&WorkPlace::Outbox(channel, id));
     }
 
-    /// Writes what is remembered of a channel.
+    /// Writes what is remembered of a channel, whatever was there.
     pub fn put_channel_work(&mut self, channel: &ChannelId, work: &ChannelWork) {
         self.put_work(&WorkPlace::Channel(channel), work);
     }
 }
+
+/// Two write at the same time: whoever sends, and whoever tests.
+const MOST_TRIES: usize = 10;

@@ -31,9 +31,6 @@ pub struct Renewal {
     /// The version of which a CA does not take that it is replaced.
     #[serde(with = "text::option")]
     pub irreplaceable: Option<Thumbprint>,
-    /// The version whose private key somebody else may have; it is never kept.
-    #[serde(with = "text::option")]
-    pub compromised: Option<Thumbprint>,
     /// Who may have an order of ours although no answer came.
     #[serde(with = "text::option")]
     pub unsure: Option<IssuerId>,
@@ -68,6 +65,21 @@ pub struct Window {
     pub end: Timestamp,
     /// A page that explains it.
     pub explanation_url: Option<String>,
+}
+
+/// Is the version of a certificate whose private key somebody else may have.
+///
+/// It is apart from the rest, which the engine writes while a CA is asked to revoke.
+#[derive(Serialize, Deserialize)]
+struct Compromised {
+    #[serde(with = "text")]
+    version: Thumbprint,
+}
+
+/// The version of a certificate whose private key somebody else may have: it is never kept. None if there is none.
+pub async fn compromised(store: &dyn Store, certificate: &CertificateId) -> Result<Option<Thumbprint>, ReadWorkError> {
+    let found: Option<Compromised> = read(store, &WorkPlace::Compromised(certificate)).await?;
+    Ok(found.map(|found| found.version))
 }
 
 /// Is what an operator asks for about one certificate; it is taken away when it is done.
@@ -125,6 +137,16 @@ impl Change {
     /// Forgets it.
     pub fn remove_renewal(&mut self, certificate: &CertificateId) {
         self.delete_work(&WorkPlace::Renewal(certificate));
+    }
+
+    /// Writes which version of a certificate has a private key that somebody else may have.
+    pub fn put_compromised(&mut self, certificate: &CertificateId, version: Thumbprint) {
+        self.put_work(&WorkPlace::Compromised(certificate), &Compromised { version });
+    }
+
+    /// Forgets it.
+    pub fn remove_compromised(&mut self, certificate: &CertificateId) {
+        self.delete_work(&WorkPlace::Compromised(certificate));
     }
 
     /// Asks for something about a certificate.

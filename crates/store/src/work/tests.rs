@@ -237,3 +237,66 @@ async fn problems_and_places_that_were_told_of_are_remembered() {
     assert_eq!(SignInPlaces::read(&store, "mara \u{e4}").await.unwrap(), Some(places));
     assert_eq!(SignInPlaces::read(&store, "mara").await.unwrap(), None);
 }
+
+/// The engine wrote its copy over what a revocation had written while the CA was asked.
+#[tokio::test]
+async fn a_compromised_key_is_remembered_whoever_writes_of_the_renewal() {
+    let store = MemoryStore::new();
+    let before = Renewal { failures: 1, ..Renewal::default() };
+    let version = portward_core::Thumbprint::of(b"leaf");
+    let mut change = Change::of_work();
+    change.put_compromised(&certificate(), version);
+    commit(&store, change).await.unwrap();
+    let mut change = Change::of_work();
+    change.put_renewal(&certificate(), &before);
+    commit(&store, change).await.unwrap();
+    assert_eq!(compromised(&store, &certificate()).await.unwrap(), Some(version));
+    let mut change = Change::of_work();
+    change.remove_compromised(&certificate());
+    commit(&store, change).await.unwrap();
+    assert_eq!(compromised(&store, &certificate()).await.unwrap(), None);
+}
+
+/// Does what a store in memory does at once.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let waker = std::task::Waker::noop();
+    match std::pin::pin!(future).poll(&mut std::task::Context::from_waker(waker)) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => unreachable!("a store in memory waits for nobody"),
+    }
+}
+
+/// Whoever tests a channel and whoever sends on it wrote over one another.
+#[tokio::test]
+async fn two_who_edit_what_is_remembered_of_a_channel_lose_nothing() {
+    let store = MemoryStore::new();
+    let ops = ChannelId::parse("ops").unwrap();
+    let own = crate::place::Place::Channel(ops.clone()).key();
+    store.txn(crate::Txn::new().put(own.clone(), "{}")).await.unwrap();
+    let edits = std::cell::Cell::new(0);
+    let edited = edit_channel_work(&store, &ops, |work| {
+        edits.set(edits.get() + 1);
+        if edits.get() == 1 {
+            // Somebody else is faster.
+            let other = edit_channel_work(&store, &ops, |work| {
+                work.dropped += 7;
+                Change::of_work()
+            });
+            at_once(other).unwrap().unwrap();
+        }
+        work.failures += 1;
+        Change::of_work()
+    });
+    let edited = edited.await.unwrap().unwrap();
+    assert_eq!((edited.dropped, edited.failures, edits.get()), (7, 1, 2));
+    assert_eq!(ChannelWork::read(&store, &ops).await.unwrap(), Some(edited));
+
+    // Nothing is written of a channel that is removed meanwhile.
+    let gone = edit_channel_work(&store, &ops, |_| {
+        at_once(store.txn(crate::Txn::new().delete(own.clone()))).unwrap();
+        at_once(forget_channel(&store, &ops)).unwrap();
+        Change::of_work()
+    });
+    assert_eq!(gone.await.unwrap(), None);
+    assert_eq!(ChannelWork::read(&store, &ops).await.unwrap(), None);
+}

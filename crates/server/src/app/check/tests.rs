@@ -96,3 +96,31 @@ async fn what_cannot_be_asked_for_is_refused() {
     assert_eq!((verdict(&view, "directory"), verdict(&view, "budget")), (None, None));
     assert!(verdict(&view, "binding").is_some(), "{view:?}");
 }
+
+/// Whoever may look must not find out what other machines of the network answer.
+#[tokio::test]
+async fn who_only_looks_has_no_other_machine_looked_at() {
+    let fixture = Fixture::start().await;
+    put_issuer(&fixture, "ca", 80).await;
+    let viewer = crate::app::Actor::with(&[Permission::View]).may().unwrap();
+    let input = |name: &str, challenge: &str| AcmeCheck {
+        name: name.to_owned(),
+        issuer: Some("ca".to_owned()),
+        challenge: Some(challenge.to_owned()),
+    };
+    // Nobody has that address (RFC 5737), so that whoever asks waits for it in vain.
+    for challenge in ["http-01", "tls-alpn-01"] {
+        let view = fixture.app.check_name(&viewer, &input("192.0.2.9", challenge)).await.unwrap();
+        let port = view.advice.iter().find(|advice| advice.check == "port").unwrap();
+        assert_eq!(port.verdict, "unknown", "{port:?}");
+        assert!(port.message.starts_with("it was not looked at who answers on port"), "{port:?}");
+        assert!(port.message.contains("no site and no certificate of this server has the name"), "{port:?}");
+    }
+    // The name is a matter of this server, or of who asks.
+    let said = |view: &CheckView| view.advice.iter().any(|advice| advice.message.contains("was not looked at"));
+    let view = fixture.app.check_name(&by(), &input("192.0.2.9", "http-01")).await.unwrap();
+    assert!(!said(&view), "{view:?}");
+    fixture.app.add_site(&by(), &crate::fixture::site(&["192.0.2.9"]), Apply::Now).await.unwrap();
+    let view = fixture.app.check_name(&viewer, &input("192.0.2.9", "http-01")).await.unwrap();
+    assert!(!said(&view), "{view:?}");
+}

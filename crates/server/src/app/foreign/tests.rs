@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use portward_api::{ForeignCertificateView, SecretBytes};
 use portward_core::{
-    CertificateId, DnsProviderId, IssuerId,
+    CertificateId, DnsProviderId, IssuerId, Permission,
     acme::{ChallengeKind, Issuer, Managed},
 };
 use portward_store::{change::Expected, work::StoredAccount};
@@ -12,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 
 use super::*;
 use crate::{
-    app::Precondition,
+    app::{Actor, Precondition},
     fixture::{Fixture, bundle, by, import, now},
     renewals::outlook,
 };
@@ -273,4 +273,24 @@ async fn what_cannot_be_read_is_refused() {
         let error = fixture.app.import_foreign(&by(), input(kind, &files), Apply::Now).await.unwrap_err();
         assert_eq!((error.status().as_u16(), error.code()), (422, code), "{error}");
     }
+}
+
+/// A token for certificates must not bring in the CA that signs them.
+#[tokio::test]
+async fn issuers_and_accounts_move_in_by_their_own_right() {
+    let fixture = Fixture::start().await;
+    let files = caddy(&["shop.test".to_owned()]);
+    let actor = Actor::with(&[Permission::View, Permission::CertificateChange]);
+    let certificates = actor.may().unwrap();
+    for apply in [Apply::DryRun, Apply::Now] {
+        let refused = fixture.app.import_foreign(&certificates, input("caddy", &files), apply).await.unwrap_err();
+        assert!(refused.code() == "not-permitted" && refused.to_string().contains("issuer:change"), "{refused}");
+    }
+    assert!(fixture.stored().await.issuers.is_empty());
+    take(&fixture, "caddy", &files).await;
+    // Where all of them are here, certificates alone move in.
+    let more = caddy(&["other.test".to_owned()]);
+    let more = more.into_iter().filter(|(path, _)| path.starts_with("certificates/")).collect();
+    fixture.app.import_foreign(&certificates, input("caddy", &more), Apply::Now).await.unwrap();
+    assert_eq!(fixture.stored().await.certificates.len(), 2);
 }

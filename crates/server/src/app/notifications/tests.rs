@@ -84,6 +84,7 @@ async fn a_test_tells_what_the_other_side_said() {
     recorder.answer(http::Response::builder().status(404), "no_team");
     let told = fixture.app.test_channel(&by(), "slack").await.unwrap();
     assert_eq!((told.delivered, told.said.as_str()), (false, "404 Not Found: no_team"));
+    assert!(fixture.is_audited("send a test message on notification channel slack").await);
     let shown = fixture.app.show_channel(&by(), "slack").unwrap().view;
     assert_eq!(shown.delivery.last, Some(told));
     let missing = fixture.app.test_channel(&by(), "none").await.unwrap_err();
@@ -139,4 +140,20 @@ async fn a_stored_secret_is_not_sent_to_a_new_place() {
     edit(&[("server", &server(&other)), ("token", "another")]).await.unwrap();
     fixture.app.test_channel(&by(), "gotify").await.unwrap();
     assert_eq!(other.recorded(1).await[0].headers["x-gotify-key"], "another");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_removed_during_its_test_leaves_nothing() {
+    let fixture = Fixture::start().await;
+    let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", slow.local_addr().unwrap());
+    fixture.app.add_channel(&by(), &create(&url), Apply::Now).await.unwrap();
+    let app = std::sync::Arc::clone(&fixture.app);
+    let testing = tokio::spawn(async move { app.test_channel(&by(), "slack").await });
+    let (held, _) = slow.accept().await.unwrap();
+    fixture.app.remove_channel(&by(), "slack", Precondition::None, Apply::Now).await.unwrap();
+    drop(held);
+    assert!(!testing.await.unwrap().unwrap().delivered);
+    let id = ChannelId::parse("slack").unwrap();
+    assert_eq!(work::ChannelWork::read(&fixture.store, &id).await.unwrap(), None);
 }

@@ -276,3 +276,16 @@ async fn a_date_is_checked_and_the_view_is_made() {
         ]
     );
 }
+
+#[tokio::test]
+async fn one_simulation_runs_at_a_time_and_no_answer_is_kept() {
+    let fixture = Fixture::start().await;
+    let input = SimulateRequest { until: "2027-06-01".to_owned() };
+    let running = Arc::clone(&fixture.app.simulating).acquire_owned().await.unwrap();
+    let by = by();
+    let mut waiting = std::pin::pin!(fixture.app.simulate(&by, &input));
+    let soon = Duration::from_millis(50);
+    assert!(tokio::time::timeout(soon, waiting.as_mut()).await.is_err(), "it waits for the one that runs");
+    drop(running);
+    waiting.await.unwrap();
+}

@@ -31,7 +31,9 @@ impl Probe {
         addresses: &[IpAddr],
         own: &[IpAddr],
     ) -> Vec<(IpAddr, PortAnswer)> {
-        let addresses = &addresses[..addresses.len().min(MOST_ADDRESSES)];
+        let is_asked = |address: &IpAddr| question.reach.is_none_or(|reach| reach.refusal(*address, port).is_none());
+        let addresses: Vec<IpAddr> = addresses.iter().copied().filter(is_asked).take(MOST_ADDRESSES).collect();
+        let addresses = addresses.as_slice();
         match (question.challenge, question.name) {
             (ChallengeKind::Http01, HostPattern::Exact(host)) => {
                 self.http_answers(host, question.answer, port, addresses, own).await

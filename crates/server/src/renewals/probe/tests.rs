@@ -43,7 +43,14 @@ async fn look(fixture: &Fixture, addresses: &[&str], port: u16, answer: Option<(
     let addresses: Vec<IpAddr> = addresses.iter().map(|address| ip(address)).collect();
     let resolver = resolver(&mut tasks, move |_, _| Says::Addresses(addresses.clone())).await;
     let (name, issuer) = (HostPattern::parse("shop.test").unwrap(), issuer(port, vec![resolver]));
-    let question = Question { name: &name, challenge: ChallengeKind::Http01, issuer: Some(&issuer), ca: None, answer };
+    let question = Question {
+        name: &name,
+        challenge: ChallengeKind::Http01,
+        issuer: Some(&issuer),
+        ca: None,
+        answer,
+        reach: None,
+    };
     fixture.probe.gather(question).await
 }
 
@@ -145,7 +152,7 @@ async fn what_dns_says_is_told_and_what_it_does_not_say_is_unknown() {
     let look = async |name: &str| {
         let name = HostPattern::parse(name).unwrap();
         let challenge = ChallengeKind::Dns01;
-        let question = Question { name: &name, challenge, issuer: Some(&issuer), ca: None, answer: None };
+        let question = Question { name: &name, challenge, issuer: Some(&issuer), ca: None, answer: None, reach: None };
         fixture.probe.gather(question).await
     };
     let facts = look("www.shop.test").await;
@@ -211,7 +218,8 @@ async fn the_directory_tells_the_clock_and_the_name_of_the_ca() {
     let ca = OnlyDirectory(DirectoryFacts { date, caa_identities, ..DirectoryFacts::default() });
     let name = HostPattern::parse("127.0.0.1").unwrap();
     let challenge = ChallengeKind::Http01;
-    let question = Question { name: &name, challenge, issuer: None, ca: Some(Ok(Arc::new(ca))), answer: None };
+    let question =
+        Question { name: &name, challenge, issuer: None, ca: Some(Ok(Arc::new(ca))), answer: None, reach: None };
     let facts = fixture.probe.gather(question).await;
     assert_eq!(facts.directory, Some(Ok(())));
     assert_eq!(facts.clocks, Some(Clocks { ours: now(), of_ca: now().plus(Duration::from_secs(90)) }));

@@ -14,6 +14,7 @@ use portward_store::{
     change::{Change, CommitError, NewVersion, commit},
     desired,
     sealing::Secret,
+    work,
 };
 
 use crate::renewals::{
@@ -119,7 +120,7 @@ impl Turn<'_> {
             return Ok(None);
         }
         let Some(version) = crate::renewals::outlook::issued(&self.certificate, &self.renewal) else { return Ok(None) };
-        if self.renewal.compromised == Some(version.facts.thumbprint) {
+        if work::compromised(&*self.engine.store, self.id()).await? == Some(version.facts.thumbprint) {
             return Ok(None);
         }
         let opened = desired::read_private_key(&*self.engine.store, &self.engine.sealer, &version.key).await;

@@ -3,6 +3,8 @@
 use portward_api::{ChannelCreate, SecretText};
 use portward_core::{NoticeKind, Tone};
 
+use portward_store::change::commit;
+
 use super::*;
 use crate::{
     app::{Apply, Precondition},

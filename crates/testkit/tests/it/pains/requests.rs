@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use portward_api::{
-    ClientError, Effect,
-    acme::{CertificateRequestCreate, IssuerCreate, LetsEncryptConfigure},
+    AuditQuery, ClientError, Effect,
+    acme::{CertificateRequestCreate, CertificateRevoke, IssuerCreate, LetsEncryptConfigure},
 };
+use portward_core::IssuerId;
 use portward_testkit::steady;
 
 use super::{House, for_names};
@@ -75,4 +76,22 @@ async fn without_any_issuer_it_is_told_how_to_add_one() {
     let server = portward_testkit::TestServer::start().await;
     let answer = server.client.request_certificate(&for_names(&["shop.test"]), Effect::Apply).await;
     insta::assert_snapshot!(told(answer));
+}
+
+/// Whoever had a key replaced or a certificate revoked was nowhere to be found.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_ca_asked_is_in_the_audit() {
+    let house = House::start().await;
+    let id = house.served().await;
+    let issuer = IssuerId::parse("ca").unwrap();
+    house.server.client.roll_over_account(&issuer).await.unwrap();
+    house.renew(&id, true).await;
+    let revoke = CertificateRevoke { reason: Some("key-compromise".to_owned()) };
+    house.server.client.revoke_certificate(&id, &revoke).await.unwrap();
+    let records = house.server.client.list_audit(&AuditQuery::default()).await.unwrap().items;
+    for what in
+        ["give the account with issuer ca a new key", "renew certificate shop-test", "revoke certificate shop-test"]
+    {
+        assert!(records.iter().any(|record| record.what.starts_with(what)), "{what}: {records:?}");
+    }
 }
