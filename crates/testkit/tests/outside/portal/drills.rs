@@ -168,8 +168,7 @@ impl Drill {
     fn begin_at(program: Program, address: IpAddr) -> Self {
         let (server, authority) = (program.start(), Authority::new());
         let (chain, key) = write(&server, &authority.issue(&[PORTAL], now()));
-        let drill = Self::begin_with(server, Browser::start_strict(&authority.root_pem(), address), &[&chain, &key]);
-        drill
+        Self::begin_with(server, Browser::start_strict(&authority.root_pem(), address), &[&chain, &key])
     }
 
     /// Its certificate is signed by its own key, and the operator has said to the browser that it knows it.
