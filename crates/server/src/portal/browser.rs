@@ -18,6 +18,7 @@ use crate::{
 pub(super) struct Browser {
     router: Router,
     actor: Actor,
+    way: Option<Way>,
 }
 
 /// Is somebody who comes through the entrance, over TLS, and keeps the cookie that they get.
@@ -41,7 +42,12 @@ impl Browser {
 
     /// Somebody who may only that.
     pub(super) fn with(fixture: &Fixture, permissions: &[Permission]) -> Self {
-        Self { router: fixture.api(), actor: Actor::with(permissions) }
+        Self { router: fixture.api(), actor: Actor::with(permissions), way: None }
+    }
+
+    /// The same, over TLS through a binding at that port.
+    pub(super) fn through(self, port: u16) -> Self {
+        Self { way: Some(through(port)), ..self }
     }
 
     /// Asks for a page.
@@ -79,6 +85,9 @@ impl Browser {
         }
         let mut request = request.body(Body::from(body)).unwrap();
         request.extensions_mut().insert(self.actor.clone());
+        if let Some(way) = &self.way {
+            request.extensions_mut().insert(way.clone());
+        }
         Page::of(self.router.clone().call(request).await.unwrap()).await
     }
 }
@@ -107,20 +116,25 @@ impl Guest {
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
         }
-        let way = Way {
-            listener: Listener::Binding,
-            is_tls: true,
-            client: "192.0.2.7".parse().ok(),
-            host: Some(Host::parse("front.test").unwrap()),
-            port: Some(443),
-            bound: Some(443),
-            is_outdated: false,
-        };
-        let page = Page::of(self.entrance.answer(Some(way), request.body(Body::from(body)).unwrap()).await).await;
+        let page =
+            Page::of(self.entrance.answer(Some(through(443)), request.body(Body::from(body)).unwrap()).await).await;
         if let Some(set) = page.cookie() {
             self.cookie = set.split(';').next().map(str::to_owned);
         }
         page
+    }
+}
+
+/// The way over TLS through a binding at that port.
+fn through(port: u16) -> Way {
+    Way {
+        listener: Listener::Binding,
+        is_tls: true,
+        client: "192.0.2.7".parse().ok(),
+        host: Some(Host::parse("front.test").unwrap()),
+        port: Some(port),
+        bound: Some(port),
+        is_outdated: false,
     }
 }
 

@@ -43,8 +43,8 @@ pub(super) struct Confirming {
 }
 
 impl Confirming {
-    /// What waits first of what somebody may answer, on a page that came a way.
-    pub(super) fn of(app: &App, actor: &Actor, way: Option<&Way>, path: &str) -> Option<Self> {
+    /// What waits first of what somebody may answer, on a page that came a way; `next` is where one goes on.
+    pub(super) fn of(app: &App, actor: &Actor, way: Option<&Way>, next: impl FnOnce() -> String) -> Option<Self> {
         let waiting = app.first_confirmation(actor)?;
         let view = app.confirmation_view(&waiting);
         let came = match way.map(|way| way.listener) {
@@ -63,7 +63,7 @@ impl Confirming {
             url: view.url,
             is_new_way: app.is_new_way(&waiting, way),
             came,
-            next: path.to_owned(),
+            next: next(),
         })
     }
 }

@@ -114,7 +114,7 @@ impl Frame {
             initials: initials(&person),
             person,
             toast: app.toasts().take(actor),
-            confirming: Confirming::of(app, actor, None, "/"),
+            confirming: Confirming::of(app, actor, None, || "/".to_owned()),
             version: env!("CARGO_PKG_VERSION"),
             groups: groups(actor),
         }

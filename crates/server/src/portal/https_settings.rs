@@ -19,7 +19,10 @@ use super::{
     view::{Mark, counted, day, in_fours, span},
     visit::Visit,
 };
-use crate::app::{AppError, Apply, Precondition, Right, https_settings::HttpsSettingsInput, right};
+use crate::{
+    app::{AppError, Apply, Precondition, Right, https_settings::HttpsSettingsInput, right},
+    web::Listener,
+};
 
 #[derive(Template)]
 #[template(path = "https-settings.html")]
@@ -56,6 +59,23 @@ struct Shown {
     sha1: String,
 }
 
+/// Tells where the portal is from now on: a form can lead nobody there, as it only goes to where it came from.
+#[derive(Template)]
+#[template(path = "https-settings-moved.html")]
+struct MovedPage {
+    frame: Frame,
+    url: String,
+}
+
+/// Whether the binding is gone by which a form came.
+fn has_moved(visit: &Visit<right::HttpsSettingsChange>) -> bool {
+    let Some(bound) = visit.way.as_ref().filter(|way| way.listener == Listener::Binding).and_then(|way| way.bound)
+    else {
+        return false;
+    };
+    !visit.app.served().bindings.iter().any(|report| report.result.as_ref().is_ok_and(|at| at.port() == bound))
+}
+
 /// Shows how the portal is reached.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     answer::html(&page(&visit, &Given::default(), None)?)
@@ -71,7 +91,14 @@ pub(super) async fn save(mut visit: Visit<right::HttpsSettingsChange>) -> Result
     match changed.await {
         Ok(changed) => {
             let place = changed.url.clone().unwrap_or_else(|| "HTTPS".to_owned());
-            Ok(visit.done("/https-settings", format!("The portal is at {place}")))
+            if let Some(url) = changed.url.as_deref().filter(|_| has_moved(&visit)) {
+                let frame = visit.frame(Nav::HttpsSettings, "The portal has moved");
+                return answer::html(&MovedPage {
+                    frame,
+                    url: format!("{}/https-settings", url.trim_end_matches('/')),
+                });
+            }
+            Ok(visit.done("/https-settings", format!("The portal is at {place}.")))
         }
         Err(error) if error.status().is_client_error() && error.status() != StatusCode::FORBIDDEN => {
             let page = page(&visit, &given, Some(answer::sentence(&error)))?;

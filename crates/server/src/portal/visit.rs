@@ -35,8 +35,8 @@ pub(super) struct Visit<R> {
     pub(super) by: Allowed<R>,
     /// What the address has after the question mark.
     pub(super) query: Form,
-    /// The address itself.
-    pub(super) path: String,
+    /// Where one can come again: the address of what is only looked at; none for a form.
+    address: Option<String>,
     /// By which way it came; none where that was not said.
     pub(super) way: Option<Way>,
     referer: Option<String>,
@@ -72,12 +72,24 @@ impl<R: Right> Visit<R> {
     ) -> Result<Self, AppError> {
         let by = actor.may::<R>()?;
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
-        let path = request.uri().path().to_owned();
+        let address = request.uri().path_and_query().filter(|_| request.method().is_safe());
+        let address = address.map(|address| address.as_str().to_owned());
         let way = request.extensions().get::<Way>().cloned();
         let (referer, agent) = (said(&request, &header::REFERER), said(&request, &header::USER_AGENT));
         let fetch_site = said(&request, &HeaderName::from_static("sec-fetch-site"));
         let params = collect(params);
-        Ok(Self { app, by, query, path, way, referer, agent, fetch_site, params, request: Mutex::new(Some(request)) })
+        Ok(Self {
+            app,
+            by,
+            query,
+            address,
+            way,
+            referer,
+            agent,
+            fetch_site,
+            params,
+            request: Mutex::new(Some(request)),
+        })
     }
 
     /// What the address has at `{name}`.
@@ -120,7 +132,8 @@ impl<R: Right> Visit<R> {
     /// What stands around the page.
     pub(super) fn frame(&self, nav: Nav, title: impl Into<String>) -> Frame {
         let mut frame = Frame::new(&self.app, self.by.actor(), nav, title);
-        frame.confirming = Confirming::of(&self.app, self.by.actor(), self.way.as_ref(), &self.path);
+        let next = || self.address.clone().unwrap_or_else(|| self.referer());
+        frame.confirming = Confirming::of(&self.app, self.by.actor(), self.way.as_ref(), next);
         frame
     }
 

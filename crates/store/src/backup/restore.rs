@@ -147,7 +147,10 @@ pub async fn restore_into(
     existing: Existing,
     by: &RestoredBy,
 ) -> Result<Restored, RestoreError> {
-    let checked = Checked::open(file, master)?;
+    let (path, key) = (file.to_owned(), master.clone());
+    // A large file takes seconds to read and to check.
+    let checked = tokio::task::spawn_blocking(move || Checked::open(&path, &key)).await;
+    let checked = checked.map_err(|error| ReadBackupError::Read { path: file.to_owned(), source: error.into() })??;
     let mut attempts = 0;
     loop {
         let listed = store.list(&Prefix::all(), None, Page::first(usize::MAX)).await?;

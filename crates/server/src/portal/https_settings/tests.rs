@@ -1,1 +1,59 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
+use std::net::TcpListener;
+
+use crate::{
+    app::{Apply, Precondition},
+    fixture::{Fixture, binding, bundle, by, import, portal},
+    portal::browser::Browser,
+};
+
+/// A portal with a certificate, and the port at which it is.
+async fn front() -> (Fixture, u16) {
+    let fixture = Fixture::start().await;
+    let input = import(&bundle(&["front.test"], 90), None);
+    fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    fixture.app.add_site(&by(), &portal(&["front.test"]), Apply::Now).await.unwrap();
+    let port = fixture.served.now().bindings[0].result.as_ref().unwrap().port();
+    (fixture, port)
+}
+
+/// A port that nothing listens on, a moment ago.
+fn free_port() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+#[tokio::test]
+async fn who_moves_the_portal_at_once_is_told_where_it_is() {
+    let (fixture, port) = front().await;
+    let browser = Browser::of(&fixture).through(port);
+    let next = free_port();
+    let moved = browser.upload("/https-settings", &[("port", &next)], &[]).await;
+    assert_eq!(moved.status, 200);
+    moved.shows("The portal has moved");
+    moved.shows(&format!("href=\"https://front.test:{next}/https-settings\""));
+}
+
+#[tokio::test]
+async fn a_port_that_is_to_be_confirmed_leaves_the_old_one_and_asks() {
+    let (fixture, port) = front().await;
+    let browser = Browser::of(&fixture).through(port);
+    let fields = [("port", &*free_port()), ("confirm", "on"), ("within", "30")];
+    let asked = browser.upload("/https-settings", &fields, &[]).await;
+    assert_eq!(asked.location(), "/https-settings");
+    let page = browser.get("/audit?what=settings").await;
+    page.shows("name=\"next\" value=\"/audit?what=settings\"");
+    // A form that is refused is no place to go on to.
+    let refused = browser.post("/explain", &[("host", "")]).await;
+    refused.hides("name=\"next\" value=\"/explain\"");
+}
+
+#[tokio::test]
+async fn a_port_that_is_none_is_refused_with_the_form() {
+    let (fixture, port) = front().await;
+    let browser = Browser::of(&fixture).through(port);
+    let refused = browser.upload("/https-settings", &[("port", "70000")], &[]).await;
+    assert_eq!(refused.status, 422);
+    refused.shows("give a number from 1 to 65535");
+    refused.shows("value=\"70000\"");
+}
