@@ -57,7 +57,7 @@ impl Draft {
     /// The change, and what is remembered of it to undo it; none for what nobody takes back.
     pub(super) fn into_parts(self, now: Timestamp) -> (Change, Option<Undo>) {
         let Self { change, who, what, permissions } = self;
-        let undo = (!permissions.is_empty()).then(|| Undo { who, what, permissions, made: now });
+        let undo = (!permissions.is_empty()).then_some(Undo { who, what, permissions, made: now });
         (change, undo)
     }
 }
