@@ -16,7 +16,7 @@ pub struct SetupInput {
     pub name: String,
     /// 15 to 128 characters.
     pub password: SecretText,
-    /// Where the owner is notified.
+    /// Address of the owner, kept with the user; notices go to channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }

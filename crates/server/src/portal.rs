@@ -22,6 +22,7 @@ mod confirming;
 mod dns_providers;
 mod equivalents;
 mod explain;
+mod for_people;
 mod form;
 mod frame;
 mod going_back;
@@ -96,7 +97,8 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/users/new", users::add_user)
         .page(M::GET, "/users/{id}/change", users::show_user)
         .page(M::POST, "/users/{id}/change", users::edit_user)
-        .page(M::POST, "/users/{id}/remove", users::remove_user)
+        .page(M::GET, "/users/{id}/remove", users::ask_remove)
+        .page(M::POST, "/users/{id}/remove", users::remove)
         .page(M::GET, "/tokens/new", users::new_token)
         .page(M::POST, "/tokens/new", users::create_token)
         .page(M::POST, "/tokens/{id}/revoke", users::revoke_token)
@@ -117,6 +119,8 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/import", import::submit)
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/bindings/{id}/certificate", bindings::ask_certificate)
+        .page(M::POST, "/bindings/{id}/certificate", bindings::change_certificate)
         .page(M::GET, "/bindings/{id}/remove", bindings::ask_remove)
         .page(M::POST, "/bindings/{id}/remove", bindings::remove)
         .page(M::GET, "/https-settings", https_settings::show)

@@ -18,7 +18,7 @@ pub(crate) struct InitArgs {
     pub(crate) owner: String,
     #[command(flatten)]
     pub(crate) password: NewPasswordArgs,
-    /// Where the owner is notified
+    /// Address of the owner, kept with the user; notices go to channels: portward notification
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) email: Option<String>,
     #[command(flatten)]

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
+    for_people::for_people,
     frame::{Frame, Nav},
     view::sentence_case,
 };
@@ -29,6 +30,8 @@ struct FramedErrorPage<'a> {
     message: String,
     code: &'a str,
     findings: Vec<String>,
+    /// Whether a form was sent, to which one can go back.
+    is_of_form: bool,
 }
 
 /// 200 with a page.
@@ -69,15 +72,19 @@ pub(super) fn sign_in_first(request: &Request) -> Response {
     see_other(&format!("/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC)))
 }
 
-/// The page of an error, for somebody who may not have signed in.
+/// The page of an error, for somebody who may not have signed in: commands stay, as there is no form instead.
 pub(crate) fn error_page(error: &AppError) -> Response {
     log(error);
-    let page = ErrorPage { status: error.status().as_u16(), title: title(error), message: sentence(error) };
+    let page = ErrorPage {
+        status: error.status().as_u16(),
+        title: title(error),
+        message: ended(sentence_case(&error.to_string())),
+    };
     with_status(error.status(), &page).unwrap_or_else(|_| respond(error.status(), error.to_string()))
 }
 
 /// The page of an error, inside the portal.
-pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Response {
+pub(super) fn framed_error(app: &App, actor: &Actor, method: &Method, error: &AppError) -> Response {
     log(error);
     let title = title(error);
     let page = FramedErrorPage {
@@ -85,7 +92,8 @@ pub(super) fn framed_error(app: &App, actor: &Actor, error: &AppError) -> Respon
         title,
         message: sentence(error),
         code: error.code(),
-        findings: error.findings().iter().map(|finding| finding.message.clone()).collect(),
+        is_of_form: *method == Method::POST,
+        findings: error.findings().iter().map(|finding| as_sentence(&finding.message)).collect(),
     };
     with_status(error.status(), &page).unwrap_or_else(|_| error_page(error))
 }
@@ -95,9 +103,12 @@ pub(super) fn sentence(error: &AppError) -> String {
     as_sentence(&error.to_string())
 }
 
-/// A message as a sentence.
+/// A message as a sentence, for somebody who has a form before them.
 pub(super) fn as_sentence(message: &str) -> String {
-    let mut sentence = sentence_case(message);
+    ended(sentence_case(&for_people(message)))
+}
+
+fn ended(mut sentence: String) -> String {
     if !sentence.ends_with(['.', '?', '!', ':']) {
         sentence.push('.');
     }

@@ -12,7 +12,7 @@ use super::{
     equivalents::{DifferenceLine, Equivalents, curl, word},
     form::Form,
     frame::{Frame, Nav},
-    view::{Mark, When, grouped},
+    view::{Mark, When, counted, grouped},
     visit::Visit,
 };
 use crate::app::{AppError, right};
@@ -164,11 +164,18 @@ fn row(view: AuditView, now: Timestamp) -> Row {
 fn verified(found: &AuditVerification) -> Verified {
     let older = match found.older {
         0 => String::new(),
+        1 => " 1 is older than the chain; it says which it was.".to_owned(),
         older => format!(" {} are older than the chain; it says which they were.", grouped(older)),
     };
     let Some(broken) = &found.broken else {
         let (title, hash) = match &found.end {
-            Some(end) => (format!("The audit is whole: {} records", grouped(found.records)), Some(end.sha256.clone())),
+            Some(end) => (
+                format!(
+                    "The audit is whole: {}",
+                    counted(usize::try_from(found.records).unwrap_or(usize::MAX), "record")
+                ),
+                Some(end.sha256.clone()),
+            ),
             None => ("There is no record yet".to_owned(), None),
         };
         let text = format!("Each record follows the one before it, and the last one is the last.{older}");

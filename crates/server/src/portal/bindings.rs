@@ -1,11 +1,17 @@
 //! Bindings: where Portward accepts, what is presented there, and adding one.
 
+mod certificate;
+#[cfg(test)]
+mod tests;
+
 use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use portward_api::{BindingCreate, Impact, ImpactSeverity};
 use portward_core::{Binding, Scheme};
 use serde_json::json;
+
+pub(super) use certificate::{ask as ask_certificate, change as change_certificate};
 
 use super::{
     answer,
@@ -58,6 +64,7 @@ struct Row {
     problem: Option<String>,
     at: Option<String>,
     certificate: Option<String>,
+    is_https: bool,
     sites: String,
 }
 
@@ -169,7 +176,8 @@ fn page(frame: Frame, app: &App, form: Add, may_change: bool, refused: Option<St
     let working = bindings.iter().filter(|row| row.mark == Mark::Ok).count();
     let lead = match (bindings.len(), working) {
         (0, _) => "Portward accepts connections nowhere.".to_owned(),
-        (all, working) if all == working => format!("Portward accepts connections at {}.", counted(all, "address")),
+        (1, 1) => "Portward accepts connections at 1 address.".to_owned(),
+        (all, working) if all == working => format!("Portward accepts connections at {all} addresses."),
         (all, working) => format!("Portward accepts connections at {working} of {all} addresses."),
     };
     let certificates = CertificateChoice::of(&served.desired, &form.certificate, &[]);
@@ -193,6 +201,7 @@ fn row(binding: &Binding, served: &ServedState) -> Row {
         problem: result.and_then(|result| result.as_ref().err()).map(ToString::to_string),
         at: at.map(ToString::to_string),
         certificate: binding.default_certificate.as_ref().map(ToString::to_string),
+        is_https: binding.scheme == Scheme::Https,
         sites: counted(served.desired.sites.len(), "site"),
     }
 }

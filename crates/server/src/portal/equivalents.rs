@@ -64,6 +64,11 @@ pub(super) fn curl(method: &Method, path: &str, body: Option<&Value>) -> String 
     text
 }
 
+/// The same with a body out of a file, where something secret is in it.
+pub(super) fn curl_of_file(method: &Method, path: &str, file: &str) -> String {
+    curl(method, path, Some(&Value::String(String::new()))).replace("--json '\"\"'", &format!("--json @{file}"))
+}
+
 /// A text as one word of a shell command.
 pub(super) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);

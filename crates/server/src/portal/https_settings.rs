@@ -5,22 +5,27 @@ mod form;
 use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
-use portward_api::{HttpsSettingsView, SiteUpdate};
-use portward_core::{Thumbprint, Timestamp};
-use serde_json::json;
+use portward_api::HttpsSettingsView;
+use portward_core::{CertificateId, LeafFacts, Thumbprint, Timestamp};
+use serde_json::{Value, json};
 
 use self::form::Given;
 use super::{
     answer,
     bindings::ImpactRow,
-    equivalents::{DifferenceLine, Equivalents, curl, difference},
+    certificates::issued_by,
+    equivalents::{
+        DifferenceLine, Equivalents,
+        certificates::{Command, yaml_of},
+        curl, curl_of_file, difference, word,
+    },
     frame::{Frame, Nav},
     going_back::GoingBack,
     view::{Mark, counted, day, in_fours, span},
     visit::Visit,
 };
 use crate::{
-    app::{AppError, Apply, Precondition, Right, https_settings::HttpsSettingsInput, right},
+    app::{AppError, Apply, Precondition, Right, apply::declared_site, https_settings::HttpsSettingsInput, right},
     web::Listener,
 };
 
@@ -139,7 +144,13 @@ pub(super) async fn remove(visit: Visit<right::CertificateChange>) -> Result<Res
 fn page<R: Right>(visit: &Visit<R>, given: &Given, refused: Option<String>) -> Result<HttpsSettingsPage, AppError> {
     let view = visit.app.show_https_settings(&visit.may()?);
     let impacts: Vec<ImpactRow> = view.removal.iter().map(ImpactRow::of).collect();
-    let certificate = view.certificate.as_ref().map(|shown| shown_certificate(shown, visit.app.now()));
+    let served = visit.app.served();
+    let certificate = view.certificate.as_ref().map(|shown| {
+        let id = CertificateId::parse(&shown.id).ok();
+        let stored = id.and_then(|id| served.desired.certificate(&id));
+        let facts = stored.and_then(|stored| Some(&*stored.value.current_version()?.facts));
+        shown_certificate(shown, facts, visit.app.now())
+    });
     let mark = match &certificate {
         Some(shown) if view.url.is_some() => shown.left_mark,
         _ => Mark::Bad,
@@ -152,7 +163,7 @@ fn page<R: Right>(visit: &Visit<R>, given: &Given, refused: Option<String>) -> R
         }
         _ => "There is no https binding yet; the port is tried when you save.".to_owned(),
     };
-    let equivalents = equivalents(&view, given);
+    let equivalents = equivalents(visit, &view, given);
     let port =
         given.port.clone().or_else(|| view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
     Ok(HttpsSettingsPage {
@@ -173,12 +184,14 @@ fn page<R: Right>(visit: &Visit<R>, given: &Given, refused: Option<String>) -> R
     })
 }
 
-fn shown_certificate(view: &portward_api::CertificateView, now: Timestamp) -> Shown {
+fn shown_certificate(view: &portward_api::CertificateView, facts: Option<&LeafFacts>, now: Timestamp) -> Shown {
     let time = |text: &str| Timestamp::parse(text).unwrap_or(Timestamp::EPOCH);
     let (from, until) = (time(&view.not_before), time(&view.not_after));
     let left = until.since(now).as_secs();
     let days = left / 86_400;
+    let warns = facts.is_some_and(|facts| facts.self_signed);
     let left_mark = match view.status.as_str() {
+        "valid" if warns => Mark::Warn,
         "valid" => Mark::Ok,
         "expires-soon" => Mark::Warn,
         _ => Mark::Bad,
@@ -194,7 +207,11 @@ fn shown_certificate(view: &portward_api::CertificateView, now: Timestamp) -> Sh
         version: view.version,
         management: if view.managed { "managed" } else { "unmanaged" },
         names: view.names.join(", "),
-        issuer: view.issuer.clone(),
+        issuer: match facts {
+            Some(_) if warns => "self-signed: browsers warn".to_owned(),
+            Some(facts) => issued_by(facts),
+            None => view.issuer.clone(),
+        },
         valid: format!("{} to {}", day(from), day(until)),
         left,
         left_mark,
@@ -205,28 +222,37 @@ fn shown_certificate(view: &portward_api::CertificateView, now: Timestamp) -> Sh
     }
 }
 
-fn equivalents(view: &HttpsSettingsView, given: &Given) -> Equivalents {
+/// What does the same: the files that were given, the port, and the redirect of every site that leads to the portal.
+fn equivalents<R: Right>(visit: &Visit<R>, view: &HttpsSettingsView, given: &Given) -> Equivalents {
     let port =
         given.port.clone().or_else(|| view.port.map(|port| port.to_string())).unwrap_or_else(|| "443".to_owned());
     let before = view.port.map(|port| port.to_string()).unwrap_or_default();
     let force = given.force_https.clone().or_else(|| view.force_https.clone());
-    let mut cli = format!("portward https-settings set portal.pfx \\\n  --password-file pw.txt --port {port}");
+    let files: String = given.files.iter().map(|file| format!(" {}", word(&file.name))).collect();
+    let mut command = Command::new(format!("portward https-settings set{files}"));
+    command.option("--password-file", given.password.is_some().then_some(&"pw.txt"));
+    command.option("--port", Some(&port));
+    command.option("--force-https", force.as_ref());
     let mut body = json!({ "port": port.parse::<u16>().unwrap_or(443) });
     if let Some(force) = &force {
-        cli.push_str(&format!(" --force-https {force}"));
         body["force_https"] = json!(force);
     }
-    cli.push_str(&given.going_back.option(false));
-    let update = SiteUpdate { force_https: force.clone(), ..SiteUpdate::default() };
-    let sites: String = view
-        .sites
-        .iter()
-        .map(|site| format!("site: {site}\nforce_https: {}\n", update.force_https.as_deref().unwrap_or("off")))
-        .collect();
+    let path = format!("/api/v1/https-settings{}", given.going_back.query(false));
+    let served = visit.app.served();
+    let sites = served.desired.sites.iter().map(|stored| &stored.value).filter(|site| site.is_portal());
+    let sites = sites.map(|site| {
+        let mut declared = serde_json::to_value(declared_site(site)).unwrap_or_default();
+        declared["force_https"] = json!(force.as_deref().unwrap_or("off"));
+        declared
+    });
+    let sites: Vec<Value> = sites.collect();
     Equivalents {
-        cli,
-        curl: curl(&Method::PUT, &format!("/api/v1/https-settings{}", given.going_back.query(false)), Some(&body)),
-        yaml: sites,
+        cli: command.text() + &given.going_back.option(false),
+        curl: match given.files.is_empty() {
+            true => curl(&Method::PUT, &path, Some(&body)),
+            false => curl_of_file(&Method::PUT, &path, "https-settings.json"),
+        },
+        yaml: if sites.is_empty() { String::new() } else { yaml_of("sites", sites) },
         difference: difference(
             "https-settings",
             &[

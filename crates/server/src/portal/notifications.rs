@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answer,
-    equivalents::{DifferenceLine, Equivalents, curl, word},
+    equivalents::{DifferenceLine, Equivalents, curl, curl_of_file, word},
     form::Form,
     frame::{Frame, Nav},
     view::{Mark, When, counted},
@@ -342,6 +342,10 @@ fn create(kind: &ChannelKind, form: &Form) -> ChannelCreate {
 fn equivalents(kind: &'static ChannelKind, form: &Form) -> Equivalents {
     let mut cli = format!("portward notification add {}", kind.word);
     let mut settings = Map::new();
+    let mut has_secret = false;
+    if let Some(id) = form.filled("id") {
+        cli.push_str(&format!(" \\\n  --id {}", word(id)));
+    }
     for setting in kind.settings {
         let default = match setting.need {
             Need::Default(default) => Some(default),
@@ -353,17 +357,37 @@ fn equivalents(kind: &'static ChannelKind, form: &Form) -> Equivalents {
         }
         if setting.secret || setting.choice == Choice::Lines {
             cli.push_str(&format!(" \\\n  --secret {}={}-file", setting.name, setting.name));
-            settings.insert(setting.name.to_owned(), "…".into());
+            has_secret |= setting.secret;
+            if !setting.secret {
+                settings.insert(setting.name.to_owned(), given.unwrap_or_default().into());
+            }
         } else {
-            let value = given.unwrap_or("…");
+            let placeholder = setting.name.to_uppercase();
+            let value = given.unwrap_or(&placeholder);
             cli.push_str(&format!(" \\\n  --set {}", word(&format!("{}={value}", setting.name))));
             settings.insert(setting.name.to_owned(), value.into());
         }
     }
-    let body: Value = json!({ "kind": kind.word, "settings": settings });
+    let mut body: Value = json!({ "kind": kind.word, "settings": settings });
+    if let Some(id) = form.filled("id") {
+        body["id"] = json!(id);
+    }
+    let events = if form.given("kind").is_some() { chosen_events(form) } else { vec!["all".to_owned()] };
+    if events != ["all"] {
+        for event in &events {
+            cli.push_str(&format!(" \\\n  --event {}", word(event)));
+        }
+        body["events"] = json!(events);
+    }
+    // A secret is in no command: it is in a file beside the rest.
+    let curl = if has_secret {
+        curl_of_file(&Method::POST, "/api/v1/notifications", "channel.json")
+    } else {
+        curl(&Method::POST, "/api/v1/notifications", Some(&body))
+    };
     Equivalents {
         cli,
-        curl: curl(&Method::POST, "/api/v1/notifications", Some(&body)),
+        curl,
         yaml: String::new(),
         difference: vec![DifferenceLine::Added(format!("channel: {}", kind.word))],
     }

@@ -10,14 +10,14 @@ use askama::Template;
 use axum::response::Response;
 use portward_api::{AuditQuery, AuditView};
 use portward_core::{
-    HostPattern, Site, SiteId, Timestamp,
+    HostPattern, Permission, Site, SiteId, Timestamp,
     acme::{Issuer, announced_lifetimes},
 };
 
 use self::{
     horizon::{Horizon, Shape, draw},
     traffic::Traffic,
-    verdict::{Verdict, name_of, verdict},
+    verdict::{Verdict, name_of, portal_warned, verdict},
 };
 use super::{
     answer,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     app::{
-        AppError,
+        Actor, AppError,
         horizon::{Lane, Lifetimes},
         right,
     },
@@ -52,6 +52,10 @@ struct HowItStands {
     verdict: Verdict,
     next_renewal: Option<When>,
     managed: String,
+    /// What stands between the reader and the portal itself, if something does.
+    of_portal: Option<&'static str>,
+    /// Whether who looks may get certificates.
+    may_get: bool,
     horizon: Horizon,
     plans: Vec<Plan>,
     attention: Vec<Attention>,
@@ -126,13 +130,15 @@ impl HowItStands {
             visit.query.filled("lifetimes").and_then(|text| Timestamp::parse(&format!("{text}T00:00:00Z")).ok());
         let lifetimes = asked.map_or(Lifetimes::Announced, Lifetimes::Of);
         let lanes = visit.app.horizon(&visit.by, lifetimes, now.plus(AHEAD)).await?;
-        let mut attention = attention(served, sites);
+        let mut attention = attention(served, sites, visit.by.actor());
         let needing = attention.len();
         attention.truncate(MOST_SHOWN);
         Ok(Self {
             verdict: verdict(served, sites, &lanes, now),
             next_renewal: next_renewal(&lanes).map(|at| When::new(at, now)),
             managed: managed(&lanes),
+            of_portal: portal_warned(sites).then_some("Browsers warn of the portal"),
+            may_get: visit.may::<right::CertificateChange>().is_ok(),
             horizon: draw(&lanes, &changes, now),
             plans: plans(&changes, asked),
             attention,
@@ -159,7 +165,7 @@ fn plans(changes: &[(Timestamp, u64)], asked: Option<Timestamp>) -> Vec<Plan> {
 }
 
 /// Problems, and sites of which browsers warn; the worst first.
-fn attention(served: &ServedState, sites: &[(&Site, Standing)]) -> Vec<Attention> {
+fn attention(served: &ServedState, sites: &[(&Site, Standing)], actor: &Actor) -> Vec<Attention> {
     let problems = served.problems.iter().map(shown).map(|problem: ShownProblem| Attention {
         mark: problem.mark,
         what: problem.what,
@@ -180,12 +186,17 @@ fn attention(served: &ServedState, sites: &[(&Site, Standing)]) -> Vec<Attention
     let warned = warned.filter(|(site, _)| !said.contains(&site.id));
     let warned = warned.map(|(site, _)| {
         let name = site.names.first().filter(|name| **name != HostPattern::Any);
+        let (path, action) = match (name, actor.holds(Permission::CertificateChange)) {
+            (_, false) => (format!("/sites/{}", site.id), "Look at it"),
+            (Some(name), true) => (format!("/request?names={name}"), "Get a certificate"),
+            (None, true) => ("/lets-encrypt".to_owned(), "Get a certificate"),
+        };
         Attention {
             mark: Mark::Warn,
             what: format!("Browsers warn of {}", name_of(site)),
             message: "Its certificate is missing, or one that Portward signed itself.".to_owned(),
-            path: Some(name.map_or_else(|| "/lets-encrypt".to_owned(), |name| format!("/request?names={name}"))),
-            action: "Get a certificate",
+            path: Some(path),
+            action,
         }
     });
     let is_http_alone = sites.iter().any(|(_, standing)| standing.reach == Reach::HttpAlone);
@@ -194,7 +205,7 @@ fn attention(served: &ServedState, sites: &[(&Site, Standing)]) -> Vec<Attention
         what: "Sites are served over HTTP alone".to_owned(),
         message: "No https binding is there, so nobody is shown a certificate.".to_owned(),
         path: Some("/bindings".to_owned()),
-        action: "Add a binding",
+        action: if actor.holds(Permission::BindingChange) { "Add a binding" } else { "Look at it" },
     });
     problems.chain(http_alone).chain(warned).collect()
 }
@@ -222,6 +233,7 @@ fn managed(lanes: &[Lane]) -> String {
     match (count, lanes.len()) {
         (_, 0) => "No certificate yet".to_owned(),
         (0, _) => "No certificate renews by itself".to_owned(),
+        (1, 1) => "The certificate renews by itself".to_owned(),
         (1, all) => format!("1 of {all} certificates renews by itself"),
         (count, all) => format!("{count} of {all} certificates renew by themselves"),
     }

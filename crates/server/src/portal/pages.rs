@@ -55,9 +55,10 @@ impl Pages {
                 let Some(actor) = request.extensions().get::<Actor>().cloned() else {
                     return answer::sign_in_first(&request);
                 };
+                let method = request.method().clone();
                 let visit = Visit::read(Arc::clone(&app), &actor, &params, request);
                 let answered = async { handler(visit?).await };
-                answered.await.unwrap_or_else(|error| answer::framed_error(&app, &actor, &error))
+                answered.await.unwrap_or_else(|error| answer::framed_error(&app, &actor, &method, &error))
             }
         };
         self.add(&method, path, Some(R::PERMISSION));

@@ -109,6 +109,7 @@ mod tests {
         let page = guest.get("/setup").await;
         page.shows("name=\"token\"");
         page.shows("src=\"/assets/setup.js\"");
+        page.hides("Where warnings go");
         let fields = [("token", token.as_str()), ("name", "mara"), ("password", GOOD), ("compared", "on")];
         let made = guest.post("/setup", &fields).await;
         assert_eq!(made.location(), "/sites/new?setup=1");

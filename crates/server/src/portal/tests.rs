@@ -120,3 +120,16 @@ async fn a_backup_is_downloaded_and_restored_only_by_those_who_may_and_say_so() 
     assert_eq!(fixture.stored().await.sites.len(), 1);
     assert!(page(&portal, "/backup").await.contains("are stored and served"));
 }
+
+/// Every error page promised that what was typed is still there.
+#[tokio::test]
+async fn a_page_of_an_error_speaks_of_going_back_after_a_form_alone() {
+    let fixture = Fixture::start().await;
+    let portal = router(Arc::clone(&fixture.app));
+    let missing = ask(&portal, Permission::ALL, get("/certificates/none")).await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    assert!(!text(missing).await.contains("go back with your browser"));
+    let request = Request::post("/certificates/none/unmanage").body(Body::empty()).unwrap();
+    let missing = text(ask(&portal, Permission::ALL, request).await).await;
+    assert!(missing.contains("go back with your browser") && !missing.contains("still there"), "{missing}");
+}

@@ -54,9 +54,9 @@ impl Spark {
     }
 }
 
-/// As in "14:32".
+/// As in "14:32 UTC".
 pub(super) fn clock(at: Timestamp) -> String {
-    time_of_day(at).get(..5).unwrap_or_default().to_owned()
+    format!("{} UTC", time_of_day(at).get(..5).unwrap_or_default())
 }
 
 /// Requests in a second, or in a minute where they are few.

@@ -1,11 +1,15 @@
 //! Users and tokens: who may sign in, and what lets programs in.
 
+mod remove;
+
 use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use portward_api::{SecretText, TokenCreate, UserCreate, UserUpdate, UserView};
 use portward_core::{Permission, Role, Timestamp};
 use serde_json::json;
+
+pub(super) use remove::{ask as ask_remove, remove};
 
 use super::{
     account::TokenRow,
@@ -184,19 +188,7 @@ pub(super) async fn edit_user(mut visit: Visit<right::UserChange>) -> Result<Res
     match visit.app.edit_user(&visit.by, &name, &update, Precondition::None, Apply::Now).await {
         Ok(_) => Ok(visit.told(&format!("/users/{name}/change"), toast)),
         Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => {
-            refused(&visit, &name, Some(&form), &error).await
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Removes a user.
-pub(super) async fn remove_user(visit: Visit<right::UserChange>) -> Result<Response, AppError> {
-    let name = visit.param("id").to_owned();
-    match visit.app.remove_user(&visit.by, &name, Precondition::None, Apply::Now).await {
-        Ok(removed) => Ok(visit.told("/users", format!("{} is removed.", removed.id))),
-        Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => {
-            refused(&visit, &name, None, &error).await
+            refused(&visit, &name, &form, &error).await
         }
         Err(error) => Err(error),
     }
@@ -246,12 +238,12 @@ pub(super) async fn revoke_token(visit: Visit<right::TokenChange>) -> Result<Res
 async fn refused(
     visit: &Visit<right::UserChange>,
     name: &str,
-    typed: Option<&Form>,
+    typed: &Form,
     error: &AppError,
 ) -> Result<Response, AppError> {
     let view = visit.app.show_user(&visit.may()?, name).await?.view;
     let frame = visit.frame(Nav::Users, view.name.clone());
-    let page = user_page(frame, visit.by.actor(), &view, visit.app.now(), typed, Some(answer::sentence(error)));
+    let page = user_page(frame, visit.by.actor(), &view, visit.app.now(), Some(typed), Some(answer::sentence(error)));
     answer::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
@@ -324,8 +316,9 @@ fn new_token_page(visit: &Visit<right::TokenChange>, form: &Form, refused: Optio
         is_chosen: chosen.iter().any(|word| word == permission.as_str()),
     });
     let shown = if name.is_empty() { "NAME" } else { &name };
-    let mut cli = format!("portward token create {} \\\n  --permission {}", word(shown), chosen.join(" "));
-    let mut body = json!({ "name": shown, "permissions": chosen });
+    let listed = if chosen.is_empty() { vec!["PERMISSION".to_owned()] } else { chosen.clone() };
+    let mut cli = format!("portward token create {} \\\n  --permission {}", word(shown), listed.join(" "));
+    let mut body = json!({ "name": shown, "permissions": listed });
     if !expires.is_empty() {
         cli.push_str(&format!(" \\\n  --expires {}", word(&expires)));
         body["expires"] = json!(expires);

@@ -102,7 +102,7 @@ pub(super) fn weekday(at: Timestamp) -> String {
     format!("{} {}", DAYS.get(index).copied().unwrap_or_default(), day(at))
 }
 
-/// A time to come as it is said in a list: "now", "today 15:10", "tomorrow 02:40", "22 Nov 03:12", "4 Jan 2028".
+/// A time to come as it is said in a list: "now", "today 15:10 UTC", "22 Nov 03:12 UTC", "4 Jan 2028".
 pub(super) fn upcoming(at: Timestamp, now: Timestamp) -> String {
     if at <= now {
         return "now".to_owned();
@@ -110,11 +110,11 @@ pub(super) fn upcoming(at: Timestamp, now: Timestamp) -> String {
     let text = at.to_string();
     let time = text.get(11..16).unwrap_or_default();
     match at.unix().div_euclid(86_400) - now.unix().div_euclid(86_400) {
-        0 => format!("today {time}"),
-        1 => format!("tomorrow {time}"),
+        0 => format!("today {time} UTC"),
+        1 => format!("tomorrow {time} UTC"),
         2..300 => {
             let day = day(at);
-            format!("{} {time}", day.rsplit_once(' ').map_or(day.as_str(), |(day, _)| day))
+            format!("{} {time} UTC", day.rsplit_once(' ').map_or(day.as_str(), |(day, _)| day))
         }
         _ => day(at),
     }
@@ -216,9 +216,9 @@ mod tests {
         assert_eq!(time_of_day(at(1_795_000_000)), "11:06:40");
         for (offset, expected) in [
             (0, "now"),
-            (3600, "today 12:06"),
-            (86_400, "tomorrow 11:06"),
-            (4 * 86_400, "22 Nov 11:06"),
+            (3600, "today 12:06 UTC"),
+            (86_400, "tomorrow 11:06 UTC"),
+            (4 * 86_400, "22 Nov 11:06 UTC"),
             (400 * 86_400, "23 Dec 2027"),
         ] {
             assert_eq!(upcoming(at(now.unix() + offset), now), expected, "{offset}");

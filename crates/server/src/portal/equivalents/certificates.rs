@@ -6,7 +6,7 @@ use http::Method;
 use portward_api::acme::{CertificateRequestCreate, IssuerCreate, LetsEncryptConfigure};
 use serde_json::{Map, Value, json};
 
-use super::{Equivalents, curl, word};
+use super::{Equivalents, curl, curl_of_file, word};
 use crate::app::slug;
 
 /// Is a command that grows by its flags, one on each line once there are some.
@@ -113,8 +113,7 @@ pub(in crate::portal) fn issuer(input: &IssuerCreate) -> Equivalents {
         declared["eab"] = json!({ "key_id": eab.key_id, "mac_key": { "file": "eab.key" } });
     }
     let curl = if input.eab.is_some() {
-        curl(&Method::POST, "/api/v1/acme/issuers", Some(&Value::String(String::new())))
-            .replace("--json '\"\"'", "--json @issuer.json")
+        curl_of_file(&Method::POST, "/api/v1/acme/issuers", "issuer.json")
     } else {
         curl(&Method::POST, "/api/v1/acme/issuers", Some(&sent))
     };
@@ -145,8 +144,7 @@ pub(in crate::portal) fn dns_provider(
         let file = |name: &String| (name.clone(), json!({ "file": format!("{name}.secret") }));
         declared["secrets"] = secret.iter().map(file).collect::<Map<_, _>>().into();
     }
-    let curl = curl(&Method::POST, "/api/v1/acme/dns-providers", Some(&Value::String(String::new())))
-        .replace("--json '\"\"'", "--json @provider.json");
+    let curl = curl_of_file(&Method::POST, "/api/v1/acme/dns-providers", "provider.json");
     Equivalents { cli: command.text, curl, yaml: yaml("dns_providers", declared), difference: Vec::new() }
 }
 
@@ -165,8 +163,7 @@ pub(in crate::portal) fn import(
     command.flag("--allow-expired", allow_expired);
     Equivalents {
         cli: command.text,
-        curl: curl(&Method::POST, "/api/v1/certificates", Some(&Value::String(String::new())))
-            .replace("--json '\"\"'", "--json @import.json"),
+        curl: curl_of_file(&Method::POST, "/api/v1/certificates", "import.json"),
         yaml: String::new(),
         difference: Vec::new(),
     }
@@ -229,8 +226,13 @@ pub(in crate::portal) fn body(input: &impl serde::Serialize) -> Value {
 
 /// A document that declares one thing of a kind.
 pub(in crate::portal) fn yaml(kind: &str, declared: Value) -> String {
+    yaml_of(kind, vec![declared])
+}
+
+/// A document that declares several things of a kind.
+pub(in crate::portal) fn yaml_of(kind: &str, declared: Vec<Value>) -> String {
     let mut document = Map::new();
-    document.insert(kind.to_owned(), Value::Array(vec![declared]));
+    document.insert(kind.to_owned(), Value::Array(declared));
     yaml_serde::to_string(&Value::Object(document)).unwrap_or_default().trim_end().to_owned()
 }
 

@@ -5,6 +5,7 @@ use portward_core::Timestamp;
 
 use super::super::{
     certificates::common_name,
+    for_people,
     view::{Mark, counted, day, sentence_case, span},
 };
 
@@ -83,12 +84,9 @@ pub(super) fn tally(checks: &[Check]) -> String {
     parts.join(", ")
 }
 
-/// Messages are made for the command line; here the flags are fields.
+/// A message with fields in place of flags; that nothing was imported is clear before anything is.
 pub(super) fn for_people(message: &str) -> String {
-    let mut text = message.to_owned();
-    for (flag, words) in WORDS {
-        text = text.replace(flag, words);
-    }
+    let text = for_people::for_people(message);
     sentence_case(text.trim_end_matches(" Nothing was imported."))
 }
 
@@ -193,10 +191,3 @@ fn left(leaf: &InspectedCertificateView, now: Timestamp) -> String {
     };
     format!("since {}, {} left", span(now.since(from).as_secs()), span(end.since(now).as_secs()))
 }
-
-/// What messages say of flags, and what is said of fields instead.
-const WORDS: &[(&str, &str)] = &[
-    (", or take it nevertheless with --allow-expired", ", or take it nevertheless"),
-    ("; give it with --password-file FILE or --password-stdin", "; type it below"),
-    ("; to make it the newest version: --replace ", "; to make it the newest version, store it as a version of "),
-];

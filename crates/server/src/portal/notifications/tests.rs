@@ -103,6 +103,7 @@ async fn what_was_typed_stays_when_a_kind_is_chosen_and_when_an_edit_is_refused(
     let (status, _, page) = ask(&fixture, Permission::ALL, Method::POST, "/notifications", form).await;
     assert!(status == 200 && page.contains("value=\"ops\""), "{status} {page}");
     assert!(page.contains("name=\"shown\" value=\"webhook\"") && !page.contains("hunter2"), "{page}");
+    assert!(page.contains("--id ops") && page.contains("--event expired"), "{page}");
     assert!(page.contains("value=\"expired\" checked") && page.matches(" checked").count() == 1, "{page}");
     assert!(fixture.stored().await.channels.is_empty());
 

@@ -132,3 +132,27 @@ async fn traffic_is_shown_before_anything_has_come() {
     page.shows("Requests a minute in the last 60 minutes: at most 0, 0 in the last one");
     page.hides("The busiest sites");
 }
+
+/// Everything was green while what stood below it said that browsers warn of the portal.
+#[tokio::test]
+async fn the_verdict_and_what_needs_attention_say_the_same_of_the_portal() {
+    let fixture = Fixture::start().await;
+    fixture.app.import_certificate(&by(), issued(&["shop.test"]), Precondition::None, Apply::Now).await.unwrap();
+    let input = import(&bundle(&["front.test"], 90), None);
+    fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    add(&fixture, &["shop.test"]).await;
+    let browser = Browser::of(&fixture);
+    let page = browser.get("/").await;
+    page.shows("aria-label=\"All is well\"");
+    page.hides("Browsers warn of");
+    fixture.app.add_site(&by(), &crate::fixture::portal(&["front.test"]), Apply::Now).await.unwrap();
+    let page = browser.get("/").await;
+    page.hides("aria-label=\"All is well\"");
+    page.shows("The site serves a valid certificate");
+    page.shows("<span>Browsers warn of the portal</span>");
+    page.shows("Get a certificate");
+    let viewer = Browser::with(&fixture, &[Permission::View]).get("/").await;
+    viewer.shows("Browsers warn of front.test");
+    viewer.hides("href=\"/request");
+}

@@ -30,17 +30,17 @@ pub(super) fn verdict(served: &ServedState, sites: &[(&Site, Standing)], lanes: 
         };
         return Verdict { mark: Mark::Bad, label: "Something is not served", sentence };
     }
-    let sites: Vec<&(&Site, Standing)> = sites.iter().filter(|(site, _)| !site.is_portal()).collect();
-    if sites.is_empty() {
+    let applications: Vec<&(&Site, Standing)> = sites.iter().filter(|(site, _)| !site.is_portal()).collect();
+    if applications.is_empty() {
         let sentence = "No application is behind this door yet: add a site.".to_owned();
         return Verdict { mark: Mark::Off, label: "Nothing to serve", sentence };
     }
     let unsafe_sites: Vec<&(&Site, Standing)> =
-        sites.iter().filter(|(_, standing)| !standing.is_safe()).copied().collect();
+        applications.iter().filter(|(_, standing)| !standing.is_safe()).copied().collect();
     if let Some(sentence) = warned_of(&unsafe_sites) {
         return Verdict { mark: Mark::Warn, label: "Needs attention", sentence };
     }
-    let all = match sites.len() {
+    let all = match applications.len() {
         1 => "The site serves a valid certificate".to_owned(),
         count => format!("All {} serve a valid certificate", counted(count, "site")),
     };
@@ -57,7 +57,15 @@ pub(super) fn verdict(served: &ServedState, sites: &[(&Site, Standing)], lanes: 
         (None, Some(end)) => format!("{all}; the first one ends {}.", relative(end, now)),
         (None, None) => format!("{all}."),
     };
+    if portal_warned(sites) {
+        return Verdict { mark: Mark::Warn, label: "Needs attention", sentence };
+    }
     Verdict { mark: Mark::Ok, label: "All is well", sentence }
+}
+
+/// Whether browsers warn of the portal: no reason to be woken, but one for a warning mark.
+pub(super) fn portal_warned(sites: &[(&Site, Standing)]) -> bool {
+    sites.iter().any(|(site, standing)| site.is_portal() && standing.reach == Reach::Https && !standing.is_safe())
 }
 
 /// What the most urgent certificate needs; none if it needs nothing.

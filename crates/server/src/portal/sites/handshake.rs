@@ -252,7 +252,11 @@ fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
             facts.push(("Thumbprint", Fact { text: shortened(pin), link: None, class: "thumb" }));
         }
         (UpstreamTrust::Authorities(authorities), Scheme::Https) => {
-            facts.push(("Certificate", Fact::plain(format!("from one of {} own authorities", authorities.len()))));
+            let from = match authorities.len() {
+                1 => "from 1 authority of its own".to_owned(),
+                count => format!("from one of {count} authorities of its own"),
+            };
+            facts.push(("Certificate", Fact::plain(from)));
         }
         (UpstreamTrust::System, Scheme::Https) => {
             facts.push(("Certificate", Fact::plain("from an authority of this machine")));

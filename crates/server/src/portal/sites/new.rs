@@ -127,7 +127,7 @@ fn page<R: Right>(
             _ => other = Some(answer::sentence(error)),
         }
     }
-    let equivalents = given.equivalents();
+    let equivalents = given.equivalents(preset.as_ref());
     let words = |wait: &str| parse_duration(wait).map_or_else(|| wait.to_owned(), |wait| span(wait.as_secs()));
     let waits = match &preset {
         Some(preset) => [words(&preset.response_timeout), words(&preset.idle_timeout)],
@@ -194,7 +194,8 @@ impl Given {
         }
     }
 
-    fn equivalents(&self) -> Equivalents {
+    /// What does the same; a file has all that the preset brings, as in a file its name changes nothing.
+    fn equivalents(&self, preset: Option<&PresetView>) -> Equivalents {
         let mut input = self.input();
         if input.names.is_empty() {
             input.names = vec!["NAME".to_owned()];
@@ -213,6 +214,17 @@ impl Given {
         let mut declared = serde_json::json!({ "id": slug(&first, "site", |_| false) });
         if let (Value::Object(fields), Value::Object(said)) = (&mut declared, body(&input)) {
             fields.extend(said);
+            if let Some(preset) = preset {
+                fields.insert("max_body".to_owned(), preset.max_body.clone().into());
+                fields.insert("response_timeout".to_owned(), preset.response_timeout.clone().into());
+                fields.insert("idle_timeout".to_owned(), preset.idle_timeout.clone().into());
+                if !preset.set_headers.is_empty() {
+                    fields.insert("set_headers".to_owned(), serde_json::json!(preset.set_headers));
+                }
+                if !preset.remove_headers.is_empty() {
+                    fields.insert("remove_headers".to_owned(), serde_json::json!(preset.remove_headers));
+                }
+            }
         }
         Equivalents {
             cli: command.text(),

@@ -177,7 +177,7 @@ fn below(site: &Site, served: &ServedState) -> Vec<String> {
 
 fn since(at: Timestamp) -> String {
     let time = time_of_day(at);
-    format!(" since {}, {}", day(at), time.get(..5).unwrap_or(&time))
+    format!(" since {}, {} UTC", day(at), time.get(..5).unwrap_or(&time))
 }
 
 fn sentence_start(since: &str) -> String {

@@ -247,7 +247,7 @@ async fn traffic_history_and_removal_have_their_pages() {
     let browser = Browser::of(&fixture);
     let page = browser.get("/sites/shop-test/traffic").await;
     page.shows("data-live=\"/sites/shop-test/traffic/live\"");
-    page.shows("Nobody since 20 Nov 2026, 12:00.");
+    page.shows("Nobody since 20 Nov 2026, 12:00 UTC.");
     let live = browser.get("/sites/shop-test/traffic/live").await;
     live.shows("data-on");
     live.hides("<html");
@@ -296,4 +296,30 @@ async fn a_preset_fills_in_what_nobody_touched() {
     let page = browser.get("/sites/new?names=shop.test&upstreams=&force_https=browsers&was=&preset=gitea").await;
     page.shows("shop.test</textarea>");
     page.hides("rows=\"1\" required autocapitalize=\"none\" spellcheck=\"false\" placeholder=\"http://127.0.0.1:3000\" aria-describedby=\"upstreams-h\"></textarea>");
+}
+
+/// A file in which the preset stands alone changes nothing, and a command that is not forced is refused.
+#[tokio::test]
+async fn what_does_the_same_has_all_that_the_form_has() {
+    let fixture = Fixture::start().await;
+    add(&fixture, &["shop.test"]).await;
+    let browser = Browser::of(&fixture);
+    let page = browser.get("/sites/new?preset=vaultwarden").await;
+    for text in ["max_body: 525MiB", "response_timeout: ", "idle_timeout: "] {
+        page.shows(text);
+    }
+    browser.get("/sites/shop-test/remove").await.hides("--force");
+    let fields = [
+        ("names", "shop..test"),
+        ("upstreams", "http://127.0.0.1:3000"),
+        ("trust", "system"),
+        ("certificate", "auto"),
+        ("force_https", "all"),
+        ("max_age", "off"),
+        ("confirm", "on"),
+    ];
+    let refused = browser.post("/sites/shop-test", &fields).await;
+    assert_eq!(refused.status, 422);
+    refused.shows("--confirm-within 60s");
+    refused.shows("?confirm_within=60");
 }

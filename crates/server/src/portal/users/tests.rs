@@ -40,6 +40,7 @@ async fn a_token_is_shown_once_and_revoked() {
     let refused = olga.post("/tokens/new", &[("name", "x")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     refused.shows("id=\"refused\"");
+    refused.shows("--permission PERMISSION");
 }
 
 #[tokio::test]
@@ -74,9 +75,18 @@ async fn a_user_is_added_changed_disabled_and_removed() {
     olga.post(page, &[("what", "disable")]).await.location();
     let refused = mara.post("/sign-in", &[("user", "mara"), ("password", PASSWORD)]).await;
     assert_eq!((refused.status, refused.cookie()), (StatusCode::UNPROCESSABLE_ENTITY, None));
+    let asked = olga.get("/users/mara/remove").await;
+    for text in ["Their sessions end", "Remove the user", "portward user remove mara"] {
+        asked.shows(text);
+    }
     assert_eq!(olga.post("/users/mara/remove", &[]).await.location(), "/users");
     assert_eq!(olga.get(page).await.status, StatusCode::NOT_FOUND);
 
+    olga.get("/users/olga/change").await.shows("href=\"/users/olga/remove\"");
+    let asked = olga.get("/users/olga/remove").await;
+    asked.shows("only owner");
+    asked.hides("Remove the user");
+    asked.hides("portward user add");
     let last = olga.post("/users/olga/remove", &[]).await;
     assert_eq!(last.status, StatusCode::UNPROCESSABLE_ENTITY);
     last.shows("only owner");
