@@ -4,6 +4,7 @@ mod axe;
 mod drills;
 mod first_way;
 mod live;
+mod openid;
 mod pages;
 mod without_script;
 
@@ -31,6 +32,7 @@ const PAGES: &[&str] = &[
     "/explain?host=shop.test",
     "/audit",
     "/users",
+    "/users/openid-connect",
     "/account",
     "/notifications",
     "/backup",
