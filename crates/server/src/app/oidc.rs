@@ -120,7 +120,8 @@ fn parse(input: &OidcSet) -> Result<StoredOidc, AppError> {
     let pairs = input.roles.iter().map(|(group, role)| (group.as_str(), role.as_str()));
     let roles = GroupRoles::parse(pairs).map_err(|error| AppError::invalid("roles", &error))?;
     let mut scopes = vec!["openid".to_owned()];
-    for scope in input.scopes.as_deref().unwrap_or(&["profile".to_owned()]) {
+    let usual = ["profile".to_owned()];
+    for scope in input.scopes.as_deref().unwrap_or(&usual) {
         let is_scope = !scope.is_empty() && scope.len() <= LONGEST && scope.bytes().all(|b| b.is_ascii_graphic());
         if !is_scope {
             let message = format!("scopes: \"{scope}\" is no scope, which is one word, as in profile");

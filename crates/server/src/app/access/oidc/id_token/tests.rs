@@ -86,7 +86,7 @@ fn a_signature_is_of_the_key_that_the_token_names_and_of_its_kind() {
     jwk["alg"] = "PS256".into();
     let said = Keys::parse(&json!({ "keys": [jwk] })).unwrap();
     assert_eq!(verify(&rsa.sign(&claims()), &said, &expected()), Err(IdTokenError::UnknownKey));
-    let mut encrypts = rsa.jwk.clone();
+    let mut encrypts = rsa.jwk;
     encrypts["use"] = "enc".into();
     assert_eq!(Keys::parse(&json!({ "keys": [encrypts] })).unwrap().0, []);
 }
