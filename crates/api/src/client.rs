@@ -25,6 +25,7 @@ mod endpoint;
 mod error;
 mod exchange;
 mod notification;
+mod oidc;
 mod owner;
 mod pin;
 

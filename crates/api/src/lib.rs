@@ -20,6 +20,7 @@ mod foreign;
 mod https_settings;
 mod inspection;
 mod notification;
+mod oidc;
 mod page;
 mod preset;
 mod problem;
@@ -60,6 +61,7 @@ pub use inspection::{
 pub use notification::{
     ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, DeliveredView, DeliveryView,
 };
+pub use oidc::{OidcSet, OidcTested, OidcView};
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};
 pub use preset::PresetView;
 pub use problem::{PROBLEM_JSON, Problem};

@@ -19,6 +19,12 @@ pub struct UserView {
     pub disabled: bool,
     /// Whether a code is asked for beside the password.
     pub second_factor: bool,
+    /// Where they sign in, if not here: the issuer of their OpenID provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Who they are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// Since when there is such a user.
     pub created: String,
     /// When they last signed in; none if they never did.

@@ -17,6 +17,7 @@ mod https_settings;
 mod import;
 mod letsencrypt;
 mod notification;
+mod oidc;
 mod safety;
 mod serve;
 mod settings;
@@ -34,6 +35,7 @@ pub(crate) use https_settings::{HttpsSettingsCommand, HttpsSettingsSetArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use notification::{ChannelAddArgs, ChannelEditArgs, NotificationCommand};
+pub(crate) use oidc::{OidcCommand, OidcSetArgs};
 pub(crate) use safety::{ConfirmArgs, RecoverArgs, SafetyArgs, UndoArgs};
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::SettingsCommand;
@@ -112,6 +114,9 @@ pub(crate) enum Command {
     /// Choose who may sign in
     #[command(subcommand, arg_required_else_help = true)]
     User(UserCommand),
+    /// Have users sign in at an OpenID provider, with the role that their groups give
+    #[command(subcommand, arg_required_else_help = true)]
+    Oidc(OidcCommand),
     /// Let programs in
     #[command(subcommand, arg_required_else_help = true)]
     Token(TokenCommand),

@@ -26,6 +26,7 @@ mod https_settings;
 mod import;
 mod letsencrypt;
 mod notification;
+mod oidc;
 mod recover;
 mod safety;
 mod settings;
@@ -47,6 +48,7 @@ use https_settings::HttpsSettingsRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
 use notification::NotificationRequest;
+use oidc::OidcRequest;
 use recover::RecoverRequest;
 use safety::ConfirmRequest;
 use settings::SettingsRequest;
@@ -101,6 +103,8 @@ pub(crate) enum Request {
     Token(TokenRequest),
     /// Something about who is told what.
     Notification(NotificationRequest),
+    /// About signing in at an OpenID provider.
+    Oidc(OidcRequest),
     /// Something about the store.
     Store(StoreRequest),
     /// Why a host name answers as it does.
@@ -183,6 +187,10 @@ impl Task {
                 let (request, server, output) = TokenRequest::parse(command)?;
                 (Request::Token(request), server, output)
             }
+            Command::Oidc(command) => {
+                let (request, server, output) = OidcRequest::parse(command)?;
+                (Request::Oidc(request), server, output)
+            }
             Command::Notification(command) => {
                 let (request, server, output) = NotificationRequest::parse(command)?;
                 (Request::Notification(request), server, output)
@@ -229,6 +237,7 @@ impl Request {
                 Self::User(request) => request.run(&client, terminal).await,
                 Self::Token(request) => request.run(&client, terminal).await,
                 Self::Notification(request) => request.run(&client, terminal).await,
+                Self::Oidc(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
                 Self::Explain(request) => explain::run(&request, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,

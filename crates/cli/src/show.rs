@@ -12,6 +12,7 @@ mod explain;
 mod foreign;
 mod inspection;
 mod issuer;
+mod oidc;
 mod outlook;
 mod renewal;
 mod settings;
@@ -33,6 +34,7 @@ pub(crate) use explain::explained;
 pub(crate) use foreign::{import_ended, imported};
 pub(crate) use inspection::inspection;
 pub(crate) use issuer::{added, dns_kinds, dns_provider, dns_providers, issuer, issuers};
+pub(crate) use oidc::{oidc, oidc_set, oidc_tested};
 pub(crate) use outlook::{check, simulated};
 pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,

@@ -23,6 +23,7 @@ mod hsts;
 mod id;
 mod key_type;
 mod notice;
+mod oidc;
 mod password;
 mod preset;
 mod revision;
@@ -56,6 +57,7 @@ pub use id::{
 };
 pub use key_type::KeyType;
 pub use notice::{NoticeKind, Tone, Wanted, WantedError};
+pub use oidc::{GroupRoles, GroupRolesError, Identity, OidcIssuer, OidcIssuerError};
 pub use password::{PasswordError, SecondFactor, check_password};
 pub use preset::Preset;
 pub use revision::Revision;

@@ -24,6 +24,7 @@ mod impacts;
 mod issuers;
 pub(crate) mod letsencrypt;
 mod notifications;
+mod oidc;
 mod portal_site;
 mod presets;
 mod recover;

@@ -7,7 +7,6 @@ mod chat;
 mod email;
 mod kind;
 mod message;
-mod post;
 mod push;
 #[cfg(test)]
 pub(crate) mod recorder;
@@ -26,6 +25,9 @@ pub(crate) use message::Message;
 use settings::Given;
 pub(crate) use settings::OpenChannelError;
 
+pub(crate) use crate::outgoing::SendError;
+use crate::outgoing::shortened;
+
 /// Sends messages of one kind to one place.
 #[async_trait]
 trait Sender: Send + Sync {
@@ -40,16 +42,6 @@ trait Sender: Send + Sync {
 pub(crate) struct OpenChannel {
     sender: Box<dyn Sender>,
     secrets: Vec<Zeroizing<String>>,
-}
-
-/// Says why a message was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{said}")]
-pub(crate) struct SendError {
-    /// What the other side said, or why it could not be asked; without secrets.
-    pub(crate) said: String,
-    /// How long it asked to be left alone.
-    pub(crate) retry_after: Option<Duration>,
 }
 
 /// Makes a channel of its kind and settings. Nothing is sent yet.
@@ -94,19 +86,13 @@ impl OpenChannel {
             shown = shown.replace(secret.as_str(), "(secret)");
         }
         let one_line: Vec<&str> = shown.split_whitespace().collect();
-        message::shortened(&one_line.join(" "), SHOWN)
+        shortened(&one_line.join(" "), SHOWN)
     }
 }
 
 impl std::fmt::Debug for OpenChannel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpenChannel").field("target", &self.target()).finish_non_exhaustive()
-    }
-}
-
-impl SendError {
-    fn new(said: impl Into<String>) -> Self {
-        Self { said: said.into(), retry_after: None }
     }
 }
 

@@ -20,6 +20,7 @@ mod init;
 mod kind_settings;
 mod master_key;
 mod notice;
+mod outgoing;
 mod portal;
 mod problem;
 mod process;

@@ -31,6 +31,7 @@ mod import;
 mod issuers;
 mod lets_encrypt;
 mod notifications;
+mod oidc;
 mod overview;
 mod pages;
 mod problems;
@@ -83,6 +84,8 @@ fn pages(app: Arc<App>) -> Pages {
         .open(M::POST, "/setup", setup::create)
         .open(M::GET, "/sign-in", sign_in::show)
         .open(M::POST, "/sign-in", sign_in::submit)
+        .open(M::GET, "/sign-in/oidc", sign_in::begin_oidc)
+        .open(M::GET, "/sign-in/oidc/callback", sign_in::finish_oidc)
         .page(M::POST, "/sign-out", sign_in::sign_out)
         .page(M::GET, "/account", account::show)
         .page(M::POST, "/account/password", account::change_password)
@@ -95,6 +98,10 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::GET, "/users", users::show)
         .page(M::GET, "/users/new", users::new_user)
         .page(M::POST, "/users/new", users::add_user)
+        .page(M::GET, "/users/openid-connect", oidc::show)
+        .page(M::POST, "/users/openid-connect", oidc::save)
+        .page(M::POST, "/users/openid-connect/test", oidc::test)
+        .page(M::POST, "/users/openid-connect/remove", oidc::remove)
         .page(M::GET, "/users/{id}/change", users::show_user)
         .page(M::POST, "/users/{id}/change", users::edit_user)
         .page(M::GET, "/users/{id}/remove", users::ask_remove)

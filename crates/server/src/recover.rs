@@ -134,7 +134,8 @@ impl Recovery<'_> {
             Some(stored) => {
                 let mut user = stored.value;
                 (user.user.role, user.user.is_disabled) = (Role::Owner, false);
-                user.password = Some(hash);
+                // From now on they sign in here.
+                (user.password, user.identity) = (Some(hash), None);
                 user.second_factor = None;
                 user.epoch += 1;
                 steps.push(format!(
@@ -147,7 +148,8 @@ impl Recovery<'_> {
                     User { name: name.clone(), role: Role::Owner, email: None, is_disabled: false, created: self.now };
                 steps.push(format!("Made the owner {name}"));
                 let id = new_user_id()?;
-                (StoredUser { user, id, epoch: 1, password: Some(hash), second_factor: None }, Expected::Absent)
+                let user = StoredUser { user, id, epoch: 1, password: Some(hash), identity: None, second_factor: None };
+                (user, Expected::Absent)
             }
         };
         if apply == Apply::DryRun {

@@ -25,6 +25,7 @@ mod https_settings;
 mod issuers;
 mod letsencrypt;
 mod notifications;
+mod oidc;
 mod openapi;
 mod query;
 mod renewals;
@@ -66,7 +67,7 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(Method, &'static str, Option<portward_
 
 /// The whole table: each resource brings its rows.
 fn table(app: Arc<App>) -> Table {
-    let resources: [fn(Table) -> Table; 25] = [
+    let resources: [fn(Table) -> Table; 26] = [
         openapi::routes,
         events::routes,
         status::routes,
@@ -89,6 +90,7 @@ fn table(app: Arc<App>) -> Table {
         audit::routes,
         store::routes,
         users::routes,
+        oidc::routes,
         tokens::routes,
         setup::routes,
         session::routes,

@@ -4,9 +4,11 @@
 //! nothing new can be served, and a change of them wakes nobody who serves.
 //! Of passwords and tokens only hashes are kept; a second factor is sealed.
 
+mod oidc;
+
 use std::fmt;
 
-use portward_core::{Timestamp, Token, TokenId, User, UserId, UserName};
+use portward_core::{Identity, Timestamp, Token, TokenId, User, UserId, UserName};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -17,6 +19,8 @@ use crate::{
     records::{RecordError, SetupRecord, TokenRecord, UserRecord, decode},
     sealing::{Sealed, Sealer, Secret, UnsealError},
 };
+
+pub use oidc::{StoredOidc, find_identity, open_oidc_secret, read_oidc};
 
 /// Is a user with what lets them in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct StoredUser {
     pub epoch: u64,
     /// None for somebody who signs in elsewhere.
     pub password: Option<PasswordHash>,
+    /// Who they are where they sign in; none for somebody with a password here.
+    pub identity: Option<Identity>,
     /// None if the password is all that is asked for.
     pub second_factor: Option<StoredSecondFactor>,
 }

@@ -51,6 +51,8 @@ pub(crate) enum Place {
     Setup,
     /// `access/owned`: that the server has, or had, its first owner.
     Owned,
+    /// `access/oidc`: the OpenID provider.
+    Oidc,
 }
 
 /// Names a setting.
@@ -90,6 +92,7 @@ impl Place {
             Self::Token(id) => format!("{TOKENS}{id}"),
             Self::Setup => "access/setup".to_owned(),
             Self::Owned => "access/owned".to_owned(),
+            Self::Oidc => "access/oidc".to_owned(),
         })
     }
 
@@ -131,6 +134,7 @@ impl Place {
             ["access", "tokens", id] => TokenId::parse(id).ok().map(Self::Token),
             ["access", "setup"] => Some(Self::Setup),
             ["access", "owned"] => Some(Self::Owned),
+            ["access", "oidc"] => Some(Self::Oidc),
             _ => None,
         }
     }
@@ -218,6 +222,7 @@ mod tests {
             (Place::Token(TokenId::parse("0a").unwrap()), "access/tokens/0a"),
             (Place::Setup, "access/setup"),
             (Place::Owned, "access/owned"),
+            (Place::Oidc, "access/oidc"),
         ] {
             assert_eq!(place.key().as_str(), key);
             assert_eq!(Place::of(&place.key()), Some(place));

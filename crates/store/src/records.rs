@@ -13,6 +13,7 @@ mod channel;
 mod issuer;
 mod managed;
 mod meta;
+mod oidc;
 mod setting;
 mod site;
 pub(crate) mod text;
@@ -29,6 +30,7 @@ pub(crate) use channel::ChannelRecord;
 pub(crate) use issuer::{DnsProviderRecord, IssuerRecord};
 pub(crate) use managed::ManagedRecord;
 pub(crate) use meta::{ClusterRecord, SchemaRecord};
+pub(crate) use oidc::OidcRecord;
 pub(crate) use setting::{ForceHttpsRecord, LetsEncryptRecord, WarningRecord};
 pub(crate) use site::SiteRecord;
 

@@ -7,6 +7,7 @@ pub(crate) mod account;
 pub(crate) mod certificate;
 pub(crate) mod hasher;
 mod noted;
+pub(crate) mod oidc;
 pub(crate) mod second_factor;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
@@ -59,6 +60,7 @@ pub(super) struct Access {
     throttle: Throttle,
     tickets: Tickets,
     noted: Noted,
+    oidc: oidc::Oidc,
     /// Sign-ins that were refused.
     refused: AtomicU64,
     /// Whether it was seen that there is an owner; that ends with a restore only.

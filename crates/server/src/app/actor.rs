@@ -266,7 +266,7 @@ mod tests {
                 created: Timestamp::EPOCH,
             };
             let id = UserId::parse("0a").unwrap();
-            StoredUser { user, id, epoch: 0, password: None, second_factor: None }
+            StoredUser { user, id, epoch: 0, password: None, identity: None, second_factor: None }
         };
         let of_user = TokenOwner::User { name: owner(Role::Owner).user.name, id: owner(Role::Owner).id };
         let mut token = Token {

@@ -1,7 +1,8 @@
 //! Use cases of users.
 //!
 //! Nobody gives, changes or takes a role that may more than they do, so an administrator makes no owner and an owner
-//! is nobody's but an owner's. One enabled owner there always is.
+//! is nobody's but an owner's. One enabled owner with a password here there always is, so that no trouble at an OpenID
+//! provider keeps everybody out. Who signs in at one has the role that their groups give.
 
 use portward_api::{Removed, UserCreate, UserUpdate, UserView};
 use portward_core::{EmailAddress, Role, SecondFactor, TokenOwner, User, UserId, UserName};
@@ -53,7 +54,8 @@ impl App {
             return Err(AppError::conflict("user-exists", message));
         }
         let user = User { name: name.clone(), role, email, is_disabled: false, created: self.now() };
-        let user = StoredUser { user, id: new_user_id()?, epoch: 1, password: Some(password), second_factor: None };
+        let (id, password) = (new_user_id()?, Some(password));
+        let user = StoredUser { user, id, epoch: 1, password, identity: None, second_factor: None };
         if apply == Apply::DryRun {
             return Ok(Revised { view: view(&user, None), revision: None });
         }
@@ -96,6 +98,9 @@ impl App {
         let Stored { value: before, revision } = self.find_user(name.as_str()).await?;
         precondition.check("user", name.as_str(), revision)?;
         demand_role(by.actor(), before.user.role, &name)?;
+        if let Some(identity) = &before.identity {
+            refuse_for_external(&name, &identity.issuer, role.is_some_and(|role| role != before.user.role), input)?;
+        }
         let mut user = before.clone();
         let mut done = Vec::new();
         if let Some(role) = role.filter(|role| *role != before.user.role) {
@@ -128,7 +133,7 @@ impl App {
             user.user.email = email;
             done.push(format!("change the e-mail address of user {name}"));
         }
-        if is_owner(&before.user) && !is_owner(&user.user) {
+        if is_owner(&before) && !is_owner(&user) {
             self.demand_other_owner(&name).await?;
         }
         if done.is_empty() || apply == Apply::DryRun {
@@ -153,7 +158,7 @@ impl App {
         let name = &user.user.name;
         precondition.check("user", name.as_str(), revision)?;
         demand_role(by.actor(), user.user.role, name)?;
-        if is_owner(&user.user) {
+        if is_owner(&user) {
             self.demand_other_owner(name).await?;
         }
         let tokens = access::tokens(&*self.parts.store).await?;
@@ -187,13 +192,13 @@ impl App {
 
     async fn demand_other_owner(&self, name: &UserName) -> Result<(), AppError> {
         let users = access::users(&*self.parts.store).await?;
-        if users.iter().any(|other| is_owner(&other.value.user) && other.value.user.name != *name) {
+        if users.iter().any(|other| is_owner(&other.value) && other.value.user.name != *name) {
             return Ok(());
         }
         Err(AppError::conflict(
             "last-owner",
             format!(
-                "\"{name}\" is the only owner who can sign in, so nobody could own this server; make another owner first: portward user add NAME --role owner --password-stdin"
+                "\"{name}\" is the only owner who can sign in with a password, so nobody could own this server; make another owner first: portward user add NAME --role owner --password-stdin"
             ),
         ))
     }
@@ -229,6 +234,8 @@ pub(super) fn view(user: &StoredUser, last_sign_in: Option<String>) -> UserView 
         email: user.user.email.as_ref().map(ToString::to_string),
         disabled: user.user.is_disabled,
         second_factor: user.second_factor.is_some(),
+        issuer: user.identity.as_ref().map(|identity| identity.issuer.clone()),
+        subject: user.identity.as_ref().map(|identity| identity.subject.clone()),
         created: user.user.created.to_string(),
         last_sign_in,
     }
@@ -251,8 +258,26 @@ fn demand_role(actor: &Actor, role: Role, name: &UserName) -> Result<(), AppErro
     )))
 }
 
-fn is_owner(user: &User) -> bool {
-    user.role == Role::Owner && !user.is_disabled
+/// Refuses what is decided at the provider of somebody who signs in there.
+fn refuse_for_external(name: &UserName, issuer: &str, is_role: bool, input: &UserUpdate) -> Result<(), AppError> {
+    if is_role {
+        let message = format!(
+            "the role of \"{name}\" follows their groups at {issuer}; change the groups there, or which role a group gives: portward oidc set --role GROUP=ROLE"
+        );
+        return Err(AppError::conflict("external-user", message));
+    }
+    if input.password.is_some() {
+        let message = format!(
+            "\"{name}\" signs in at {issuer} and has no password here; for a password of their own remove the user, and add them: portward user add {name}"
+        );
+        return Err(AppError::conflict("external-user", message));
+    }
+    Ok(())
+}
+
+/// Whether somebody can sign in as an owner whatever becomes of an OpenID provider.
+fn is_owner(user: &StoredUser) -> bool {
+    user.user.role == Role::Owner && !user.user.is_disabled && user.password.is_some()
 }
 
 /// Fits into one transaction.

@@ -4,12 +4,8 @@ use async_trait::async_trait;
 use portward_core::Tone;
 use serde_json::{Value, json};
 
-use super::{
-    Message, OpenChannelError, SendError, Sender,
-    message::shortened,
-    post::{Address, Post},
-    settings::Given,
-};
+use super::{Message, OpenChannelError, SendError, Sender, settings::Given};
+use crate::outgoing::{Address, Outgoing, shortened};
 
 /// Posts to the webhook of a chat.
 pub(super) struct Chat {
@@ -46,7 +42,7 @@ impl Sender for Chat {
             Form::Discord => discord(message),
             Form::Teams => teams(message),
         };
-        Post::json(&self.address, body.to_string().into_bytes()).send().await?.accepted()
+        Outgoing::json(&self.address, body.to_string().into_bytes()).send().await?.accepted()
     }
 }
 

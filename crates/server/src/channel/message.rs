@@ -3,6 +3,8 @@
 use portward_core::{Timestamp, Tone};
 use portward_store::work::QueuedNotice;
 
+use crate::outgoing::shortened;
+
 /// Is a message about one notice or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -154,16 +156,6 @@ fn digest(items: &[Item], limit: usize) -> String {
 
 fn counted(count: u32) -> String {
     if count == 1 { "1 notice".to_owned() } else { format!("{count} notices") }
-}
-
-/// Cuts a text to that many characters, with a mark where something is missing.
-pub(super) fn shortened(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(limit.saturating_sub(1)).collect();
-    short.push('…');
-    short
 }
 
 /// Room for what stands below a digest.

@@ -8,10 +8,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Message, OpenChannelError, SendError, Sender,
-    message::shortened,
-    post::{Address, Post},
     settings::{Given, bad},
 };
+use crate::outgoing::{Address, Outgoing, shortened};
 
 /// Publishes on a topic: <https://docs.ntfy.sh/publish/#publish-as-json>.
 pub(super) struct Ntfy {
@@ -71,7 +70,7 @@ impl Sender for Ntfy {
         if let (Some(url), Some(body)) = (&message.url, body.as_object_mut()) {
             body.insert("click".to_owned(), url.clone().into());
         }
-        let mut post = Post::json(&self.address, body.to_string().into_bytes());
+        let mut post = Outgoing::json(&self.address, body.to_string().into_bytes());
         post.headers.extend(self.token.clone().map(|token| (header::AUTHORIZATION, token)));
         post.send().await?.accepted()
     }
@@ -107,7 +106,7 @@ impl Sender for Gotify {
             "priority": priority,
             "extras": extras,
         });
-        let mut post = Post::json(&self.address, body.to_string().into_bytes());
+        let mut post = Outgoing::json(&self.address, body.to_string().into_bytes());
         post.headers.push((HeaderName::from_static("x-gotify-key"), self.token.clone()));
         post.send().await?.accepted()
     }
@@ -141,7 +140,7 @@ impl Sender for Telegram {
             "text": format!("{headline}\n\n{}", message.text(TELEGRAM_TEXT)),
             "link_preview_options": {"is_disabled": true},
         });
-        let answer = Post::json(&self.address, body.to_string().into_bytes()).send().await?;
+        let answer = Outgoing::json(&self.address, body.to_string().into_bytes()).send().await?;
         let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         match (answer.is_success(), told["ok"].as_bool(), told["description"].as_str()) {
             (true, Some(true), _) => Ok("ok".to_owned()),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::{ChannelKind, Choice, Need, post::Address};
+use super::{ChannelKind, Choice, Need};
+use crate::outgoing::Address;
 
 /// Says why a channel cannot be made of its settings. No value is in the texts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::{
     Message, OpenChannelError, SendError, Sender,
-    post::{Address, Post},
     settings::{Given, bad},
 };
+use crate::outgoing::{Address, Outgoing};
 
 /// Posts to one URL.
 pub(super) struct Webhook {
@@ -55,7 +55,7 @@ impl Sender for Webhook {
         let body = body(message).to_string().into_bytes();
         let timestamp = message.at.unix().to_string();
         let signature = self.signature(&message.id, &timestamp, &body);
-        let mut post = Post::json(&self.address, body);
+        let mut post = Outgoing::json(&self.address, body);
         for (name, value) in
             [("webhook-id", &message.id), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)]
         {

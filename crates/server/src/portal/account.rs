@@ -24,6 +24,8 @@ struct AccountPage {
     frame: Frame,
     name: String,
     lead: String,
+    /// Where they sign in, if not here.
+    issuer: Option<String>,
     has_second_factor: bool,
     recovery_left: usize,
     sessions: Vec<SessionRow>,
@@ -183,6 +185,7 @@ async fn page(visit: &Visit<right::View>, me: &Me) -> Result<AccountPage, AppErr
         frame: visit.frame(Nav::None, "Your account"),
         name: user.user.name.to_string(),
         lead: format!("You are {} of this server.", super::users::a_role(user.user.role)),
+        issuer: user.identity.as_ref().map(|identity| identity.issuer.clone()),
         has_second_factor: user.second_factor.is_some(),
         recovery_left: user.second_factor.as_ref().map_or(0, |factor| factor.recovery.len()),
         sessions: sessions.collect(),

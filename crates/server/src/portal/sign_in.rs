@@ -3,8 +3,13 @@
 use askama::Template;
 use axum::response::Response;
 use http::{StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use portward_api::{SecretText, SignIn};
 use portward_core::Scheme;
+
+mod oidc;
+
+pub(super) use oidc::{begin as begin_oidc, finish as finish_oidc};
 
 use super::{
     answer,
@@ -30,6 +35,17 @@ struct SignInPage {
     ticket: Option<String>,
     /// The certificate that the browser sees; none without TLS.
     thumbprint: Option<String>,
+    /// Where one can sign in as well; none if nowhere.
+    elsewhere: Option<Elsewhere>,
+}
+
+/// Is the other way to sign in: an OpenID provider.
+struct Elsewhere {
+    label: String,
+    /// What leads there, with where to go on after it.
+    href: String,
+    /// Why that was refused.
+    refused: Option<String>,
 }
 
 /// Shows the form.
@@ -39,7 +55,8 @@ pub(super) async fn show(visit: OpenVisit) -> Result<Response, AppError> {
         return Ok(answer::see_other(&next));
     }
     let way = visit.browser_way()?;
-    answer::html(&page(&visit, way, String::new(), next))
+    let label = visit.app.oidc_label().await;
+    answer::html(&page(&visit, way, String::new(), next, label))
 }
 
 /// Takes the password, or the code after it.
@@ -63,7 +80,7 @@ pub(super) async fn submit(mut visit: OpenVisit) -> Result<Response, AppError> {
         Ok(SignedIn::Done(session)) => Ok(cookie_answer(answer::see_other(&next), way, &session)),
         Ok(SignedIn::NeedsCode(ticket)) => {
             let ticket = Some(ticket.expose().to_owned());
-            answer::html(&SignInPage { ticket, ..page(&visit, way, user, next) })
+            answer::html(&SignInPage { ticket, ..page(&visit, way, user, next, None) })
         }
         Err(error) if error.status().is_client_error() => {
             // A ticket that is over is not asked about again.
@@ -75,7 +92,8 @@ pub(super) async fn submit(mut visit: OpenVisit) -> Result<Response, AppError> {
             } else {
                 error.status()
             };
-            answer::with_status(status, &SignInPage { refused, ticket, ..page(&visit, way, user, next) })
+            let label = if ticket.is_none() { visit.app.oidc_label().await } else { None };
+            answer::with_status(status, &SignInPage { refused, ticket, ..page(&visit, way, user, next, label) })
         }
         Err(error) => Err(error),
     }
@@ -91,7 +109,7 @@ pub(super) async fn sign_out(visit: Visit<right::View>) -> Result<Response, AppE
     Ok(response)
 }
 
-fn page(visit: &OpenVisit, way: &Way, user: String, next: String) -> SignInPage {
+fn page(visit: &OpenVisit, way: &Way, user: String, next: String, label: Option<String>) -> SignInPage {
     let host = way.host.as_ref().map(ToString::to_string).unwrap_or_default();
     let scheme = if way.is_tls { Scheme::Https } else { Scheme::Http };
     let host = match way.port.filter(|port| *port != scheme.default_port()) {
@@ -99,7 +117,12 @@ fn page(visit: &OpenVisit, way: &Way, user: String, next: String) -> SignInPage 
         None => host,
     };
     let thumbprint = visit.app.seen_certificate(way).map(|seen| in_fours(&seen.thumbprint.to_string()));
-    SignInPage { host, user, next, refused: None, ticket: None, thumbprint }
+    let elsewhere = label.map(|label| Elsewhere {
+        label,
+        href: format!("/sign-in/oidc?next={}", utf8_percent_encode(&next, NON_ALPHANUMERIC)),
+        refused: None,
+    });
+    SignInPage { host, user, next, refused: None, ticket: None, thumbprint, elsewhere }
 }
 
 /// Where to go on: a path of ours, whatever somebody else put into the address.

@@ -89,6 +89,8 @@ struct UserRow {
     email: String,
     created: When,
     last_sign_in: Option<When>,
+    /// Where they sign in, if not here, and who they are there.
+    identity: Option<(String, String)>,
 }
 
 struct RoleChoice {
@@ -277,6 +279,7 @@ fn row(user: &UserView, now: Timestamp) -> UserRow {
         email: user.email.clone().unwrap_or_default(),
         created: when(&user.created).unwrap_or_else(|| When::new(now, now)),
         last_sign_in: user.last_sign_in.as_deref().and_then(when),
+        identity: user.issuer.clone().zip(user.subject.clone()),
     }
 }
 

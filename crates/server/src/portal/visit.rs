@@ -192,6 +192,11 @@ impl OpenVisit {
         self.request.as_ref()?.headers().get(name)?.to_str().ok()
     }
 
+    /// What the browser shows of a sign-in that is under way elsewhere.
+    pub(super) fn oidc_cookie(&self) -> Option<&str> {
+        cookie::oidc_of(self.request.as_ref()?.headers(), self.way.as_ref()?)
+    }
+
     /// Reads the body as a form.
     pub(super) async fn form(&mut self) -> Result<Form, AppError> {
         read_form(self.request.take()).await

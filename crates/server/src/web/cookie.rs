@@ -1,8 +1,8 @@
-//! The cookie of a session.
+//! The cookie of a session, and that of a sign-in which is under way at an OpenID provider.
 //!
-//! Over TLS its name begins with `__Host-`, so that browsers take it from this very host alone, for all of it, and
-//! never send it without TLS (draft-ietf-httpbis-rfc6265bis section 4.1.3.2).
-//! On the loopback listener there is no TLS, and it has another name; on any other way there is none.
+//! Over TLS their names begin with `__Host-`, so that browsers take them from this very host alone, for all of it,
+//! and never send them without TLS (draft-ietf-httpbis-rfc6265bis section 4.1.3.2).
+//! On the loopback listener there is no TLS, and they have other names; on any other way there is none.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -10,7 +10,15 @@ use super::{Listener, Way};
 
 /// The secret of the session that a request shows, if its way can have one.
 pub(crate) fn session_of<'a>(headers: &'a HeaderMap, way: &Way) -> Option<&'a str> {
-    let name = name(way)?;
+    shown(headers, name(way, SESSION)?)
+}
+
+/// What a request shows of a sign-in that is under way elsewhere.
+pub(crate) fn oidc_of<'a>(headers: &'a HeaderMap, way: &Way) -> Option<&'a str> {
+    shown(headers, name(way, OIDC)?)
+}
+
+fn shown<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(known, value)| *known == name && !value.is_empty()).map(|(_, value)| value)
@@ -18,35 +26,55 @@ pub(crate) fn session_of<'a>(headers: &'a HeaderMap, way: &Way) -> Option<&'a st
 
 /// What tells a browser to show a session from now on; none on a way that can have none.
 pub(crate) fn begin(way: &Way, secret: &str) -> Option<HeaderValue> {
-    set(way, secret, AS_LONG_AS_A_SESSION)
+    set(way, SESSION, secret, AS_LONG_AS_A_SESSION)
 }
 
 /// What tells a browser to forget its session.
 pub(crate) fn end(way: &Way) -> Option<HeaderValue> {
-    set(way, "", 0)
+    set(way, SESSION, "", 0)
 }
 
-fn set(way: &Way, secret: &str, seconds: u32) -> Option<HeaderValue> {
+/// What tells a browser to show a secret when it comes back from elsewhere.
+pub(crate) fn begin_oidc(way: &Way, secret: &str) -> Option<HeaderValue> {
+    set(way, OIDC, secret, AS_LONG_AS_A_FLOW)
+}
+
+/// What tells a browser to forget that.
+pub(crate) fn end_oidc(way: &Way) -> Option<HeaderValue> {
+    set(way, OIDC, "", 0)
+}
+
+fn set(way: &Way, names: Names, secret: &str, seconds: u32) -> Option<HeaderValue> {
     let secure = if way.is_tls { " Secure;" } else { "" };
-    // Lax: whoever follows a link to the portal is signed in there, and no other site can change anything.
-    let text = format!("{}={secret}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={seconds}", name(way)?);
+    // Lax: whoever follows a link to the portal is signed in there, and comes back from a provider as who they were;
+    // no other site can change anything.
+    let text = format!("{}={secret}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={seconds}", name(way, names)?);
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-fn name(way: &Way) -> Option<&'static str> {
+fn name(way: &Way, names: Names) -> Option<&'static str> {
     match (way.listener, way.is_tls) {
         (Listener::Socket, _) | (Listener::Binding, false) => None,
-        (_, true) => Some(SECURE),
-        (Listener::Loopback, false) => Some(LOCAL),
+        (_, true) => Some(names.secure),
+        (Listener::Loopback, false) => Some(names.local),
     }
 }
 
-/// The name over TLS.
-const SECURE: &str = "__Host-portward";
-/// The name on the loopback listener.
-const LOCAL: &str = "portward-local";
+/// Holds the names of a cookie.
+#[derive(Clone, Copy)]
+struct Names {
+    /// Over TLS.
+    secure: &'static str,
+    /// On the loopback listener.
+    local: &'static str,
+}
+
+const SESSION: Names = Names { secure: "__Host-portward", local: "portward-local" };
+const OIDC: Names = Names { secure: "__Host-portward-oidc", local: "portward-oidc-local" };
+/// The server forgets it then in any case.
+const AS_LONG_AS_A_FLOW: u32 = 600;
 /// Seven days: the server ends it then in any case.
 const AS_LONG_AS_A_SESSION: u32 = 7 * 24 * 3600;
 

@@ -27,7 +27,7 @@ fn mara(sealer: &Sealer) -> StoredUser {
     let secret = seal_second_factor(sealer, &user.name, &Secret::copy_of(MARKER));
     let second_factor = Some(StoredSecondFactor { secret, recovery: vec![[7; 32], [8; 32]] });
     let id = UserId::parse("0a").unwrap();
-    StoredUser { user, id, epoch: 3, password: Some("$argon2id$x".to_owned().into()), second_factor }
+    StoredUser { user, id, epoch: 3, password: Some("$argon2id$x".to_owned().into()), identity: None, second_factor }
 }
 
 fn token(owner: TokenOwner) -> StoredToken {

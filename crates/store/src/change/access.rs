@@ -4,10 +4,11 @@ use portward_core::{Timestamp, TokenId, UserName};
 
 use super::{Change, Expected};
 use crate::{
-    access::{StoredSetup, StoredToken, StoredUser},
+    access::{StoredOidc, StoredSetup, StoredToken, StoredUser},
     hex::hex,
     place::Place,
-    records::{OwnedRecord, SetupRecord, TokenRecord, UserRecord},
+    records::{OidcRecord, OwnedRecord, SetupRecord, TokenRecord, UserRecord},
+    sealing::{Sealer, Secret},
 };
 
 impl Change {
@@ -46,6 +47,18 @@ impl Change {
     /// Says that the server has its first owner; refused where it had one.
     pub fn put_owned(&mut self, since: Timestamp) {
         self.put(&Place::Owned, &OwnedRecord::new(since), Expected::Absent);
+    }
+
+    /// Writes the OpenID provider, with the client's secret sealed for its generation; what is sealed in it already
+    /// does not count.
+    pub fn put_oidc(&mut self, oidc: &StoredOidc, secret: Option<&Secret>, sealer: &Sealer, expected: Expected) {
+        let sealed = secret.map(|secret| sealer.seal(&Place::Oidc.key(), oidc.generation, secret));
+        self.put(&Place::Oidc, &OidcRecord::new(oidc, sealed), expected);
+    }
+
+    /// Forgets the OpenID provider.
+    pub fn remove_oidc(&mut self, expected: Expected) {
+        self.delete(&Place::Oidc, expected);
     }
 
     fn require_no_owner(&mut self) {

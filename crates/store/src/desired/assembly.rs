@@ -106,7 +106,9 @@ impl Assembly {
                 desired.dns_providers.push(Stored { value, revision });
             }
             // They are not below the prefixes that are read; see `access`.
-            Place::User(_) | Place::Token(_) | Place::Setup | Place::Owned => return Err(RecordError::UnknownKey),
+            Place::User(_) | Place::Token(_) | Place::Setup | Place::Owned | Place::Oidc => {
+                return Err(RecordError::UnknownKey);
+            }
             Place::Channel(id) => {
                 let value = decode::<ChannelRecord>(&kv.value)?.into_channel(id)?;
                 desired.channels.push(Stored { value, revision });

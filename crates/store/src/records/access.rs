@@ -1,6 +1,8 @@
 //! The records of who may do what: nothing in them lets anybody in.
 
-use portward_core::{EmailAddress, Permission, Role, Timestamp, Token, TokenId, TokenOwner, User, UserId, UserName};
+use portward_core::{
+    EmailAddress, Identity, Permission, Role, Timestamp, Token, TokenId, TokenOwner, User, UserId, UserName,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Record, RecordError, text};
@@ -28,6 +30,16 @@ pub(crate) struct UserRecord {
     created: Timestamp,
     epoch: u64,
     second_factor: Option<SecondFactorRecord>,
+    /// From version 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<IdentityRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityRecord {
+    issuer: String,
+    subject: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,7 +101,8 @@ pub(crate) struct OwnedRecord {
 }
 
 impl Record for UserRecord {
-    const VERSION: u32 = 1;
+    // 2 has users who sign in elsewhere.
+    const VERSION: u32 = 2;
 }
 
 impl Record for TokenRecord {
@@ -106,9 +119,10 @@ impl Record for OwnedRecord {
 
 impl From<&StoredUser> for UserRecord {
     fn from(stored: &StoredUser) -> Self {
-        let StoredUser { user, id, epoch, password, second_factor } = stored;
+        let StoredUser { user, id, epoch, password, identity, second_factor } = stored;
         Self {
-            v: Self::VERSION,
+            // An older Portward goes on reading what it understands.
+            v: if identity.is_none() { 1 } else { Self::VERSION },
             id: id.clone(),
             role: user.role,
             password: password.as_ref().map(|password| password.expose().to_owned()),
@@ -120,6 +134,9 @@ impl From<&StoredUser> for UserRecord {
                 secret: factor.secret.clone(),
                 recovery: factor.recovery.iter().map(|sha256| hex(sha256)).collect(),
             }),
+            identity: identity
+                .as_ref()
+                .map(|identity| IdentityRecord { issuer: identity.issuer.clone(), subject: identity.subject.clone() }),
         }
     }
 }
@@ -137,6 +154,7 @@ impl UserRecord {
             id: self.id,
             epoch: self.epoch,
             password: self.password.map(Into::into),
+            identity: self.identity.map(|IdentityRecord { issuer, subject }| Identity { issuer, subject }),
             second_factor: second_factor.transpose()?,
         })
     }

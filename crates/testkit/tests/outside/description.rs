@@ -48,6 +48,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("edit_user", "it disables the owner of the token"),
     ("add_issuer", "it asks whatever directory it is given"),
     ("configure_letsencrypt", "it asks Let's Encrypt"),
+    ("set_oidc", "it is asked about what it is given"),
+    ("test_oidc", "it asks whatever provider it is given"),
     ("apply_desired_state", "it asks whatever directory it is given"),
     ("sign_in", "a token is no session"),
     ("sign_out", "a token is no session"),

@@ -4,6 +4,7 @@ mod axe;
 mod drills;
 mod first_way;
 mod live;
+mod openid;
 mod pages;
 mod without_script;
 
@@ -34,6 +35,7 @@ const PAGES: &[&str] = &[
     "/users",
     "/users/mara/change",
     "/users/mara/remove",
+    "/users/openid-connect",
     "/account",
     "/notifications",
     "/backup",

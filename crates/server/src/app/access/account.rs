@@ -36,6 +36,13 @@ pub(crate) struct OwnSession {
 }
 
 impl Me {
+    /// Refuses what only somebody with a password here has.
+    pub(super) fn demand_local(&self) -> Result<(), AppError> {
+        let Some(identity) = &self.stored.value.identity else { return Ok(()) };
+        let message = format!("you sign in at {}, where your password and second factor are", identity.issuer);
+        Err(AppError::conflict("external-user", message))
+    }
+
     /// The user, as they are stored.
     pub(crate) fn user(&self) -> &StoredUser {
         &self.stored.value
@@ -79,6 +86,7 @@ impl App {
         input: &PasswordChange,
         origin: &Origin,
     ) -> Result<NewSession, AppError> {
+        me.demand_local()?;
         self.demand_password(me, &input.current, origin).await?;
         let Stored { value: user, revision } = &me.stored;
         let name = &user.user.name;

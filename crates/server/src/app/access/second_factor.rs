@@ -28,6 +28,7 @@ impl App {
         input: &SecondFactorBegin,
         origin: &Origin,
     ) -> Result<SecondFactorBegun, AppError> {
+        me.demand_local()?;
         if me.stored.value.second_factor.is_some() {
             let message = "there is a second factor already; turn it off first";
             return Err(AppError::conflict("second-factor-on", message));

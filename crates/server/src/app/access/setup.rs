@@ -187,7 +187,7 @@ async fn first_owner(hasher: &Hasher, input: &SetupInput, now: Timestamp) -> Res
     let email = input.email.as_deref().map(parse_email).transpose()?.flatten();
     let password = hasher.hash_new(&name, &input.password, SecondFactor::None).await?;
     let user = User { name, role: Role::Owner, email, is_disabled: false, created: now };
-    Ok(StoredUser { user, id: new_user_id()?, epoch: 1, password: Some(password), second_factor: None })
+    Ok(StoredUser { user, id: new_user_id()?, epoch: 1, password: Some(password), identity: None, second_factor: None })
 }
 
 fn change_of_owner(who: String, user: &StoredUser, used: Expected) -> Change {

@@ -268,7 +268,7 @@ fn shown(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(SHOWN).collect()
 }
 
-fn too_many(wait: std::time::Duration) -> AppError {
+pub(super) fn too_many(wait: std::time::Duration) -> AppError {
     let message = format!("Too many tries failed. You can try again in {}.", seconds(wait));
     AppError::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tries", message).with_retry_after(wait)
 }

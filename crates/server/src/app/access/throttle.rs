@@ -99,6 +99,11 @@ impl Guess {
         [Self::Password(user, address), Self::Anybody(address)]
     }
 
+    /// What counts when somebody comes from an address without a password of ours.
+    pub(super) fn from_there(address: Option<IpAddr>) -> [Self; 1] {
+        [Self::Anybody(address.map(network))]
+    }
+
     /// How many are free of waiting.
     fn free(&self) -> u32 {
         match self {
@@ -120,7 +125,7 @@ impl Tries {
 }
 
 /// The network of somebody: in IPv6 one customer has 2^64 addresses and more.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
         address @ IpAddr::V4(_) => address,

@@ -1,6 +1,6 @@
 //! HTTP to others: one request, one answer, over https by authorities that are named or the machine's.
 //!
-//! Redirects are not followed: what is posted is for the place that an operator named. Plain http reaches this machine
+//! Redirects are not followed: what is sent is for the place that an operator named. Plain http reaches this machine
 //! and private networks alone, and only where an operator allows it for the channel.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -22,34 +22,52 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{SendError, message::shortened};
 use crate::reach::refusal_of_message;
+
+/// Says why a request was not answered, or not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{said}")]
+pub(crate) struct SendError {
+    /// What the other side said, or why it could not be asked; without secrets.
+    pub(crate) said: String,
+    /// How long it asked to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+}
 
 /// Is where requests go, and who vouches for it.
 #[derive(Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     url: Uri,
     authorities: Option<Vec<CertificateDer<'static>>>,
 }
 
 /// Is a request that is to be sent.
-pub(super) struct Post<'a> {
+pub(crate) struct Outgoing<'a> {
     address: &'a Address,
+    method: Method,
+    content_type: Option<&'static str>,
     /// What it says beside its type and length.
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     body: Vec<u8>,
+    most: usize,
 }
 
 /// Is what came back.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
+}
+
+impl SendError {
+    pub(crate) fn new(said: impl Into<String>) -> Self {
+        Self { said: said.into(), retry_after: None }
+    }
 }
 
 impl Address {
     /// Reads a URL. The error names the setting that is bad, none for the URL itself, and what it must be.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         text: &str,
         may_be_plain: bool,
         authority: Option<&str>,
@@ -94,7 +112,7 @@ impl Address {
     }
 
     /// The same server, with that path after the one that is there.
-    pub(super) fn below(mut self, path: &str) -> Self {
+    pub(crate) fn below(mut self, path: &str) -> Self {
         let before = self.url.path().trim_end_matches('/');
         let mut parts = self.url.clone().into_parts();
         // Callers check what they put in, so that it is always a path.
@@ -108,7 +126,7 @@ impl Address {
     }
 
     /// Host and port, which everybody may see.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let host = self.url.host().unwrap_or_default();
         match self.url.port_u16() {
             Some(port) => format!("{host}:{port}"),
@@ -179,14 +197,33 @@ impl Address {
     }
 }
 
-impl<'a> Post<'a> {
-    /// Is a request with JSON.
-    pub(super) fn json(address: &'a Address, body: Vec<u8>) -> Self {
-        Self { address, headers: Vec::new(), body }
+impl<'a> Outgoing<'a> {
+    /// Posts JSON.
+    pub(crate) fn json(address: &'a Address, body: Vec<u8>) -> Self {
+        Self::new(address, Method::POST, Some("application/json"), body)
+    }
+
+    /// Posts the fields of a form.
+    pub(crate) fn form(address: &'a Address, body: String) -> Self {
+        Self::new(address, Method::POST, Some("application/x-www-form-urlencoded"), body.into_bytes())
+    }
+
+    /// Asks for what is there.
+    pub(crate) fn get(address: &'a Address) -> Self {
+        Self::new(address, Method::GET, None, Vec::new())
+    }
+
+    fn new(address: &'a Address, method: Method, content_type: Option<&'static str>, body: Vec<u8>) -> Self {
+        Self { address, method, content_type, headers: Vec::new(), body, most: MAX_ANSWER }
+    }
+
+    /// Reads that many bytes of the answer.
+    pub(crate) fn at_most(self, bytes: usize) -> Self {
+        Self { most: bytes, ..self }
     }
 
     /// Sends it and reads the whole answer, whatever its status.
-    pub(super) async fn send(self) -> Result<Answer, SendError> {
+    pub(crate) async fn send(self) -> Result<Answer, SendError> {
         let place = self.address.place();
         let sent = timeout(REQUEST, self.exchange()).await;
         sent.unwrap_or_else(|_| Err(SendError::new(format!("{place} gave no answer within {} s", REQUEST.as_secs()))))
@@ -211,12 +248,14 @@ impl<'a> Post<'a> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
         let path = address.url.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::builder()
-            .method(Method::POST)
+            .method(self.method)
             .uri(path)
             .header(header::HOST, address.place())
             .header(header::USER_AGENT, USER_AGENT)
-            .header(header::CONTENT_TYPE, "application/json")
             .header(header::CONNECTION, "close");
+        if let Some(content_type) = self.content_type {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
@@ -226,7 +265,7 @@ impl<'a> Post<'a> {
         let exchange = async {
             let response = sender.send_request(request).await.map_err(broke)?;
             let (parts, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = Limited::new(body, self.most).collect().await;
             // What came counts, even if its end is missing or too long: the status says whether it was taken.
             let body = body.map(|body| body.to_bytes()).unwrap_or_default();
             Ok(Answer { status: parts.status, headers: parts.headers, body })
@@ -243,12 +282,12 @@ impl<'a> Post<'a> {
 }
 
 impl Answer {
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.status.is_success()
     }
 
     /// What the other side said, if it took the message; else why it did not.
-    pub(super) fn accepted(&self) -> Result<String, SendError> {
+    pub(crate) fn accepted(&self) -> Result<String, SendError> {
         let text = String::from_utf8_lossy(&self.body);
         let text = shortened(text.trim(), MAX_SAID);
         let said = match text.as_str() {
@@ -267,6 +306,16 @@ impl Answer {
         let seconds = self.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         Err(SendError { said, retry_after: seconds.map(Duration::from_secs) })
     }
+}
+
+/// Cuts a text to that many characters, with a mark where something is missing.
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(limit.saturating_sub(1)).collect();
+    short.push('…');
+    short
 }
 
 /// Is a connection, encrypted or not.
