@@ -57,13 +57,10 @@ pub(super) fn verdict(served: &ServedState, sites: &[(&Site, Standing)], lanes: 
         (None, Some(end)) => format!("{all}; the first one ends {}.", relative(end, now)),
         (None, None) => format!("{all}."),
     };
-    if portal_warned(sites) {
-        return Verdict { mark: Mark::Warn, label: "Needs attention", sentence };
-    }
     Verdict { mark: Mark::Ok, label: "All is well", sentence }
 }
 
-/// Whether browsers warn of the portal: no reason to be woken, but one for a warning mark.
+/// Whether browsers warn of the portal: no reason to be woken, but said beside the verdict.
 pub(super) fn portal_warned(sites: &[(&Site, Standing)]) -> bool {
     sites.iter().any(|(site, standing)| site.is_portal() && standing.reach == Reach::Https && !standing.is_safe())
 }
