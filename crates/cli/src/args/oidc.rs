@@ -14,7 +14,7 @@ pub(crate) enum OidcCommand {
     Show(OidcArgs),
     /// Say at which provider users sign in; what is not named stays as it is
     #[command(after_help = SET_EXAMPLES)]
-    Set(OidcSetArgs),
+    Set(Box<OidcSetArgs>),
     /// Ask the provider what it says of itself, and for its keys
     #[command(after_help = TEST_EXAMPLES)]
     Test(OidcArgs),

@@ -61,7 +61,7 @@ impl OidcRequest {
             C::Remove(args) => (Self::Remove, args.server, args.output),
             C::Set(args) => {
                 let (server, output) = (args.server.clone(), args.output);
-                (Self::Set(Box::new(OidcChange::parse(args)?)), server, output)
+                (Self::Set(Box::new(OidcChange::parse(*args)?)), server, output)
             }
         })
     }
@@ -207,7 +207,7 @@ mod tests {
     fn change(words: &[&str]) -> Result<OidcChange, Failure> {
         let args = Args::try_parse_from([&["portward", "oidc", "set"], words].concat()).unwrap();
         let Command::Oidc(OidcCommand::Set(args)) = args.command else { panic!("{words:?}") };
-        OidcChange::parse(args)
+        OidcChange::parse(*args)
     }
 
     fn view() -> OidcView {
