@@ -132,3 +132,16 @@ async fn traffic_is_shown_before_anything_has_come() {
     page.shows("Requests a minute in the last 60 minutes: at most 0, 0 in the last one");
     page.hides("The busiest sites");
 }
+
+#[tokio::test]
+async fn recent_changes_are_what_somebody_asked_for_without_thumbprints() {
+    let fixture = Fixture::start().await;
+    let input = import(&bundle(&["shop.test"], 90), None);
+    fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    let page = Browser::of(&fixture).get("/").await;
+    page.shows("import certificate shop-test version 1</th>");
+    assert_eq!(
+        in_short("issued by le: certificate a version 2, thumbprint 5a8c, valid until 2027"),
+        "issued by le: certificate a version 2"
+    );
+}
