@@ -26,10 +26,15 @@ pub struct Issued {
 impl Authority {
     /// Makes root and intermediate.
     pub fn new() -> Self {
-        let root = CertifiedIssuer::self_signed(issuer_params("Test Root"), KeyPair::generate().unwrap()).unwrap();
+        Self::named("Test")
+    }
+
+    /// Makes root and intermediate, which are called after their owner.
+    pub fn named(owner: &str) -> Self {
+        let params = |what: &str| issuer_params(&format!("{owner} {what}"));
+        let root = CertifiedIssuer::self_signed(params("Root"), KeyPair::generate().unwrap()).unwrap();
         let intermediate =
-            CertifiedIssuer::signed_by(issuer_params("Test Intermediate"), KeyPair::generate().unwrap(), &root)
-                .unwrap();
+            CertifiedIssuer::signed_by(params("Intermediate"), KeyPair::generate().unwrap(), &root).unwrap();
         Self { root, intermediate }
     }
 

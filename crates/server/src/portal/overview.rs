@@ -83,6 +83,8 @@ struct Attention {
 
 /// Is a change that somebody made lately.
 struct RecentChange {
+    /// How many records the audit has with it; empty if it is older than that count.
+    number: String,
     what: String,
     who: String,
     when: Option<When>,
@@ -213,15 +215,23 @@ fn attention(served: &ServedState, sites: &[(&Site, Standing)], actor: &Actor) -
 /// The newest changes, for who may see them.
 async fn recent(visit: &Visit<right::View>, now: Timestamp) -> Result<Option<Vec<RecentChange>>, AppError> {
     let Ok(by) = visit.may::<right::AuditView>() else { return Ok(None) };
-    let asked = AuditQuery { limit: Some(MOST_SHOWN), ..AuditQuery::default() };
+    let asked = AuditQuery { limit: Some(MOST_READ), ..AuditQuery::default() };
     let page = visit.app.list_audit(&by, &asked).await?;
     let change = |record: AuditView| RecentChange {
         when: Timestamp::parse(&record.at).ok().map(|at| When::new(at, now)),
-        what: record.what,
+        number: record.number.map(grouped).unwrap_or_default(),
+        what: in_short(&record.what).to_owned(),
         who: record.who,
         undo: record.undo,
     };
-    Ok(Some(page.items.into_iter().map(change).collect()))
+    let is_change = |record: &AuditView| !NO_CHANGES.iter().any(|what| record.what.starts_with(what));
+    let changes = page.items.into_iter().filter(is_change);
+    Ok(Some(changes.take(MOST_SHOWN).map(change).collect()))
+}
+
+/// What was done, without the thumbprint, which tells people nothing.
+fn in_short(what: &str) -> &str {
+    what.split_once(", thumbprint ").map_or(what, |(before, _)| before)
 }
 
 fn next_renewal(lanes: &[Lane]) -> Option<Timestamp> {
@@ -243,6 +253,10 @@ fn managed(lanes: &[Lane]) -> String {
 const AHEAD: Duration = Duration::from_secs(92 * 86_400);
 /// More stand on the page of problems.
 const MOST_SHOWN: usize = 5;
+/// How records begin that are in the audit alone: they change nothing that somebody asked for.
+const NO_CHANGES: [&str; 3] = ["sign in", "answer challenges", "take away the answers"];
+/// Among that many records there are mostly [`MOST_SHOWN`] changes.
+const MOST_READ: usize = 30;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use portward_api::Severity;
 use super::{
     answer,
     frame::{Frame, Nav},
-    view::{Mark, counted},
+    view::{Mark, counted, sentence_case},
     visit::Visit,
 };
 use crate::{
@@ -76,8 +76,8 @@ pub(super) fn shown(problem: &Problem) -> ShownProblem {
         Subject::Channel(_) => Some("/notifications".to_owned()),
         Subject::Record(_) | Subject::Store => None,
     };
-    let what = problem.subject.to_string();
-    let (message, remedy) = (problem.message.clone(), problem.remedy.clone());
+    let what = sentence_case(&problem.subject.to_string());
+    let (message, remedy) = (sentence_case(&problem.message), sentence_case(&problem.remedy));
     ShownProblem { mark, what, message, remedy, code: problem.code, path }
 }
 

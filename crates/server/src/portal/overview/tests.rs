@@ -157,3 +157,16 @@ async fn the_verdict_and_what_needs_attention_say_the_same_of_the_portal() {
     viewer.shows("Browsers warn of front.test");
     viewer.hides("href=\"/request");
 }
+
+#[tokio::test]
+async fn recent_changes_are_what_somebody_asked_for_without_thumbprints() {
+    let fixture = Fixture::start().await;
+    let input = import(&bundle(&["shop.test"], 90), None);
+    fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    let page = Browser::of(&fixture).get("/").await;
+    page.shows("import certificate shop-test version 1</th>");
+    assert_eq!(
+        in_short("issued by le: certificate a version 2, thumbprint 5a8c, valid until 2027"),
+        "issued by le: certificate a version 2"
+    );
+}
