@@ -69,6 +69,9 @@ const WORDS: &[(&str, &str)] = &[
     ("at which port one should be: --port 443", "at which port one should be"),
     ("; to have it managed: portward ", ". Have it managed first: portward "),
     ("portward status says ", "Problems says "),
+    (": portward oidc set --role GROUP=ROLE", " on the page OpenID Connect"),
+    (": portward oidc set --issuer ", ", the issuer is "),
+    ("; once the provider answers again: portward oidc test", ""),
 ];
 /// How a command begins.
 const LEADS: &[&str] = &[": portward ", "; portward ", " (portward "];
@@ -124,6 +127,18 @@ mod tests {
             (
                 "there are 64 tokens already; revoke one: portward token revoke ID.",
                 "there are 64 tokens already; revoke one.",
+            ),
+            (
+                "An administrator maps one of them: portward oidc set --role GROUP=ROLE",
+                "An administrator maps one of them on the page OpenID Connect",
+            ),
+            (
+                "if that is the right one: portward oidc set --issuer https://a.test",
+                "if that is the right one, the issuer is https://a.test",
+            ),
+            (
+                "Whoever has a password here signs in with it meanwhile; once the provider answers again: portward oidc test",
+                "Whoever has a password here signs in with it meanwhile",
             ),
             // What is done on the machine is said as it is typed there.
             (

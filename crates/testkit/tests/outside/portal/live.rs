@@ -95,6 +95,7 @@ fn a_change_is_undone_without_script() {
     browser.without_script();
     browser.open(&format!("https://127.0.0.1:{}/", server.https.port()));
     browser.click(UNDO);
+    browser.wait_for("return document.body.innerText.includes('Undone:')");
     assert!(browser.text().contains("Undone: edit site shop-test."), "{}", browser.text());
     assert_eq!(hsts(&server), "off");
 }

@@ -164,7 +164,10 @@ fn users_sign_in_at_a_real_provider_with_the_role_that_their_groups_give() {
     bench.people(&mara(&["staff"]));
     bench.sign_in_again(&browser);
     let text = browser.text();
-    assert!(text.contains("the groups that came are \"staff\"") && text.contains("portward oidc set --role"), "{text}");
+    assert!(
+        text.contains("the groups that came are \"staff\"") && text.contains("on the page OpenID Connect"),
+        "{text}"
+    );
     assert!(text.contains("Password"), "the password is asked for beside that: {text}");
 
     // As somebody who is disabled.
@@ -219,7 +222,7 @@ fn a_wrong_secret_and_a_provider_that_is_gone_are_told_and_passwords_go_on() {
     gone.click("#elsewhere");
     gone.wait_for("return !!document.getElementById('refused')");
     let text = gone.text();
-    assert!(text.contains("The provider cannot be asked at") && text.contains("portward oidc test"), "{text}");
+    assert!(text.contains("The provider cannot be asked at") && text.contains("signs in with it meanwhile"), "{text}");
     gone.fill("[name=user]", "olga");
     gone.fill("[name=password]", PASSWORD);
     gone.click("main form button");
