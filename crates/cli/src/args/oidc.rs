@@ -26,7 +26,7 @@ pub(crate) enum OidcCommand {
 /// Holds the words of `portward oidc set`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct OidcSetArgs {
-    /// The provider, as it names itself, as in https://login.shop.example/realms/main
+    /// The provider, as it names itself: a URL, of which each character counts
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
     /// How the provider knows this server
