@@ -6,13 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use portward_core::Timestamp;
 use portward_store::{
     Key, Kv, Page, Prefix, Read, Revision, Store, Txn, TxnOutcome, WatchEvent, WatchStream,
     memory::MemoryStore,
-    sqlite::{Clock, SqliteStore},
+    sqlite::{Clock, OpenSqliteError, SqliteStore},
 };
 
 /// Makes an engine with a place of its own.
@@ -57,7 +58,14 @@ impl Fixture for Memory {
 
 impl Sqlite {
     fn open(directory: tempfile::TempDir, seconds: Arc<AtomicI64>) -> Self {
-        let store = SqliteStore::open(directory.path(), clock(&seconds)).unwrap();
+        // A process that another test begins at this moment has the lock too, until it is another program.
+        let begun = Instant::now();
+        let store = loop {
+            match SqliteStore::open(directory.path(), clock(&seconds)) {
+                Err(OpenSqliteError::Lock(_)) if begun.elapsed() < Duration::from_secs(5) => std::thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        };
         Self { store, seconds, directory }
     }
 }
