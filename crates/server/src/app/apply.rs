@@ -51,7 +51,7 @@ impl App {
             return Ok(applied.into());
         }
         let made = self.store_plan(by, &plan, deciding, apply, demand).await?;
-        for id in &plan.removed_certificates {
+        for id in plan.removed_certificates() {
             // It is removed all the same.
             if let Err(error) = work::forget_notices(&*self.parts.store, id).await {
                 let error = super::chain_text(&error);

@@ -5,6 +5,7 @@ use std::{future::Future, sync::Arc};
 use axum::{
     Router,
     extract::{RawPathParams, Request},
+    handler::Handler,
     response::Response,
     routing::{MethodFilter, on},
 };
@@ -37,62 +38,37 @@ pub(super) struct Route {
     pub(super) doc: Arc<Doc>,
 }
 
+/// A row of each method: the type of the handler says which right it needs, and `doc` what it takes and answers.
+macro_rules! verbs {
+    ($($verb:ident = $method:ident,)*) => {
+        $(
+            #[doc = concat!("Adds a route of ", stringify!($method), ".")]
+            pub(super) fn $verb<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
+            where
+                R: Right,
+                H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
+                F: Future<Output = Result<Response, AppError>> + Send + 'static,
+            {
+                self.route(Method::$method, path, handler, doc)
+            }
+        )*
+    };
+}
+
 impl Table {
     pub(super) fn new(app: Arc<App>) -> Self {
         Self { app, replays: Arc::default(), router: Router::new(), routes: Vec::new() }
     }
 
-    /// Adds a route of GET; the type of the handler says which right it needs, and `doc` what it takes and answers.
-    pub(super) fn get<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
-    where
-        R: Right,
-        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<Response, AppError>> + Send + 'static,
-    {
-        self.route(Method::GET, path, handler, doc)
+    verbs! {
+        get = GET,
+        post = POST,
+        put = PUT,
+        patch = PATCH,
+        delete = DELETE,
     }
 
-    /// Adds a route of POST; the type of the handler says which right it needs, and `doc` what it takes and answers.
-    pub(super) fn post<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
-    where
-        R: Right,
-        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<Response, AppError>> + Send + 'static,
-    {
-        self.route(Method::POST, path, handler, doc)
-    }
-
-    /// Adds a route of PUT; the type of the handler says which right it needs, and `doc` what it takes and answers.
-    pub(super) fn put<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
-    where
-        R: Right,
-        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<Response, AppError>> + Send + 'static,
-    {
-        self.route(Method::PUT, path, handler, doc)
-    }
-
-    /// Adds a route of PATCH; the type of the handler says which right it needs, and `doc` what it takes and answers.
-    pub(super) fn patch<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
-    where
-        R: Right,
-        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<Response, AppError>> + Send + 'static,
-    {
-        self.route(Method::PATCH, path, handler, doc)
-    }
-
-    /// Adds a route of DELETE; the type of the handler says which right it needs, and `doc` what it takes and answers.
-    pub(super) fn delete<R, H, F>(self, path: &'static str, handler: H, doc: Doc) -> Self
-    where
-        R: Right,
-        H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<Response, AppError>> + Send + 'static,
-    {
-        self.route(Method::DELETE, path, handler, doc)
-    }
-
-    fn route<R, H, F>(mut self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
+    fn route<R, H, F>(self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
     where
         R: Right,
         H: Fn(Call<R>) -> F + Clone + Send + Sync + 'static,
@@ -116,17 +92,11 @@ impl Table {
                 answered.await.unwrap_or_else(|error| problem_response(&error, Some(instance)))
             }
         };
-        let Ok(filter) = MethodFilter::try_from(method.clone()) else {
-            tracing::error!(%method, path, "a route has a method that cannot be routed");
-            return self;
-        };
-        self.router = self.router.route(path, on(filter, serve));
-        self.routes.push(Route { method, path, permission: Some(R::PERMISSION), doc });
-        self
+        self.add(Route { method, path, permission: Some(R::PERMISSION), doc }, serve)
     }
 
     /// Adds a route for everybody, signed in or not.
-    pub(super) fn open<H, F>(mut self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
+    pub(super) fn open<H, F>(self, method: Method, path: &'static str, handler: H, doc: Doc) -> Self
     where
         H: Fn(OpenCall) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response, AppError>> + Send,
@@ -141,12 +111,20 @@ impl Table {
                 answered.await.unwrap_or_else(|error| problem_response(&error, Some(instance)))
             }
         };
-        let Ok(filter) = MethodFilter::try_from(method.clone()) else {
-            tracing::error!(%method, path, "a route has a method that cannot be routed");
+        self.add(Route { method, path, permission: None, doc }, serve)
+    }
+
+    fn add<S, T>(mut self, route: Route, serve: S) -> Self
+    where
+        S: Handler<T, ()>,
+        T: 'static,
+    {
+        let Ok(filter) = MethodFilter::try_from(route.method.clone()) else {
+            tracing::error!(method = %route.method, path = route.path, "a route has a method that cannot be routed");
             return self;
         };
-        self.router = self.router.route(path, on(filter, serve));
-        self.routes.push(Route { method, path, permission: None, doc });
+        self.router = self.router.route(route.path, on(filter, serve));
+        self.routes.push(route);
         self
     }
 

@@ -108,9 +108,9 @@ impl Deliver {
             tokio::select! {
                 () = self.shutdown.pulled() => return,
                 changed = newest.changed() => if changed.is_err() { return },
-                is_watched = touched(&mut watch) => {
+                touched = touched(&mut watch) => {
                     memory.is_stale = true;
-                    if !is_watched {
+                    if touched.is_none() {
                         watch = None;
                     }
                 }

@@ -37,7 +37,7 @@ impl GoBack {
             let pause = if is_idle { IDLE } else { PERIOD };
             tokio::select! {
                 () = self.shutdown.pulled() => return,
-                is_watched = touched(&mut watch) => if !is_watched { watch = None },
+                touched = touched(&mut watch) => if touched.is_none() { watch = None },
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -21,7 +21,7 @@ use std::{
 use portward_core::{CertificateId, NoticeKind, Source, Timestamp, VersionNumber};
 use portward_proxy::Clock;
 use portward_store::{
-    Prefix, Store, StoreError, WatchEvent, WatchStream,
+    Key, Prefix, Store, StoreError, WatchStream,
     change::{Change, CommitError, commit},
     work::{self, ReadWorkError},
 };
@@ -30,7 +30,7 @@ use known::{Known, KnownRenewals};
 pub(crate) use known::{RenewalBoard, Standing};
 use problems::OpenProblems;
 
-use super::Shutdown;
+use super::{Shutdown, watched::touched};
 use crate::{
     app::chain_text,
     notice::{Notice, Notices},
@@ -108,7 +108,7 @@ impl GiveNotice {
                 () = self.shutdown.pulled() => return,
                 changed = newest.changed() => if changed.is_err() { return },
                 touched = touched(&mut watch) => match touched {
-                    Some(ids) => memory.dirty.extend(ids),
+                    Some(keys) => memory.dirty.extend(keys.iter().filter_map(certificate_of)),
                     None => watch = None,
                 },
                 () = tokio::time::sleep(pause) => {}
@@ -259,23 +259,9 @@ fn events(renewals: &KnownRenewals, state: &ServedState, now: Timestamp) -> BTre
     dated.chain(failing).chain(renewed).collect()
 }
 
-/// Waits until something is remembered of renewals; none if the watch broke.
-async fn touched(watch: &mut Option<WatchStream>) -> Option<Vec<CertificateId>> {
-    let Some(stream) = watch else {
-        // Somebody else ends the wait, after which the watch is tried again.
-        return std::future::pending().await;
-    };
-    loop {
-        match stream.next().await {
-            Some(WatchEvent::Batch { puts, deletes, .. }) => {
-                let keys = puts.into_iter().map(|kv| kv.key).chain(deletes);
-                let id = |key: portward_store::Key| key.segments().nth(2).and_then(|id| CertificateId::parse(id).ok());
-                return Some(keys.filter_map(id).collect());
-            }
-            Some(WatchEvent::Alive) => {}
-            Some(WatchEvent::Compacted { .. } | WatchEvent::Lost(_)) | None => return None,
-        }
-    }
+/// The certificate of which a key below [`RENEWALS`] tells.
+fn certificate_of(key: &Key) -> Option<CertificateId> {
+    key.segments().nth(2).and_then(|id| CertificateId::parse(id).ok())
 }
 
 /// Whether it is an event, which this task tells of, and not whoever finds it.

@@ -25,7 +25,7 @@ impl App {
         apply: Apply,
         demand: Option<Demand>,
     ) -> Result<Made, AppError> {
-        let (mut before, mut last) = self.parts_of(by, plan).await?;
+        let (before, mut last) = self.parts_of(by, plan).await?;
         let many = before.len() + 1;
         if many == 1 {
             plan.permissions().for_each(|permission| last.needs(permission));
@@ -39,7 +39,7 @@ impl App {
         } else {
             last = last.for_good();
         }
-        for (at, part) in before.drain(..).enumerate() {
+        for (at, part) in before.into_iter().enumerate() {
             self.commit(part.for_good()).await.map_err(|error| in_part(error, at, many))?;
         }
         let way = if demand.is_some() { NewWay::Https } else { NewWay::Any };

@@ -1,35 +1,29 @@
 //! What is to be changed so that the desired state is as declared.
 
 mod certificates;
+mod fit;
+mod read;
+mod write;
 
 use std::{collections::BTreeSet, fmt::Display};
 
-use portward_api::{
-    AppliedAction, AppliedStep, BindingDeclared, DesiredState, DnsProviderDeclared, IssuerDeclared, SecretDeclared,
-    SettingsUpdate, SiteDeclared, UpstreamTrustInput,
-    acme::{EabInput, IssuerCreate},
-};
+use portward_api::{AppliedAction, AppliedStep, BindingDeclared, DesiredState, SettingsUpdate};
 use portward_certs::dns;
-use portward_core::{
-    Binding, BindingId, CertificateId, DnsProviderId, HeaderRules, IssuerId, Permission, Revision, Scheme, Settings,
-    Site, SiteCertificate, SiteId, SiteLimits, Timestamp, acme::Issuer,
-};
+use portward_core::{Binding, BindingId, CertificateId, DnsProviderId, Permission, Revision, Timestamp};
 use portward_store::{
-    change::{Change, Expected},
+    change::Expected,
     desired::{self, Desired, Stored, StoredDnsProvider, StoredIssuer},
     sealing::{Sealer, Secret},
 };
-use zeroize::Zeroizing;
 
 use super::{declare, difference::fields};
 use crate::{
-    app::{
-        Actor, AppError, Apply, bindings, certificates as uses, dns_providers, issuers, safely::would_lock_out,
-        settings, sites, trial::Demand, ways_in,
-    },
+    app::{AppError, bindings, dns_providers, settings},
     kind_settings::{KindSettings, Values},
 };
-use certificates::CertificateWrite;
+pub(super) use read::issuer;
+use read::{secret_missing, secrets_of, site, source};
+pub(super) use write::Write;
 
 /// Collects what differs, and knows what would be there after it.
 pub(super) struct Plan<'a> {
@@ -43,63 +37,7 @@ pub(super) struct Plan<'a> {
     pub(super) steps: Vec<AppliedStep>,
     /// What else is told.
     pub(super) notes: Vec<String>,
-    /// Certificates that go.
-    pub(super) removed_certificates: Vec<CertificateId>,
     writes: Vec<Write>,
-}
-
-/// Is one thing that is written or taken away.
-pub(super) enum Write {
-    Settings(Settings),
-    Issuer(Box<Issuer>, Option<Secret>, Expected),
-    RemoveIssuer(IssuerId, Revision),
-    DnsProvider(StoredDnsProvider, Values, Expected),
-    RemoveDnsProvider(DnsProviderId, Revision),
-    Certificate(CertificateWrite),
-    Binding(Binding, Expected),
-    RemoveBinding(BindingId, Revision),
-    Site(Box<Site>, Expected),
-    RemoveSite(SiteId, Revision),
-}
-
-impl Write {
-    /// The certificate that it takes away.
-    pub(super) fn removed_certificate(&self) -> Option<&CertificateId> {
-        match self {
-            Self::Certificate(CertificateWrite::Remove(stored)) => Some(&stored.value.id),
-            _ => None,
-        }
-    }
-
-    /// What one needs for it alone; none where the right to apply is enough.
-    fn permission(&self) -> Option<Permission> {
-        match self {
-            Self::Settings(_) => None,
-            Self::Issuer(..) | Self::RemoveIssuer(..) | Self::DnsProvider(..) | Self::RemoveDnsProvider(..) => {
-                Some(Permission::IssuerChange)
-            }
-            Self::Certificate(_) => Some(Permission::CertificateChange),
-            Self::Binding(..) | Self::RemoveBinding(..) => Some(Permission::BindingChange),
-            Self::Site(..) | Self::RemoveSite(..) => Some(Permission::SiteChange),
-        }
-    }
-
-    /// When it is its turn, among the others.
-    fn stage(&self) -> u8 {
-        match self {
-            Self::Settings(_) | Self::Issuer(..) | Self::DnsProvider(..) => 0,
-            Self::Certificate(CertificateWrite::Add { .. } | CertificateWrite::Edit { .. }) => 1,
-            // One that goes may make room for one that comes.
-            Self::RemoveBinding(..) => 2,
-            Self::Binding(..) => 3,
-            // The same with names; and one that is edited may give a name to one that comes.
-            Self::RemoveSite(..) => 4,
-            Self::Site(_, Expected::At(_) | Expected::Any) => 5,
-            Self::Site(_, Expected::Absent) => 6,
-            Self::Certificate(CertificateWrite::Remove(_)) => 7,
-            Self::RemoveIssuer(..) | Self::RemoveDnsProvider(..) => 8,
-        }
-    }
 }
 
 impl<'a> Plan<'a> {
@@ -113,7 +51,6 @@ impl<'a> Plan<'a> {
             prune,
             steps: Vec::new(),
             notes: Vec::new(),
-            removed_certificates: Vec::new(),
             writes: Vec::new(),
         }
     }
@@ -289,85 +226,6 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Refuses what would not fit together afterwards.
-    pub(super) fn check(&self) -> Result<(), AppError> {
-        for (at, Stored { value: binding, .. }) in self.after.bindings.iter().enumerate() {
-            let earlier = self.after.bindings.iter().take(at).map(|stored| &stored.value);
-            if let Some(other) = earlier.into_iter().find(|other| other.overlaps(binding)) {
-                let message = format!("the bindings {} and {} want the same address and port", other.id, binding.id);
-                return Err(AppError::conflict("bindings-overlap", message));
-            }
-        }
-        for id in &self.removed_certificates {
-            let users = uses::users(&self.after, id);
-            if !users.is_empty() {
-                let message = format!("the certificate \"{id}\" is not declared, but used by {}", users.join(", "));
-                return Err(AppError::conflict("certificate-in-use", message));
-            }
-        }
-        for Stored { value, .. } in &self.before.issuers {
-            let id = &value.issuer.id;
-            let users = issuers::users(&self.after, id);
-            if self.after.issuer(id).is_none() && !users.is_empty() {
-                let message = format!("the issuer \"{id}\" is not declared, but asked for {}", users.join(", "));
-                return Err(AppError::conflict("issuer-in-use", message));
-            }
-        }
-        for Stored { value, .. } in &self.before.dns_providers {
-            let users = dns_providers::users(&self.after, &value.id);
-            if self.after.dns_provider(&value.id).is_none() && !users.is_empty() {
-                let message =
-                    format!("the DNS provider \"{}\" is not declared, but writes for {}", value.id, users.join(", "));
-                return Err(AppError::conflict("dns-provider-in-use", message));
-            }
-        }
-        for Stored { value: site, .. } in &self.after.sites {
-            sites::check(site, &self.after).map_err(|error| error.within(&format!("site {}", site.id)))?;
-        }
-        Ok(())
-    }
-
-    /// Refuses whoever may not change one of the kinds that differ.
-    pub(super) fn demand_rights(&self, actor: &Actor) -> Result<(), AppError> {
-        self.permissions().try_for_each(|permission| actor.demand(permission))?;
-        for write in &self.writes {
-            if let Write::DnsProvider(provider, ..) = write {
-                let before = self.before.dns_provider(&provider.id).map(|stored| &stored.value);
-                dns_providers::demand_program(actor, before, provider)
-                    .map_err(|error| error.within(&format!("DNS provider {}", provider.id)))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What it has to show of the portal's https bindings; none if it shuts nobody out of the portal.
-    ///
-    /// What would leave no way in is refused.
-    pub(super) fn lock_out(&self, apply: Apply) -> Result<Option<Demand>, AppError> {
-        let is_bound = |desired: &Desired| desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
-        let has_site = |desired: &Desired| ways_in::portal_sites(desired).next().is_some();
-        for (noun, is_there) in
-            [("a site that leads to the portal", has_site as fn(&Desired) -> bool), ("an https binding", is_bound)]
-        {
-            if is_there(self.before) && !is_there(&self.after) && has_site(self.before) && !apply.is_forced() {
-                return Err(would_lock_out(format!(
-                    "what is declared has no longer {noun}, so nobody could sign in to the portal from another machine. Declare one, or try it: --force --confirm-within 60s goes back by itself unless you confirm. Nothing was changed"
-                )));
-            }
-        }
-        let is_binding = |write: &Write| matches!(write, Write::Binding(..) | Write::RemoveBinding(..));
-        let changes_ways = has_site(&self.after) && is_bound(&self.after) && self.writes.iter().any(is_binding);
-        let mut demand = changes_ways.then_some(Demand::Ours);
-        demand = demand.max(sites::lock_out_by_settings(&self.after.settings, self.before)?);
-        for stored in &self.after.sites {
-            let before = self.before.sites.iter().find(|before| before.value.id == stored.value.id);
-            if let Some(before) = before.filter(|before| before.value != stored.value) {
-                demand = demand.max(sites::lock_out(&before.value, &stored.value, &self.after, apply)?);
-            }
-        }
-        Ok(demand)
-    }
-
     /// What one needs beside the right to apply.
     pub(super) fn permissions(&self) -> impl Iterator<Item = Permission> {
         self.writes.iter().filter_map(Write::permission)
@@ -383,60 +241,17 @@ impl<'a> Plan<'a> {
         new.filter(|binding| !ours.iter().any(|stored| stored.value.overlaps(binding))).cloned().collect()
     }
 
+    /// Certificates that go.
+    pub(super) fn removed_certificates(&self) -> impl Iterator<Item = &CertificateId> {
+        self.writes.iter().filter_map(Write::removed_certificate)
+    }
+
     /// What is done, in a line for the audit.
     pub(super) fn summary(&self) -> String {
         let count = |action| self.steps.iter().filter(|step| step.action == action).count();
         let (added, edited, removed) =
             (count(AppliedAction::Add), count(AppliedAction::Edit), count(AppliedAction::Remove));
         format!("apply a declared state: {added} added, {edited} edited, {removed} removed")
-    }
-
-    /// What is written, in an order in which each thing comes after what it needs, and goes after what needs it.
-    pub(super) fn writes(&self) -> Vec<&Write> {
-        let mut writes: Vec<&Write> = self.writes.iter().collect();
-        writes.sort_by_key(|write| write.stage());
-        writes
-    }
-
-    /// Puts one thing into a change.
-    pub(super) fn write(&self, write: &Write, change: &mut Change) {
-        match write {
-            Write::Settings(settings) => change.put_settings(settings),
-            Write::Issuer(issuer, secret, expected) => {
-                change.put_issuer(issuer, secret.as_ref(), &self.sealer, *expected);
-            }
-            Write::RemoveIssuer(id, revision) => {
-                change.remove_issuer(id, Expected::At(*revision));
-                change.remove_account(id);
-            }
-            Write::DnsProvider(provider, secrets, expected) => {
-                let (kind, settings) = (&provider.kind, provider.settings.clone());
-                change.put_dns_provider(&provider.id, kind, settings, secrets, &self.sealer, *expected);
-            }
-            Write::RemoveDnsProvider(id, revision) => change.remove_dns_provider(id, Expected::At(*revision)),
-            Write::Certificate(write) => self.write_certificate(write, change),
-            Write::Binding(binding, expected) => {
-                change.put_binding(binding, *expected);
-                self.require(change, binding.default_certificate.as_ref());
-            }
-            Write::RemoveBinding(id, revision) => change.remove_binding(id, Expected::At(*revision)),
-            Write::Site(site, expected) => {
-                change.put_site(site, *expected);
-                if let SiteCertificate::Fixed(id) = &site.certificate {
-                    self.require(change, Some(id));
-                }
-            }
-            Write::RemoveSite(id, revision) => change.remove_site(id, Expected::At(*revision)),
-        }
-    }
-
-    /// Makes the change depend on a certificate that was there before; one that it makes itself needs no such thing.
-    fn require(&self, change: &mut Change, certificate: Option<&CertificateId>) {
-        if let Some(id) = certificate
-            && self.before.certificate(id).is_some()
-        {
-            change.require_certificate(id);
-        }
     }
 
     /// Tells of a thing, if it is new or differs; gives what the change then expects to find.
@@ -477,105 +292,6 @@ impl<'a> Plan<'a> {
             some => bindings::default_certificate(&self.after, scheme, some, self.now)?,
         };
         Ok(Binding { id, scheme, address, default_certificate })
-    }
-}
-
-/// Reads what is declared of an issuer, with the MAC key of its account binding if that is given.
-pub(super) fn issuer(declared: &IssuerDeclared) -> Result<(Issuer, Option<Secret>), AppError> {
-    let read = || {
-        let given = declared.eab.as_ref().and_then(|eab| eab.mac_key.value.clone().map(|key| (eab, key)));
-        let input = IssuerCreate {
-            id: Some(declared.id.clone()),
-            directory: declared.directory.clone(),
-            directory_ca: declared.directory_ca.clone(),
-            contacts: declared.contacts.clone(),
-            accept_terms: declared.accept_terms,
-            eab: given.map(|(eab, mac_key)| EabInput { key_id: eab.key_id.clone(), mac_key }),
-            profile: declared.profile.clone(),
-            challenge: declared.challenge.clone(),
-            preferred_chain: declared.preferred_chain.clone(),
-            http_port: declared.http_port,
-            tls_port: declared.tls_port,
-            resolvers: declared.resolvers.clone(),
-        };
-        let (mut issuer, secret) = issuers::parse(&input)?;
-        issuer.id = IssuerId::parse(&declared.id).map_err(|error| AppError::invalid("id", &error))?;
-        issuer.eab_key_id = declared.eab.as_ref().map(|eab| eab.key_id.clone());
-        Ok((issuer, secret))
-    };
-    read().map_err(|error: AppError| error.within(&format!("issuer {}", declared.id)))
-}
-
-fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
-    let SiteDeclared { id, names, upstreams, upstream_trust, force_https, hsts, certificate, .. } = declared;
-    let SiteDeclared { max_body, response_timeout, idle_timeout, set_headers, remove_headers, preset, .. } = declared;
-    let trust = match upstream_trust {
-        None => UpstreamTrustInput::System,
-        Some(trust) => match (&trust.authorities, &trust.pin, trust.danger_insecure) {
-            (Some(pem), None, false) => UpstreamTrustInput::Authorities(pem.clone()),
-            (None, Some(pin), false) => UpstreamTrustInput::Pin(pin.clone()),
-            (None, None, true) => UpstreamTrustInput::DangerInsecure,
-            _ => {
-                let message = "upstream_trust: it has one of authorities, pin, and danger_insecure: true";
-                return Err(AppError::refused("invalid-value", message));
-            }
-        },
-    };
-    let mut limits = SiteLimits::default();
-    sites::input::limits(&mut limits, [max_body, response_timeout, idle_timeout].map(Option::as_deref))?;
-    Ok(Site {
-        id: SiteId::parse(id).map_err(|error| AppError::invalid("id", &error))?,
-        names: sites::input::names(names)?,
-        upstreams: sites::input::upstreams(upstreams)?,
-        upstream_trust: sites::input::trust(&trust)?,
-        force_https: force_https.as_deref().map(sites::input::force_https).transpose()?,
-        hsts: hsts.as_deref().map(sites::input::hsts).transpose()?.unwrap_or_default(),
-        certificate: match certificate {
-            None => SiteCertificate::Auto,
-            Some(text) => sites::input::certificate(text, after)?,
-        },
-        limits,
-        headers: sites::input::headers(Some(set_headers), Some(remove_headers), &HeaderRules::default())?,
-        preset: preset.as_deref().map(sites::input::preset_name).transpose()?,
-    })
-}
-
-/// The secrets of a DNS provider, those that it has where none is given; and the names of those that differ.
-fn secrets_of(
-    declared: &DnsProviderDeclared,
-    known: Option<&KindSettings>,
-    what: &str,
-) -> Result<(Values, Vec<String>), AppError> {
-    let (mut secrets, mut other) = (Values::new(), Vec::new());
-    for (name, declared) in &declared.secrets {
-        let value = match (&declared.value, known.and_then(|known| known.secret.get(name))) {
-            (Some(value), known) => {
-                if known.is_some_and(|known| known.as_str() != value.expose()) {
-                    other.push(name.clone());
-                }
-                Zeroizing::new(value.expose().to_owned())
-            }
-            (None, Some(known)) => known.clone(),
-            (None, None) => return Err(secret_missing(what, name, Some(declared))),
-        };
-        secrets.insert(name.clone(), value);
-    }
-    Ok((secrets, other))
-}
-
-fn secret_missing(what: &str, name: &str, declared: Option<&SecretDeclared>) -> AppError {
-    AppError::refused(
-        "secret-missing",
-        format!("{what}: the secret {name} is not known here; {}, then apply again", source(declared)),
-    )
-}
-
-/// What is to be done so that a secret is given.
-fn source(declared: Option<&SecretDeclared>) -> String {
-    match declared {
-        Some(SecretDeclared { env: Some(env), .. }) => format!("set the environment variable {env}"),
-        Some(SecretDeclared { file: Some(file), .. }) => format!("write it to the file {file}"),
-        _ => "say where it is, with env or file".to_owned(),
     }
 }
 

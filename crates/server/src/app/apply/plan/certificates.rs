@@ -59,7 +59,6 @@ impl Plan<'_> {
             let id = stored.value.id.clone();
             self.after.certificates.retain(|other| other.value.id != id);
             self.step(AppliedAction::Remove, "certificate", id.as_str(), Vec::new());
-            self.removed_certificates.push(id);
             self.writes.push(Write::Certificate(CertificateWrite::Remove(Box::new(stored))));
         }
         Ok(())
