@@ -1,5 +1,4 @@
-//! Takes the pictures of `docs/screenshots`: every page of the portal, light and as wide as a phone, and
-//! some of them dark.
+//! Takes the pictures of `docs/screenshots`: every page of the portal, light, dark, and as wide as a phone.
 //!
 //! `make screenshots` runs it. Certificates come from a CA of its own and from Pebble, which issues one, refuses one,
 //! and waits for one; one application answers and is asked some hundred times, the others are not there.
@@ -27,6 +26,7 @@ const PAGES: &[(&str, &str)] = &[
     ("setup-site", "/sites/new?setup=1"),
     ("setup-certificate", "/sites/new?setup=certificate&site=wiki-northmole-test"),
     ("bindings", "/bindings"),
+    ("binding-certificate", "/bindings/https-PORT/certificate"),
     ("binding-remove", "/bindings/https-PORT/remove"),
     ("site-new", "/sites/new"),
     ("site-headers", "/sites/wiki-northmole-test/headers"),
@@ -53,6 +53,8 @@ const PAGES: &[(&str, &str)] = &[
     ("users", "/users"),
     ("user", "/users/olga/change"),
     ("user-new", "/users/new"),
+    ("user-remove", "/users/olga/remove"),
+    ("openid-connect", "/users/openid-connect"),
     ("token-new", "/tokens/new"),
     ("account", "/account"),
     ("notifications", "/notifications"),
@@ -72,26 +74,6 @@ const COUNTING: &[(&str, &str)] = &[
     ("sites", "/sites"),
     ("site", "/sites/wiki-northmole-test"),
     ("site-traffic", "/sites/wiki-northmole-test/traffic"),
-];
-
-/// What is taken dark too: where colours say something.
-const DARK: &[&str] = &[
-    "setup",
-    "sign-in",
-    "overview",
-    "site",
-    "site-traffic",
-    "https-settings",
-    "certificates",
-    "certificate",
-    "import-checked",
-    "attempt",
-    "attempt-failed",
-    "explain",
-    "problems",
-    "audit-verified",
-    "equivalents",
-    "confirm",
 ];
 
 fn main() {
@@ -177,15 +159,11 @@ fn deeds(server: &StartedProgram, browser: &Browser, at: &str, place: &Path) {
     picture(browser, place, "second-factor");
 }
 
-/// Takes one page in each way, as high as it is unless it is very long; what is dark is but another set of colours, so
-/// it is taken of some pages alone.
+/// Takes one page in each way, as high as it is unless it is very long.
 fn picture(browser: &Browser, place: &Path, name: &str) {
     for (way, scheme, width, height, most) in
         [("light", "light", 1280, 900, 1500), ("dark", "dark", 1280, 900, 900), ("phone", "light", 390, 844, 1300)]
     {
-        if way == "dark" && !DARK.contains(&name) {
-            continue;
-        }
         browser.prefer(scheme);
         browser.resize(width, height);
         browser.run("document.documentElement.style.scrollbarWidth = 'none'");

@@ -4,6 +4,7 @@ mod axe;
 mod drills;
 mod first_way;
 mod live;
+mod midway;
 mod openid;
 mod pages;
 mod without_script;
