@@ -61,6 +61,14 @@ permissions! {
     AuditView => "audit:view", "look at the audit",
     /// To change who is notified of what.
     NotificationChange => "notification:change", "change notifications",
+    /// To add, approve and remove agents, and to say by which thumbprint each is trusted.
+    AgentChange => "agent:change", "change agents",
+    /// To have agents asked how they are.
+    AgentCheck => "agent:check", "check agents",
+    /// To have agents install certificates with their private keys, and install them no longer.
+    DeliveryChange => "delivery:change", "change deliveries",
+    /// To replace the identity by which agents know the server, and to take it out with its key.
+    IdentityChange => "identity:change", "change the server's identity",
     /// To read `/metrics`.
     MetricsView => "metrics:view", "read metrics",
     /// To take a backup of the store.
@@ -123,6 +131,7 @@ impl Role {
                     | P::IssuerChange
                     | P::HttpsSettingsChange
                     | P::AuditView
+                    | P::AgentCheck
                     | P::MetricsView
             ),
             Self::Viewer => permission == P::View,

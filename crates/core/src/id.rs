@@ -81,6 +81,10 @@ id! {
     /// Names where notices are sent.
     ChannelId
 }
+id! {
+    /// Names what is wanted of one certificate on one machine.
+    DeliveryId
+}
 
 /// Numbers the versions of one certificate, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,11 +9,13 @@ pub mod explain;
 
 mod access;
 mod actor_kind;
+mod agent;
 mod binding;
 mod certificate;
 mod chain;
 mod client_family;
 mod confirmation;
+mod delivery;
 mod force_https;
 mod header_rules;
 mod host;
@@ -40,11 +42,16 @@ mod validity;
 
 pub use access::{Permission, Role};
 pub use actor_kind::ActorKind;
+pub use agent::{
+    Agent, AgentHealth, AgentName, AgentNameError, AgentOrigin, AgentPins, DialAddress, DialAddressError, Dialling,
+    IdentityState,
+};
 pub use binding::{Binding, BindingUrlError, Scheme, addresses_overlap};
 pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
 pub use chain::Chain;
 pub use client_family::client_family;
 pub use confirmation::{ConfirmWithin, ConfirmWithinError, NewWay};
+pub use delivery::{Delivery, DeliveryError, DeliveryFormat, DeliveryPath, FileMode, FileOwner, ProfileName, Verify};
 pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirect, https_port_for, redirect_url};
 pub use header_rules::{HeaderRuleError, HeaderRules};
 pub use host::{Authority, Host, HostError, HostName};
@@ -52,8 +59,8 @@ pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
 pub use hsts::{Hsts, HstsError, hsts_header};
 pub use id::{
-    AttemptId, BindingId, CertificateId, ChannelId, ConfirmationId, DnsProviderId, IdError, IssuerId, KeyId, PresetId,
-    SiteId, TokenId, UserId, VersionNumber,
+    AttemptId, BindingId, CertificateId, ChannelId, ConfirmationId, DeliveryId, DnsProviderId, IdError, IssuerId,
+    KeyId, PresetId, SiteId, TokenId, UserId, VersionNumber,
 };
 pub use key_type::KeyType;
 pub use notice::{NoticeKind, Tone, Wanted, WantedError};

@@ -14,12 +14,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("portward-store", &["portward-core"]),
     ("portward-certs", &["portward-core"]),
     ("portward-proxy", &["portward-core"]),
+    ("portward-link", &["portward-core"]),
+    ("portward-agent", &["portward-api", "portward-certs", "portward-core", "portward-link"]),
     ("portward-api", &["portward-core"]),
-    ("portward-server", &["portward-api", "portward-certs", "portward-core", "portward-proxy", "portward-store"]),
+    (
+        "portward-server",
+        &["portward-api", "portward-certs", "portward-core", "portward-link", "portward-proxy", "portward-store"],
+    ),
     ("portward-cli", &["portward-api", "portward-core", "portward-server"]),
     (
         "portward-testkit",
-        &["portward-api", "portward-certs", "portward-core", "portward-proxy", "portward-server", "portward-store"],
+        &[
+            "portward-agent",
+            "portward-api",
+            "portward-certs",
+            "portward-core",
+            "portward-link",
+            "portward-proxy",
+            "portward-server",
+            "portward-store",
+        ],
     ),
 ];
 
@@ -28,9 +42,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rusqlite", &["portward-store"]),
     ("axum", &["portward-server"]),
     ("hyper", &["portward-api", "portward-certs", "portward-server", "portward-testkit"]),
-    ("h2", &["portward-proxy", "portward-testkit"]),
+    ("h2", &["portward-link", "portward-proxy", "portward-testkit"]),
     ("httparse", &["portward-proxy"]),
-    ("clap", &["portward-cli"]),
+    ("clap", &["portward-agent", "portward-cli"]),
 ];
 
 #[test]

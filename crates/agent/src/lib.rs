@@ -1,0 +1,1 @@
+//! The program on other machines: it links them to Portward, reports how they are, and installs certificates there.

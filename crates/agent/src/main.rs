@@ -1,0 +1,3 @@
+//! The program `portward-agent`.
+
+fn main() {}

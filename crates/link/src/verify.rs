@@ -1,0 +1,258 @@
+//! Who the peer is: the thumbprint of the one certificate that it shows, and proof that it has the key.
+//!
+//! What is asked for, in this order:
+//! 1. one certificate and no other: a pinned certificate in a chain proves nothing;
+//! 2. for the side that dials, its thumbprint is one of the expected ones;
+//! 3. the handshake is signed by its key, with TLS 1.3.
+//!
+//! Names, dates, issuers and extensions are not looked at. The side that is dialled takes any certificate here and judges
+//! after the handshake, so that it can say in words what it does not trust (in TLS 1.3 the dialler has finished by then,
+//! and would see a read error).
+
+use std::sync::Arc;
+
+use portward_core::{Sha1Thumbprint, Thumbprint, Timestamp, Validity};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature_with_raw_key},
+    server::danger::{ClientCertVerified, ClientCertVerifier},
+};
+use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Says what a peer showed, for people who look for the reason why it is not trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// SHA-256 of its certificate.
+    pub thumbprint: Thumbprint,
+    /// The hash by which old tools know it.
+    pub sha1: Sha1Thumbprint,
+    /// As in `CN=web-03`.
+    pub subject: String,
+    /// Who signed it: of a proxy that looks into TLS this says whose it is.
+    pub issuer: String,
+}
+
+/// Says that a peer showed another certificate than was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the thumbprint {}, and {} came", list(.expected), .shown.thumbprint)]
+pub struct Mismatch {
+    /// What was expected.
+    pub expected: Vec<Thumbprint>,
+    /// What came.
+    pub shown: Shown,
+}
+
+/// Says that a peer showed more than one certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the peer showed {0} certificates; an identity is one, without issuers")]
+pub struct Chain(pub usize);
+
+/// What is read of a certificate that is known by its thumbprint.
+pub(crate) struct Facts {
+    /// `SubjectPublicKeyInfo` in DER.
+    pub(crate) public_key: Vec<u8>,
+    pub(crate) subject: String,
+    pub(crate) issuer: String,
+    pub(crate) validity: Validity,
+    /// None if it is no RSA key.
+    pub(crate) rsa_bits: Option<usize>,
+}
+
+/// Expects a server with one of some thumbprints.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    pins: Vec<Thumbprint>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Takes any client that has the key of what it shows; who it is, is judged after the handshake.
+#[derive(Debug)]
+pub(crate) struct AnyClient {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Shown {
+    /// Describes a certificate in DER.
+    pub fn of(certificate: &[u8]) -> Self {
+        let (subject, issuer) = match facts(certificate) {
+            Ok(facts) => (facts.subject, facts.issuer),
+            Err(_) => (String::new(), String::new()),
+        };
+        Self { thumbprint: Thumbprint::of(certificate), sha1: Sha1Thumbprint::of(certificate), subject, issuer }
+    }
+}
+
+impl Pinned {
+    pub(crate) fn new(pins: Vec<Thumbprint>) -> Self {
+        Self { pins, algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
+    }
+}
+
+impl AnyClient {
+    pub(crate) fn new() -> Self {
+        Self { algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let shown = Thumbprint::of(end_entity);
+        if !self.pins.contains(&shown) {
+            return Err(because(Mismatch { expected: self.pins.clone(), shown: Shown::of(end_entity) }));
+        }
+        alone(intermediates)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(no_tls12())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        has_key(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for AnyClient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        alone(intermediates)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(no_tls12())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        has_key(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Reads a certificate as far as a pinned one is read.
+pub(crate) fn facts(certificate: &[u8]) -> Result<Facts, String> {
+    let (rest, read) = X509Certificate::from_der(certificate).map_err(|error| error.to_string())?;
+    if !rest.is_empty() {
+        return Err("there is something after its end".to_owned());
+    }
+    let date = |seconds| Timestamp::from_unix(seconds).map_err(|error| error.to_string());
+    let rsa_bits = match read.public_key().parsed() {
+        Ok(x509_parser::public_key::PublicKey::RSA(key)) => Some(key.key_size()),
+        _ => None,
+    };
+    Ok(Facts {
+        public_key: read.public_key().raw.to_vec(),
+        subject: read.subject().to_string(),
+        issuer: read.issuer().to_string(),
+        validity: Validity {
+            not_before: date(read.validity().not_before.timestamp())?,
+            not_after: date(read.validity().not_after.timestamp())?,
+        },
+        rsa_bits,
+    })
+}
+
+/// Verifies a signature that is no part of a handshake by the key of a certificate.
+pub(crate) fn signature(
+    certificate: &[u8],
+    message: &[u8],
+    scheme: SignatureScheme,
+    signature: &[u8],
+) -> Result<(), Error> {
+    let (_, read) = X509Certificate::from_der(certificate).map_err(|_| bad_encoding())?;
+    let key = read.public_key();
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+    let of_scheme = algorithms.mapping.iter().find(|(known, _)| *known == scheme).map_or(&[][..], |(_, all)| *all);
+    // The identifier of the key's algorithm is all of what stands before the key, without its own header.
+    let key_algorithm = key.algorithm.algorithm.to_string();
+    let is_verified = of_scheme.iter().any(|algorithm| {
+        verifies_with(algorithm.public_key_alg_id().as_ref(), &key_algorithm)
+            && algorithm.verify_signature(key.subject_public_key.as_ref(), message, signature).is_ok()
+    });
+    if is_verified { Ok(()) } else { Err(Error::InvalidCertificate(CertificateError::BadSignature)) }
+}
+
+/// Whether an `AlgorithmIdentifier` (its content in DER) begins with that object identifier.
+fn verifies_with(identifier: &[u8], oid: &str) -> bool {
+    x509_parser::der_parser::oid::Oid::from_der(identifier).is_ok_and(|(_, read)| read.to_id_string() == oid)
+}
+
+fn has_key(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    dss: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    // By the key alone: the certificate is known by its hash, and webpki would ask more of it than we do.
+    let facts = facts(certificate).map_err(|_| bad_encoding())?;
+    if facts.rsa_bits.is_some_and(|bits| bits < 2048) {
+        return Err(Error::InvalidCertificate(CertificateError::BadSignature));
+    }
+    let key = SubjectPublicKeyInfoDer::from(facts.public_key);
+    verify_tls13_signature_with_raw_key(message, &key, dss, algorithms)
+}
+
+fn alone(intermediates: &[CertificateDer<'_>]) -> Result<(), Error> {
+    if intermediates.is_empty() { Ok(()) } else { Err(because(Chain(intermediates.len() + 1))) }
+}
+
+fn because(reason: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(reason))))
+}
+
+fn bad_encoding() -> Error {
+    Error::InvalidCertificate(CertificateError::BadEncoding)
+}
+
+fn no_tls12() -> Error {
+    Error::General("a link is TLS 1.3 only".to_owned())
+}
+
+fn list(pins: &[Thumbprint]) -> String {
+    pins.iter().map(Thumbprint::to_string).collect::<Vec<_>>().join(" or ")
+}
