@@ -4,6 +4,7 @@
 //! Each worker is a thread with a single-threaded runtime, listeners and upstream connections of its own;
 //! what a worker needs to know of the outside reaches it as a new snapshot.
 
+mod agents;
 mod answer;
 mod bind;
 mod clock;
@@ -25,6 +26,7 @@ mod upgrade;
 mod upstream;
 mod worker;
 
+pub use agents::HandedOver;
 pub use bind::{BindError, Holder, addresses, has_ipv6};
 pub use clock::Clock;
 pub use count::CountsView;

@@ -21,6 +21,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use self::plan::{Held, Placement, place};
 use crate::{
+    agents::HandedOver,
     bind::{self, BindError},
     clock::Clock,
     count::CountsView,
@@ -172,6 +173,13 @@ impl Proxy {
     /// None comes after the proxy is gone.
     pub async fn accept_portal(&self) -> Option<UnixStream> {
         self.served.portal.accept().await
+    }
+
+    /// Takes the next connection of somebody who says to be an agent, before its handshake.
+    ///
+    /// They come while the snapshot has [`Snapshot::agent_protocols`]. None comes after the proxy is gone.
+    pub async fn accept_agent(&self) -> Option<HandedOver> {
+        self.served.agents.accept().await
     }
 
     /// The snapshot that is served.

@@ -17,6 +17,7 @@ use portward_core::{BindingId, Scheme, Timestamp, Upstream, https_port_for};
 pub(crate) use warned::{Warned, Warning};
 
 use crate::{
+    agents::Agents,
     clock::Clock,
     count::Counts,
     limits::Limits,
@@ -41,6 +42,8 @@ pub(crate) struct Served {
     pub(crate) tls_client: TlsClient,
     /// Where connections to the portal go.
     pub(crate) portal: Portal,
+    /// Where connections of agents go.
+    pub(crate) agents: Agents,
     /// What was warned of a moment ago.
     pub(crate) warned: Warned,
     clock: Clock,
@@ -100,6 +103,7 @@ impl Served {
             tls_server: TlsServer::new()?,
             tls_client: TlsClient::new(),
             portal: Portal::new(),
+            agents: Agents::new(),
             warned: Warned::default(),
             clock,
         })

@@ -30,6 +30,9 @@ pub struct Snapshot {
     ///
     /// An IP address stands for its reverse name, which is what a CA asks for (RFC 8738 section 6).
     pub tls_challenges: HashMap<Host, Arc<CertifiedKey>>,
+    /// Protocols of ALPN that agents speak: a client that offers these alone is handed over before its handshake, at
+    /// every https binding; see [`Proxy::accept_agent`](crate::Proxy::accept_agent).
+    pub agent_protocols: Vec<&'static [u8]>,
 }
 
 /// Is one binding as it is served.

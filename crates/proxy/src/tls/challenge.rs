@@ -9,8 +9,10 @@ use std::{
 use portward_core::{Host, HostName};
 use rustls::{server::ClientHello, sign::CertifiedKey};
 
-/// Says what a client wants, as far as challenges are concerned.
+/// Says what a client wants, as far as it must be known before there is a session.
 pub(super) enum Wanted {
+    /// A link as an agent has it.
+    Link,
     /// The certificate that answers the challenge for this host.
     Answer {
         /// Who is asked.

@@ -6,7 +6,9 @@ use portward_core::Host;
 use rustls::{
     AlertDescription, ServerConfig,
     crypto::aws_lc_rs::Ticketer,
-    server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCertUsingSni, UnbufferedServerConnection},
+    server::{
+        ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCertUsingSni, UnbufferedServerConnection,
+    },
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
@@ -18,6 +20,7 @@ use super::{
     provider::provider,
 };
 use crate::{
+    agents::is_agent,
     snapshot::{ServedBinding, ServedCertificate, Snapshot},
     stream::{BeginError, Begun, Session, Stream, begin, hear},
 };
@@ -71,6 +74,14 @@ pub(crate) enum HandshakeError {
     /// The client spoke HTTP in the clear; here is its connection, so that it can be told.
     #[error("the client spoke plain HTTP to an https binding")]
     Http(TcpStream),
+    /// The client is an agent, and another one does the handshake with it.
+    #[error("the client is an agent")]
+    Agent {
+        /// Its connection.
+        tcp: TcpStream,
+        /// What was read of it.
+        input: Vec<u8>,
+    },
     /// There is no certificate for what the client asked for, and the binding has no default.
     #[error(
         "there is no certificate for {} and the binding {binding} has no default certificate; import one, or set the binding's --default-certificate",
@@ -142,12 +153,17 @@ impl TlsServer {
         binding: &Arc<ServedBinding>,
         local: SocketAddr,
     ) -> Result<(Begun, TlsFacts), HandshakeError> {
-        if snapshot.tls_challenges.is_empty() {
+        if snapshot.tls_challenges.is_empty() && snapshot.agent_protocols.is_empty() {
             return self.begin_for_sites(tcp, Vec::new(), snapshot, binding, local).await;
         }
         // What is negotiated depends on the name, and rustls wants to know before it has read the name.
-        let heard = Box::pin(hear(tcp, |hello| wanted(hello, &snapshot.tls_challenges))).await?;
+        let look = |hello: &ClientHello<'_>| match is_agent(hello, &snapshot.agent_protocols) {
+            true => Wanted::Link,
+            false => wanted(hello, &snapshot.tls_challenges),
+        };
+        let heard = Box::pin(hear(tcp, look)).await?;
         match heard.seen {
+            Some(Wanted::Link) => Err(HandshakeError::Agent { tcp: heard.tcp, input: heard.input }),
             Some(Wanted::Answer { host, key }) => self.begin_for_challenge(heard.tcp, heard.input, host, key).await,
             Some(Wanted::Nothing { ref host }) => {
                 let host = host.clone();

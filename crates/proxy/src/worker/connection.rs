@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{DrainWatch, Worker};
 use crate::{
+    agents::HandedOver,
     answer::{Answer, Asked, Chain, Fault, log},
     connection::serve_h1,
     h1::KeepAlive,
@@ -109,6 +110,10 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         let accepted = client.served.tls_server.accept(tcp, &snapshot, &client.binding, client.local, left).await;
         match accepted {
             Ok(accepted) => Some(accepted),
+            Err(HandshakeError::Agent { tcp, input }) => {
+                hand_over(tcp, input, &client);
+                None
+            }
             Err(error) => {
                 client.worker.counts().handshakes_failed.up();
                 without_tls(error, &client).await;
@@ -123,6 +128,17 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         Some(tls) if tls.protocol == Protocol::Http2 => Box::pin(serve_h2(stream, client, tls)).await,
         Some(tls) if tls.protocol == Protocol::Challenge => Box::pin(answered(stream, &client, &tls)).await,
         tls => serve_h1(stream, client, tls).await,
+    }
+}
+
+/// Leaves the connection of an agent to who looks after agents, on another runtime.
+fn hand_over(tcp: TcpStream, unread: Vec<u8>, client: &Client) {
+    match tcp.into_std() {
+        Ok(tcp) => {
+            let handed = HandedOver { tcp, unread, peer: client.peer, binding: client.binding.id.clone() };
+            client.served.agents.hand_over(handed);
+        }
+        Err(error) => tracing::debug!(client.peer = %client.peer, %error, "an agent cannot be handed over"),
     }
 }
 
