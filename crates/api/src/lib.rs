@@ -59,7 +59,7 @@ pub use inspection::{
     MissingIssuerView, RefusalView,
 };
 pub use notification::{
-    ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, DeliveredView, DeliveryView,
+    ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, SendingView, SentView,
 };
 pub use oidc::{OidcSet, OidcTested, OidcView};
 pub use page::{PAGE_DEFAULT, PAGE_MOST, Page};

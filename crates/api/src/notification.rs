@@ -23,29 +23,29 @@ pub struct ChannelView {
     /// Whether anything is sent.
     pub enabled: bool,
     /// How sending goes.
-    pub delivery: DeliveryView,
+    pub sending: SendingView,
 }
 
 /// Shows how sending on a channel goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DeliveryView {
+pub struct SendingView {
     /// Notices that wait to be sent.
     pub waiting: usize,
-    /// Deliveries that failed in a row.
+    /// How many failed in a row.
     pub failures: u32,
     /// When it is tried again after a failure, RFC 3339.
     pub retry_at: Option<String>,
-    /// What came of the last delivery.
-    pub last: Option<DeliveredView>,
+    /// What came of the last one.
+    pub last: Option<SentView>,
 }
 
-/// Shows what came of a delivery.
+/// Shows what came of sending a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DeliveredView {
+pub struct SentView {
     /// When, RFC 3339.
     pub at: String,
     /// Whether the other side took the message.
-    pub delivered: bool,
+    pub sent: bool,
     /// What the other side said, or why it could not be asked.
     pub said: String,
 }

@@ -4,7 +4,7 @@ use http::Method;
 use portward_core::ChannelId;
 
 use super::{Client, ClientError, Effect, exchange::Sent};
-use crate::{ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, DeliveredView, Removed};
+use crate::{ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, Removed, SentView};
 
 impl Client {
     /// The kinds of channels there are, with their settings.
@@ -33,7 +33,7 @@ impl Client {
     }
 
     /// Sends a test message now, and tells what the other side said.
-    pub async fn test_channel(&self, id: &ChannelId) -> Result<DeliveredView, ClientError> {
+    pub async fn test_channel(&self, id: &ChannelId) -> Result<SentView, ClientError> {
         self.ask(Method::POST, &format!("notifications/{id}/test"), Sent::Nothing).await
     }
 

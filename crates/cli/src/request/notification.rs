@@ -99,7 +99,7 @@ impl NotificationRequest {
             Self::Test(id) => {
                 let told = client.test_channel(&id).await?;
                 terminal.told(&told, &show::channel_tested(&id, &told))?;
-                Ok(if told.delivered { Exit::Done } else { Exit::Failed })
+                Ok(if told.sent { Exit::Done } else { Exit::Failed })
             }
             Self::Remove(id) => {
                 let removed = client.remove_channel(&id).await?;

@@ -1,6 +1,6 @@
 //! Notification channels for people.
 
-use portward_api::{ChannelKindView, ChannelView, DeliveredView, Effect};
+use portward_api::{ChannelKindView, ChannelView, Effect, SentView};
 use portward_core::ChannelId;
 
 use super::shortened;
@@ -50,10 +50,10 @@ pub(crate) fn channel(channel: &ChannelView, colour: Colour) -> String {
         table.row([name.into(), value.as_deref().map_or("(secret)", first_line).into()]);
     }
     table.row(["delivery".into(), delivery(channel)]);
-    if let Some(last) = &channel.delivery.last {
+    if let Some(last) = &channel.sending.last {
         table.row(["last said".into(), format!("{} ({})", last.said, last.at).into()]);
     }
-    if let Some(retry_at) = &channel.delivery.retry_at {
+    if let Some(retry_at) = &channel.sending.retry_at {
         table.row(["tried again".into(), retry_at.into()]);
     }
     table.render(colour)
@@ -68,14 +68,13 @@ pub(crate) fn channel_added(id: &str, effect: Effect) -> String {
 }
 
 /// Tells what came of a test message.
-pub(crate) fn channel_tested(id: &ChannelId, told: &DeliveredView) -> String {
-    let did =
-        if told.delivered { "The other side took the test message" } else { "The test message was not delivered" };
+pub(crate) fn channel_tested(id: &ChannelId, told: &SentView) -> String {
+    let did = if told.sent { "The other side took the test message" } else { "The test message was not delivered" };
     format!("{did} of {id}. It said: {}", told.said)
 }
 
 fn delivery(channel: &ChannelView) -> Cell {
-    let view = &channel.delivery;
+    let view = &channel.sending;
     let waiting = match view.waiting {
         0 => String::new(),
         count => format!(", {count} waiting"),
@@ -85,7 +84,7 @@ fn delivery(channel: &ChannelView) -> Cell {
         (_, 1) => ("failed once".to_owned(), Tone::Bad),
         (_, failures) if failures > 0 => (format!("failed {failures} times"), Tone::Bad),
         (None, _) => ("nothing sent yet".to_owned(), Tone::Plain),
-        (Some(last), _) if last.delivered => (format!("delivered {}", last.at), Tone::Plain),
+        (Some(last), _) if last.sent => (format!("delivered {}", last.at), Tone::Plain),
         (Some(_), _) => ("the test failed".to_owned(), Tone::Warning),
     };
     Cell::toned(&format!("{text}{waiting}"), tone)

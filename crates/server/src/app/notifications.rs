@@ -1,8 +1,7 @@
 //! Use cases of notification channels.
 
 use portward_api::{
-    ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, DeliveredView, DeliveryView,
-    Removed,
+    ChannelCreate, ChannelKindView, ChannelSettingView, ChannelUpdate, ChannelView, Removed, SendingView, SentView,
 };
 use portward_core::{ChannelId, Wanted};
 use portward_store::{
@@ -192,7 +191,7 @@ impl App {
         &self,
         by: &Allowed<right::NotificationChange>,
         id: &str,
-    ) -> Result<DeliveredView, AppError> {
+    ) -> Result<SentView, AppError> {
         let desired = self.desired().await?;
         let stored = &find(&desired, id)?.value;
         let settings = self.channel_settings(&desired, stored)?.all();
@@ -222,7 +221,7 @@ impl App {
                 tracing::warn!(error = chain_text(&error), "what came of a test message could not be stored");
             }
         }
-        Ok(delivered_view(&delivered))
+        Ok(sent_view(&delivered))
     }
 
     fn channel_settings(&self, desired: &Desired, channel: &StoredChannel) -> Result<KindSettings, AppError> {
@@ -244,11 +243,11 @@ impl App {
             settings: shown(&stored.settings, &stored.secret_names),
             events: stored.wanted.words(),
             enabled: stored.enabled,
-            delivery: DeliveryView {
+            sending: SendingView {
                 waiting: standing.waiting,
                 failures: standing.work.failures,
                 retry_at: standing.work.retry_at.map(|at| at.to_string()),
-                last: standing.work.last.as_ref().map(delivered_view),
+                last: standing.work.last.as_ref().map(sent_view),
             },
         }
     }
@@ -272,8 +271,8 @@ fn wanted(words: &[String]) -> Result<Wanted, AppError> {
     Wanted::parse(words).map_err(|error| AppError::invalid("events", &error))
 }
 
-fn delivered_view(delivered: &Delivered) -> DeliveredView {
-    DeliveredView { at: delivered.at.to_string(), delivered: delivered.ok, said: delivered.said.clone() }
+fn sent_view(delivered: &Delivered) -> SentView {
+    SentView { at: delivered.at.to_string(), sent: delivered.ok, said: delivered.said.clone() }
 }
 
 /// Nobody has so many, and each costs a record for each notice.

@@ -171,7 +171,7 @@ pub(super) async fn edit(mut visit: Visit<right::NotificationChange>) -> Result<
 pub(super) async fn test(visit: Visit<right::NotificationChange>) -> Result<Response, AppError> {
     let id = visit.param("id").to_owned();
     let told = visit.app.test_channel(&visit.by, &id).await?;
-    let text = if told.delivered {
+    let text = if told.sent {
         format!("{id} took the test message: {}", told.said)
     } else {
         format!("{id} did not take the test message: {}", told.said)
@@ -194,7 +194,7 @@ fn page<R: crate::app::Right>(
 ) -> Result<NotificationsPage, AppError> {
     let channels = visit.app.list_channels(&visit.may()?);
     let now = visit.app.now();
-    let failing = channels.iter().filter(|channel| channel.enabled && channel.delivery.failures > 0).count();
+    let failing = channels.iter().filter(|channel| channel.enabled && channel.sending.failures > 0).count();
     let lead = match (channels.len(), failing) {
         (0, _) => "Nobody is told of anything; it is in the log alone.".to_owned(),
         (all, 0) => format!("You are told by {}.", counted(all, "channel")),
@@ -245,18 +245,18 @@ fn channel_page<R: crate::app::Right>(
 }
 
 fn row(view: &ChannelView, now: Timestamp) -> Row {
-    let delivery = &view.delivery;
-    let waiting = match delivery.waiting {
+    let sending = &view.sending;
+    let waiting = match sending.waiting {
         0 => String::new(),
         count => format!(", {count} waiting"),
     };
-    let last = delivery.last.as_ref();
-    let (mark, state) = match (last, delivery.failures) {
+    let last = sending.last.as_ref();
+    let (mark, state) = match (last, sending.failures) {
         _ if !view.enabled => (Mark::Off, format!("Disabled{waiting}")),
         (_, failures) if failures > 0 => {
             (Mark::Bad, format!("Not delivered, {} in a row{waiting}", counted(failures as usize, "failure")))
         }
-        (Some(last), _) if last.delivered => (Mark::Ok, format!("Delivered{waiting}")),
+        (Some(last), _) if last.sent => (Mark::Ok, format!("Delivered{waiting}")),
         (Some(_), _) => (Mark::Warn, format!("The test was not delivered{waiting}")),
         (None, _) => (Mark::Unknown, format!("Nothing sent yet{waiting}")),
     };

@@ -1,7 +1,7 @@
 //! `/api/v1/notifications`.
 
 use axum::response::Response;
-use portward_api::{ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, DeliveredView, Removed};
+use portward_api::{ChannelCreate, ChannelKindView, ChannelUpdate, ChannelView, Removed, SentView};
 
 use super::{answer, answer::Order, body::SMALL, call::Call, doc::Doc, table::Table};
 use crate::app::{AppError, right};
@@ -45,7 +45,7 @@ pub(super) fn routes(table: Table) -> Table {
             "/api/v1/notifications/{id}/test",
             test,
             Doc::act("test_channel", "Sends a test message now, and tells what the other side said.")
-                .answers::<DeliveredView>(),
+                .answers::<SentView>(),
         )
 }
 

@@ -64,7 +64,7 @@ async fn an_edit_keeps_what_it_leaves_out_secrets_among_it() {
     let edited = fixture.app.edit_channel(&by(), "slack", &update, current, Apply::Now).await.unwrap().view;
     assert_eq!((edited.events, edited.enabled), (vec!["expired".to_owned()], false));
     let told = fixture.app.test_channel(&by(), "slack").await.unwrap();
-    assert!(told.delivered, "{told:?}");
+    assert!(told.sent, "{told:?}");
     let other = SecretText::new(recorder.url("/two"));
     let update = ChannelUpdate { settings: [("url".to_owned(), Some(other))].into(), ..Default::default() };
     fixture.app.edit_channel(&by(), "slack", &update, Precondition::None, Apply::Now).await.unwrap();
@@ -83,10 +83,10 @@ async fn a_test_tells_what_the_other_side_said() {
     fixture.app.add_channel(&by(), &create(&recorder.url("/hunter2")), Apply::Now).await.unwrap();
     recorder.answer(http::Response::builder().status(404), "no_team");
     let told = fixture.app.test_channel(&by(), "slack").await.unwrap();
-    assert_eq!((told.delivered, told.said.as_str()), (false, "404 Not Found: no_team"));
+    assert_eq!((told.sent, told.said.as_str()), (false, "404 Not Found: no_team"));
     assert!(fixture.is_audited("send a test message on notification channel slack").await);
     let shown = fixture.app.show_channel(&by(), "slack").unwrap().view;
-    assert_eq!(shown.delivery.last, Some(told));
+    assert_eq!(shown.sending.last, Some(told));
     let missing = fixture.app.test_channel(&by(), "none").await.unwrap_err();
     assert_eq!(missing.to_string(), "there is no channel \"none\"; portward notification list shows those there are");
     let removed = fixture.app.remove_channel(&by(), "slack", Precondition::None, Apply::Now).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_channel_that_is_removed_during_its_test_leaves_nothing() {
     let (held, _) = slow.accept().await.unwrap();
     fixture.app.remove_channel(&by(), "slack", Precondition::None, Apply::Now).await.unwrap();
     drop(held);
-    assert!(!testing.await.unwrap().unwrap().delivered);
+    assert!(!testing.await.unwrap().unwrap().sent);
     let id = ChannelId::parse("slack").unwrap();
     assert_eq!(work::ChannelWork::read(&fixture.store, &id).await.unwrap(), None);
 }

@@ -52,7 +52,15 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
         .min();
     library.keep(desired);
     let tls_challenges = library.challenges.of(desired);
-    let snapshot = Snapshot { revision: desired.revision, bindings, sites, certificates, challenges, tls_challenges };
+    let snapshot = Snapshot {
+        revision: desired.revision,
+        bindings,
+        sites,
+        certificates,
+        challenges,
+        tls_challenges,
+        agent_protocols: Vec::new(),
+    };
     Built { snapshot, problems: assembly.problems, changes_at }
 }
 
