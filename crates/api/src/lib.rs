@@ -8,16 +8,19 @@
 
 pub mod acme;
 
+mod agent;
 mod audit;
 mod binding;
 mod certificate;
 mod changed;
 mod client;
+mod delivery;
 mod desired;
 mod event;
 mod explain;
 mod foreign;
 mod https_settings;
+mod identity;
 mod inspection;
 mod notification;
 mod oidc;
@@ -37,6 +40,10 @@ mod traffic;
 mod user;
 mod whole;
 
+pub use agent::{
+    AgentCheckStep, AgentChecked, AgentDisk, AgentJoinCreate, AgentJoinCreated, AgentJoinView, AgentReport, AgentTrust,
+    AgentView, AgentsCheck, StrangerApprove, StrangerView,
+};
 pub use audit::{AuditBreakView, AuditChangeView, AuditEndView, AuditPage, AuditQuery, AuditVerification, AuditView};
 pub use binding::{BindingCreate, BindingUpdate, BindingView};
 pub use certificate::{
@@ -45,6 +52,7 @@ pub use certificate::{
 };
 pub use changed::{Answered, Changed, ConfirmationView, Impact, ImpactSeverity, TrialOutcome, TrialStep};
 pub use client::{Client, ClientError, Effect, RemoteUrlError};
+pub use delivery::{DeliveryCreate, DeliveryView};
 pub use desired::{
     Applied, AppliedAction, AppliedStep, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply,
     DnsProviderDeclared, EabDeclared, IssuerDeclared, ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared,
@@ -54,6 +62,10 @@ pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemSt
 pub use explain::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
 pub use https_settings::{HttpsSettingsUpdate, HttpsSettingsView};
+pub use identity::{
+    IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityStateView, IdentityView,
+    LaggardView, RotationView,
+};
 pub use inspection::{
     InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,
     MissingIssuerView, RefusalView,

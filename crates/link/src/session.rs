@@ -64,6 +64,8 @@ pub struct Guest {
     shown: Shown,
     purpose: Purpose,
     ours: Thumbprint,
+    /// What they said first, once it was heard, and the identity that they offer.
+    heard: Option<(Hello, Option<Thumbprint>)>,
 }
 
 impl Session {
@@ -84,13 +86,7 @@ impl Session {
     }
 
     async fn read_opening(mut stream: TlsStream<Wire>, ours: Thumbprint) -> Result<Self, LinkError> {
-        let hello = match frame::read(&mut stream).await? {
-            Opening::Hello(hello) => hello,
-            Opening::Refused(refusal) => return Err(LinkError::Refused(refusal)),
-        };
-        hello.agree()?;
-        let next = hello.next.as_ref().map(|offer| offer.accept(&binding(&stream)?).map_err(LinkError::from));
-        let next = next.transpose()?;
+        let (hello, next) = hear(&mut stream).await?;
         let shown = shown(&stream)?;
         let address = stream.get_ref().0.tcp.peer_addr().ok();
         Ok(Self { stream, peer: Peer { shown, address, hello, next, ours } })
@@ -107,7 +103,7 @@ impl Guest {
         let stream = TlsStream::from(stream);
         let purpose = purpose(&stream)?;
         let shown = shown(&stream)?;
-        Ok(Self { stream, shown, purpose, ours })
+        Ok(Self { stream, shown, purpose, ours, heard: None })
     }
 
     /// Who is there.
@@ -125,12 +121,27 @@ impl Guest {
         self.stream.get_ref().0.tcp.peer_addr().ok()
     }
 
+    /// Hears what they say first; before that, nothing is known of what they speak, nor which run of a program they are.
+    pub async fn hear(&mut self) -> Result<&Hello, LinkError> {
+        let heard = match self.heard.take() {
+            Some(heard) => heard,
+            None => hear(&mut self.stream).await?,
+        };
+        Ok(&self.heard.insert(heard).0)
+    }
+
     /// Opens the link with somebody who is trusted.
-    pub async fn open(self, hello: Hello, next: Option<&Identity>) -> Result<Session, LinkError> {
-        let mut stream = self.stream;
-        let hello = offering(hello, next, &stream)?;
-        frame::write(&mut stream, &Opening::Hello(hello)).await?;
-        Session::read_opening(stream, self.ours).await
+    pub async fn open(mut self, hello: Hello, next: Option<&Identity>) -> Result<Session, LinkError> {
+        let heard = match self.heard.take() {
+            Some(heard) => heard,
+            None => hear(&mut self.stream).await?,
+        };
+        let ours_says = offering(hello, next, &self.stream)?;
+        frame::write(&mut self.stream, &Opening::Hello(ours_says)).await?;
+        let address = self.address();
+        let Self { stream, shown, ours, .. } = self;
+        let (hello, next) = heard;
+        Ok(Session { stream, peer: Peer { shown, address, hello, next, ours } })
     }
 
     /// Reads what somebody says who wants to join, with what proves that they have the secret.
@@ -212,6 +223,20 @@ async fn handshake(
     let connected = timeout(HANDSHAKE, connecting).await.map_err(|_| LinkError::TimedOut(Stage::Tls))?;
     let stream = TlsStream::from(connected.map_err(LinkError::of_handshake)?);
     if self::purpose(&stream)? == purpose { Ok(stream) } else { Err(LinkError::Alpn("ALPN")) }
+}
+
+/// Reads the opening of the other side, with the identity that it offers and proves.
+async fn hear(stream: &mut TlsStream<Wire>) -> Result<(Hello, Option<Thumbprint>), LinkError> {
+    let hello = match frame::read(stream).await? {
+        Opening::Hello(hello) => hello,
+        Opening::Refused(refusal) => return Err(LinkError::Refused(refusal)),
+    };
+    hello.agree()?;
+    let next = match &hello.next {
+        Some(offer) => Some(offer.accept(&binding(stream)?)?),
+        None => None,
+    };
+    Ok((hello, next))
 }
 
 /// The protocol that was agreed on; without one it is not a link, whatever else was shown.
