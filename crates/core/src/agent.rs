@@ -99,6 +99,8 @@ pub enum IdentityState {
     Current,
     /// It is shown to agents that know no other one yet.
     Old,
+    /// Its key is in other hands: it is shown for as long as those who are connected need to leave it.
+    Compromised,
 }
 
 impl AgentName {
@@ -188,6 +190,7 @@ words!(IdentityState {
     Next => "next",
     Current => "current",
     Old => "old",
+    Compromised => "compromised",
 });
 
 impl fmt::Display for AgentName {

@@ -1,0 +1,155 @@
+//! Agents: who is trusted, who is linked, how they are.
+//!
+//! The one thing to know: everything here follows the store. Use cases commit, and then have [`Agents::follow`] look at
+//! what was changed; a watch does the same for what others change. What is decided here by itself (an agent's next
+//! thumbprint, acknowledgements) is committed before it counts.
+//!
+//! [`accept`] takes those who dial, [`dial`] dials those who listen; what becomes of a connection is the same for both:
+//! [`links`] has one for each agent, and [`converse`] says to each new one what it has to know.
+
+pub(crate) mod accept;
+pub(crate) mod check;
+mod converse;
+mod dial;
+mod enrol;
+mod health;
+pub(crate) mod identities;
+mod links;
+mod notes;
+mod remember;
+mod roster;
+mod rotation;
+pub(crate) mod run;
+mod strangers;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use portward_core::{AgentName, Thumbprint, Timestamp};
+use portward_link::Instance;
+use portward_proxy::{Clock, Proxy};
+use portward_store::{Store, sealing::MasterKey};
+use tokio::sync::{Notify, Semaphore};
+
+pub(crate) use health::{Standing, judge};
+pub(crate) use identities::Identities;
+pub(crate) use links::Live;
+use links::Links;
+pub(crate) use notes::Note;
+use remember::Remember;
+pub(crate) use roster::Roster;
+pub(crate) use strangers::Strangers;
+
+use crate::{events::Events, notice::Notices, served::Served};
+
+/// Is what is known of agents; one for each server.
+pub(crate) struct Agents {
+    parts: AgentsParts,
+    /// Which run of Portward this is.
+    instance: Instance,
+    /// Who is trusted, as the store has it.
+    roster: Roster,
+    /// By what agents know Portward; none as long as there is no identity.
+    identities: ArcSwapOption<Identities>,
+    /// Who is linked now.
+    links: Links,
+    /// Who came and is not trusted.
+    strangers: Strangers,
+    /// How agents were found.
+    remember: Remember,
+    /// Handshakes that are done at a time.
+    handshakes: Arc<Semaphore>,
+    /// Calls that are made unasked at a time, so that ten thousand agents that come back are asked one after the other.
+    calls: Arc<Semaphore>,
+    /// Who dials agents that listen.
+    diallers: dial::Diallers,
+    /// Told when something changed that the tasks look after: identities, who listens, what is wanted.
+    changed: Notify,
+}
+
+/// Is what agents are looked after with.
+#[derive(Clone)]
+pub(crate) struct AgentsParts {
+    /// Who is trusted, and what is remembered.
+    pub(crate) store: Arc<dyn Store>,
+    /// Opens identities and join strings.
+    pub(crate) master: MasterKey,
+    /// Where polling agents come in.
+    pub(crate) proxy: Arc<Proxy>,
+    /// What is served: identities, certificates.
+    pub(crate) served: Arc<Served>,
+    /// The time.
+    pub(crate) clock: Clock,
+    /// What happens.
+    pub(crate) events: Arc<Events>,
+    /// What operators are told unasked.
+    pub(crate) notices: Arc<Notices>,
+    /// What the machine is called.
+    pub(crate) host_name: String,
+}
+
+impl Agents {
+    /// Begins with nobody.
+    pub(crate) fn new(parts: AgentsParts) -> Self {
+        let remember = Remember::new(Arc::clone(&parts.store));
+        Self {
+            parts,
+            instance: Instance::new(),
+            roster: Roster::default(),
+            identities: ArcSwapOption::empty(),
+            links: Links::default(),
+            strangers: Strangers::default(),
+            remember,
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE)),
+            calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
+            diallers: dial::Diallers::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The time.
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Who is trusted.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Who came and is not trusted.
+    pub(crate) fn strangers(&self) -> &Strangers {
+        &self.strangers
+    }
+
+    /// By what agents know Portward; none if there is no identity yet.
+    pub(crate) fn identities(&self) -> Option<Arc<Identities>> {
+        self.identities.load_full()
+    }
+
+    /// The link to an agent.
+    pub(crate) fn link(&self, name: &AgentName) -> Option<Live> {
+        self.links.of(name)
+    }
+
+    /// How an agent was found last.
+    pub(crate) fn standing(&self, name: &AgentName) -> Standing {
+        self.remember.standing(name)
+    }
+
+    /// Whether a thumbprint is trusted, and whose it is.
+    fn trusted(&self, thumbprint: Thumbprint) -> Option<AgentName> {
+        self.roster.trusted(thumbprint, self.now())
+    }
+}
+
+impl std::fmt::Debug for Agents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agents").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+/// About what two cores do in a third of a second.
+const HANDSHAKES_AT_ONCE: usize = 100;
+/// Calls that nobody waits for.
+const CALLS_AT_ONCE: usize = 100;

@@ -1,0 +1,134 @@
+//! Dialling the agents that listen: one task for each keeps a link to it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use portward_core::{AgentName, DialAddress, Dialling, Thumbprint};
+use portward_link::{
+    Backoff, LinkError, Session, dial,
+    opening::{Hello, RefusalCode},
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use super::{Agents, Standing, health::sentence};
+use crate::tasks::Shutdown;
+
+/// Is who dials which agent.
+#[derive(Debug, Default)]
+pub(super) struct Diallers {
+    running: Mutex<HashMap<AgentName, (DialAddress, JoinHandle<()>)>>,
+}
+
+impl Agents {
+    /// Begins to dial agents that listen, and ends to dial those that do not any more.
+    pub(super) fn look_after_dialling(self: &Arc<Self>, shutdown: &Shutdown) {
+        let wanted: HashMap<AgentName, DialAddress> = self.roster.listening().into_iter().collect();
+        let mut running = self.diallers.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|name, (address, task)| {
+            let stays = wanted.get(name) == Some(address) && !task.is_finished();
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (name, address) in wanted {
+            running.entry(name.clone()).or_insert_with(|| {
+                let (agents, shutdown) = (Arc::clone(self), shutdown.clone());
+                let dialled = address.clone();
+                let task = tokio::spawn(async move {
+                    tokio::select! {
+                        () = agents.keep_linked(name, dialled) => {}
+                        () = shutdown.pulled() => {}
+                    }
+                });
+                (address, task)
+            });
+        }
+    }
+
+    /// Dials an agent whenever there is no link to it, or one that another identity has begun.
+    async fn keep_linked(self: Arc<Self>, name: AgentName, address: DialAddress) {
+        let mut backoff = Backoff::new();
+        let mut said: Option<String> = None;
+        loop {
+            let begun = Instant::now();
+            match self.dial_agent(&name, &address).await {
+                Ok(session) => {
+                    said = None;
+                    self.take(name.clone(), session).await;
+                    self.until_needed(&name).await;
+                    backoff.lived(begun.elapsed());
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    // Once for each reason: it is tried every minute.
+                    if said.as_ref() != Some(&text) {
+                        tracing::warn!(agent.name = %name, address = %address, error = text, "an agent cannot be reached");
+                        said = Some(text.clone());
+                    }
+                    if self.link(&name).is_none() {
+                        let standing = Standing::unavailable(sentence(&text), self.now());
+                        self.remember.found(&name, standing);
+                    }
+                }
+            }
+            sleep(backoff.next()).await;
+        }
+    }
+
+    /// Waits until there is no link to an agent, or one that was begun with another identity than the one in use.
+    async fn until_needed(&self, name: &AgentName) {
+        loop {
+            let Some(live) = self.link(name) else { return };
+            let current = self.identities().map(|identities| identities.current.thumbprint());
+            if current.is_some_and(|current| current != live.ours()) && self.knows(name, current) {
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Whether an agent has been told of a thumbprint, so that it can be dialled with it.
+    fn knows(&self, name: &AgentName, _pin: Option<Thumbprint>) -> bool {
+        self.identities().is_some_and(|identities| self.remember.trust(name).0 >= identities.mark)
+    }
+
+    /// Dials an agent: as the identity in use, and if the agent does not know that one, as those before.
+    pub(super) async fn dial_agent(&self, name: &AgentName, address: &DialAddress) -> Result<Session, LinkError> {
+        let identities = self.identities().ok_or(LinkError::NoCertificate)?;
+        let agent = self.roster.agent(name).ok_or(LinkError::NoCertificate)?;
+        let pins: Vec<Thumbprint> = agent.value.pins.trusted(self.now()).collect();
+        let mut first = None;
+        for identity in identities.in_turn() {
+            let tcp = dial(address, None).await?;
+            match Session::dial(tcp, identity, &pins, Hello::new(&self.instance), None).await {
+                Err(LinkError::Refused(refusal)) if refusal.code == RefusalCode::UnknownPin => {
+                    first.get_or_insert(LinkError::Refused(refusal));
+                }
+                other => return other,
+            }
+        }
+        Err(first.unwrap_or(LinkError::NoCertificate))
+    }
+}
+
+impl super::Roster {
+    /// The agents that listen, and where.
+    fn listening(&self) -> Vec<(AgentName, DialAddress)> {
+        let all = self.all();
+        let address = |dialling: &Dialling| match dialling {
+            Dialling::Listening(address) => Some(address.clone()),
+            Dialling::Polling => None,
+        };
+        all.iter().filter_map(|stored| Some((stored.value.name.clone(), address(&stored.value.dialling)?))).collect()
+    }
+}
+
+/// How soon a lost link is noticed; nothing is asked for it.
+const LOOK: Duration = Duration::from_millis(500);

@@ -1,0 +1,172 @@
+//! What goes on with agents by itself: following the store, asking how they are, writing down what was found.
+
+use std::{sync::Arc, time::Duration};
+
+use portward_core::AgentName;
+use portward_store::{Key, WatchStream, agents};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::{Agents, identities};
+use crate::{
+    app::chain_text,
+    tasks::{Shutdown, watched::touched},
+};
+
+/// Follows the store until shutdown, and asks agents how they are.
+pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
+    let mut watch: Option<WatchStream> = None;
+    let mut is_loaded = false;
+    let mut served = these.parts.served.subscribe();
+    let begun = Instant::now();
+    let mut writing = interval_at(begun + WRITING, WRITING);
+    let mut looking = interval_at(begun + PERIOD, PERIOD);
+    let mut sweeping = interval_at(begun + SWEEP, SWEEP);
+    for interval in [&mut writing, &mut looking, &mut sweeping] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    these.follow_identities();
+    loop {
+        if !is_loaded {
+            watch = these.load().await;
+            is_loaded = watch.is_some();
+        }
+        these.look_after_dialling(&shutdown);
+        tokio::select! {
+            () = shutdown.pulled() => break,
+            touched = touched(&mut watch) => match touched {
+                Some(keys) => these.follow_keys(&keys).await,
+                None => is_loaded = false,
+            },
+            changed = served.changed() => {
+                if changed.is_ok() && these.follow_identities() {
+                    these.tell_everybody();
+                }
+            }
+            () = these.changed.notified() => these.go_on_rotating().await,
+            _ = writing.tick() => these.remember.write().await,
+            _ = sweeping.tick() => {
+                let these = Arc::clone(&these);
+                tokio::spawn(async move { these.sweep().await });
+            }
+            _ = looking.tick() => {
+                is_loaded &= watch.is_some();
+                these.go_on_rotating().await;
+            }
+        }
+    }
+    these.remember.write().await;
+}
+
+impl Agents {
+    /// Reads everything, and watches for what comes after it; none if the store fails.
+    async fn load(&self) -> Option<WatchStream> {
+        let read = async {
+            self.remember.load().await.map_err(|error| chain_text(&error))?;
+            let fleet = agents::read_all(&*self.parts.store).await.map_err(|error| chain_text(&error))?;
+            for bad in &fleet.bad {
+                tracing::warn!(key = %bad.key, error = chain_text(&*bad.reason), "an agent or a delivery is left out");
+            }
+            let gone: Vec<AgentName> = {
+                let known = self.roster.all();
+                let names = known.iter().map(|stored| stored.value.name.clone());
+                names.filter(|name| fleet.agent(name).is_none()).collect()
+            };
+            for stored in fleet.agents {
+                let name = stored.value.name.clone();
+                self.roster.set(&name, Some(stored));
+            }
+            for name in gone {
+                self.roster.set(&name, None);
+            }
+            self.close_untrusted();
+            let watch = self.parts.store.watch(&agents::prefixes(), fleet.revision).await;
+            watch.map_err(|error| chain_text(&error))
+        };
+        match read.await {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(error, "agents cannot be read; those that are known go on");
+                tokio::time::sleep(RETRY).await;
+                None
+            }
+        }
+    }
+
+    /// Follows what was changed below the watched prefixes.
+    async fn follow_keys(&self, keys: &[Key]) {
+        for key in keys {
+            let mut segments = key.segments();
+            if segments.next() == Some("agents")
+                && let Some(name) = segments.next().and_then(|name| AgentName::parse(name).ok())
+            {
+                self.follow(&name).await;
+            }
+        }
+    }
+
+    /// Looks at an agent in the store anew, and ends its link if it is not trusted any more.
+    pub(crate) async fn follow(&self, name: &AgentName) {
+        match agents::agent(&*self.parts.store, name).await {
+            Ok(stored) => {
+                let is_gone = stored.is_none();
+                self.roster.set(name, stored);
+                if is_gone {
+                    self.remember.forget(name);
+                }
+                self.close_untrusted();
+                self.changed.notify_one();
+            }
+            Err(error) => tracing::warn!(agent.name = %name, error = chain_text(&error), "an agent cannot be read"),
+        }
+    }
+
+    fn close_untrusted(&self) {
+        self.links.close_unless(|name, pin| self.trusted(pin).as_ref() == Some(name));
+    }
+
+    /// Takes the identities of the desired state that is served; whether they are other ones than before.
+    pub(crate) fn follow_identities(&self) -> bool {
+        let served = self.parts.served.now();
+        let Some(sealer) = self.sealer() else { return false };
+        let before = self.identities.load_full();
+        match identities::newest(before.clone(), &served.desired, &sealer) {
+            Ok(now) => {
+                let is_same = match (&before, &now) {
+                    (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+                    (None, None) => true,
+                    _ => false,
+                };
+                self.identities.store(now);
+                if !is_same {
+                    self.close_without_identity();
+                }
+                !is_same
+            }
+            Err(error) => {
+                tracing::error!(%error, "the identity for agents cannot be used; the one before is shown");
+                false
+            }
+        }
+    }
+
+    /// Tells the newest state of trust to everybody who is linked, and dials anew who listens.
+    fn tell_everybody(self: &Arc<Self>) {
+        for (name, live) in self.links.all() {
+            let agents = Arc::clone(self);
+            tokio::spawn(async move {
+                let Ok(_permit) = agents.calls.acquire().await else { return };
+                agents.tell_trust(&name, &live).await;
+            });
+        }
+        self.changed.notify_one();
+    }
+}
+
+/// How long what was found may be lost in a crash.
+const WRITING: Duration = Duration::from_secs(1);
+/// Steps that wait for time.
+const PERIOD: Duration = Duration::from_secs(30);
+/// How often agents are asked how they are.
+const SWEEP: Duration = Duration::from_secs(600);
+/// After the store could not be read.
+const RETRY: Duration = Duration::from_secs(1);
