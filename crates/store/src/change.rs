@@ -1,9 +1,11 @@
 //! Changing what operators asked for: one change is one transaction, and its audit record is in it.
 
 mod access;
+mod agent;
 mod back;
 mod certificate;
 mod channel;
+mod identity;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,9 +20,11 @@ use portward_core::{
 };
 use zeroize::Zeroizing;
 
+pub use agent::NewJoin;
 pub(crate) use back::Held;
 pub use back::{Before, GoBackError, go_back};
 pub use certificate::{KEPT_VERSIONS, NewVersion};
+pub use identity::NewIdentity;
 
 use crate::{
     Cond, Key, Kv, Op, Read, Revision, Store, StoreError, Txn, TxnOutcome,

@@ -1,6 +1,7 @@
 //! Reading all that operators asked for, as it was at one revision.
 
 mod assembly;
+mod identity;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,6 +11,9 @@ use portward_core::{
 };
 
 use zeroize::Zeroizing;
+
+pub(crate) use identity::IDENTITY_VERSION;
+pub use identity::{StoredIdentity, StoredTrust, open_identity_key};
 
 use crate::{
     Key, Kv, Page, Prefix, Revision, Store, StoreError,
@@ -45,6 +49,10 @@ pub struct Desired {
     pub dns_providers: Vec<Stored<StoredDnsProvider>>,
     /// In the order of their ids.
     pub channels: Vec<Stored<StoredChannel>>,
+    /// What the server shows to agents, in the order of their numbers.
+    pub identities: Vec<Stored<StoredIdentity>>,
+    /// What agents are told of it; none before the first one was to be told.
+    pub trust: Option<Stored<StoredTrust>>,
     /// Answers that http-01 challenges wait for.
     pub challenges: Vec<HttpChallenge>,
     /// Answers that tls-alpn-01 challenges wait for.
@@ -149,6 +157,11 @@ impl Desired {
     /// The channel of that id.
     pub fn channel(&self, id: &ChannelId) -> Option<&Stored<StoredChannel>> {
         self.channels.iter().find(|stored| stored.value.id == *id)
+    }
+
+    /// The identity of that number.
+    pub fn identity(&self, seq: u64) -> Option<&Stored<StoredIdentity>> {
+        self.identities.iter().find(|stored| stored.value.seq == seq)
     }
 
     /// The certificate of that id.

@@ -3,12 +3,13 @@
 //! A [`Store`] is a revisioned map from keys to values with transactions, watches and leases.
 //! Two engines fulfil it: [`memory`], the model, and [`sqlite`], the embedded default.
 //! Above them, and the same for both: whose store it is ([`cluster`]), reading all of it ([`desired`]),
-//! changing it ([`change`]), who may do that ([`access`]), who changed what ([`audit`]), sealing secrets ([`sealing`]),
+//! changing it ([`change`]), who may do that ([`access`]), remote machines ([`agents`]), who changed what ([`audit`]), sealing secrets ([`sealing`]),
 //! and files to go back to ([`backup`]).
 //!
 //! **Invariant:** nobody outside this crate sees SQL or a record.
 
 pub mod access;
+pub mod agents;
 pub mod audit;
 pub mod backup;
 pub mod change;

@@ -1,10 +1,11 @@
 //! Where each thing lies in the store: the one table of paths.
 
 use portward_core::{
-    BindingId, CertificateId, ChannelId, DnsProviderId, Host, IssuerId, KeyId, SiteId, TokenId, UserName, VersionNumber,
+    AgentName, BindingId, CertificateId, ChannelId, DeliveryId, DnsProviderId, Host, IssuerId, KeyId, SiteId, TokenId,
+    UserName, VersionNumber,
 };
 
-use crate::{Key, Prefix};
+use crate::{Key, Prefix, agents::JoinToken};
 
 /// Is the place of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,16 @@ pub(crate) enum Place {
     Owned,
     /// `access/oidc`: the OpenID provider.
     Oidc,
+    /// `identity/<seq>`: what the server shows to agents, with its sealed key.
+    Identity(u64),
+    /// `identity/trust`: what agents are told of it.
+    Trust,
+    /// `agents/<name>`.
+    Agent(AgentName),
+    /// `deliveries/<id>`.
+    Delivery(DeliveryId),
+    /// `joins/<token>`: the sealed secret of a join string.
+    Join(JoinToken),
 }
 
 /// Names a setting.
@@ -93,6 +104,12 @@ impl Place {
             Self::Setup => "access/setup".to_owned(),
             Self::Owned => "access/owned".to_owned(),
             Self::Oidc => "access/oidc".to_owned(),
+            Self::Identity(seq) => format!("identity/{seq}"),
+            Self::Trust => "identity/trust".to_owned(),
+            // A name begins with a letter or a digit, so it is neither "." nor "..".
+            Self::Agent(name) => format!("{AGENTS}{name}"),
+            Self::Delivery(id) => format!("{DELIVERIES}{id}"),
+            Self::Join(token) => format!("{JOINS}{token}"),
         })
     }
 
@@ -135,17 +152,39 @@ impl Place {
             ["access", "setup"] => Some(Self::Setup),
             ["access", "owned"] => Some(Self::Owned),
             ["access", "oidc"] => Some(Self::Oidc),
+            ["identity", "trust"] => Some(Self::Trust),
+            ["identity", seq] => {
+                // One spelling for each number, as of versions.
+                let parsed: u64 = seq.parse().ok()?;
+                (parsed > 0 && parsed.to_string() == seq).then_some(Self::Identity(parsed))
+            }
+            // One spelling for each name: reading one makes it lower case.
+            ["agents", name] => AgentName::parse(name).ok().filter(|read| read.as_str() == name).map(Self::Agent),
+            ["deliveries", id] => DeliveryId::parse(id).ok().map(Self::Delivery),
+            ["joins", token] => JoinToken::parse(token).map(Self::Join),
             _ => None,
         }
     }
 
     /// The prefixes below which everything is that decides what is served.
     ///
-    /// Who may do what (`access/`) is read when somebody asks, so a change of it wakes nobody who serves.
+    /// Who may do what (`access/`) is read when somebody asks, so a change of it wakes nobody who serves;
+    /// so are agents, their deliveries, and joins.
     pub(crate) fn prefixes() -> Vec<Prefix> {
-        ["meta/", "settings/", "bindings/", "sites/", "chains/", "keys/", "certs/", "acme/", "notifications/"]
-            .map(|text| Prefix::of_checked(text.to_owned()))
-            .into()
+        [
+            "meta/",
+            "settings/",
+            "bindings/",
+            "sites/",
+            "chains/",
+            "keys/",
+            "certs/",
+            "acme/",
+            "notifications/",
+            "identity/",
+        ]
+        .map(|text| Prefix::of_checked(text.to_owned()))
+        .into()
     }
 }
 
@@ -167,6 +206,12 @@ impl SettingName {
 pub(crate) const USERS: &str = "access/users/";
 /// Below this are tokens.
 pub(crate) const TOKENS: &str = "access/tokens/";
+/// Below this are agents.
+pub(crate) const AGENTS: &str = "agents/";
+/// Below this are deliveries.
+pub(crate) const DELIVERIES: &str = "deliveries/";
+/// Below this are joins.
+pub(crate) const JOINS: &str = "joins/";
 
 /// Whether a text is a token of RFC 8555 section 8.3: base64url, and not longer than any server makes it.
 pub(crate) fn is_challenge_token(text: &str) -> bool {
@@ -223,11 +268,21 @@ mod tests {
             (Place::Setup, "access/setup"),
             (Place::Owned, "access/owned"),
             (Place::Oidc, "access/oidc"),
+            (Place::Identity(12), "identity/12"),
+            (Place::Identity(u64::MAX), "identity/18446744073709551615"),
+            (Place::Trust, "identity/trust"),
+            (Place::Agent(AgentName::parse("web_03.shop-test").unwrap()), "agents/web_03.shop-test"),
+            (Place::Agent(AgentName::parse("a..b").unwrap()), "agents/a..b"),
+            (Place::Agent(AgentName::parse("0..").unwrap()), "agents/0.."),
+            (Place::Delivery(DeliveryId::parse("shop-web-03").unwrap()), "deliveries/shop-web-03"),
+            (Place::Join(JoinToken::parse("0a1b").unwrap()), "joins/0a1b"),
         ] {
             assert_eq!(place.key().as_str(), key);
             assert_eq!(Place::of(&place.key()), Some(place));
             let is_served = Place::prefixes().iter().any(|prefix| prefix.contains(&Key::parse(key).unwrap()));
-            assert_eq!(is_served, !key.starts_with("access/"), "{key}");
+            let is_asked_for =
+                ["access/", "agents/", "deliveries/", "joins/"].iter().any(|start| key.starts_with(start));
+            assert_eq!(is_served, !is_asked_for, "{key}");
         }
     }
 
@@ -247,6 +302,16 @@ mod tests {
             "access/users/Mara",
             "access/users/-",
             "access/else",
+            "identity/0",
+            "identity/01",
+            "identity/18446744073709551616",
+            "identity/else",
+            "agents/Web-03",
+            "agents/.web",
+            "agents/web/03",
+            "deliveries/UPPER",
+            "joins/UPPER",
+            "joins/a.b",
             "ops/1",
         ] {
             assert_eq!(Place::of(&Key::parse(key).unwrap()), None, "{key}");

@@ -4,12 +4,14 @@
 //! Ids are in the key and not in the value, so that they cannot disagree.
 
 mod access;
+mod agent;
 mod audit;
 pub(crate) mod base64;
 mod binding;
 mod certificate;
 mod challenge;
 mod channel;
+mod identity;
 mod issuer;
 mod managed;
 mod meta;
@@ -22,11 +24,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub(crate) use access::{OwnedRecord, SetupRecord, TokenRecord, UserRecord};
+pub(crate) use agent::{AgentRecord, DeliveryRecord, JoinRecord};
 pub(crate) use audit::{AuditHeadRecord, AuditRecord, AuditedRecord, OlderRecords};
 pub(crate) use binding::BindingRecord;
 pub(crate) use certificate::{CurrentRecord, Issuers, IssuersRecord, SpecRecord, VersionRecord};
 pub(crate) use challenge::{ChallengeRecord, TlsChallengeRecord};
 pub(crate) use channel::ChannelRecord;
+pub(crate) use identity::{AgentTrustRecord, ServerIdentityRecord};
 pub(crate) use issuer::{DnsProviderRecord, IssuerRecord};
 pub(crate) use managed::ManagedRecord;
 pub(crate) use meta::{ClusterRecord, SchemaRecord};

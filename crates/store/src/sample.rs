@@ -5,16 +5,18 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{
-    Binding, BindingId, CertificateId, Chain, ForceHttps, HeaderRules, Host, HostPattern, Hsts, KeyId, KeyType,
-    LeafFacts, Sha1Thumbprint, Site, SiteCertificate, SiteId, SiteLimits, Source, Thumbprint, Timestamp, Upstream,
-    UpstreamTrust, Validity,
+    Agent, AgentName, AgentOrigin, AgentPins, Binding, BindingId, CertificateId, Chain, Delivery, DeliveryFormat,
+    DeliveryId, DeliveryPath, DialAddress, Dialling, FileMode, FileOwner, ForceHttps, HeaderRules, Host, HostPattern,
+    Hsts, KeyId, KeyType, LeafFacts, ProfileName, Sha1Thumbprint, Site, SiteCertificate, SiteId, SiteLimits, Source,
+    Thumbprint, Timestamp, Upstream, UpstreamTrust, Validity, Verify,
 };
 
 use crate::{
     HttpChallenge, Key, Revision, Store,
+    agents::StoredDelivery,
     change::{self, Change, NewVersion},
     cluster::Cluster,
-    sealing::{MasterKey, Sealer, Secret},
+    sealing::{MasterKey, Sealed, Sealer, Secret},
 };
 
 /// What no file, log or message may have.
@@ -129,6 +131,40 @@ pub(crate) fn change(what: &str) -> Change {
 
 pub(crate) async fn open(store: &dyn Store, master: &MasterKey) -> Sealer {
     Cluster::open(store, master.clone()).await.unwrap().sealer
+}
+
+/// A secret that is sealed for nothing.
+pub(crate) fn sealed() -> Sealed {
+    Sealer::new("c", MasterKey::generate()).seal(&key("keys/1"), 1, &secret())
+}
+
+pub(crate) fn agent(name: &str) -> Agent {
+    Agent {
+        name: AgentName::parse(name).unwrap(),
+        dialling: Dialling::Listening(DialAddress::parse("[2001:db8::7]:10933", None).unwrap()),
+        pins: AgentPins {
+            current: Thumbprint::of(b"current"),
+            next: Some(Thumbprint::of(b"next")),
+            previous: Some((Thumbprint::of(b"previous"), at())),
+        },
+        trusted: at(),
+        origin: AgentOrigin::Joined,
+    }
+}
+
+pub(crate) fn delivery(id: &str, agent: &str) -> StoredDelivery {
+    let delivery = Delivery {
+        id: DeliveryId::parse(id).unwrap(),
+        agent: AgentName::parse(agent).unwrap(),
+        certificate: certificate_id("cert-1"),
+        format: DeliveryFormat::Pfx,
+        to: vec![DeliveryPath::parse("/etc/with space/ü.pfx").unwrap()],
+        owner: FileOwner::parse("root:ssl-cert").unwrap(),
+        mode: FileMode::parse("640").unwrap(),
+        reload: Some(ProfileName::parse("nginx").unwrap()),
+        verify: Some(Verify::parse("shop.test@127.0.0.1:443").unwrap()),
+    };
+    StoredDelivery { delivery, password: None, generation: 1 }
 }
 
 /// Fills a store with a binding, a site and a certificate of one version.

@@ -1,38 +1,48 @@
 //! What the ACME engine remembers: accounts, renewals, orders under way, attempts, requests, and who failed lately;
 //! what is remembered of people: their sessions, when they signed in, when a token was last used;
-//! and of notices what was told, and what waits to be sent.
+//! of notices what was told, and what waits to be sent;
+//! and of agents how they were last, what came of deliveries, and which strangers called.
 //!
 //! None of it is asked for by an operator, so it is no part of the desired state and has no audit records;
 //! it lies below `work/`, and changes of it do not wake whoever serves.
 
 mod account;
+mod agent;
 mod attempt;
 mod channel;
 mod confirmation;
+mod delivery;
 pub mod ledger;
 mod order;
 mod park;
 mod renewal;
 mod session;
 mod sign_in;
+mod stranger;
 mod told;
 
 use bytes::Bytes;
-use portward_core::{AttemptId, CertificateId, ChannelId, ConfirmationId, IssuerId, TokenId, UserName, VersionNumber};
+use portward_core::{
+    AgentName, AttemptId, CertificateId, ChannelId, ConfirmationId, DeliveryId, IssuerId, Thumbprint, TokenId,
+    UserName, VersionNumber,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use account::{OpenAccountError, StoredAccount};
+pub use agent::{AgentWork, EditWorkError, edit_agent_work, forget_agent, put_agent_works};
 pub use attempt::{attempt, attempt_ids, find_attempt, newest_attempts};
 pub use channel::{
     ChannelWork, Delivered, EditChannelWorkError, QueuedNotice, edit_channel_work, forget_channel, new_notice_id,
     outbox, queued,
 };
 pub use confirmation::{AskedConfirmation, Confirmation, confirmation, confirmations, confirmations_prefix};
+pub use delivery::{DeliveryState, DeliveryWork, edit_delivery_work, put_delivery_works};
 pub use order::{OrderProgress, PlacedChallenge, PlacedTxt};
 pub use park::parked;
 pub use renewal::{Hold, Renewal, RenewalRequest, Window, compromised};
 pub use session::{Session, read_session, sessions};
 pub use sign_in::{Enrolment, ReadEnrolmentError, SignIns, last_used, read_enrolment, read_sign_ins};
+pub use stranger::{RememberStrangerError, Stranger, remember_stranger};
 pub use told::{SignInPlaces, ToldProblem};
 
 use crate::{
@@ -91,6 +101,12 @@ pub(crate) enum WorkPlace<'a> {
     Problem(&'a str),
     /// From where a user signed in, by a digest of the name.
     Places(&'a str),
+    /// What is remembered of an agent.
+    Agent(&'a AgentName),
+    /// What is remembered of a delivery.
+    Delivery(&'a DeliveryId),
+    /// Who called and is not trusted.
+    Stranger(&'a Thumbprint),
 }
 
 impl WorkPlace<'_> {
@@ -115,6 +131,9 @@ impl WorkPlace<'_> {
             Self::Channel(channel) => format!("{CHANNELS}{channel}"),
             Self::Problem(digest) => format!("{PROBLEMS}{digest}"),
             Self::Places(digest) => format!("work/places/{digest}"),
+            Self::Agent(name) => format!("{AGENTS}{name}"),
+            Self::Delivery(id) => format!("{DELIVERIES}{id}"),
+            Self::Stranger(thumbprint) => format!("{STRANGERS}{thumbprint}"),
         })
     }
 }
@@ -135,6 +154,12 @@ const OUTBOX: &str = "work/outbox/";
 const CHANNELS: &str = "work/channel/";
 /// Below this are the problems that were told of.
 const PROBLEMS: &str = "work/problem/";
+/// Below this is what is remembered of agents.
+const AGENTS: &str = "work/agent/";
+/// Below this is what is remembered of deliveries.
+const DELIVERIES: &str = "work/delivery/";
+/// Below this is who called and is not trusted.
+const STRANGERS: &str = "work/stranger/";
 /// Fits into one transaction.
 const AT_ONCE: usize = 50;
 

@@ -237,7 +237,8 @@ impl From<sqlite::ReplaceError> for Refused {
 /// Whether there is something that an operator made.
 fn has_content(kvs: &[Kv]) -> bool {
     kvs.iter().any(|kv| {
-        ["bindings/", "sites/", "certs/", "access/users/"].iter().any(|prefix| kv.key.as_str().starts_with(prefix))
+        let made = ["bindings/", "sites/", "certs/", "access/users/", "agents/"];
+        made.iter().any(|prefix| kv.key.as_str().starts_with(prefix))
     })
 }
 

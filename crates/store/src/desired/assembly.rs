@@ -17,9 +17,10 @@ use crate::{
     hex::unhex,
     place::{Place, SettingName, is_sha256},
     records::{
-        BindingRecord, ChallengeRecord, ChannelRecord, ClusterRecord, CurrentRecord, DnsProviderRecord,
-        ForceHttpsRecord, IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord, RecordError,
-        SchemaRecord, SiteRecord, SpecRecord, TlsChallengeRecord, VersionRecord, WarningRecord, decode,
+        AgentTrustRecord, BindingRecord, ChallengeRecord, ChannelRecord, ClusterRecord, CurrentRecord,
+        DnsProviderRecord, ForceHttpsRecord, IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord,
+        RecordError, SchemaRecord, ServerIdentityRecord, SiteRecord, SpecRecord, TlsChallengeRecord, VersionRecord,
+        WarningRecord, decode,
     },
     sealing::Sealed,
 };
@@ -105,9 +106,18 @@ impl Assembly {
                 let value = StoredDnsProvider { id, kind, settings, secret_names, secrets };
                 desired.dns_providers.push(Stored { value, revision });
             }
-            // They are not below the prefixes that are read; see `access`.
+            // They are not below the prefixes that are read; see `access` and `agents`.
             Place::User(_) | Place::Token(_) | Place::Setup | Place::Owned | Place::Oidc => {
                 return Err(RecordError::UnknownKey);
+            }
+            Place::Agent(_) | Place::Delivery(_) | Place::Join(_) => return Err(RecordError::UnknownKey),
+            Place::Identity(seq) => {
+                let value = decode::<ServerIdentityRecord>(&kv.value)?.into_identity(seq);
+                desired.identities.push(Stored { value, revision });
+            }
+            Place::Trust => {
+                let value = decode::<AgentTrustRecord>(&kv.value)?.into();
+                desired.trust = Some(Stored { value, revision });
             }
             Place::Channel(id) => {
                 let value = decode::<ChannelRecord>(&kv.value)?.into_channel(id)?;
@@ -134,6 +144,8 @@ impl Assembly {
     }
 
     fn finish(mut self) -> Desired {
+        // The order of keys would put 10 before 2.
+        self.desired.identities.sort_by_key(|stored| stored.value.seq);
         for (id, parts) in std::mem::take(&mut self.certificates) {
             let Some(spec) = parts.spec else {
                 // Either its own record is bad and told of already, or it is missing where others refer to it.

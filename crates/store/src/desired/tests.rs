@@ -35,6 +35,10 @@ async fn one_bad_record_takes_nothing_else_along() {
             "events",
         ),
         ("acme/chal/http/shop.test/tok", r#"{"v":1,"key_authorization":"other.thumb"}"#, "key_authorization"),
+        ("identity/1", r#"{"v":2}"#, "a newer Portward wrote this"),
+        ("identity/2", r#"{"v":1,"certificate":"AA=="}"#, "malformed"),
+        ("identity/trust", r#"{"v":1,"seq":1,"addresses":["nowhere"]}"#, "malformed"),
+        ("identity/else", "{}", "a newer one may have written it"),
     ] {
         put(&store, key, value).await;
         let desired = read(&store).await.unwrap();
@@ -138,4 +142,54 @@ async fn a_channel_keeps_its_secrets_sealed_for_its_generation() {
     assert_eq!(second, channel);
     second.secrets = first.secrets;
     assert!(open_channel_secrets(&sealer, &second).is_err(), "older secrets are not taken for newer ones");
+}
+
+#[tokio::test]
+async fn an_identity_goes_on_with_its_key_as_it_is_sealed() {
+    use crate::change::{Expected, NewIdentity, commit};
+    use portward_core::{DialAddress, IdentityState, Thumbprint};
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    let key = sample::secret();
+    let mut change = sample::change("add identities");
+    for seq in [10, 2, 1] {
+        let certificate = format!("der {seq}").into_bytes().into();
+        let state = IdentityState::Next;
+        change.add_identity(NewIdentity { seq, certificate, key: &key, state, created: sample::at() }, &sealer);
+    }
+    let addresses = ["door.test:10943", "[2001:db8::7]:443"].map(|text| DialAddress::parse(text, None).unwrap());
+    let trust = StoredTrust { seq: 7, addresses: addresses.into() };
+    change.put_trust(&trust, Expected::Absent);
+    let revision = commit(&store, change).await.unwrap();
+    let desired = read(&store).await.unwrap();
+    assert!(desired.bad.is_empty(), "{:?}", desired.bad);
+    assert_eq!(desired.trust, Some(Stored { value: trust, revision }));
+    let numbers: Vec<_> = desired.identities.iter().map(|stored| stored.value.seq).collect();
+    assert_eq!(numbers, [1, 2, 10]);
+    let second = desired.identity(2).unwrap().value.clone();
+    assert_eq!(second.thumbprint, Thumbprint::of(b"der 2"));
+    assert_eq!((&second.certificate[..], second.created), (&b"der 2"[..], sample::at()));
+    assert_eq!(open_identity_key(&sealer, 2, &second.key).unwrap().expose(), sample::MARKER);
+    assert!(open_identity_key(&sealer, 1, &second.key).is_err(), "it is sealed for its number");
+    let listed = store.list(&Prefix::all(), None, Page::first(100)).await.unwrap();
+    assert!(listed.kvs.iter().all(|kv| !String::from_utf8_lossy(&kv.value).contains("MARKER")));
+
+    let shown = StoredIdentity { state: IdentityState::Current, ..second };
+    let mut change = sample::change("show it");
+    change.put_identity(&shown, Expected::At(revision));
+    change.remove_identity(1, Expected::At(revision));
+    commit(&store, change).await.unwrap();
+    let desired = read(&store).await.unwrap();
+    assert_eq!(desired.identities.len(), 2);
+    assert_eq!(desired.identity(2).unwrap().value, shown);
+    assert_eq!(
+        open_identity_key(&sealer, 2, &desired.identity(2).unwrap().value.key).unwrap().expose(),
+        sample::MARKER
+    );
+
+    let mut change = sample::change("another of that number");
+    let certificate = b"der".as_slice().into();
+    let new = NewIdentity { seq: 2, certificate, key: &key, state: IdentityState::Next, created: sample::at() };
+    change.add_identity(new, &sealer);
+    assert!(matches!(commit(&store, change).await, Err(crate::change::CommitError::Conflict { .. })));
 }

@@ -143,6 +143,12 @@ fn every_prefix_of_a_record_is_refused() {
     check(&IssuersRecord::of(&version().chain).unwrap().1);
     check(&ClusterRecord::new("c".to_owned(), 1));
     check(&ChallengeRecord::new("a.b".to_owned(), 80));
+    check(&AgentRecord::from(&sample::agent("web-03")));
+    let sealed = || sample::sealed();
+    check(&DeliveryRecord::new(&sample::delivery("d1", "web-03"), Some(sealed())));
+    check(&JoinRecord::new(sample::agent("web-03").name, sealed(), sample::at(), sample::at()));
+    let state = portward_core::IdentityState::Current;
+    check(&ServerIdentityRecord::new(b"der".as_slice().into(), sealed(), state, sample::at()));
 }
 
 #[test]

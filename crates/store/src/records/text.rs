@@ -1,8 +1,9 @@
 //! Values that are written as text in JSON, for `serde(with)`.
 
 use portward_core::{
-    AttemptId, BindingId, CertificateId, ChannelId, DnsProviderId, EmailAddress, HostPattern, IssuerId, NewWay,
-    NoticeKind, Permission, Role, Thumbprint, Timestamp, Tone, UserId, UserName, VersionNumber,
+    AgentHealth, AgentName, AgentOrigin, AttemptId, BindingId, CertificateId, ChannelId, DeliveryFormat, DeliveryPath,
+    DialAddress, DnsProviderId, EmailAddress, FileMode, FileOwner, HostPattern, IdentityState, IssuerId, NewWay,
+    NoticeKind, Permission, ProfileName, Role, Thumbprint, Timestamp, Tone, UserId, UserName, Verify, VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -31,19 +32,30 @@ macro_rules! text {
 }
 
 text! {
+    AgentHealth => Self::parse,
+    AgentName => |text| Self::parse(text).ok(),
+    AgentOrigin => Self::parse,
     AttemptId => |text| Self::parse(text).ok(),
     BindingId => |text| Self::parse(text).ok(),
     CertificateId => |text| Self::parse(text).ok(),
     ChallengeKind => Self::parse,
     ChannelId => |text| Self::parse(text).ok(),
+    DeliveryFormat => |text| Self::parse(text).ok(),
+    DeliveryPath => |text| Self::parse(text).ok(),
+    DialAddress => |text| Self::parse(text, None).ok(),
     DnsProviderId => |text| Self::parse(text).ok(),
     Check => Self::parse,
     EmailAddress => |text| Self::parse(text).ok(),
+    FileMode => |text| Self::parse(text).ok(),
+    // It has no spelling where nothing is said.
+    FileOwner => |text| Self::parse(text).ok(),
     HostPattern => |text| Self::parse(text).ok(),
+    IdentityState => Self::parse,
     IssuerId => |text| Self::parse(text).ok(),
     NewWay => Self::parse,
     NoticeKind => Self::parse,
     Permission => Self::parse,
+    ProfileName => |text| Self::parse(text).ok(),
     Role => Self::parse,
     Stage => Self::parse,
     Thumbprint => |text| Self::parse(text).ok(),
@@ -52,6 +64,7 @@ text! {
     UserId => |text| Self::parse(text).ok(),
     UserName => |text| Self::parse(text).ok(),
     Verdict => Self::parse,
+    Verify => |text| Self::parse(text).ok(),
     VersionNumber => |text: &str| text.parse().ok().map(Self),
 }
 

@@ -107,6 +107,10 @@ async fn only_the_front_door_goes_back() {
     let written = commit_keeping(&store, change).await.unwrap();
     assert!(!written.before.is_for_back());
     assert!(matches!(back(&store, &written).await, Err(GoBackError::NotForBack(_))));
+    let mut change = sample::change("trust an agent");
+    change.put_agent(&sample::agent("web-03"), Expected::Absent);
+    let written = commit_keeping(&store, change).await.unwrap();
+    assert!(!written.before.is_for_back(), "whom one trusts is not what one goes back to");
 }
 
 #[tokio::test]
