@@ -18,6 +18,7 @@ use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint}
 
 mod access;
 mod acme;
+mod agent;
 mod audit;
 mod changes;
 mod connect;

@@ -20,27 +20,32 @@ mod remember;
 mod roster;
 mod rotation;
 pub(crate) mod run;
-mod strangers;
+pub(crate) mod strangers;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use portward_core::{AgentName, Thumbprint, Timestamp};
-use portward_link::Instance;
+use portward_link::{
+    Instance,
+    message::{Rotate, method},
+};
 use portward_proxy::{Clock, Proxy};
 use portward_store::{Store, sealing::MasterKey};
 use tokio::sync::{Notify, Semaphore};
 
+pub(crate) use accept::id_of;
 pub(crate) use health::{Standing, judge};
 pub(crate) use identities::Identities;
-pub(crate) use links::Live;
 use links::Links;
+pub(crate) use links::Live;
 pub(crate) use notes::Note;
 use remember::Remember;
 pub(crate) use roster::Roster;
+pub(crate) use rotation::{put_newer_trust, put_state};
 pub(crate) use strangers::Strangers;
 
-use crate::{events::Events, notice::Notices, served::Served};
+use crate::served::Served;
 
 /// Is what is known of agents; one for each server.
 pub(crate) struct Agents {
@@ -80,10 +85,6 @@ pub(crate) struct AgentsParts {
     pub(crate) served: Arc<Served>,
     /// The time.
     pub(crate) clock: Clock,
-    /// What happens.
-    pub(crate) events: Arc<Events>,
-    /// What operators are told unasked.
-    pub(crate) notices: Arc<Notices>,
     /// What the machine is called.
     pub(crate) host_name: String,
 }
@@ -134,7 +135,26 @@ impl Agents {
 
     /// How an agent was found last.
     pub(crate) fn standing(&self, name: &AgentName) -> Standing {
-        self.remember.standing(name)
+        self.remember.standing(name, self.now())
+    }
+
+    /// Whether an agent has taken the newest state of trust.
+    pub(crate) fn trust_is_newest(&self, name: &AgentName) -> bool {
+        let (mark, session) = self.remember.trust(name);
+        match (self.identities(), session) {
+            (Some(identities), Some(session)) => mark >= identities.wanted_of(session).0,
+            _ => false,
+        }
+    }
+
+    /// Has an agent make a new identity, and tells which; it offers it from its next link on.
+    pub(crate) async fn rotate_agent(&self, name: &AgentName) -> Result<String, String> {
+        let live = self.link(name).ok_or("it is not connected; portward agent check says why")?;
+        let asked = live.caller.call::<method::Rotate>(&Rotate::default(), converse::CALL).await;
+        let reply = asked.map_err(|error| error.to_string())?;
+        // Only with a link of its own can the new one be offered.
+        live.caller.close();
+        Ok(reply.thumbprint)
     }
 
     /// Whether a thumbprint is trusted, and whose it is.

@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod actor;
+mod agents;
 pub(crate) mod apply;
 mod attempts;
 pub(crate) mod audit;
@@ -20,6 +21,7 @@ mod foreign;
 pub(crate) mod horizon;
 pub(crate) mod https_settings;
 mod id;
+mod identity;
 mod impacts;
 mod issuers;
 pub(crate) mod letsencrypt;
@@ -72,6 +74,7 @@ use sites::presented::LastAnswer;
 use undo::Undos;
 
 use crate::{
+    agents::Agents,
     events::Events,
     notice::Notices,
     portal::{Toasts, Uploads},
@@ -123,6 +126,8 @@ pub(crate) struct AppParts {
     pub(crate) data_dir: PathBuf,
     /// What the machine is called.
     pub(crate) host_name: String,
+    /// Who is trusted, who is linked, how they are.
+    pub(crate) agents: Arc<Agents>,
     /// Where the loopback listener is.
     pub(crate) admin: SocketAddr,
 }

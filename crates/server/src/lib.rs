@@ -5,6 +5,7 @@
 //! Every change takes the same way: REST → use case (`app/<noun>.rs`) → commit → `tasks/publish.rs` → snapshot.
 
 mod admin;
+mod agents;
 mod app;
 mod audit;
 mod channel;

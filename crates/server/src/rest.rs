@@ -6,6 +6,7 @@
 //! Each row ends with a [`doc::Doc`]: what the operation takes and answers, of which the OpenAPI document is made.
 //! Each resource has a file with its rows, `routes`, and the handlers that they name.
 
+mod agents;
 mod answer;
 mod apply;
 mod attempts;
@@ -22,6 +23,7 @@ mod explain;
 mod forecast;
 mod foreign;
 mod https_settings;
+mod identity;
 mod issuers;
 mod letsencrypt;
 mod notifications;
@@ -67,7 +69,7 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(Method, &'static str, Option<portward_
 
 /// The whole table: each resource brings its rows.
 fn table(app: Arc<App>) -> Table {
-    let resources: [fn(Table) -> Table; 26] = [
+    let resources: [fn(Table) -> Table; 28] = [
         openapi::routes,
         events::routes,
         status::routes,
@@ -81,6 +83,8 @@ fn table(app: Arc<App>) -> Table {
         issuers::routes,
         dns_providers::routes,
         notifications::routes,
+        agents::routes,
+        identity::routes,
         letsencrypt::routes,
         forecast::routes,
         foreign::routes,

@@ -27,6 +27,7 @@ use crate::{
         loopback::{Loopback, LoopbackError, Measuring, metrics_router},
         socket::{AdminSocket, SocketError},
     },
+    agents::{self, Agents, AgentsParts},
     app::{Actor, App, AppError, AppParts},
     events::{Events, Happened},
     first_start::{self, Flags},
@@ -180,6 +181,14 @@ impl Server {
             clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
+        let agents = Arc::new(Agents::new(AgentsParts {
+            store: Arc::clone(&store),
+            master: master.clone(),
+            proxy: Arc::clone(&proxy),
+            served: Arc::clone(&served),
+            clock: clock.clone(),
+            host_name: host_name.clone(),
+        }));
         let board = Arc::new(RenewalBoard::default());
         let notice = GiveNotice {
             store: Arc::clone(&store),
@@ -208,6 +217,7 @@ impl Server {
             notices: Arc::clone(&notices),
             engine: Arc::clone(&engine),
             host_name: host_name.clone(),
+            agents: Arc::clone(&agents),
             admin: loopback.address(),
         }));
         let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
@@ -231,6 +241,14 @@ impl Server {
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("deliver", move || deliver.clone().run()));
         tasks.spawn(supervise("renew", move || renew.clone().run()));
+        tasks.spawn(supervise("agents", {
+            let (agents, shutdown) = (Arc::clone(&agents), shutdown.clone());
+            move || agents::run::run(Arc::clone(&agents), shutdown.clone())
+        }));
+        tasks.spawn(supervise("agents-accept", {
+            let shutdown = shutdown.clone();
+            move || agents::accept::run(Arc::clone(&agents), shutdown.clone())
+        }));
         tasks.spawn(supervise("go-back", move || go_back.clone().run()));
         tasks.spawn(supervise("admin-socket", {
             let shutdown = shutdown.clone();

@@ -6,7 +6,7 @@ pub(crate) mod go_back;
 pub(crate) mod notice;
 pub(crate) mod publish;
 pub(crate) mod renew;
-mod watched;
+pub(crate) mod watched;
 
 use std::{future::Future, time::Duration};
 

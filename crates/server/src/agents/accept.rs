@@ -80,7 +80,7 @@ impl Agents {
                 self.parts.host_name
             );
             tracing::warn!(agent.name = %name, "{message}");
-            self.duplicate(&name, guest.address());
+            self.remember.copied(&name, guest.address(), self.now());
             let refusal = guest.refusal(RefusalCode::DuplicateIdentity, message, remedy);
             guest.refuse(refusal).await;
             return;

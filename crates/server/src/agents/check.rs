@@ -140,12 +140,9 @@ impl Agents {
             (Ok(report), AgentHealth::Healthy) => {
                 Step::good("health", format!("It is healthy; version {}.", report.version))
             }
-            (Ok(_), AgentHealth::HasWarnings) => Step {
-                step: "health",
-                mark: Mark::Warning,
-                message: standing.reasons.join(" "),
-                remedy: None,
-            },
+            (Ok(_), AgentHealth::HasWarnings) => {
+                Step { step: "health", mark: Mark::Warning, message: standing.reasons.join(" "), remedy: None }
+            }
             (Ok(_), _) => Step::bad("health", standing.reasons.join(" "), None),
             (Err(CallError::Fault(fault)), _) => Step::bad("health", sentence(&fault.message), None),
             (Err(error), _) => Step::bad(
@@ -164,7 +161,8 @@ impl Agents {
         let heard = heard.map_or_else(|| "It was never heard.".to_owned(), |at| format!("It was last heard {at}."));
         let strangers = self.strangers.all(self.now());
         // A machine that was set up anew comes from the same place with another identity.
-        let known = self.standing(name).address.and_then(|address| address.rsplit_once(':').map(|(ip, _)| ip.to_owned()));
+        let known =
+            self.standing(name).address.and_then(|address| address.rsplit_once(':').map(|(ip, _)| ip.to_owned()));
         let other = strangers.iter().find(|stranger| {
             let ip = stranger.address.map(|address| address.ip().to_string());
             stranger.former.as_ref() == Some(name) || (ip.is_some() && ip == known)
@@ -187,7 +185,8 @@ impl Agents {
                 format!("It is not connected. {heard}"),
                 Some(format!(
                     "See there why: portward-agent status; it has to run, to trust {}, and to reach one of {}.",
-                    self.identities().map_or_else(String::new, |identities| identities.current.thumbprint().to_string()),
+                    self.identities()
+                        .map_or_else(String::new, |identities| identities.current.thumbprint().to_string()),
                     self.identities().map_or_else(String::new, |identities| {
                         identities.addresses.iter().map(DialAddress::to_string).collect::<Vec<_>>().join(", ")
                     })
@@ -226,13 +225,21 @@ impl Agents {
             LinkError::Refused(refusal) => (sentence(&refusal.message), sentence(&refusal.remedy)),
             LinkError::Dns { .. } => (
                 sentence(&error.to_string()),
-                format!("Give an address, or a name that DNS knows here: portward agent trust {name} --thumbprint {} --listening HOST:PORT", agent.pins.current),
+                format!(
+                    "Give an address, or a name that DNS knows here: portward agent trust {name} --thumbprint {} --listening HOST:PORT",
+                    agent.pins.current
+                ),
             ),
             LinkError::Tcp { .. } => (
                 sentence(&error.to_string()),
-                format!("See there whether it runs and listens (portward-agent status), and whether a firewall lets {address} through."),
+                format!(
+                    "See there whether it runs and listens (portward-agent status), and whether a firewall lets {address} through."
+                ),
             ),
-            other => (sentence(&other.to_string()), format!("See what is at {address}, and what portward-agent status says there.")),
+            other => (
+                sentence(&other.to_string()),
+                format!("See what is at {address}, and what portward-agent status says there."),
+            ),
         };
         let mut steps = Vec::new();
         for (stage, step) in WAY {

@@ -75,7 +75,8 @@ impl Agents {
         self.follow_identity(&name, &live).await;
         self.tell_trust(&name, &live).await;
         let Ok(_permit) = self.calls.acquire().await else { return };
-        self.ask_health(&name, &live, false).await;
+        // What it says, or that it says nothing, is remembered.
+        let _ = self.ask_health(&name, &live, false).await;
     }
 
     /// Takes note of which of its identities an agent shows and offers.

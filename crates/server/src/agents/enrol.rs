@@ -44,7 +44,8 @@ impl Agents {
                 let peer = guest.address();
                 let (message, remedy) = match refused {
                     Refused::JoinString => (
-                        "this join string does not count: it was used, it has expired, or the server never made it".to_owned(),
+                        "this join string does not count: it was used, it has expired, or the server never made it"
+                            .to_owned(),
                         "on the server: portward agent add NAME makes another one".to_owned(),
                     ),
                     Refused::Store(error) => (

@@ -85,8 +85,8 @@ impl Identities {
     /// The state of trust for an agent that knows Portward by `session`: once it comes by the identity in use it needs
     /// the old ones no more, and that is a state of its own.
     pub(crate) fn wanted_of(&self, session: Thumbprint) -> (TrustMark, Vec<Thumbprint>) {
-        let needs_old = session != self.current.thumbprint()
-            && self.next.as_ref().is_none_or(|next| next.thumbprint() != session);
+        let needs_old =
+            session != self.current.thumbprint() && self.next.as_ref().is_none_or(|next| next.thumbprint() != session);
         if needs_old || self.old.is_empty() {
             (self.mark, self.pins(true))
         } else {

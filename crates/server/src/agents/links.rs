@@ -89,4 +89,3 @@ impl Links {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-

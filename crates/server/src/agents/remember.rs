@@ -2,10 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use portward_core::{AgentName, Thumbprint, Timestamp};
+use portward_core::{AgentHealth, AgentName, Thumbprint, Timestamp};
 use portward_link::{message::HealthReport, opening::TrustMark};
 use portward_store::{
     Store,
@@ -35,6 +37,23 @@ struct Known {
     mark: TrustMark,
     /// By what it knew Portward when it was linked last.
     session: Option<Thumbprint>,
+    /// When a copy of it came last, and where from.
+    copy: Option<(Timestamp, Option<SocketAddr>)>,
+}
+
+impl Known {
+    /// How it is, with what was seen of copies of it lately.
+    fn standing(&self, now: Timestamp) -> Standing {
+        let mut standing = self.standing.clone();
+        if let Some((at, address)) = self.copy.filter(|(at, _)| now.since(*at) < COPY_TOLD) {
+            let from = address.map_or_else(String::new, |address| format!(" from {address}"));
+            standing.reasons.insert(0, format!(
+                "A copy of this machine came{from} at {at} with the same identity, and was refused; run portward-agent new-certificate --now on the copy."
+            ));
+            standing.health = standing.health.max(AgentHealth::Unhealthy);
+        }
+        standing
+    }
 }
 
 impl Remember {
@@ -53,8 +72,8 @@ impl Remember {
     }
 
     /// How an agent was found last.
-    pub(crate) fn standing(&self, name: &AgentName) -> Standing {
-        self.lock().known.get(name).map(|known| known.standing.clone()).unwrap_or_default()
+    pub(crate) fn standing(&self, name: &AgentName, now: Timestamp) -> Standing {
+        self.lock().known.get(name).map(|known| known.standing(now)).unwrap_or_default()
     }
 
     /// The newest state of trust that an agent has stored, and by what it knew Portward when it was linked last.
@@ -99,6 +118,11 @@ impl Remember {
             now.address = now.address.take().or(before.address);
             now.report = now.report.take().or(before.report);
         });
+    }
+
+    /// Another program with the same identity came, and was refused.
+    pub(super) fn copied(&self, name: &AgentName, from: Option<SocketAddr>, now: Timestamp) {
+        self.lock().known.entry(name.clone()).or_default().copy = Some((now, from));
     }
 
     /// An agent is removed.
@@ -150,6 +174,7 @@ impl From<AgentWork> for Known {
             },
             mark: TrustMark { generation: work.trust_generation, seq: work.trust_seq },
             session: work.session_pin,
+            copy: None,
         }
     }
 }
@@ -170,3 +195,6 @@ impl From<&Known> for AgentWork {
         }
     }
 }
+
+/// How long it is told that a copy came.
+const COPY_TOLD: Duration = Duration::from_secs(24 * 3600);

@@ -91,7 +91,10 @@ impl Agents {
         match commit(&*self.parts.store, change).await {
             Ok(_) | Err(CommitError::Conflict { .. }) => {}
             Err(error) => {
-                tracing::warn!(error = chain_text(&error), "a step of the rotation cannot be stored; it is tried again");
+                tracing::warn!(
+                    error = chain_text(&error),
+                    "a step of the rotation cannot be stored; it is tried again"
+                );
             }
         }
     }
@@ -103,7 +106,9 @@ impl Agents {
         let known = rotation.agents - rotation.laggards.len();
         let what = format!(
             "show the identity {} to agents; {known} of {} know it, and {} that are away are let in by the one before",
-            next.value.thumbprint, rotation.agents, rotation.laggards.len()
+            next.value.thumbprint,
+            rotation.agents,
+            rotation.laggards.len()
         );
         let mut change = Change::new("portward (agents)", what, self.now());
         put_state(&mut change, next, IdentityState::Current);

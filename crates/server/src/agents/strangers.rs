@@ -34,13 +34,7 @@ pub(crate) struct Stranger {
 
 impl Strangers {
     /// Remembers that somebody came.
-    pub(crate) fn came(
-        &self,
-        shown: &Shown,
-        address: Option<SocketAddr>,
-        former: Option<&AgentName>,
-        now: Timestamp,
-    ) {
+    pub(crate) fn came(&self, shown: &Shown, address: Option<SocketAddr>, former: Option<&AgentName>, now: Timestamp) {
         let mut known = self.lock();
         if let Some(stranger) = known.get_mut(&shown.thumbprint) {
             (stranger.address, stranger.last_seen) = (address, now);
@@ -56,8 +50,7 @@ impl Strangers {
         let mut shown = shown.clone();
         // They chose it.
         shown.subject = shown.subject.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-        let stranger =
-            Stranger { address, former: former.cloned(), first_seen: now, last_seen: now, tries: 1, shown };
+        let stranger = Stranger { address, former: former.cloned(), first_seen: now, last_seen: now, tries: 1, shown };
         known.insert(stranger.shown.thumbprint, stranger);
     }
 

@@ -98,7 +98,7 @@ impl App {
         let mut change = self.change(by, format!("make a join string for agent {name}, until {expires}")).for_good();
         let kept = Secret::copy_of(secret.expose());
         let sealer = self.sealer(&*self.desired().await?)?;
-        change.add_join(NewJoin { token: token.clone(), agent: &name, secret: &kept, created: now, expires }, &sealer);
+        change.add_join(NewJoin { token: token.clone(), agent: name, secret: &kept, created: now, expires }, &sealer);
         self.forget_joins(&mut change, now).await?;
         self.commit(change).await?;
         let pins = identities.pins(true);
@@ -134,7 +134,10 @@ impl App {
         let said = stranger.shown.subject.strip_prefix("CN=").map(str::to_owned);
         let name = input.name.clone().or(former).or(said).unwrap_or_default();
         let name = AgentName::parse(&name).map_err(|error| {
-            AppError::refused("invalid-value", format!("name: {error}; say what it is called: portward agent approve {id} --name NAME"))
+            AppError::refused(
+                "invalid-value",
+                format!("name: {error}; say what it is called: portward agent approve {id} --name NAME"),
+            )
         })?;
         if self.agents().roster().agent(&name).is_some() && input.name.is_none() {
             let message = format!(
@@ -187,7 +190,8 @@ impl App {
         id: &str,
         apply: Apply,
     ) -> Result<Removed, AppError> {
-        let missing = || AppError::new(http::StatusCode::NOT_FOUND, "not-found", format!("there is no join string \"{id}\""));
+        let missing =
+            || AppError::new(http::StatusCode::NOT_FOUND, "not-found", format!("there is no join string \"{id}\""));
         let token = JoinToken::parse(id).ok_or_else(missing)?;
         let stored = agents::join(&*self.parts.store, &token).await?.ok_or_else(missing)?;
         if apply == Apply::Now {
@@ -322,7 +326,10 @@ impl App {
             match known {
                 Some(stranger) => AppError::refused(
                     "invalid-value",
-                    format!("thumbprint: {error}. The one with that SHA-1 has the SHA-256 {}", stranger.shown.thumbprint),
+                    format!(
+                        "thumbprint: {error}. The one with that SHA-1 has the SHA-256 {}",
+                        stranger.shown.thumbprint
+                    ),
                 ),
                 None => AppError::invalid("thumbprint", &error),
             }

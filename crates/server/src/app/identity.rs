@@ -23,11 +23,12 @@ impl App {
     pub(crate) async fn show_identity(&self, by: &Allowed<right::View>) -> Result<IdentityView, AppError> {
         let identities = self.identities_for(by.actor()).await?;
         let desired = Arc::clone(&self.served().desired);
-        let state = |stored: &portward_store::desired::Stored<portward_store::desired::StoredIdentity>| IdentityStateView {
-            thumbprint: stored.value.thumbprint.to_string(),
-            state: stored.value.state.to_string(),
-            created: stored.value.created.to_string(),
-        };
+        let state =
+            |stored: &portward_store::desired::Stored<portward_store::desired::StoredIdentity>| IdentityStateView {
+                thumbprint: stored.value.thumbprint.to_string(),
+                state: stored.value.state.to_string(),
+                created: stored.value.created.to_string(),
+            };
         let in_use = desired.identities.iter().find(|stored| stored.value.state == IdentityState::Current);
         Ok(IdentityView {
             thumbprint: identities.current.thumbprint().to_string(),
@@ -72,7 +73,7 @@ impl App {
             true => self.new_identity()?,
             false => self.identities_for(by.actor()).await?.current.clone(),
         };
-        let chain = Chain { leaf: identity.certificate().into(), intermediates: Vec::new(), root: None };
+        let chain = Chain::of_leaf(identity.certificate().into());
         let key = PrivateKey::from_pkcs8_der(identity.expose_key())
             .map_err(|error| AppError::internal("the key of the identity cannot be written", error))?;
         let password = Password::new(input.password.expose().to_owned());
@@ -100,7 +101,7 @@ impl App {
             let key = Secret::copy_of(made.expose_key());
             let new = NewIdentity {
                 seq: 1,
-                certificate: made.certificate(),
+                certificate: made.certificate().into(),
                 key: &key,
                 state: IdentityState::Current,
                 created: self.now(),
@@ -211,7 +212,7 @@ impl App {
         let seq = desired.identities.iter().map(|stored| stored.value.seq).max().unwrap_or(0) + 1;
         let state = if is_announced { IdentityState::Next } else { IdentityState::Current };
         let key = Secret::copy_of(new.expose_key());
-        let new = NewIdentity { seq, certificate: new.certificate(), key: &key, state, created: self.now() };
+        let new = NewIdentity { seq, certificate: new.certificate().into(), key: &key, state, created: self.now() };
         change.add_identity(new, &self.sealer(desired)?);
         Ok(())
     }
@@ -240,7 +241,7 @@ impl App {
 fn read_identity(input: &IdentityImport) -> Result<Identity, AppError> {
     let name = if input.file_name.is_empty() { "the file" } else { &input.file_name };
     let password = input.password.as_ref().map(|password| Password::new(password.expose().to_owned()));
-    let files = [Input { name: name.to_owned(), bytes: input.file.expose().to_vec().into() }];
+    let files = [Input { name, bytes: input.file.expose() }];
     let bundle = read(&files, password.as_ref()).map_err(AppError::from)?;
     let leaf = bundle.chain.leaf.to_vec();
     Identity::from_der(leaf, bundle.key.as_pkcs8_der().to_vec().into())

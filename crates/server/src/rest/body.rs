@@ -14,6 +14,9 @@ pub(super) const SMALL: usize = 256 * 1024;
 /// The most bytes of a document that may bring a bundle of authorities; one of all public ones has 250 KB.
 pub(super) const WITH_AUTHORITIES: usize = 1024 * 1024;
 
+/// The most bytes of a document that brings a PFX in base64.
+pub(super) const WITH_PFX: usize = 2 * 1024 * 1024;
+
 /// Reads a body as JSON of at most `limit` bytes.
 ///
 /// The media type is demanded because a page of another site can make a browser send anything but that without asking.

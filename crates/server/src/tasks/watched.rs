@@ -3,7 +3,7 @@
 use portward_store::{Key, WatchEvent, WatchStream};
 
 /// Waits until something below the watched prefixes is changed, and gives the keys; none if the watch broke.
-pub(super) async fn touched(watch: &mut Option<WatchStream>) -> Option<Vec<Key>> {
+pub(crate) async fn touched(watch: &mut Option<WatchStream>) -> Option<Vec<Key>> {
     let Some(stream) = watch else {
         // Somebody else ends the wait, after which the watch is tried again.
         return std::future::pending().await;

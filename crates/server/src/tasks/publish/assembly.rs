@@ -10,6 +10,7 @@ use portward_core::{
     Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management, Scheme, Site,
     SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
 };
+use portward_link::tls::{ENROL, LINK};
 use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 use portward_store::desired::{Desired, Stored, StoredCertificate};
 
@@ -52,6 +53,8 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
         .min();
     library.keep(desired);
     let tls_challenges = library.challenges.of(desired);
+    // Where nobody is expected, nobody is listened to.
+    let agent_protocols = if desired.identities.is_empty() { Vec::new() } else { vec![LINK, ENROL] };
     let snapshot = Snapshot {
         revision: desired.revision,
         bindings,
@@ -59,7 +62,7 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
         certificates,
         challenges,
         tls_challenges,
-        agent_protocols: Vec::new(),
+        agent_protocols,
     };
     Built { snapshot, problems: assembly.problems, changes_at }
 }
