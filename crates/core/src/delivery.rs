@@ -116,6 +116,23 @@ pub enum DeliveryError {
     Twice(DeliveryPath),
 }
 
+/// Says how many machines may be given a new version now: one, then a tenth, then all that are left.
+///
+/// `total` machines want it, `installed` have it and were seen to be well, `running` are at it. A machine on which it did
+/// not work (`is_stopped`) keeps it from all others that do not have it.
+pub fn wave(total: usize, installed: usize, running: usize, is_stopped: bool) -> usize {
+    if is_stopped {
+        return 0;
+    }
+    let tenth = total.div_ceil(10).max(1);
+    let reach = match installed {
+        0 => 1,
+        some if some < 1 + tenth => 1 + tenth,
+        _ => total,
+    };
+    reach.min(total).saturating_sub(installed + running)
+}
+
 impl DeliveryFormat {
     /// All there are.
     pub const ALL: [Self; 5] = [Self::Pem, Self::PemCombined, Self::Pfx, Self::Pkcs12Java, Self::Der];
@@ -369,6 +386,26 @@ mod tests {
         }
         let twice = DeliveryFormat::Pem.check_paths(&[path("/a"), path("/a")]);
         assert_eq!(twice, Err(DeliveryError::Twice(path("/a"))));
+    }
+
+    #[test]
+    fn a_new_version_goes_to_one_then_to_a_tenth_then_to_all() {
+        for (total, installed, running, is_stopped, expected) in [
+            (1, 0, 0, false, 1),
+            (1, 1, 0, false, 0),
+            (100, 0, 0, false, 1),
+            (100, 0, 1, false, 0),
+            (100, 1, 0, false, 10),
+            (100, 5, 4, false, 2),
+            (100, 11, 0, false, 89),
+            (100, 11, 80, false, 9),
+            (2, 1, 0, false, 1),
+            (0, 0, 0, false, 0),
+            (100, 1, 0, true, 0),
+        ] {
+            let room = wave(total, installed, running, is_stopped);
+            assert_eq!(room, expected, "{total} {installed} {running} {is_stopped}");
+        }
     }
 
     #[test]

@@ -51,7 +51,9 @@ pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, So
 pub use chain::Chain;
 pub use client_family::client_family;
 pub use confirmation::{ConfirmWithin, ConfirmWithinError, NewWay};
-pub use delivery::{Delivery, DeliveryError, DeliveryFormat, DeliveryPath, FileMode, FileOwner, ProfileName, Verify};
+pub use delivery::{
+    Delivery, DeliveryError, DeliveryFormat, DeliveryPath, FileMode, FileOwner, ProfileName, Verify, wave,
+};
 pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirect, https_port_for, redirect_url};
 pub use header_rules::{HeaderRuleError, HeaderRules};
 pub use host::{Authority, Host, HostError, HostName};

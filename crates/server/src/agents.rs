@@ -10,6 +10,7 @@
 pub(crate) mod accept;
 pub(crate) mod check;
 mod converse;
+pub(crate) mod deliveries;
 mod dial;
 mod enrol;
 mod health;
@@ -66,6 +67,8 @@ pub(crate) struct Agents {
     handshakes: Arc<Semaphore>,
     /// Calls that are made unasked at a time, so that ten thousand agents that come back are asked one after the other.
     calls: Arc<Semaphore>,
+    /// What is wanted on their machines, and what is there.
+    deliveries: deliveries::Deliveries,
     /// Who dials agents that listen.
     diallers: dial::Diallers,
     /// Told when something changed that the tasks look after: identities, who listens, what is wanted.
@@ -103,6 +106,7 @@ impl Agents {
             remember,
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE)),
             calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
+            deliveries: deliveries::Deliveries::default(),
             diallers: dial::Diallers::default(),
             changed: Notify::new(),
         }

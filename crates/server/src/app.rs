@@ -13,6 +13,7 @@ pub(crate) mod bindings;
 pub(crate) mod certificates;
 mod check;
 pub(crate) mod confirmations;
+mod deliveries;
 mod dns_providers;
 mod draft;
 pub(crate) mod error;

@@ -16,6 +16,7 @@ mod body;
 mod call;
 mod certificates;
 mod confirmations;
+mod deliveries;
 mod dns_providers;
 mod doc;
 mod events;
@@ -69,7 +70,7 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(Method, &'static str, Option<portward_
 
 /// The whole table: each resource brings its rows.
 fn table(app: Arc<App>) -> Table {
-    let resources: [fn(Table) -> Table; 28] = [
+    let resources: [fn(Table) -> Table; 29] = [
         openapi::routes,
         events::routes,
         status::routes,
@@ -85,6 +86,7 @@ fn table(app: Arc<App>) -> Table {
         notifications::routes,
         agents::routes,
         identity::routes,
+        deliveries::routes,
         letsencrypt::routes,
         forecast::routes,
         foreign::routes,

@@ -133,7 +133,7 @@ impl Agents {
         }
     }
 
-    async fn ask(&self, name: &AgentName, live: &Live, steps: &mut Vec<Step>) {
+    async fn ask(self: &Arc<Self>, name: &AgentName, live: &Live, steps: &mut Vec<Step>) {
         let asked = self.ask_health(name, live, true).await;
         let standing = self.standing(name);
         let step = match (&asked, standing.health) {

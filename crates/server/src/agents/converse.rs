@@ -138,7 +138,7 @@ impl Agents {
 
     /// Asks an agent how it is, and remembers what it says.
     pub(super) async fn ask_health(
-        &self,
+        self: &Arc<Self>,
         name: &AgentName,
         live: &Live,
         look_at_served: bool,
@@ -150,6 +150,9 @@ impl Agents {
             Err(error) => super::Standing::failed(error, self.now()),
         };
         self.remember.found(name, standing);
+        if let Ok(report) = &answered {
+            self.observe(name, report);
+        }
         answered
     }
 

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use portward_core::AgentName;
+use portward_core::{AgentName, DeliveryId};
 use portward_store::{Key, WatchStream, agents};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::{Agents, identities};
 use crate::{
@@ -41,9 +41,17 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 if changed.is_ok() && these.follow_identities() {
                     these.tell_everybody();
                 }
+                these.reconcile();
             }
-            () = these.changed.notified() => these.go_on_rotating().await,
-            _ = writing.tick() => these.remember.write().await,
+            () = these.changed.notified() => {
+                these.go_on_rotating().await;
+                these.reconcile();
+            }
+            () = sleep(these.until_next_delivery()) => these.reconcile(),
+            _ = writing.tick() => {
+                these.remember.write().await;
+                these.write_deliveries().await;
+            }
             _ = sweeping.tick() => {
                 let these = Arc::clone(&these);
                 tokio::spawn(async move { these.sweep().await });
@@ -55,6 +63,7 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
         }
     }
     these.remember.write().await;
+    these.write_deliveries().await;
 }
 
 impl Agents {
@@ -78,6 +87,7 @@ impl Agents {
             for name in gone {
                 self.roster.set(&name, None);
             }
+            self.load_deliveries(fleet.deliveries).await?;
             self.close_untrusted();
             let watch = self.parts.store.watch(&agents::prefixes(), fleet.revision).await;
             watch.map_err(|error| chain_text(&error))
@@ -93,13 +103,21 @@ impl Agents {
     }
 
     /// Follows what was changed below the watched prefixes.
-    async fn follow_keys(&self, keys: &[Key]) {
+    async fn follow_keys(self: &Arc<Self>, keys: &[Key]) {
         for key in keys {
             let mut segments = key.segments();
-            if segments.next() == Some("agents")
-                && let Some(name) = segments.next().and_then(|name| AgentName::parse(name).ok())
-            {
-                self.follow(&name).await;
+            match (segments.next(), segments.next()) {
+                (Some("agents"), Some(name)) => {
+                    if let Ok(name) = AgentName::parse(name) {
+                        self.follow(&name).await;
+                    }
+                }
+                (Some("deliveries"), Some(id)) => {
+                    if let Ok(id) = DeliveryId::parse(id) {
+                        self.follow_delivery(&id).await;
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -118,6 +136,12 @@ impl Agents {
             }
             Err(error) => tracing::warn!(agent.name = %name, error = chain_text(&error), "an agent cannot be read"),
         }
+    }
+
+    fn until_next_delivery(&self) -> Duration {
+        let now = self.now();
+        let wait = self.next_delivery().map_or(PERIOD, |at| at.since(now));
+        wait.clamp(WRITING, PERIOD)
     }
 
     fn close_untrusted(&self) {
