@@ -17,6 +17,7 @@ mod health;
 pub(crate) mod identities;
 mod links;
 mod notes;
+mod problems;
 mod remember;
 mod roster;
 mod rotation;

@@ -26,6 +26,7 @@ use portward_store::{
 use tokio::task::JoinSet;
 
 use crate::{
+    agents::{self, Agents, AgentsParts},
     app::{Actor, Allowed, App, AppParts, Apply, Right, Within, access::sign_in::Origin},
     events::Events,
     notice::{Notice, Notices},
@@ -99,7 +100,16 @@ impl Fixture {
         }));
         let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
         let outbox = Arc::new(outbox);
+        let agents = Arc::new(Agents::new(AgentsParts {
+            store: Arc::new(store.clone()),
+            master: master.clone(),
+            proxy: Arc::clone(&proxy),
+            served: Arc::clone(&served),
+            clock: clock.clone(),
+            host_name: "front.test".to_owned(),
+        }));
         let parts = AppParts {
+            agents: Arc::clone(&agents),
             store: Arc::new(store.clone()),
             master: master.clone(),
             proxy: Arc::clone(&proxy),
@@ -152,6 +162,14 @@ impl Fixture {
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("deliver", move || deliver.clone().run()));
         let app = Arc::new(App::new(parts));
+        tasks.spawn(supervise("agents", {
+            let (agents, shutdown) = (Arc::clone(&agents), shutdown.clone());
+            move || agents::run::run(Arc::clone(&agents), shutdown.clone())
+        }));
+        tasks.spawn(supervise("agents-accept", {
+            let shutdown = shutdown.clone();
+            move || agents::accept::run(Arc::clone(&agents), shutdown.clone())
+        }));
         let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
         tasks.spawn(supervise("go-back", move || go_back.clone().run()));
         let entrance = Arc::new(Entrance::new(Arc::clone(&app), web::router(Arc::clone(&app)), "front"));

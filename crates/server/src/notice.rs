@@ -104,6 +104,7 @@ impl About {
             Self::Thing(Subject::Site(id)) => Some(format!("/sites/{id}")),
             Self::Thing(Subject::Certificate(id)) => Some(format!("/certificates/{id}")),
             Self::Thing(Subject::Channel(_)) => Some("/notifications".to_owned()),
+            Self::Thing(Subject::Agent(_) | Subject::Agents | Subject::Delivery(_)) => Some("/agents".to_owned()),
             Self::Thing(Subject::Record(_) | Subject::Store) => Some("/problems".to_owned()),
             Self::Told(_) => Some("/problems".to_owned()),
             Self::User(_) => Some("/users".to_owned()),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portward_api::{ProblemView, Severity};
-use portward_core::{BindingId, CertificateId, ChannelId, SiteId};
+use portward_core::{AgentName, BindingId, CertificateId, ChannelId, DeliveryId, SiteId};
 use portward_store::Key;
 
 /// Tells of one thing that is not as an operator asked for.
@@ -27,6 +27,16 @@ pub(crate) const RENEWAL_FAILING: &str = "renewal-failing";
 /// The code of a channel on which notices cannot be delivered.
 pub(crate) const NOTIFICATION_FAILING: &str = "notification-failing";
 
+/// The codes of what is wrong with agents and deliveries.
+pub(crate) const OF_AGENTS: [&str; 6] = [
+    "agent-unhealthy",
+    "agent-unavailable",
+    "agent-unrecognised",
+    "delivery-failed",
+    "delivery-drifted",
+    "rotation-stuck",
+];
+
 /// Names what a problem is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -38,6 +48,12 @@ pub(crate) enum Subject {
     Certificate(CertificateId),
     /// A notification channel.
     Channel(ChannelId),
+    /// An agent.
+    Agent(AgentName),
+    /// Agents as a whole, and those who want to be one.
+    Agents,
+    /// A certificate on a machine.
+    Delivery(DeliveryId),
     /// A record of the store that cannot be read.
     Record(Key),
     /// The store as a whole.
@@ -84,6 +100,9 @@ impl fmt::Display for Subject {
             Self::Site(id) => write!(f, "site {id}"),
             Self::Certificate(id) => write!(f, "certificate {id}"),
             Self::Channel(id) => write!(f, "channel {id}"),
+            Self::Agent(name) => write!(f, "agent {name}"),
+            Self::Agents => f.write_str("agents"),
+            Self::Delivery(id) => write!(f, "delivery {id}"),
             Self::Record(key) => write!(f, "record {key}"),
             Self::Store => f.write_str("store"),
         }

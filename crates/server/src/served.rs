@@ -8,7 +8,7 @@ use portward_store::desired::Desired;
 use tokio::sync::watch;
 
 use crate::{
-    problem::{NOTIFICATION_FAILING, Problem, RENEWAL_FAILING, Subject},
+    problem::{NOTIFICATION_FAILING, OF_AGENTS, Problem, RENEWAL_FAILING, Subject},
     tasks::publish::challenge_port,
 };
 
@@ -75,6 +75,9 @@ impl Served {
             };
             let failing: Vec<Problem> = now.problems.iter().filter(is_there).cloned().collect();
             state.set_failing(NOTIFICATION_FAILING, failing);
+            state.problems.retain(|problem| !OF_AGENTS.contains(&problem.code));
+            state.problems.extend(now.problems.iter().filter(|problem| OF_AGENTS.contains(&problem.code)).cloned());
+            state.problems.sort_by_key(|problem| problem.severity);
             *now = Arc::new(state);
         });
     }
@@ -89,9 +92,18 @@ impl Served {
         self.set_failing(NOTIFICATION_FAILING, failing);
     }
 
+    /// Has what is served tell of these problems with agents, and of no others; it stays as it is.
+    pub(crate) fn set_problems_of_agents(&self, problems: Vec<Problem>) {
+        self.set_failing_of(&OF_AGENTS, problems);
+    }
+
     fn set_failing(&self, code: &str, failing: Vec<Problem>) {
+        self.set_failing_of(&[code], failing);
+    }
+
+    fn set_failing_of(&self, codes: &[&str], failing: Vec<Problem>) {
         self.newest.send_if_modified(|now| {
-            let is_same = now.problems.iter().filter(|problem| problem.code == code).count() == failing.len()
+            let is_same = now.problems.iter().filter(|problem| codes.contains(&problem.code)).count() == failing.len()
                 && failing.iter().all(|problem| now.problems.contains(problem));
             if is_same {
                 return false;
@@ -102,7 +114,9 @@ impl Served {
                 problems: now.problems.clone(),
                 is_published: now.is_published,
             };
-            state.set_failing(code, failing);
+            state.problems.retain(|problem| !codes.contains(&problem.code));
+            state.problems.extend(failing);
+            state.problems.sort_by_key(|problem| problem.severity);
             *now = Arc::new(state);
             true
         });

@@ -49,8 +49,8 @@ impl Agents {
             let why = run.await;
             talking.abort();
             if agents.links.remove(&name, live.id) {
+                agents.remember.left(&name, &why, agents.now());
                 Note::Disconnected(name.clone(), why).log();
-                agents.remember.left(&name, agents.now());
             }
             agents.changed.notify_one();
         });

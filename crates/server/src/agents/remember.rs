@@ -61,6 +61,13 @@ impl Remember {
         Self { store, inside: Mutex::default() }
     }
 
+    /// Looks through what is known, without a copy of it.
+    pub(super) fn each(&self, mut look: impl FnMut(&AgentName, &Standing, TrustMark)) {
+        for (name, known) in &self.lock().known {
+            look(name, &known.standing, known.mark);
+        }
+    }
+
     /// Reads what an earlier run knew.
     pub(super) async fn load(&self) -> Result<(), ReadWorkError> {
         let works = AgentWork::read_all(&*self.store).await?;
@@ -100,8 +107,12 @@ impl Remember {
     }
 
     /// An agent is not linked any more.
-    pub(super) fn left(&self, name: &AgentName, now: Timestamp) {
-        self.edit(name, |known| known.standing.last_heard = Some(now));
+    pub(super) fn left(&self, name: &AgentName, why: &str, now: Timestamp) {
+        self.edit(name, |known| {
+            known.standing.last_heard = Some(now);
+            known.standing.health = AgentHealth::Unavailable;
+            known.standing.reasons = vec![format!("Its link ended at {now}: {why}.")];
+        });
     }
 
     /// An agent has stored a state of trust.

@@ -16,11 +16,13 @@ use crate::{
 pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
     let mut watch: Option<WatchStream> = None;
     let mut is_loaded = false;
+    // Told once a second at most: there may be thousands of agents.
+    let mut is_news = false;
     let mut served = these.parts.served.subscribe();
     let begun = Instant::now();
     let mut writing = interval_at(begun + WRITING, WRITING);
     let mut looking = interval_at(begun + PERIOD, PERIOD);
-    let mut sweeping = interval_at(begun + SWEEP, SWEEP);
+    let mut sweeping = interval_at(begun + FIRST_SWEEP, SWEEP);
     for interval in [&mut writing, &mut looking, &mut sweeping] {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
@@ -46,9 +48,13 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             () = these.changed.notified() => {
                 these.go_on_rotating().await;
                 these.reconcile();
+                is_news = true;
             }
             () = sleep(these.until_next_delivery()) => these.reconcile(),
             _ = writing.tick() => {
+                if std::mem::take(&mut is_news) {
+                    these.tell_problems();
+                }
                 these.remember.write().await;
                 these.write_deliveries().await;
             }
@@ -59,6 +65,7 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             _ = looking.tick() => {
                 is_loaded &= watch.is_some();
                 these.go_on_rotating().await;
+                these.tell_problems();
             }
         }
     }
@@ -192,5 +199,7 @@ const WRITING: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_secs(30);
 /// How often agents are asked how they are.
 const SWEEP: Duration = Duration::from_secs(600);
+/// By then those are back who come back after a restart.
+const FIRST_SWEEP: Duration = Duration::from_secs(90);
 /// After the store could not be read.
 const RETRY: Duration = Duration::from_secs(1);

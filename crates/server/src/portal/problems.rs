@@ -74,6 +74,8 @@ pub(super) fn shown(problem: &Problem) -> ShownProblem {
         Subject::Site(id) => Some(format!("/sites/{id}")),
         Subject::Certificate(id) => Some(format!("/certificates/{id}")),
         Subject::Channel(_) => Some("/notifications".to_owned()),
+        Subject::Agent(name) => Some(format!("/agents/{name}")),
+        Subject::Agents | Subject::Delivery(_) => Some("/agents".to_owned()),
         Subject::Record(_) | Subject::Store => None,
     };
     let what = sentence_case(&problem.subject.to_string());
