@@ -178,3 +178,6 @@ impl std::fmt::Debug for Agents {
 const HANDSHAKES_AT_ONCE: usize = 100;
 /// Calls that nobody waits for.
 const CALLS_AT_ONCE: usize = 100;
+
+#[cfg(test)]
+mod tests;

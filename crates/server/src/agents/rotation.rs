@@ -123,10 +123,7 @@ impl Agents {
         let in_use = desired.identities.iter().find(|stored| stored.value.state == IdentityState::Current)?;
         let is_over = |stored: &Stored<StoredIdentity>| match stored.value.state {
             IdentityState::Old => rotation.laggards.is_empty(),
-            IdentityState::Compromised => {
-                rotation.laggards.iter().all(|name| self.link(name).is_none())
-                    || now.since(in_use.value.created) > LEAVING
-            }
+            IdentityState::Compromised => rotation.laggards.is_empty() || now.since(in_use.value.created) > LEAVING,
             IdentityState::Next | IdentityState::Current => false,
         };
         let over: Vec<&Stored<StoredIdentity>> = desired.identities.iter().filter(|stored| is_over(stored)).collect();
@@ -137,6 +134,10 @@ impl Agents {
         let mut change = Change::new("portward (agents)", format!("destroy the identity {}", list.join(", ")), now);
         for stored in over {
             change.remove_identity(stored.value.seq, Expected::At(stored.revision));
+        }
+        if !rotation.laggards.is_empty() {
+            // They know it still, and hear that it counts no more when they come by the one in use.
+            put_newer_trust(&mut change, desired);
         }
         Some(change)
     }

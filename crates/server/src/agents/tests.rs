@@ -1,0 +1,8 @@
+//! Agents that are made of the link alone: what Portward says to them, and what becomes of it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod deliveries;
+mod fake;
+mod joining;
+mod rotation;

@@ -1,0 +1,175 @@
+use std::sync::Arc;
+
+use portward_api::{AgentJoinCreate, AgentsCheck, DeliveryCreate, DeliveryView};
+use portward_core::AgentName;
+use portward_link::message::Fault;
+
+use super::fake::{Fake, leaf, server, until};
+use crate::{
+    app::{Apply, Precondition},
+    fixture::{Fixture, bundle, by, import},
+};
+
+async fn linked(fixture: &Fixture, at: std::net::SocketAddr, name: &str) -> Arc<Fake> {
+    let create = AgentJoinCreate { name: name.to_owned(), ttl: None, addresses: Vec::new() };
+    let created = fixture.app.add_agent(&by(), &create, Apply::Now).await.unwrap();
+    let fake = Fake::new(name);
+    fake.join(created.join_string.unwrap().expose()).await.unwrap();
+    fake.stay(at);
+    let name = AgentName::parse(name).unwrap();
+    until("linked", || fixture.app.agents().link(&name).is_some()).await;
+    fake
+}
+
+async fn certificate(fixture: &Fixture, replace: Option<&str>) -> String {
+    let import = import(&bundle(&["shop.test"], 30), replace);
+    fixture
+        .app
+        .import_certificate(&by(), import, Precondition::None, Apply::Now)
+        .await
+        .unwrap()
+        .view
+        .certificate
+        .id
+        .clone()
+}
+
+fn delivery(agent: &str, certificate: &str) -> DeliveryCreate {
+    DeliveryCreate {
+        id: None,
+        agent: agent.to_owned(),
+        certificate: certificate.to_owned(),
+        format: "pem".to_owned(),
+        to: vec!["/etc/nginx/tls/shop.pem".to_owned(), "/etc/nginx/tls/shop.key".to_owned()],
+        owner: None,
+        mode: None,
+        reload: Some("nginx".to_owned()),
+        verify: Some("127.0.0.1:443".to_owned()),
+        password: None,
+    }
+}
+
+async fn shown(fixture: &Fixture, id: &str) -> DeliveryView {
+    fixture.app.show_delivery(&by(), id).await.unwrap().view
+}
+
+async fn until_state(fixture: &Fixture, id: &str, state: &str) -> DeliveryView {
+    for _ in 0..1000 {
+        let view = shown(fixture, id).await;
+        if view.state == state {
+            return view;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("not {state}: {:?}", shown(fixture, id).await);
+}
+
+#[tokio::test]
+async fn a_certificate_is_installed_and_so_is_its_next_version() {
+    let (fixture, at) = server().await;
+    let fake = linked(&fixture, at, "web-03").await;
+    let certificate_id = certificate(&fixture, None).await;
+    let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
+    let view = until_state(&fixture, &added.id, "installed").await;
+    assert_eq!((view.wanted, view.stored, view.served), (Some(1), Some(1), Some(1)));
+    let first = fake.installed.lock().unwrap()[0].clone();
+    assert_eq!(first.install.to, ["/etc/nginx/tls/shop.pem", "/etc/nginx/tls/shop.key"]);
+    assert_eq!(first.install.verify.unwrap().name, "shop.test");
+
+    certificate(&fixture, Some(&certificate_id)).await;
+    until("the next version", || fake.installed.lock().unwrap().len() == 2).await;
+    let view = until_state(&fixture, &added.id, "installed").await;
+    assert_eq!((view.wanted, view.stored), (Some(2), Some(2)));
+    let second = fake.installed.lock().unwrap()[1].clone();
+    assert!(second.generation > first.generation);
+    assert_ne!(leaf(&second), leaf(&first_of(&fake)));
+
+    fixture.app.remove_delivery(&by(), &added.id, Precondition::None, Apply::Now).await.unwrap();
+    until("withdrawn", || *fake.withdrawn.lock().unwrap() == [added.id.clone()]).await;
+}
+
+fn first_of(fake: &Fake) -> portward_link::message::Deliver {
+    fake.installed.lock().unwrap()[0].clone()
+}
+
+#[tokio::test]
+async fn what_does_not_work_on_one_machine_is_kept_from_the_others_and_told_of() {
+    let (fixture, at) = server().await;
+    let certificate_id = certificate(&fixture, None).await;
+    let mut fakes = Vec::new();
+    let mut ids = Vec::new();
+    for name in ["web-01", "web-02", "web-03"] {
+        fakes.push(linked(&fixture, at, name).await);
+        let added = fixture.app.add_delivery(&by(), &delivery(name, &certificate_id), Apply::Now).await.unwrap();
+        until_state(&fixture, &added.view.id, "installed").await;
+        ids.push(added.view.id);
+    }
+    let said = "nginx: [emerg] unknown directive";
+    for fake in &fakes {
+        let fault = Fault::new("test-failed", "the program does not take the files").at("test").with_output(said);
+        *fake.refuses.lock().unwrap() = Some(fault);
+    }
+    certificate(&fixture, Some(&certificate_id)).await;
+    let view = until_state(&fixture, &ids[0], "failed").await;
+    assert_eq!((view.stage.as_deref(), view.output.as_deref()), (Some("test"), Some(said)));
+    assert_eq!((view.wanted, view.stored), (Some(2), Some(1)));
+    for id in &ids[1..] {
+        assert_eq!(until_state(&fixture, id, "paused").await.stored, Some(1));
+    }
+    assert!(fakes.iter().all(|fake| fake.installed.lock().unwrap().len() == 1));
+    let is_told = |state: &Arc<crate::served::ServedState>| {
+        let mut failed = state.problems.iter().filter(|problem| problem.code == "delivery-failed");
+        failed.next().is_some_and(|problem| problem.message.contains(said)) && failed.next().is_none()
+    };
+    fixture.served.until(is_told).await;
+
+    // Mended: the one first, then the others by themselves.
+    for fake in &fakes {
+        *fake.refuses.lock().unwrap() = None;
+    }
+    fixture.app.retry_delivery(&by(), &ids[0]).await.unwrap();
+    for id in &ids {
+        assert_eq!(until_state(&fixture, id, "installed").await.stored, Some(2));
+    }
+    fixture.served.until(|state| state.problems.iter().all(|problem| problem.code != "delivery-failed")).await;
+}
+
+#[tokio::test]
+async fn what_was_changed_on_a_machine_is_noticed_and_mended() {
+    let (fixture, at) = server().await;
+    let fake = linked(&fixture, at, "web-03").await;
+    let certificate_id = certificate(&fixture, None).await;
+    let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
+    until_state(&fixture, &added.id, "installed").await;
+    *fake.stored.lock().unwrap() = Some("00".repeat(32));
+    fixture.set_now(crate::fixture::now().plus(std::time::Duration::from_secs(60)));
+    fixture.app.check_agents(&by(), &AgentsCheck::default()).await.unwrap();
+    until("mended", || fake.installed.lock().unwrap().len() == 2).await;
+    until_state(&fixture, &added.id, "installed").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_delivered_is_refused_with_the_reason() {
+    let (fixture, at) = server().await;
+    let _fake = linked(&fixture, at, "web-03").await;
+    let certificate_id = certificate(&fixture, None).await;
+    let good = delivery("web-03", &certificate_id);
+    fixture.app.add_delivery(&by(), &good, Apply::Now).await.unwrap();
+    let path = |path: &str| vec![path.to_owned(), "/b".to_owned()];
+    for (input, code) in [
+        (DeliveryCreate { agent: "nobody".to_owned(), ..good.clone() }, "not-found"),
+        (DeliveryCreate { certificate: "nothing".to_owned(), ..good.clone() }, "not-found"),
+        (good.clone(), "path-in-use"),
+        (DeliveryCreate { to: path("a"), ..good.clone() }, "invalid-value"),
+        (DeliveryCreate { to: path("/a/../b"), ..good.clone() }, "invalid-value"),
+        (DeliveryCreate { to: vec!["/a".to_owned()], ..good.clone() }, "invalid-value"),
+        (DeliveryCreate { to: path("/a"), reload: Some("a;b".to_owned()), ..good.clone() }, "invalid-value"),
+        (DeliveryCreate { to: path("/a"), owner: Some("$(id)".to_owned()), ..good.clone() }, "invalid-value"),
+        (DeliveryCreate { to: path("/a"), mode: Some("777".to_owned()), ..good.clone() }, "invalid-value"),
+        (DeliveryCreate { to: vec!["/a".to_owned()], format: "pfx".to_owned(), ..good.clone() }, "password-missing"),
+        (DeliveryCreate { format: "jks".to_owned(), ..good.clone() }, "invalid-value"),
+    ] {
+        let error = fixture.app.add_delivery(&by(), &input, Apply::Now).await.unwrap_err();
+        assert_eq!(error.code(), code, "{input:?}: {error}");
+    }
+}

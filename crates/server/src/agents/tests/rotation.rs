@@ -1,0 +1,79 @@
+use portward_api::{AgentJoinCreate, IdentityRotate};
+use portward_core::{AgentName, Thumbprint};
+
+use super::fake::{Fake, server, until};
+use crate::{
+    app::Apply,
+    fixture::{Fixture, by},
+};
+
+async fn joined(fixture: &Fixture, name: &str) -> std::sync::Arc<Fake> {
+    let create = AgentJoinCreate { name: name.to_owned(), ttl: None, addresses: Vec::new() };
+    let created = fixture.app.add_agent(&by(), &create, Apply::Now).await.unwrap();
+    let fake = Fake::new(name);
+    fake.join(created.join_string.unwrap().expose()).await.unwrap();
+    fake
+}
+
+fn current(fixture: &Fixture) -> Thumbprint {
+    fixture.app.agents().identities().unwrap().current.thumbprint()
+}
+
+#[tokio::test]
+async fn agents_follow_a_rotation_and_who_was_away_comes_back_by_the_old_one() {
+    let (fixture, at) = server().await;
+    let (here, away) = (joined(&fixture, "here").await, joined(&fixture, "away").await);
+    let _here = here.stay(at);
+    let name = AgentName::parse("here").unwrap();
+    until("linked", || fixture.app.agents().link(&name).is_some()).await;
+    let old = current(&fixture);
+    let changed = fixture.app.rotate_identity(&by(), &IdentityRotate::default()).await.unwrap();
+    assert_eq!(changed.old_thumbprint, old.to_string());
+    until("switched", || current(&fixture).to_string() == changed.new_thumbprint).await;
+    until("forgotten here", || here.pins() == [current(&fixture)]).await;
+    // The old one is kept for who is away.
+    let rotation = fixture.app.show_identity(&by()).await.unwrap().rotation.unwrap();
+    assert_eq!((rotation.phase.as_str(), rotation.agents, rotation.acknowledged), ("retire", 2, 1));
+    assert_eq!(rotation.laggards[0].name, "away");
+    assert_eq!(away.pins(), [old]);
+
+    let _away = away.stay(at);
+    until("forgotten there", || away.pins() == [current(&fixture)]).await;
+    until("destroyed", || fixture.app.agents().rotation().is_none()).await;
+    assert_eq!(fixture.stored().await.identities.len(), 1);
+    assert!(fixture.is_audited(&format!("destroy the identity {old}")).await);
+}
+
+#[tokio::test]
+async fn a_compromised_identity_counts_no_more_and_who_is_connected_moves() {
+    let (fixture, at) = server().await;
+    let (here, away) = (joined(&fixture, "here").await, joined(&fixture, "away").await);
+    let _here = here.stay(at);
+    let name = AgentName::parse("here").unwrap();
+    until("linked", || fixture.app.agents().link(&name).is_some()).await;
+    let changed = fixture.app.rotate_identity(&by(), &IdentityRotate { compromised: true }).await.unwrap();
+    assert_eq!(current(&fixture).to_string(), changed.new_thumbprint);
+    until("moved", || here.pins() == [current(&fixture)]).await;
+    fixture.set_now(crate::fixture::now().plus(std::time::Duration::from_secs(61)));
+    fixture.app.agents().changed.notify_one();
+    until("destroyed", || fixture.app.agents().rotation().is_none()).await;
+    assert_eq!(fixture.stored().await.identities.len(), 1);
+    // Whoever has the key of the old one is not believed, and who was away has to join anew.
+    assert!(away.dial(at).await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_is_started_anew_goes_on_with_a_rotation() {
+    let (fixture, _) = server().await;
+    let here = joined(&fixture, "here").await;
+    let changed = fixture.app.rotate_identity(&by(), &IdentityRotate::default()).await.unwrap();
+    until("switched", || current(&fixture).to_string() == changed.new_thumbprint).await;
+    let fixture = fixture.restart().await;
+    let id = fixture.stored().await.bindings[0].value.id.clone();
+    let state = fixture.served.until(|state| state.binding(&id).is_some_and(|report| report.result.is_ok())).await;
+    let at = *state.binding(&id).unwrap().result.as_ref().unwrap();
+    assert_eq!(here.pins()[0].to_string(), changed.old_thumbprint);
+    let _here = here.stay(at);
+    until("forgotten", || here.pins().iter().map(ToString::to_string).eq([changed.new_thumbprint.clone()])).await;
+    until("destroyed", || fixture.app.agents().rotation().is_none()).await;
+}
