@@ -7,7 +7,7 @@ use portward_core::DialAddress;
 use crate::{
     OfferError, ProxyError,
     opening::Refusal,
-    verify::{Chain, Mismatch},
+    verify::{Chain, Mismatch, Unreadable, Weak},
 };
 
 /// Says how far a connection came.
@@ -57,6 +57,12 @@ pub enum LinkError {
     /// The other side showed a chain.
     #[error(transparent)]
     Chain(Chain),
+    /// The key of the other side is too small.
+    #[error(transparent)]
+    Weak(Weak),
+    /// The certificate of the other side cannot be read.
+    #[error(transparent)]
+    Unreadable(Unreadable),
     /// The handshake failed.
     #[error("the TLS handshake failed: {0}")]
     Tls(String),
@@ -124,12 +130,19 @@ impl LinkError {
             if let Some(chain) = reason.downcast_ref::<Chain>() {
                 return Self::Chain(chain.clone());
             }
+            if let Some(weak) = reason.downcast_ref::<Weak>() {
+                return Self::Weak(weak.clone());
+            }
+            if let Some(unreadable) = reason.downcast_ref::<Unreadable>() {
+                return Self::Unreadable(unreadable.clone());
+            }
         }
         Self::of_tls(tls)
     }
 
     pub(crate) fn of_tls(error: &rustls::Error) -> Self {
         match error {
+            rustls::Error::NoCertificatesPresented => Self::NoCertificate,
             rustls::Error::NoApplicationProtocol
             | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => Self::Alpn("ALPN"),
             other => Self::Tls(other.to_string()),
@@ -142,7 +155,7 @@ impl LinkError {
             Self::Dns { .. } => Stage::Dns,
             Self::Tcp { .. } => Stage::Tcp,
             Self::Proxy(_) => Stage::Proxy,
-            Self::Tls(_) | Self::Alpn(_) | Self::NoCertificate => Stage::Tls,
+            Self::Tls(_) | Self::Weak(_) | Self::Unreadable(_) | Self::Alpn(_) | Self::NoCertificate => Stage::Tls,
             Self::Mismatch(_) | Self::Chain(_) => Stage::Thumbprint,
             Self::TimedOut(stage) | Self::Io { stage, .. } => *stage,
             Self::NotALink(_) | Self::Garbled(_) | Self::Refused(_) | Self::Version { .. } | Self::Offer(_) => {
