@@ -115,6 +115,11 @@ impl Caller {
         mut tell: impl FnMut(ProgressLine) + Send,
     ) -> Result<M::Reply, CallError> {
         let lost = |error: h2::Error| {
+            if error.is_reset() {
+                let whose = if error.is_remote() { "the agent broke it off" } else { "it was broken off here" };
+                let reason = error.reason().map_or_else(String::new, |reason| format!(": {}", reason.description()));
+                return CallError::Garbled(format!("{whose}{reason}"));
+            }
             let reason = self.ended.get().cloned();
             CallError::Lost(reason.unwrap_or_else(|| liveness::why(&error, "the agent")))
         };

@@ -192,7 +192,7 @@ const RUNNING: usize = 64;
 /// So many lines wait for who looks on.
 const TOLD: usize = 256;
 /// From the head of a call to its end.
-const BODY: Duration = Duration::from_secs(60);
+const BODY: Duration = Duration::from_secs(20);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a link that ends waits for the calls that run.
 const FAREWELL: Duration = Duration::from_secs(60);

@@ -37,7 +37,10 @@ pub async fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dialling = TcpStream::connect(listener.local_addr().unwrap());
     let (dialler, accepted) = tokio::join!(dialling, listener.accept());
-    (dialler.unwrap(), accepted.unwrap().0)
+    let ends = (dialler.unwrap(), accepted.unwrap().0);
+    ends.0.set_nodelay(true).unwrap();
+    ends.1.set_nodelay(true).unwrap();
+    ends
 }
 
 pub fn hello() -> Hello {
