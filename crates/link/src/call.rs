@@ -37,9 +37,6 @@ pub enum CallError {
     /// The link is gone.
     #[error("the link to the agent was lost: {0}")]
     Lost(String),
-    /// It would not be read.
-    #[error("the call has {0} bytes, and no agent reads more than {MAX_BYTES}")]
-    TooLarge(usize),
     /// What came cannot be read.
     #[error("the answer of the agent cannot be read: {0}")]
     Garbled(String),
@@ -56,6 +53,8 @@ impl Caller {
             .max_header_list_size(HEADERS)
             .header_table_size(0)
             .max_concurrent_reset_streams(RESET_STREAMS)
+            // What more there is waits, and is not refused, also before the agent has said how many it takes.
+            .initial_max_send_streams(STREAMS as usize)
             .max_send_buffer_size(MAX_BYTES)
             .handshake(stream)
             .await?;
@@ -126,7 +125,8 @@ impl Caller {
         let garbled = |error: &dyn std::fmt::Display| CallError::Garbled(error.to_string());
         let body = serde_json::to_vec(request).map_err(|error| garbled(&error))?;
         if body.len() > MAX_BYTES {
-            return Err(CallError::TooLarge(body.len()));
+            let fault = format!("the call has {} bytes, and no agent reads more than {MAX_BYTES}", body.len());
+            return Err(CallError::Fault(Fault::new("too-large", fault)));
         }
         let head = Request::builder()
             .method(HttpMethod::POST)
@@ -206,6 +206,8 @@ pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 pub(crate) const MAX_PROGRESS: usize = 1024 * 1024;
 /// So many calls that were given up are remembered.
 pub(crate) const RESET_STREAMS: usize = 8;
+/// So many calls are open at once.
+pub(crate) const STREAMS: u32 = 32;
 const WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Calls have few headers, and none that anybody chooses.

@@ -53,7 +53,7 @@ pub enum LinkError {
     Proxy(#[from] ProxyError),
     /// The other side is not who was expected.
     #[error(transparent)]
-    Mismatch(Mismatch),
+    Mismatch(Box<Mismatch>),
     /// The other side showed a chain.
     #[error(transparent)]
     Chain(Chain),
@@ -125,7 +125,7 @@ impl LinkError {
         };
         if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(rustls::OtherError(reason))) = tls {
             if let Some(mismatch) = reason.downcast_ref::<Mismatch>() {
-                return Self::Mismatch(mismatch.clone());
+                return Self::Mismatch(Box::new(mismatch.clone()));
             }
             if let Some(chain) = reason.downcast_ref::<Chain>() {
                 return Self::Chain(chain.clone());

@@ -47,12 +47,14 @@ macro_rules! calls {
         })*
 
         /// Is a call as an agent gets it.
+        #[allow(clippy::large_enum_variant, reason = "there is one of it for each call that runs")]
         #[derive(Debug)]
         pub enum Call {
             $($(#[$doc])* $name($request),)*
         }
 
         /// Is an answer as an agent gives it.
+        #[allow(clippy::large_enum_variant, reason = "there is one of it for each call that runs")]
         #[derive(Debug)]
         pub enum Reply {
             $($(#[$doc])* $name($reply),)*

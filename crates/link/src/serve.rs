@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Session,
-    call::{HEADERS, MAX_BYTES, MAX_PROGRESS, RESET_STREAMS},
+    call::{HEADERS, MAX_BYTES, MAX_PROGRESS, RESET_STREAMS, STREAMS},
     liveness,
     message::{Call, Fault, Line, ProgressLine, Reply},
 };
@@ -186,7 +186,6 @@ async fn read(mut body: RecvStream) -> Result<Zeroizing<Vec<u8>>, Fault> {
 
 const WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
-const STREAMS: u32 = 32;
 /// More than streams, so that a few that were given up do not count.
 const RUNNING: usize = 64;
 /// So many lines wait for who looks on.

@@ -121,7 +121,7 @@ impl Dialled {
     /// What was shown to who asked for that name; none only if nothing can be shown.
     pub(crate) fn shown_to(&self, name: Option<&str>) -> Option<Thumbprint> {
         let asked = self.known.iter().find(|(known, _)| Some(known.as_str()) == name);
-        asked.or(self.known.first()).map(|(_, thumbprint)| *thumbprint)
+        asked.or_else(|| self.known.first()).map(|(_, thumbprint)| *thumbprint)
     }
 }
 

@@ -20,25 +20,25 @@ use zeroize::Zeroizing;
 
 /// A key, and what signs with it.
 #[derive(Clone, Debug)]
-pub struct Key {
-    pub pkcs8: Vec<u8>,
-    pub signing: Arc<dyn SigningKey>,
+pub(crate) struct Key {
+    pub(crate) pkcs8: Vec<u8>,
+    pub(crate) signing: Arc<dyn SigningKey>,
 }
 
 /// What a certificate says; the default is what Octopus makes of it, but for the key.
 #[derive(Clone, Debug)]
-pub struct Written {
-    pub version: Option<u8>,
-    pub subject: String,
-    pub issuer: String,
-    pub from: &'static str,
-    pub until: &'static str,
+pub(crate) struct Written {
+    pub(crate) version: Option<u8>,
+    pub(crate) subject: String,
+    pub(crate) issuer: String,
+    pub(crate) from: &'static str,
+    pub(crate) until: &'static str,
     /// Whole extensions, in DER.
-    pub extensions: Vec<Vec<u8>>,
+    pub(crate) extensions: Vec<Vec<u8>>,
 }
 
 /// Every signature that a peer can make in TLS 1.3.
-pub const SCHEMES: [SignatureScheme; 7] = [
+pub(crate) const SCHEMES: [SignatureScheme; 7] = [
     SignatureScheme::ECDSA_NISTP256_SHA256,
     SignatureScheme::ECDSA_NISTP384_SHA384,
     SignatureScheme::ECDSA_NISTP521_SHA512,
@@ -53,14 +53,14 @@ static RSA: LazyLock<[Key; 2]> = LazyLock::new(|| [Key::rsa(), Key::rsa()]);
 
 impl Key {
     /// Two keys that can make such a signature, and that are not the same.
-    pub fn two_of(scheme: SignatureScheme) -> [Self; 2] {
+    pub(crate) fn two_of(scheme: SignatureScheme) -> [Self; 2] {
         let is_rsa =
             [SignatureScheme::RSA_PSS_SHA256, SignatureScheme::RSA_PSS_SHA384, SignatureScheme::RSA_PSS_SHA512];
         if is_rsa.contains(&scheme) { RSA.clone() } else { [Self::of(scheme), Self::of(scheme)] }
     }
 
     /// A new key that can make such a signature; if it is RSA, always the same one.
-    pub fn of(scheme: SignatureScheme) -> Self {
+    pub(crate) fn of(scheme: SignatureScheme) -> Self {
         let algorithm = match scheme {
             SignatureScheme::ECDSA_NISTP256_SHA256 => &PKCS_ECDSA_P256_SHA256,
             SignatureScheme::ECDSA_NISTP384_SHA384 => &PKCS_ECDSA_P384_SHA384,
@@ -72,11 +72,11 @@ impl Key {
     }
 
     /// The usual one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(SignatureScheme::ECDSA_NISTP256_SHA256)
     }
 
-    pub fn rsa() -> Self {
+    pub(crate) fn rsa() -> Self {
         Self::read(KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap().serialize_der())
     }
 
@@ -86,26 +86,26 @@ impl Key {
         Self { pkcs8, signing }
     }
 
-    pub fn public(&self) -> Vec<u8> {
+    pub(crate) fn public(&self) -> Vec<u8> {
         self.signing.public_key().unwrap().to_vec()
     }
 
     /// An identity whose certificate says the usual.
-    pub fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         self.identity_of(&Written::default())
     }
 
-    pub fn identity_of(&self, written: &Written) -> Identity {
+    pub(crate) fn identity_of(&self, written: &Written) -> Identity {
         Identity::from_der(written.for_key(&self.public()), Zeroizing::new(self.pkcs8.clone())).unwrap()
     }
 
     /// Shows `chain`, and signs with this key whatever is in it.
-    pub fn showing(&self, chain: &[&[u8]]) -> Arc<CertifiedKey> {
+    pub(crate) fn showing(&self, chain: &[&[u8]]) -> Arc<CertifiedKey> {
         shown(chain, Arc::clone(&self.signing))
     }
 }
 
-pub fn shown(chain: &[&[u8]], key: Arc<dyn SigningKey>) -> Arc<CertifiedKey> {
+pub(crate) fn shown(chain: &[&[u8]], key: Arc<dyn SigningKey>) -> Arc<CertifiedKey> {
     let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
     Arc::new(CertifiedKey::new(chain, key))
 }
@@ -124,12 +124,12 @@ impl Default for Written {
 }
 
 impl Written {
-    pub fn named(subject: &str) -> Self {
+    pub(crate) fn named(subject: &str) -> Self {
         Self { subject: subject.to_owned(), issuer: subject.to_owned(), ..Self::default() }
     }
 
     /// The certificate for a public key in DER.
-    pub fn for_key(&self, public: &[u8]) -> Vec<u8> {
+    pub(crate) fn for_key(&self, public: &[u8]) -> Vec<u8> {
         let algorithm = tlv(0x30, &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]);
         let version = self.version.map(|version| tlv(0xa0, &[0x02, 0x01, version])).unwrap_or_default();
         let extensions = match self.extensions.as_slice() {
@@ -152,16 +152,16 @@ impl Written {
 }
 
 /// An extension that nobody knows.
-pub fn extension(criticality: &[u8]) -> Vec<u8> {
+pub(crate) fn extension(criticality: &[u8]) -> Vec<u8> {
     let oid = [0x06, 0x05, 0x2a, 0x03, 0x04, 0x05, 0x06];
     tlv(0x30, &[&oid[..], criticality, &tlv(0x04, b"?")].concat())
 }
 
 /// As `criticality`: the extension must be understood.
-pub const CRITICAL: &[u8] = &[0x01, 0x01, 0xff];
+pub(crate) const CRITICAL: &[u8] = &[0x01, 0x01, 0xff];
 
 /// The public key of an RSA key with so many bits, which nobody has the private part of.
-pub fn rsa_public(bits: usize) -> Vec<u8> {
+pub(crate) fn rsa_public(bits: usize) -> Vec<u8> {
     let mut modulus = vec![0xc3; bits / 8];
     modulus.insert(0, 0);
     let key = tlv(0x30, &[tlv(0x02, &modulus), vec![0x02, 0x03, 1, 0, 1]].concat());
@@ -169,7 +169,7 @@ pub fn rsa_public(bits: usize) -> Vec<u8> {
     tlv(0x30, &[algorithm, tlv(0x03, &[vec![0], key].concat())].concat())
 }
 
-pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut bytes = vec![tag];
     if length < 0x80 {
@@ -187,13 +187,13 @@ fn name(common: &str) -> Vec<u8> {
     tlv(0x30, &tlv(0x31, &tlv(0x30, &attribute)))
 }
 
-pub fn pin(identity: &Identity) -> [Thumbprint; 1] {
+pub(crate) fn pin(identity: &Identity) -> [Thumbprint; 1] {
     [identity.thumbprint()]
 }
 
 /// Signs with that scheme and no other.
 #[derive(Debug)]
-pub struct Only(pub Arc<dyn SigningKey>, pub SignatureScheme);
+pub(crate) struct Only(pub(crate) Arc<dyn SigningKey>, pub(crate) SignatureScheme);
 
 impl SigningKey for Only {
     fn choose_scheme(&self, _: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
@@ -207,7 +207,7 @@ impl SigningKey for Only {
 
 /// Shows bytes as if they were a signature.
 #[derive(Clone, Debug)]
-pub struct Forged(pub Vec<u8>, pub SignatureScheme);
+pub(crate) struct Forged(pub(crate) Vec<u8>, pub(crate) SignatureScheme);
 
 impl SigningKey for Forged {
     fn choose_scheme(&self, _: &[SignatureScheme]) -> Option<Box<dyn Signer>> {

@@ -2,46 +2,46 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const RST_STREAM: u8 = 3;
-pub const SETTINGS: u8 = 4;
-pub const PUSH_PROMISE: u8 = 5;
-pub const PING: u8 = 6;
-pub const GOAWAY: u8 = 7;
-pub const WINDOW_UPDATE: u8 = 8;
-pub const CONTINUATION: u8 = 9;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
 
-pub const ACK: u8 = 1;
-pub const END_STREAM: u8 = 1;
-pub const END_HEADERS: u8 = 4;
+pub(crate) const ACK: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// `:status: 200` (RFC 7541 appendix A).
-pub const OK: &[u8] = &[0x88];
+pub(crate) const OK: &[u8] = &[0x88];
 
-pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-pub fn setting(id: u16, value: u32) -> Vec<u8> {
+pub(crate) fn setting(id: u16, value: u32) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
 }
 
-pub fn window_update(stream: u32, by: u32) -> Vec<u8> {
+pub(crate) fn window_update(stream: u32, by: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, &by.to_be_bytes())
 }
 
 /// The head of a call, without what frames it.
-pub fn call(name: &str) -> Vec<u8> {
+pub(crate) fn call(name: &str) -> Vec<u8> {
     let text = |prefix: u8, value: &str| [&[prefix, u8::try_from(value.len()).unwrap()], value.as_bytes()].concat();
     [vec![0x83, 0x87], text(0x04, &format!("/v1/{name}")), text(0x01, "agent.invalid")].concat()
 }
 
 /// A header that is not indexed.
-pub fn header(name: &str, value: &str) -> Vec<u8> {
+pub(crate) fn header(name: &str, value: &str) -> Vec<u8> {
     let length = value.len();
     let mut bytes = [&[0, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
     if length < 127 {
@@ -60,12 +60,12 @@ pub fn header(name: &str, value: &str) -> Vec<u8> {
 }
 
 /// Begins as a client does; as a server it is the same without the preface.
-pub async fn begin_as_client(stream: &mut (impl AsyncWrite + Unpin)) {
+pub(crate) async fn begin_as_client(stream: &mut (impl AsyncWrite + Unpin)) {
     stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &frame(SETTINGS, ACK, 0, &[])].concat()).await.unwrap();
     stream.flush().await.unwrap();
 }
 
-pub async fn begin_as_server(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+pub(crate) async fn begin_as_server(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
     assert_eq!(preface, PREFACE);
@@ -74,7 +74,7 @@ pub async fn begin_as_server(stream: &mut (impl AsyncRead + AsyncWrite + Unpin))
 }
 
 /// The next frame: its kind, flags, stream and payload; none if the other side has closed.
-pub async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8, u32, Vec<u8>)> {
+pub(crate) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.ok()?;
     let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, head[0], head[1], head[2]])).unwrap()];
@@ -83,7 +83,7 @@ pub async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8, u32,
 }
 
 /// The stream of the next call that comes in.
-pub async fn next_call(stream: &mut (impl AsyncRead + Unpin)) -> u32 {
+pub(crate) async fn next_call(stream: &mut (impl AsyncRead + Unpin)) -> u32 {
     loop {
         let (kind, _, id, _) = next(stream).await.unwrap();
         if kind == HEADERS {

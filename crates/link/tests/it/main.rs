@@ -1,5 +1,5 @@
 //! The link as an adversary meets it: each side against a false other one.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod certificates;
 mod frames;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What this process holds in memory, in bytes.
-pub fn resident() -> usize {
+pub(crate) fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
@@ -169,7 +169,9 @@ fn descriptors() -> usize {
 #[test]
 fn an_identity_is_shared_and_not_copied() {
     let one = identity("web");
-    assert!(Arc::ptr_eq(&one.certified_key(), &one.clone().certified_key()));
+    let same = one.clone();
+    assert!(Arc::ptr_eq(&one.certified_key(), &same.certified_key()));
+    drop(same);
     let read = Identity::from_der(one.certificate().to_vec(), Zeroizing::new(one.expose_key().to_vec())).unwrap();
     assert!(Arc::ptr_eq(&read.certified_key(), &read.certified_key()));
 }

@@ -33,7 +33,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use crate::certificates::{Key, pin};
 
 /// Both ends of a connection.
-pub async fn tcp() -> (TcpStream, TcpStream) {
+pub(crate) async fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dialling = TcpStream::connect(listener.local_addr().unwrap());
     let (dialler, accepted) = tokio::join!(dialling, listener.accept());
@@ -43,16 +43,19 @@ pub async fn tcp() -> (TcpStream, TcpStream) {
     ends
 }
 
-pub fn hello() -> Hello {
+pub(crate) fn hello() -> Hello {
     Hello::new(&Instance::new())
 }
 
 /// How a false server does TLS.
-pub fn false_server(shown: Arc<CertifiedKey>) -> ServerConfig {
+pub(crate) fn false_server(shown: Arc<CertifiedKey>) -> ServerConfig {
     false_server_of(shown, &[&TLS13])
 }
 
-pub fn false_server_of(shown: Arc<CertifiedKey>, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+pub(crate) fn false_server_of(
+    shown: Arc<CertifiedKey>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ServerConfig {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()
@@ -63,11 +66,14 @@ pub fn false_server_of(shown: Arc<CertifiedKey>, versions: &[&'static SupportedP
 }
 
 /// How a false client does TLS.
-pub fn false_client(shown: Arc<CertifiedKey>) -> ClientConfig {
+pub(crate) fn false_client(shown: Arc<CertifiedKey>) -> ClientConfig {
     false_client_of(shown, &[&TLS13])
 }
 
-pub fn false_client_of(shown: Arc<CertifiedKey>, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+pub(crate) fn false_client_of(
+    shown: Arc<CertifiedKey>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()
@@ -79,11 +85,11 @@ pub fn false_client_of(shown: Arc<CertifiedKey>, versions: &[&'static SupportedP
     config
 }
 
-pub fn dialled(identity: &Identity) -> Dialled {
+pub(crate) fn dialled(identity: &Identity) -> Dialled {
     Dialled::new(identity, &[], &[Purpose::Link, Purpose::Enrol]).unwrap()
 }
 
-pub async fn connect(
+pub(crate) async fn connect(
     config: ClientConfig,
     name: &str,
     tcp: TcpStream,
@@ -92,7 +98,7 @@ pub async fn connect(
 }
 
 /// What the dialler says of that server; one of `pins` is expected.
-pub async fn dial_false_server(config: ServerConfig, pins: &[Thumbprint]) -> Result<Session, LinkError> {
+pub(crate) async fn dial_false_server(config: ServerConfig, pins: &[Thumbprint]) -> Result<Session, LinkError> {
     let (tcp, theirs) = tcp().await;
     let server = tokio::spawn(async move {
         let mut stream = TlsAcceptor::from(Arc::new(config)).accept(theirs).await?;
@@ -105,7 +111,7 @@ pub async fn dial_false_server(config: ServerConfig, pins: &[Thumbprint]) -> Res
 }
 
 /// What the dialled side says of that client.
-pub async fn welcome_false_client(config: ClientConfig, dialled: &Dialled) -> Result<Session, LinkError> {
+pub(crate) async fn welcome_false_client(config: ClientConfig, dialled: &Dialled) -> Result<Session, LinkError> {
     let (theirs, tcp) = tcp().await;
     let client = tokio::spawn(async move {
         let mut stream = connect(config, "peer.invalid", theirs).await?;
@@ -123,18 +129,18 @@ pub async fn welcome_false_client(config: ClientConfig, dialled: &Dialled) -> Re
 }
 
 /// Writes a frame of the opening.
-pub async fn say(stream: &mut (impl AsyncWrite + Unpin), value: &impl serde::Serialize) {
+pub(crate) async fn say(stream: &mut (impl AsyncWrite + Unpin), value: &impl serde::Serialize) {
     say_bytes(stream, &serde_json::to_vec(value).unwrap()).await;
 }
 
-pub async fn say_bytes(stream: &mut (impl AsyncWrite + Unpin), json: &[u8]) {
+pub(crate) async fn say_bytes(stream: &mut (impl AsyncWrite + Unpin), json: &[u8]) {
     let length = u16::try_from(json.len()).unwrap().to_be_bytes();
     let _ = stream.write_all(&[b"PWA1", &length[..], json].concat()).await;
     let _ = stream.flush().await;
 }
 
 /// Reads a frame of the opening.
-pub async fn hear<T: serde::de::DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> T {
+pub(crate) async fn hear<T: serde::de::DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> T {
     let mut head = [0; 6];
     stream.read_exact(&mut head).await.unwrap();
     let mut json = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]]))];
@@ -142,11 +148,11 @@ pub async fn hear<T: serde::de::DeserializeOwned>(stream: &mut (impl AsyncRead +
     serde_json::from_slice(&json).unwrap()
 }
 
-pub type RawAgent = server::TlsStream<TcpStream>;
-pub type RawServer = client::TlsStream<TcpStream>;
+pub(crate) type RawAgent = server::TlsStream<TcpStream>;
+pub(crate) type RawServer = client::TlsStream<TcpStream>;
 
 /// A caller, how its link ends, and the false agent at the other end, which has said hello and nothing else.
-pub async fn caller_of_false_agent() -> (Caller, JoinHandle<String>, RawAgent) {
+pub(crate) async fn caller_of_false_agent() -> (Caller, JoinHandle<String>, RawAgent) {
     let (tcp, theirs) = tcp().await;
     let agent = Key::new();
     let identity = agent.identity();
@@ -163,7 +169,7 @@ pub async fn caller_of_false_agent() -> (Caller, JoinHandle<String>, RawAgent) {
 }
 
 /// How the link of an agent ends, and the false server at the other end, which has said hello and nothing else.
-pub async fn agent_of_false_server<H: Handler>(handler: Arc<H>) -> (JoinHandle<String>, RawServer) {
+pub(crate) async fn agent_of_false_server<H: Handler>(handler: Arc<H>) -> (JoinHandle<String>, RawServer) {
     let (theirs, tcp) = tcp().await;
     let agent = Key::new().identity();
     let raw = tokio::spawn(async move {
@@ -180,7 +186,7 @@ pub async fn agent_of_false_server<H: Handler>(handler: Arc<H>) -> (JoinHandle<S
 }
 
 /// A caller and an agent, both honest, with how their links end.
-pub async fn link<H: Handler>(handler: Arc<H>) -> (Caller, JoinHandle<String>, JoinHandle<String>) {
+pub(crate) async fn link<H: Handler>(handler: Arc<H>) -> (Caller, JoinHandle<String>, JoinHandle<String>) {
     let (tcp, theirs) = tcp().await;
     let agent = Key::new().identity();
     let dialled = dialled(&agent);
@@ -195,12 +201,12 @@ pub async fn link<H: Handler>(handler: Arc<H>) -> (Caller, JoinHandle<String>, J
 }
 
 /// The name under which an identity is asked for.
-pub fn sni(identity: &Identity) -> String {
+pub(crate) fn sni(identity: &Identity) -> String {
     expectation(identity.thumbprint())
 }
 
 /// Does what a function does.
-pub struct Does<F>(pub F);
+pub(crate) struct Does<F>(pub(crate) F);
 
 impl<F, R> Handler for Does<F>
 where

@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// The first half of a ClientHello: the length of its record says that there is more.
-pub const HALF_A_HELLO: &[u8] = &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03, 7, 7, 7, 7, 7];
+pub(crate) const HALF_A_HELLO: &[u8] =
+    &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03, 7, 7, 7, 7, 7];
 
 #[tokio::test]
 async fn who_says_nothing_or_half_is_given_up_by_both() {
@@ -131,7 +132,7 @@ async fn who_is_refused_cannot_hold_the_line() {
 }
 
 /// Two thousand on each of which half a ClientHello has come.
-pub async fn half_open(count: usize) -> (Vec<TcpStream>, tokio::task::JoinSet<Result<(), LinkError>>) {
+pub(crate) async fn half_open(count: usize) -> (Vec<TcpStream>, tokio::task::JoinSet<Result<(), LinkError>>) {
     let us = Arc::new(dialled(&Key::new().identity()));
     let mut guests = tokio::task::JoinSet::new();
     let mut clients = Vec::new();

@@ -3,10 +3,10 @@
 use portward_core::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 
 /// Numbers that look like chance, and are the same in each run (xorshift).
-pub struct Chance(pub u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
