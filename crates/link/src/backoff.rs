@@ -24,6 +24,7 @@ impl Backoff {
     }
 
     /// How long to wait now: at random from a second to three times the last wait, at most a minute.
+    #[allow(clippy::should_implement_trait, reason = "it never ends, and nobody would loop over it")]
     pub fn next(&mut self) -> Duration {
         let mut bytes = [0_u8; 4];
         let _ = rand::fill(&mut bytes);

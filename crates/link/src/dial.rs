@@ -73,7 +73,7 @@ async fn connect(address: &DialAddress) -> Result<TcpStream, LinkError> {
             let looked_up = timeout(LOOK_UP, lookup_host((name.as_str(), address.port))).await;
             let dns = |reason: String| LinkError::Dns { address: address.clone(), reason };
             let found = looked_up.map_err(|_| LinkError::TimedOut(Stage::Dns))?;
-            found.map_err(|error| dns(error.to_string()))?.collect()
+            found.map_err(|error| dns(error.to_string()))?.take(MOST_ADDRESSES).collect()
         }
     };
     if found.is_empty() {
@@ -141,4 +141,6 @@ impl fmt::Display for HttpProxy {
 const LOOK_UP: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(10);
 const TUNNEL: Duration = Duration::from_secs(30);
+/// Each may take [`CONNECT`]; a name with more of them has enough that do not answer.
+const MOST_ADDRESSES: usize = 8;
 const MAX_HEAD: usize = 8 * 1024;

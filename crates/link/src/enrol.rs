@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     join_string::JoinSecret,
-    opening::{Refusal, TrustMark},
+    opening::{LONGEST_TEXT, LONGEST_WORD, Refusal, TrustMark},
+    verify::plain,
 };
 
 /// Is what an agent says that wants to join.
@@ -52,6 +53,18 @@ pub struct Enrolled {
 #[derive(Debug)]
 pub struct EnrolProof {
     message: Vec<u8>,
+}
+
+impl Enrol {
+    /// Takes away what cannot be shown: it comes from somebody who is not known. The proof is compared as it is.
+    pub(crate) fn plain(self) -> Self {
+        Self {
+            token: plain(&self.token, LONGEST_TEXT),
+            name: self.name.map(|name| plain(&name, LONGEST_TEXT)),
+            version: plain(&self.version, LONGEST_WORD),
+            ..self
+        }
+    }
 }
 
 impl EnrolProof {

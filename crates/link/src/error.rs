@@ -7,7 +7,7 @@ use portward_core::DialAddress;
 use crate::{
     OfferError, ProxyError,
     opening::Refusal,
-    verify::{Chain, Mismatch},
+    verify::{Chain, Mismatch, Unreadable, Weak},
 };
 
 /// Says how far a connection came.
@@ -53,10 +53,16 @@ pub enum LinkError {
     Proxy(#[from] ProxyError),
     /// The other side is not who was expected.
     #[error(transparent)]
-    Mismatch(Mismatch),
+    Mismatch(Box<Mismatch>),
     /// The other side showed a chain.
     #[error(transparent)]
     Chain(Chain),
+    /// The key of the other side is too small.
+    #[error(transparent)]
+    Weak(Weak),
+    /// The certificate of the other side cannot be read.
+    #[error(transparent)]
+    Unreadable(Unreadable),
     /// The handshake failed.
     #[error("the TLS handshake failed: {0}")]
     Tls(String),
@@ -119,10 +125,16 @@ impl LinkError {
         };
         if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(rustls::OtherError(reason))) = tls {
             if let Some(mismatch) = reason.downcast_ref::<Mismatch>() {
-                return Self::Mismatch(mismatch.clone());
+                return Self::Mismatch(Box::new(mismatch.clone()));
             }
             if let Some(chain) = reason.downcast_ref::<Chain>() {
                 return Self::Chain(chain.clone());
+            }
+            if let Some(weak) = reason.downcast_ref::<Weak>() {
+                return Self::Weak(weak.clone());
+            }
+            if let Some(unreadable) = reason.downcast_ref::<Unreadable>() {
+                return Self::Unreadable(unreadable.clone());
             }
         }
         Self::of_tls(tls)
@@ -130,6 +142,7 @@ impl LinkError {
 
     pub(crate) fn of_tls(error: &rustls::Error) -> Self {
         match error {
+            rustls::Error::NoCertificatesPresented => Self::NoCertificate,
             rustls::Error::NoApplicationProtocol
             | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => Self::Alpn("ALPN"),
             other => Self::Tls(other.to_string()),
@@ -142,7 +155,7 @@ impl LinkError {
             Self::Dns { .. } => Stage::Dns,
             Self::Tcp { .. } => Stage::Tcp,
             Self::Proxy(_) => Stage::Proxy,
-            Self::Tls(_) | Self::Alpn(_) | Self::NoCertificate => Stage::Tls,
+            Self::Tls(_) | Self::Weak(_) | Self::Unreadable(_) | Self::Alpn(_) | Self::NoCertificate => Stage::Tls,
             Self::Mismatch(_) | Self::Chain(_) => Stage::Thumbprint,
             Self::TimedOut(stage) | Self::Io { stage, .. } => *stage,
             Self::NotALink(_) | Self::Garbled(_) | Self::Refused(_) | Self::Version { .. } | Self::Offer(_) => {

@@ -29,6 +29,8 @@ pub struct Identity {
     certificate: CertificateDer<'static>,
     key_der: Arc<Zeroizing<Vec<u8>>>,
     key: Arc<dyn SigningKey>,
+    /// Both in the form that rustls presents; every link has the same one.
+    certified: Arc<CertifiedKey>,
     thumbprint: Thumbprint,
 }
 
@@ -64,7 +66,6 @@ pub enum IdentityError {
 ///
 /// The signature is over what only this TLS session knows, so it is of no use in another one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Offer {
     /// The certificate, DER in base64.
     certificate: String,
@@ -112,14 +113,16 @@ impl Identity {
         let shown = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice()));
         let key = any_supported_type(&shown).map_err(IdentityError::Key)?;
         let facts = verify::facts(&certificate).map_err(IdentityError::Certificate)?;
-        if let Some(bits) = facts.rsa_bits.filter(|bits| *bits < 2048) {
+        if let Some(bits) = facts.rsa_bits.filter(|bits| *bits < verify::LEAST_RSA_BITS) {
             return Err(IdentityError::Weak(bits));
         }
         if key.public_key().is_none_or(|public| public.as_ref() != facts.public_key) {
             return Err(IdentityError::Mismatch);
         }
         let thumbprint = Thumbprint::of(&certificate);
-        Ok(Self { certificate: CertificateDer::from(certificate), key_der: Arc::new(pkcs8), key, thumbprint })
+        let certificate = CertificateDer::from(certificate);
+        let certified = Arc::new(CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key)));
+        Ok(Self { certificate, key_der: Arc::new(pkcs8), key, certified, thumbprint })
     }
 
     /// Who it is.
@@ -144,7 +147,7 @@ impl Identity {
 
     /// The dates in the certificate, which nobody enforces; none if they cannot be read.
     pub fn validity(&self) -> Option<Validity> {
-        verify::facts(&self.certificate).ok().map(|facts| facts.validity)
+        verify::facts(&self.certificate).ok().and_then(|facts| facts.validity)
     }
 
     /// What people find in the certificate as its subject.
@@ -154,7 +157,7 @@ impl Identity {
 
     /// The form that rustls presents.
     pub fn certified_key(&self) -> Arc<CertifiedKey> {
-        Arc::new(CertifiedKey::new(vec![self.certificate.clone()], Arc::clone(&self.key)))
+        Arc::clone(&self.certified)
     }
 
     /// Offers this identity in a session that another one has begun; `binding` is what only the session knows.
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn an_identity_is_read_as_it_was_made() {
         let made = Identity::new("web-03", now()).unwrap();
-        let read = Identity::from_der(made.certificate().to_vec(), made.expose_key().as_ref().clone()).unwrap();
+        let read = Identity::from_der(made.certificate().to_vec(), made.expose_key().clone()).unwrap();
         assert_eq!(read.thumbprint(), made.thumbprint());
         assert_eq!(read.thumbprint(), Thumbprint::of(made.certificate()));
         assert_eq!(read.subject(), "CN=web-03");
@@ -239,9 +242,9 @@ mod tests {
     #[test]
     fn a_key_of_another_certificate_is_refused() {
         let (one, other) = (Identity::new("a", now()).unwrap(), Identity::new("a", now()).unwrap());
-        let mixed = Identity::from_der(one.certificate().to_vec(), other.expose_key().as_ref().clone());
+        let mixed = Identity::from_der(one.certificate().to_vec(), other.expose_key().clone());
         assert!(matches!(mixed, Err(IdentityError::Mismatch)));
-        let broken = Identity::from_der(vec![1, 2, 3], one.expose_key().as_ref().clone());
+        let broken = Identity::from_der(vec![1, 2, 3], one.expose_key().clone());
         assert!(matches!(broken, Err(IdentityError::Certificate(_))));
     }
 

@@ -11,6 +11,11 @@ mod trust;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::{
+    opening::{LONGEST_TEXT, LONGEST_WORD},
+    verify::plain,
+};
+
 pub use deliver::{Deliver, DeliverReply, DeliverStage, Install, Installed, VerifyAt, Withdraw, WithdrawReply};
 pub use health::{
     Disk, Health, HealthReport, HealthWarning, IdentityReport, InstalledReport, PolicyReport, ServedReport, TrustReport,
@@ -42,12 +47,14 @@ macro_rules! calls {
         })*
 
         /// Is a call as an agent gets it.
+        #[allow(clippy::large_enum_variant, reason = "there is one of it for each call that runs")]
         #[derive(Debug)]
         pub enum Call {
             $($(#[$doc])* $name($request),)*
         }
 
         /// Is an answer as an agent gives it.
+        #[allow(clippy::large_enum_variant, reason = "there is one of it for each call that runs")]
         #[derive(Debug)]
         pub enum Reply {
             $($(#[$doc])* $name($reply),)*
@@ -108,6 +115,13 @@ pub struct ProgressLine {
     pub message: String,
 }
 
+impl ProgressLine {
+    /// Takes away what cannot be shown, or is too long to be.
+    pub(crate) fn plain(self) -> Self {
+        Self { stage: plain(&self.stage, LONGEST_WORD), message: plain(&self.message, LONGEST_TEXT) }
+    }
+}
+
 /// Says why an agent did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -144,6 +158,22 @@ impl Fault {
         self
     }
 
+    /// Takes away what cannot be shown, or is too long to be.
+    pub(crate) fn plain(self) -> Self {
+        let from = self
+            .output
+            .as_ref()
+            .map_or(0, |output| output.floor_char_boundary(output.len().saturating_sub(LONGEST_OUTPUT)));
+        Self {
+            code: plain(&self.code, LONGEST_WORD),
+            stage: self.stage.map(|stage| plain(&stage, LONGEST_WORD)),
+            message: plain(&self.message, LONGEST_TEXT),
+            output: self
+                .output
+                .map(|output| output[from..].chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect()),
+        }
+    }
+
     fn unreadable(error: &serde_json::Error) -> Self {
         Self::new("unreadable", format!("the call cannot be read: {error}"))
     }
@@ -156,3 +186,6 @@ impl Fault {
         )
     }
 }
+
+/// What a command said last says why it failed.
+const LONGEST_OUTPUT: usize = 4 * 1024;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Instance, LinkError, Offer};
+use crate::{Instance, LinkError, Offer, verify::plain};
 
 /// Is the first frame of each side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,6 +97,19 @@ impl Hello {
         }
     }
 
+    /// Refuses what no program says, so that it is neither stored nor shown anywhere.
+    pub(crate) fn plain(self) -> Result<Self, LinkError> {
+        let instance = self.instance.to_string();
+        for (what, text) in [("version", &self.version), ("boot_id", &self.boot_id), ("instance", &instance)] {
+            if plain(text, LONGEST_WORD) != *text {
+                return Err(LinkError::Garbled(format!(
+                    "its {what} is longer than {LONGEST_WORD} characters, or has unprintable ones"
+                )));
+            }
+        }
+        Ok(self)
+    }
+
     /// The version that both know; the newest one.
     pub fn agree(&self) -> Result<u16, LinkError> {
         let (theirs_from, theirs_to) = self.protocols;
@@ -110,6 +123,24 @@ impl Hello {
     }
 }
 
+impl Refusal {
+    /// Takes away what cannot be shown: it comes from somebody who is not always known.
+    pub(crate) fn plain(self) -> Self {
+        Self {
+            message: plain(&self.message, LONGEST_TEXT),
+            your_thumbprint: plain(&self.your_thumbprint, LONGEST_WORD),
+            your_sha1: plain(&self.your_sha1, LONGEST_WORD),
+            my_thumbprint: plain(&self.my_thumbprint, LONGEST_WORD),
+            remedy: plain(&self.remedy, LONGEST_TEXT),
+            ..self
+        }
+    }
+}
+
+/// Holds a thumbprint.
+pub(crate) const LONGEST_WORD: usize = 64;
+/// Holds a few sentences.
+pub(crate) const LONGEST_TEXT: usize = 2048;
 /// The first and the last version of the protocol that this program speaks.
 pub const PROTOCOLS: (u16, u16) = (1, 1);
 

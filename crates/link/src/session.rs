@@ -96,7 +96,9 @@ impl Session {
 impl Guest {
     /// Does the handshake of the side that was dialled.
     pub async fn welcome(wire: Wire, dialled: &Dialled) -> Result<Self, LinkError> {
-        let handshake = timeout(HANDSHAKE, TlsAcceptor::from(Arc::clone(&dialled.config)).accept(wire));
+        let acceptor = TlsAcceptor::from(Arc::clone(&dialled.config));
+        let accepting = acceptor.accept_with(wire, |tls| tls.set_buffer_limit(Some(TLS_BUFFER)));
+        let handshake = timeout(HANDSHAKE, accepting);
         let stream = handshake.await.map_err(|_| LinkError::TimedOut(Stage::Tls))?;
         let stream = stream.map_err(LinkError::of_handshake)?;
         let ours = dialled.shown_to(stream.get_ref().1.server_name()).ok_or(LinkError::NoCertificate)?;
@@ -146,7 +148,7 @@ impl Guest {
 
     /// Reads what somebody says who wants to join, with what proves that they have the secret.
     pub async fn read_enrol(&mut self) -> Result<(Enrol, EnrolProof), LinkError> {
-        let enrol: Enrol = frame::read(&mut self.stream).await?;
+        let enrol = frame::read::<Enrol>(&mut self.stream).await?.plain();
         let expected = EnrolProof::new(binding(&self.stream)?, self.shown.thumbprint);
         Ok((enrol, expected))
     }
@@ -194,7 +196,10 @@ pub async fn enrol(
     let mut stream = handshake(tcp, identity, pins, Purpose::Enrol).await?;
     let proof = EnrolProof::new(binding(&stream)?, identity.thumbprint()).by(secret);
     frame::write(&mut stream, &Enrol { token, proof, name, version: env!("CARGO_PKG_VERSION").to_owned() }).await?;
-    let answer = frame::read(&mut stream).await?;
+    let answer = match frame::read(&mut stream).await? {
+        EnrolAnswer::Refused(refusal) => EnrolAnswer::Refused(Box::new(refusal.plain())),
+        enrolled @ EnrolAnswer::Enrolled(_) => enrolled,
+    };
     close(stream).await;
     Ok(answer)
 }
@@ -207,6 +212,8 @@ impl Wire {
 
     /// Takes a connection of which `unread` was read already.
     pub fn with_unread(tcp: TcpStream, unread: Vec<u8>) -> Self {
+        // Calls are small, and each is waited for.
+        let _ = tcp.set_nodelay(true);
         Self { tcp, unread }
     }
 }
@@ -219,7 +226,8 @@ async fn handshake(
 ) -> Result<TlsStream<Wire>, LinkError> {
     let config = tls::dialler(identity, pins, purpose).map_err(|error| LinkError::of_tls(&error))?;
     let name = tls::server_name(pins).map_err(|error| LinkError::of_tls(&error))?;
-    let connecting = TlsConnector::from(Arc::new(config)).connect(name, Wire::new(tcp));
+    let connecting = TlsConnector::from(Arc::new(config))
+        .connect_with(name, Wire::new(tcp), |tls| tls.set_buffer_limit(Some(TLS_BUFFER)));
     let connected = timeout(HANDSHAKE, connecting).await.map_err(|_| LinkError::TimedOut(Stage::Tls))?;
     let stream = TlsStream::from(connected.map_err(LinkError::of_handshake)?);
     if self::purpose(&stream)? == purpose { Ok(stream) } else { Err(LinkError::Alpn("ALPN")) }
@@ -228,8 +236,8 @@ async fn handshake(
 /// Reads the opening of the other side, with the identity that it offers and proves.
 async fn hear(stream: &mut TlsStream<Wire>) -> Result<(Hello, Option<Thumbprint>), LinkError> {
     let hello = match frame::read(stream).await? {
-        Opening::Hello(hello) => hello,
-        Opening::Refused(refusal) => return Err(LinkError::Refused(refusal)),
+        Opening::Hello(hello) => hello.plain()?,
+        Opening::Refused(refusal) => return Err(LinkError::Refused(Box::new(refusal.plain()))),
     };
     hello.agree()?;
     let next = match &hello.next {
@@ -301,6 +309,18 @@ impl AsyncWrite for Wire {
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
@@ -312,4 +332,6 @@ impl AsyncWrite for Wire {
 
 /// From the first byte to the last of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// What TLS holds for a peer that does not read; HTTP/2 holds the rest, and less of it.
+const TLS_BUFFER: usize = 16 * 1024;
 const GOODBYE: Duration = Duration::from_secs(2);

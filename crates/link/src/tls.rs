@@ -2,13 +2,13 @@
 //!
 //! A resumed session would skip the certificates, and outlive a trust that was taken away.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use portward_core::Thumbprint;
 use rustls::{
     ClientConfig, Error, ServerConfig,
     client::Resumption,
-    crypto::aws_lc_rs,
+    crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
@@ -75,9 +75,15 @@ pub fn expectation(pin: Thumbprint) -> String {
     name
 }
 
+/// The one that all links share.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+    Arc::clone(&PROVIDER)
+}
+
 /// For the side that dials: shows `identity`, and takes one of `pins`.
 pub(crate) fn dialler(identity: &Identity, pins: &[Thumbprint], purpose: Purpose) -> Result<ClientConfig, Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pinned::new(pins.to_vec())))
@@ -99,7 +105,7 @@ impl Dialled {
     pub fn new(identity: &Identity, others: &[Identity], purposes: &[Purpose]) -> Result<Self, Error> {
         let named = |identity: &Identity| (expectation(identity.thumbprint()), identity.certified_key());
         let chosen = ByExpectation { usual: identity.certified_key(), others: others.iter().map(named).collect() };
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::new(AnyClient::new()))
             .with_cert_resolver(Arc::new(chosen));
@@ -115,7 +121,7 @@ impl Dialled {
     /// What was shown to who asked for that name; none only if nothing can be shown.
     pub(crate) fn shown_to(&self, name: Option<&str>) -> Option<Thumbprint> {
         let asked = self.known.iter().find(|(known, _)| Some(known.as_str()) == name);
-        asked.or(self.known.first()).map(|(_, thumbprint)| *thumbprint)
+        asked.or_else(|| self.known.first()).map(|(_, thumbprint)| *thumbprint)
     }
 }
 

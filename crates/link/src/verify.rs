@@ -15,11 +15,13 @@ use portward_core::{Sha1Thumbprint, Thumbprint, Timestamp, Validity};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature_with_raw_key},
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+
+use crate::tls::provider;
 
 /// Says what a peer showed, for people who look for the reason why it is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub struct Shown {
 
 /// Says that a peer showed another certificate than was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected the thumbprint {}, and {} came", list(.expected), .shown.thumbprint)]
+#[error("expected the thumbprint {}, and {} came{}", list(.expected), .shown.thumbprint, .shown.names())]
 pub struct Mismatch {
     /// What was expected.
     pub expected: Vec<Thumbprint>,
@@ -49,13 +51,24 @@ pub struct Mismatch {
 #[error("the peer showed {0} certificates; an identity is one, without issuers")]
 pub struct Chain(pub usize);
 
+/// Says that the key of a peer is too small to be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the peer showed an RSA key of {0} bits; at least {LEAST_RSA_BITS} are needed: it needs another identity")]
+pub struct Weak(pub usize);
+
+/// Says that the certificate of a peer cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the peer showed a certificate that cannot be read: {0}")]
+pub struct Unreadable(pub String);
+
 /// What is read of a certificate that is known by its thumbprint.
 pub(crate) struct Facts {
     /// `SubjectPublicKeyInfo` in DER.
     pub(crate) public_key: Vec<u8>,
     pub(crate) subject: String,
     pub(crate) issuer: String,
-    pub(crate) validity: Validity,
+    /// None if it has dates that cannot be written otherwise; nobody enforces them.
+    pub(crate) validity: Option<Validity>,
     /// None if it is no RSA key.
     pub(crate) rsa_bits: Option<usize>,
 }
@@ -82,17 +95,26 @@ impl Shown {
         };
         Self { thumbprint: Thumbprint::of(certificate), sha1: Sha1Thumbprint::of(certificate), subject, issuer }
     }
+
+    /// Its names as they follow a thumbprint in a sentence; none if there are none.
+    fn names(&self) -> String {
+        match (self.subject.as_str(), self.issuer.as_str()) {
+            ("", "") => String::new(),
+            (subject, issuer) if subject == issuer => format!(" (of {subject:?}, signed by itself)"),
+            (subject, issuer) => format!(" (of {subject:?}, issued by {issuer:?})"),
+        }
+    }
 }
 
 impl Pinned {
     pub(crate) fn new(pins: Vec<Thumbprint>) -> Self {
-        Self { pins, algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
+        Self { pins, algorithms: provider().signature_verification_algorithms }
     }
 }
 
 impl AnyClient {
     pub(crate) fn new() -> Self {
-        Self { algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
+        Self { algorithms: provider().signature_verification_algorithms }
     }
 }
 
@@ -180,19 +202,18 @@ pub(crate) fn facts(certificate: &[u8]) -> Result<Facts, String> {
     if !rest.is_empty() {
         return Err("there is something after its end".to_owned());
     }
-    let date = |seconds| Timestamp::from_unix(seconds).map_err(|error| error.to_string());
+    let date = |seconds| Timestamp::from_unix(seconds).ok();
+    let dates = read.validity();
+    let dates = date(dates.not_before.timestamp()).zip(date(dates.not_after.timestamp()));
     let rsa_bits = match read.public_key().parsed() {
         Ok(x509_parser::public_key::PublicKey::RSA(key)) => Some(key.key_size()),
         _ => None,
     };
     Ok(Facts {
         public_key: read.public_key().raw.to_vec(),
-        subject: read.subject().to_string(),
-        issuer: read.issuer().to_string(),
-        validity: Validity {
-            not_before: date(read.validity().not_before.timestamp())?,
-            not_after: date(read.validity().not_after.timestamp())?,
-        },
+        subject: plain(&read.subject().to_string(), LONGEST_NAME),
+        issuer: plain(&read.issuer().to_string(), LONGEST_NAME),
+        validity: dates.map(|(not_before, not_after)| Validity { not_before, not_after }),
         rsa_bits,
     })
 }
@@ -204,9 +225,9 @@ pub(crate) fn signature(
     scheme: SignatureScheme,
     signature: &[u8],
 ) -> Result<(), Error> {
-    let (_, read) = X509Certificate::from_der(certificate).map_err(|_| bad_encoding())?;
-    let key = read.public_key();
-    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+    let strong = facts(certificate).map_err(|error| because(Unreadable(error)))?.strong()?;
+    let (_, key) = SubjectPublicKeyInfo::from_der(&strong.public_key).map_err(|_| bad_encoding())?;
+    let algorithms = provider().signature_verification_algorithms;
     let of_scheme = algorithms.mapping.iter().find(|(known, _)| *known == scheme).map_or(&[][..], |(_, all)| *all);
     // The identifier of the key's algorithm is all of what stands before the key, without its own header.
     let key_algorithm = key.algorithm.algorithm.to_string();
@@ -229,12 +250,27 @@ fn has_key(
     algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<HandshakeSignatureValid, Error> {
     // By the key alone: the certificate is known by its hash, and webpki would ask more of it than we do.
-    let facts = facts(certificate).map_err(|_| bad_encoding())?;
-    if facts.rsa_bits.is_some_and(|bits| bits < 2048) {
-        return Err(Error::InvalidCertificate(CertificateError::BadSignature));
-    }
+    let facts = facts(certificate).map_err(|error| because(Unreadable(error)))?.strong()?;
     let key = SubjectPublicKeyInfoDer::from(facts.public_key);
     verify_tls13_signature_with_raw_key(message, &key, dss, algorithms)
+}
+
+impl Facts {
+    fn strong(self) -> Result<Self, Error> {
+        match self.rsa_bits {
+            Some(bits) if bits < LEAST_RSA_BITS => Err(because(Weak(bits))),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// A text of somebody else as it can be shown and logged: on one line, and not longer than that.
+pub(crate) fn plain(text: &str, longest: usize) -> String {
+    let is_shown = |c: &char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().filter(is_shown).take(longest).collect()
 }
 
 fn alone(intermediates: &[CertificateDer<'_>]) -> Result<(), Error> {
@@ -256,3 +292,7 @@ fn no_tls12() -> Error {
 fn list(pins: &[Thumbprint]) -> String {
     pins.iter().map(Thumbprint::to_string).collect::<Vec<_>>().join(" or ")
 }
+
+/// Smaller ones can be broken by who has the means.
+pub(crate) const LEAST_RSA_BITS: usize = 2048;
+const LONGEST_NAME: usize = 256;
