@@ -111,7 +111,7 @@ impl Place {
     fn of(state: &State, options: &ListenOptions) -> Option<Self> {
         let Listen { chosen, address, port } = state.configuration.listen;
         let is_said = options.address.is_some() || options.port.is_some();
-        let listens = options.on.unwrap_or(is_said || state.configuration.listens());
+        let listens = options.on.unwrap_or_else(|| is_said || state.configuration.listens());
         listens.then(|| Self {
             address: options.address.or(address),
             port: options.port.unwrap_or(port),
