@@ -93,8 +93,8 @@ impl Agent {
         let shared = Shared::new(directory, clock, host_name, listen, state);
         let bound = listening::bind(&shared).await;
         let bound = bound.map_err(|error| BeginError::Listen(listening::cannot_listen(&shared, &error)))?;
-        let socket = shared.directory.socket();
-        let control = control::listen(&socket).map_err(|source| BeginError::Control { path: socket, source })?;
+        let control = control::listen(&shared.directory);
+        let control = control.map_err(|source| BeginError::Control { path: shared.directory.socket(), source })?;
         // Written before anybody is told that it is ready, so that whoever asks at once finds it alive.
         beat(&shared).await;
         tell(&shared);

@@ -5,7 +5,6 @@
 use std::{
     io::{self, BufRead, BufReader, ErrorKind, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream as BlockingStream},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -63,13 +62,14 @@ pub(crate) enum ControlError {
 }
 
 /// Takes the socket; whoever had it has let go of the directory.
-pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
+pub(crate) fn listen(directory: &DataDirectory) -> io::Result<UnixListener> {
+    let (path, _held) = directory.short_socket()?;
+    match std::fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 
@@ -141,13 +141,14 @@ pub(crate) fn seen(directory: &DataDirectory, sha1: &str) -> Option<Thumbprint> 
 
 fn ask(directory: &DataDirectory, request: &Request) -> Result<Option<Answer>, ControlError> {
     let failed = |source| ControlError::Io { data_dir: directory.path().display().to_string(), source };
-    let mut stream = match BlockingStream::connect(directory.socket()) {
+    let (path, _held) = directory.short_socket().map_err(failed)?;
+    let mut stream = match BlockingStream::connect(path) {
         Ok(stream) => stream,
         // A socket that nobody listens at was left by an agent that was killed.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let exchange = || {
+    let mut exchange = || {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut json = serde_json::to_vec(request)?;
@@ -157,7 +158,6 @@ fn ask(directory: &DataDirectory, request: &Request) -> Result<Option<Answer>, C
         BufReader::new(&stream).read_line(&mut line)?;
         Ok(line)
     };
-    let mut exchange = exchange;
     let line: String = exchange().map_err(failed)?;
     serde_json::from_str(&line).map(Some).map_err(|_| ControlError::Other)
 }

@@ -6,7 +6,10 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, ErrorKind, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -81,7 +84,12 @@ pub enum DirectoryError {
         pid: Option<u32>,
     },
     /// A file cannot be read or written.
-    #[error("cannot {} {}", .what, .path.display())]
+    #[error(
+        "cannot {} {}{}",
+        .what,
+        .path.display(),
+        if .source.kind() == ErrorKind::PermissionDenied { ", which is another user's; run it as that user" } else { "" }
+    )]
     File {
         /// What was tried.
         what: &'static str,
@@ -174,6 +182,7 @@ impl DataDirectory {
                 return Err(DirectoryError::Running { path: self.path.clone(), pid });
             }
         }
+        self.clean()?;
         // The number is for messages alone; the lock is what counts.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(RunLock { _file: file })
@@ -194,6 +203,17 @@ impl DataDirectory {
         self.path.join(SOCKET)
     }
 
+    /// The same, by a path that fits into a socket address (unix(7)): through the open directory if need be.
+    pub(crate) fn short_socket(&self) -> io::Result<(PathBuf, Option<File>)> {
+        let socket = self.socket();
+        if socket.as_os_str().len() <= SOCKET_PATH {
+            return Ok((socket, None));
+        }
+        let directory = File::open(&self.path)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd()));
+        Ok((path, Some(directory)))
+    }
+
     /// Whether all that is in there is an agent's, so that it may be kept from others.
     fn is_ours(&self) -> io::Result<bool> {
         let ours = [CONFIGURATION, IDENTITY, NEXT_IDENTITY, RUN_LOCK, CHANGE_LOCK, HEARTBEAT, SOCKET];
@@ -206,6 +226,19 @@ impl DataDirectory {
             name.map(drop)
         })?;
         Ok(is_empty || has_ours)
+    }
+
+    /// Removes what was being written when a process was killed: there may be a key in it.
+    fn clean(&self) -> Result<(), DirectoryError> {
+        let _lock = self.lock_for_change()?;
+        let failed = |source| DirectoryError::File { what: "clean", path: self.path.clone(), source };
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if name.as_encoded_bytes().starts_with(PASSING.as_bytes()) {
+                fs::remove_file(self.path.join(name)).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     fn lock_for_change(&self) -> Result<File, DirectoryError> {
@@ -276,7 +309,7 @@ impl DataDirectory {
         let path = self.path.join(name);
         let write = || {
             // Only its owner may read it, from the beginning.
-            let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
+            let mut file = tempfile::Builder::new().prefix(PASSING).tempfile_in(&self.path)?;
             file.write_all(bytes)?;
             if durable == Durable::Yes {
                 file.as_file().sync_all()?;
@@ -351,6 +384,9 @@ const RUN_LOCK: &str = "agent.lock";
 const CHANGE_LOCK: &str = "change.lock";
 const HEARTBEAT: &str = "heartbeat";
 const SOCKET: &str = "agent.sock";
+const SOCKET_PATH: usize = 107;
+/// Begins the names of files that are being written.
+const PASSING: &str = ".new-";
 /// More than any process id has.
 const MAX_PID_BYTES: u64 = 32;
 

@@ -27,6 +27,7 @@ mod polling;
 mod shared;
 mod status;
 mod trust;
+mod wording;
 
 pub use agent::{Agent, AgentOptions, BeginError, ListenOptions};
 pub use clock::Clock;

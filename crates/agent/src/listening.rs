@@ -24,6 +24,7 @@ use crate::{
     links::{Link, Links},
     page,
     shared::{Listening, Shared, State},
+    wording::without_numbers,
 };
 
 /// Is where the agent is to listen.
@@ -244,7 +245,7 @@ fn in_use(place: Place, error: &io::Error) -> String {
         "the agent cannot listen on port {} of {address}: {}; give another one with portward-agent configure --port=PORT, \
          or have it listen nowhere: portward-agent configure --no-listen",
         place.port,
-        error.to_string().split(" (os error").next().unwrap_or_default()
+        without_numbers(&error.to_string())
     )
 }
 

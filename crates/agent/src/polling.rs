@@ -16,6 +16,7 @@ use crate::{
     TrustedServer,
     links::{Link, Links},
     shared::{Shared, State},
+    wording::without_numbers,
 };
 
 /// Has a task dial for each server that has addresses; never ends.
@@ -222,7 +223,7 @@ fn told(address: &DialAddress, error: &LinkError) -> String {
             refusal.your_sha1,
             refusal.remedy
         ),
-        other => format!("no link with the server at {address}: {other}"),
+        other => without_numbers(&format!("no link with the server at {address}: {other}")),
     }
 }
 

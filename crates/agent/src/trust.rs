@@ -18,6 +18,8 @@ pub(crate) fn take(
     let Some(known) = configuration.by_id(server) else {
         return Err(Fault::new("not-trusted", "this server is not trusted any more"));
     };
+    // Who is not dialled is not made to be: an agent that listens does not begin to dial because a server says so.
+    let addresses = if known.addresses.is_empty() { Vec::new() } else { addresses };
     let reply = TrustReply { mark: trust.mark, session_pin: session_pin.to_string() };
     if trust.mark == known.mark && pins == known.pins && (addresses.is_empty() || addresses == known.addresses) {
         // It has been taken, and the answer was lost.
@@ -121,6 +123,7 @@ mod tests {
         let mut configuration = Configuration::default();
         configuration.trust(pin("old"), Timestamp::EPOCH);
         configuration.trusted[0].id = "one".to_owned();
+        configuration.trusted[0].addresses = vec![DialAddress::parse("a.test:1", None).unwrap()];
         configuration
     }
 
@@ -131,12 +134,21 @@ mod tests {
         let reply = take(&mut configuration, "one", pin("old"), &said).unwrap();
         assert_eq!((reply.mark.seq, reply.session_pin), (1, pin("old").to_string()));
         assert_eq!(configuration.trusted[0].pins, [pin("new"), pin("old")]);
-        assert_eq!(configuration.trusted[0].addresses.len(), 1);
+        assert_eq!(configuration.trusted[0].addresses[0].port, 443);
         // Said again it changes nothing, and without addresses they stay.
         take(&mut configuration, "one", pin("old"), &trust(1, 1, &["new", "old"], &[])).unwrap();
         take(&mut configuration, "one", pin("new"), &trust(2, 0, &["new"], &[])).unwrap();
         assert_eq!(configuration.trusted[0].pins, [pin("new")]);
         assert_eq!(configuration.trusted[0].addresses.len(), 1);
+    }
+
+    #[test]
+    fn an_agent_that_is_dialled_does_not_begin_to_dial() {
+        let mut configuration = known();
+        configuration.trusted[0].addresses.clear();
+        take(&mut configuration, "one", pin("old"), &trust(1, 1, &["old"], &["a.test:443"])).unwrap();
+        assert!(configuration.trusted[0].addresses.is_empty());
+        take(&mut configuration, "one", pin("old"), &trust(1, 1, &["old"], &["a.test:443"])).unwrap();
     }
 
     #[test]

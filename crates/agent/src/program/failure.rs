@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::terminal;
-use crate::{BeginError, DirectoryError, JoinError};
+use crate::{BeginError, DirectoryError, JoinError, wording::without_numbers};
 
 /// Lists the exit codes, which are those of `portward`; scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,22 +111,6 @@ impl fmt::Display for Failure {
         write!(text, "{:#}", self.error)?;
         f.write_str(&terminal::printable(&without_numbers(&text)))
     }
-}
-
-/// Takes out the numbers of the operating system's errors, whose words say the same.
-fn without_numbers(text: &str) -> String {
-    let mut pieces = text.split(" (os error ");
-    let mut out = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        match piece.split_once(')') {
-            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => out.push_str(rest),
-            _ => {
-                out.push_str(" (os error ");
-                out.push_str(piece);
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -147,13 +147,13 @@ fn trust_is_reset_then_removed_then_added_in_any_usual_form() {
         "Removing 1 trusted Portward servers\nAdding 1 trusted Portward servers\nServices listen port: 0\nListen on IP address: 127.0.0.1\n"
     );
     let pins = |home: &Home| home.status().servers.into_iter().flat_map(|server| server.pins).collect::<Vec<_>>();
-    assert_eq!(pins(&home), [b.clone(), c.clone()]);
+    assert_eq!(pins(&home), [b, c.clone()]);
     let told = home.done(&["configure", "--trust", &a, "--reset-trust", "--noListen", "true"]);
     assert_eq!(
         told,
         "Removing all trusted Portward servers...\nAdding 1 trusted Portward servers\nThe agent will not listen on a port\n"
     );
-    assert_eq!(pins(&home), [a.clone()]);
+    assert_eq!(pins(&home), std::slice::from_ref(&a));
     assert_eq!(
         home.done(&["configure", "--remove-trust", &c]),
         format!("Removing 1 trusted Portward servers\nThe thumbprint {c} was not trusted\n")
@@ -282,6 +282,27 @@ fn one_agent_runs_on_a_directory() {
     drop(running);
     // What was killed leaves nothing that would be in the way.
     drop(home.start());
+}
+
+#[test]
+fn a_directory_with_a_long_path_is_one_like_others() {
+    let home = Home::new();
+    let long = home.file(&"long/".repeat(30));
+    let (long, words) = (long.to_str().unwrap(), ["run", "--no-listen", "--data-dir"]);
+    let _running = home.start_with(&[&words[..], &[long]].concat());
+    let status = home.run(&["status", "--data-dir", long]);
+    assert_eq!(status.code, 0, "{status:?}");
+    home.done(&["configure", "--trust", &pin("a"), "--data-dir", long]);
+    assert!(home.run(&["status", "--data-dir", long]).stdout.contains(&pin("a")));
+}
+
+#[test]
+fn what_was_being_written_is_removed() {
+    let home = Home::new();
+    home.done(&["show-thumbprint"]);
+    write(&home.path().join(".new-abc"), b"a key");
+    drop(home.start());
+    assert!(!home.path().join(".new-abc").exists());
 }
 
 #[test]
