@@ -1,0 +1,54 @@
+//! What goes to stdout and stderr: the one place that writes to either.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+use super::{
+    args::Format,
+    failure::{Exit, Failure},
+};
+
+/// Writes lines to stdout; a reader that has gone away has read enough.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::failed(anyhow::Error::new(error).context("cannot write to stdout")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells people something; programs that read stdout do not see it.
+pub(super) fn tell(message: &str) {
+    // Nobody is left to be told if stderr cannot be written.
+    let _ = writeln!(io::stderr().lock(), "{}", printable(message));
+}
+
+/// Writes a result: the view itself for programs, the text for people.
+pub(super) fn result<V: Serialize>(format: Format, view: &V, text: impl FnOnce() -> String) -> Result<Exit, Failure> {
+    match format {
+        Format::Json => print(&serde_json::to_string_pretty(view).map_err(Failure::failed)?)?,
+        Format::Table => print(&printable(&text()))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows control characters instead of sending them: names in certificates come from strangers.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
+        if character != '\n' && is_unprintable(character) {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+        out
+    })
+}
+
+/// Control characters, and the marks that change the direction of text.
+fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
