@@ -1,8 +1,8 @@
 //! Who the peer is: the thumbprint of the one certificate that it shows, and proof that it has the key.
 //!
 //! What is asked for, in this order:
-//! 1. one certificate and no other: a pinned certificate in a chain proves nothing;
-//! 2. for the side that dials, its thumbprint is one of the expected ones;
+//! 1. for the side that dials, its thumbprint is one of the expected ones;
+//! 2. one certificate and no other: a pinned certificate in a chain proves nothing;
 //! 3. the handshake is signed by its key, with TLS 1.3.
 //!
 //! Names, dates, issuers and extensions are not looked at. The side that is dialled takes any certificate here and judges

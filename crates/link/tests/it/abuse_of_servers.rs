@@ -291,3 +291,23 @@ async fn a_call_or_an_answer_that_is_too_large_says_so() {
     let large = Withdraw { delivery: "a".repeat(1024 * 1024 - 64) };
     assert!(caller.call::<method::Withdraw>(&large, limit).await.unwrap().was_there);
 }
+
+#[tokio::test]
+async fn an_agent_that_has_said_nothing_yet_gets_no_more_calls_than_it_would_take() {
+    let (caller, _run, mut raw) = caller_of_false_agent().await;
+    let calls: Vec<_> = (0..100).map(|_| rotate(&caller, Duration::from_millis(300))).collect();
+    let mut came = Vec::new();
+    let reading = async {
+        raw.read_exact(&mut [0; 24]).await.unwrap();
+        while let Some((kind, _, id, _)) = frames::next(&mut raw).await {
+            if kind == HEADERS {
+                came.push(id);
+            }
+        }
+    };
+    let _ = timeout(Duration::from_millis(200), reading).await;
+    assert_eq!(came.len(), 32);
+    for call in calls {
+        assert!(matches!(call.await.unwrap(), Err(CallError::TimedOut(_))));
+    }
+}

@@ -267,6 +267,54 @@ async fn tls13_between_honest_peers_is_what_is_spoken() {
     assert!(welcome_false_client(config, &dialled(&Key::new().identity())).await.is_ok());
 }
 
+/// OpenSSL keeps every ticket that it gets, and begins anew with it five times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openssl_gets_no_ticket_either() {
+    let (server, client) = (Key::new().identity(), Key::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let us = dialled(&server);
+    let seen = std::env::temp_dir().join(format!(
+        "portward-link-{}-{}",
+        std::process::id(),
+        listener.local_addr().unwrap().port()
+    ));
+    std::fs::create_dir(&seen).unwrap();
+    std::fs::write(seen.join("certificate"), client.identity().certificate()).unwrap();
+    std::fs::write(seen.join("key"), &client.pkcs8).unwrap();
+    let welcomed = tokio::spawn(async move {
+        let mut guests = Vec::new();
+        loop {
+            let Ok((tcp, _)) = listener.accept().await else { return };
+            if let Ok(guest) = Guest::welcome(Wire::new(tcp), &us).await {
+                guests.push(guest);
+            }
+        }
+    });
+    let run = std::process::Command::new("openssl")
+        .current_dir(&seen)
+        .args(["s_client", "-connect", &address, "-alpn", "portward-agent/1", "-tls1_3", "-reconnect", "-msg"])
+        .args(["-cert", "certificate", "-certform", "DER", "-key", "key", "-keyform", "DER", "-sess_out", "session"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let mut run = run.unwrap_or_else(|error| panic!("openssl is needed: {error}"));
+    // It goes on for as long as something may come in.
+    let stdin = run.stdin.take();
+    let waiting = tokio::task::spawn_blocking(move || run.wait_with_output().unwrap());
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    drop(stdin);
+    let output = waiting.await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let has_session = seen.join("session").exists();
+    std::fs::remove_dir_all(&seen).unwrap();
+    welcomed.abort();
+    assert!(text.contains("ALPN protocol: portward-agent/1") && text.contains("CertificateVerify"), "{text}");
+    assert!(!has_session && !text.contains("NewSessionTicket") && !text.contains("Reused, TLS"), "{text}");
+    println!("{} new, 0 reused", text.matches("New, TLSv1.3").count());
+}
+
 /// Shows nothing.
 #[derive(Debug)]
 struct Nothing;

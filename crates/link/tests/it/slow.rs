@@ -131,7 +131,7 @@ async fn who_is_refused_cannot_hold_the_line() {
     timeout(Duration::from_secs(4), talking).await.unwrap().unwrap();
 }
 
-/// Two thousand on each of which half a ClientHello has come.
+/// So many connections on each of which half a ClientHello has come.
 pub(crate) async fn half_open(count: usize) -> (Vec<TcpStream>, tokio::task::JoinSet<Result<(), LinkError>>) {
     let us = Arc::new(dialled(&Key::new().identity()));
     let mut guests = tokio::task::JoinSet::new();
