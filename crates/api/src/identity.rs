@@ -18,6 +18,8 @@ pub struct IdentityView {
     pub since: String,
     /// Where agents dial, `HOST:PORT` each.
     pub addresses: Vec<String>,
+    /// Where agents are let in and nobody else, beside every https binding, `ADDRESS:PORT` each.
+    pub bindings: Vec<String>,
     /// All identities that count, the one in use among them.
     pub identities: Vec<IdentityStateView>,
     /// How far a rotation is; none if none is under way.
@@ -59,6 +61,18 @@ pub struct LaggardView {
     /// When it was last heard; none if it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<String>,
+}
+
+/// Changes where agents find the server; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityUpdate {
+    /// Where agents dial, `HOST:PORT` each; none for where the bindings are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<String>>,
+    /// Where agents are let in and nobody else, `ADDRESS:PORT` each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bindings: Option<Vec<String>>,
 }
 
 /// Asks for a new identity.

@@ -63,8 +63,8 @@ pub use explain::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
 pub use foreign::{ForeignAccountView, ForeignCertificateView, ForeignFile, ForeignImport, ForeignImported};
 pub use https_settings::{HttpsSettingsUpdate, HttpsSettingsView};
 pub use identity::{
-    IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityStateView, IdentityView,
-    LaggardView, RotationView,
+    IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityStateView,
+    IdentityUpdate, IdentityView, LaggardView, RotationView,
 };
 pub use inspection::{
     InspectedCertificateView, InspectedFileView, InspectedKeyView, InspectedPieceView, InspectionView,

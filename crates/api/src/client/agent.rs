@@ -7,8 +7,8 @@ use portward_core::AgentName;
 use super::{Client, ClientError, Effect, exchange::Sent};
 use crate::{
     AgentChecked, AgentJoinCreate, AgentJoinCreated, AgentTrust, AgentView, AgentsCheck, IdentityChanged,
-    IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityView, Removed, StrangerApprove,
-    StrangerView,
+    IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityUpdate, IdentityView, Removed,
+    StrangerApprove, StrangerView,
 };
 
 impl Client {
@@ -66,6 +66,11 @@ impl Client {
     /// The identity by which agents know the server.
     pub async fn show_identity(&self) -> Result<IdentityView, ClientError> {
         self.ask(Method::GET, "identity", Sent::Nothing).await
+    }
+
+    /// Changes where agents find the server.
+    pub async fn edit_identity(&self, update: &IdentityUpdate, effect: Effect) -> Result<IdentityView, ClientError> {
+        self.ask(Method::PATCH, &effect.of("identity"), Sent::json(update)?).await
     }
 
     /// Has a new identity follow the one in use.

@@ -163,7 +163,7 @@ pub(crate) fn put_state(change: &mut Change, stored: &Stored<StoredIdentity>, st
 pub(crate) fn put_newer_trust(change: &mut Change, desired: &Desired) {
     let (before, expected) = match &desired.trust {
         Some(stored) => (stored.value.clone(), Expected::At(stored.revision)),
-        None => (StoredTrust { seq: 0, addresses: Vec::new() }, Expected::Absent),
+        None => (StoredTrust { seq: 0, addresses: Vec::new(), bindings: Vec::new() }, Expected::Absent),
     };
     change.put_trust(&StoredTrust { seq: before.seq + 2, ..before }, expected);
 }

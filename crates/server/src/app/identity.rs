@@ -1,27 +1,98 @@
 //! Use cases of the identity by which agents know the server.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use portward_api::{
-    IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityStateView, IdentityView,
-    LaggardView, RotationView, SecretBytes,
+    IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityStateView,
+    IdentityUpdate, IdentityView, LaggardView, RotationView, SecretBytes,
 };
 use portward_certs::{Input, Password, PrivateKey, export_pfx, read};
 use portward_core::{Chain, DialAddress, Host, IdentityState, Scheme};
 use portward_link::Identity;
+use portward_proxy::BindingReport;
 use portward_store::{
     change::{Expected, NewIdentity},
     desired::{Desired, StoredTrust},
     sealing::Secret,
 };
 
-use super::{Actor, Allowed, App, AppError, Draft, right, ways_in};
-use crate::agents::{Identities, put_newer_trust, put_state};
+use super::{Actor, Allowed, App, AppError, Apply, Draft, right, ways_in};
+use crate::{
+    agents::{Identities, put_newer_trust, put_state},
+    tasks::publish::{bind_code, is_for_agents},
+};
 
 impl App {
     /// Shows the identity; it is made when it is first asked for by somebody who may change it.
     pub(crate) async fn show_identity(&self, by: &Allowed<right::View>) -> Result<IdentityView, AppError> {
-        let identities = self.identities_for(by.actor()).await?;
+        self.identity_view(by.actor()).await
+    }
+
+    /// Changes where agents find the server.
+    pub(crate) async fn edit_identity(
+        &self,
+        by: &Allowed<right::IdentityChange>,
+        input: &IdentityUpdate,
+        apply: Apply,
+    ) -> Result<IdentityView, AppError> {
+        self.identities_for(by.actor()).await?;
+        let deciding = self.decide().await;
+        let desired = self.desired().await?;
+        let before = desired.trust.as_ref().map(|stored| stored.value.clone());
+        let before = before.ok_or_else(|| AppError::internal("the identity is not whole", "no record of trust"))?;
+        let addresses = match &input.addresses {
+            Some(addresses) => super::agents::parse_addresses(addresses)?,
+            None => before.addresses.clone(),
+        };
+        let bindings = match &input.bindings {
+            Some(bindings) => self.try_bindings(bindings, &before.bindings)?,
+            None => before.bindings.clone(),
+        };
+        if apply == Apply::DryRun || (addresses == before.addresses && bindings == before.bindings) {
+            drop(deciding);
+            return self.identity_view(by.actor()).await;
+        }
+        let list = |texts: Vec<String>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+        let what = format!(
+            "have agents dial {}, and listen for them alone at {}",
+            list(addresses.iter().map(ToString::to_string).collect()),
+            list(bindings.iter().map(ToString::to_string).collect())
+        );
+        let mut change = self.change(by, what).for_good();
+        let expected = desired.trust.as_ref().map_or(Expected::Absent, |stored| Expected::At(stored.revision));
+        change.put_trust(&StoredTrust { seq: before.seq + 2, addresses, bindings }, expected);
+        let revision = self.commit(change).await?;
+        drop(deciding);
+        self.in_effect(revision).await?;
+        self.identity_view(by.actor()).await
+    }
+
+    /// Reads bindings for agents alone; those that are new are tried for real.
+    fn try_bindings(&self, texts: &[String], before: &[SocketAddr]) -> Result<Vec<SocketAddr>, AppError> {
+        let mut bindings: Vec<SocketAddr> = Vec::new();
+        for text in texts {
+            let address: SocketAddr = text.trim().parse().map_err(|_| {
+                let message = format!("bindings: \"{text}\" is not an address of this machine with a port, as in 0.0.0.0:10943 or [::]:10943");
+                AppError::refused("invalid-value", message)
+            })?;
+            if !before.contains(&address) {
+                self.parts
+                    .proxy
+                    .try_bind(Scheme::Https, address)
+                    .map_err(|error| AppError::conflict(bind_code(&error), format!("{error}; nothing was changed")))?;
+            }
+            if !bindings.contains(&address) {
+                bindings.push(address);
+            }
+        }
+        Ok(bindings)
+    }
+
+    async fn identity_view(&self, actor: &Actor) -> Result<IdentityView, AppError> {
+        let identities = self.identities_for(actor).await?;
         let desired = Arc::clone(&self.served().desired);
         let state =
             |stored: &portward_store::desired::Stored<portward_store::desired::StoredIdentity>| IdentityStateView {
@@ -36,6 +107,7 @@ impl App {
             subject: identities.current.subject(),
             since: in_use.map(|stored| stored.value.created.to_string()).unwrap_or_default(),
             addresses: self.agent_addresses().iter().map(ToString::to_string).collect(),
+            bindings: desired.trust.iter().flat_map(|stored| &stored.value.bindings).map(ToString::to_string).collect(),
             identities: desired.identities.iter().map(state).collect(),
             rotation: self.rotation_view(),
         })
@@ -107,7 +179,7 @@ impl App {
                 created: self.now(),
             };
             change.add_identity(new, &self.sealer(&desired)?);
-            change.put_trust(&StoredTrust { seq: 2, addresses: Vec::new() }, Expected::Absent);
+            change.put_trust(&StoredTrust { seq: 2, addresses: Vec::new(), bindings: Vec::new() }, Expected::Absent);
             let revision = portward_store::change::commit(&*self.parts.store, change).await?;
             drop(deciding);
             self.in_effect(revision).await?;
@@ -133,9 +205,13 @@ impl App {
                 addresses.push(address);
             }
         };
-        let https = served.desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
-        for stored in https {
-            let Some(Ok(bound)) = served.binding(&stored.value.id).map(|report| &report.result) else { continue };
+        // Those for agents alone first: they are there for it.
+        let mut https: Vec<&BindingReport> =
+            served.bindings.iter().filter(|report| is_for_agents(&report.id)).collect();
+        let of_sites = served.desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+        https.extend(of_sites.filter_map(|stored| served.binding(&stored.value.id)));
+        for report in https {
+            let Ok(bound) = &report.result else { continue };
             match bound.ip() {
                 ip if !ip.is_unspecified() => push(Host::Ip(ip), bound.port()),
                 _ => {

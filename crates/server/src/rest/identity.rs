@@ -1,9 +1,17 @@
 //! `/api/v1/identity`: by what agents know the server.
 
 use axum::response::Response;
-use portward_api::{IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityView};
+use portward_api::{
+    IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityUpdate, IdentityView,
+};
 
-use super::{answer, body::WITH_PFX, call::Call, doc::Doc, table::Table};
+use super::{
+    answer,
+    body::{SMALL, WITH_PFX},
+    call::Call,
+    doc::Doc,
+    table::Table,
+};
 use crate::app::{AppError, right};
 
 pub(super) fn routes(table: Table) -> Table {
@@ -12,6 +20,14 @@ pub(super) fn routes(table: Table) -> Table {
             "/api/v1/identity",
             show,
             Doc::act("show_identity", "Shows the identity by which agents know the server, and how far a rotation is.")
+                .answers::<IdentityView>(),
+        )
+        .patch(
+            "/api/v1/identity",
+            edit,
+            Doc::act("edit_identity", "Changes where agents find the server; what is left out stays.")
+                .takes::<IdentityUpdate>()
+                .dry_run()
                 .answers::<IdentityView>(),
         )
         .post(
@@ -39,6 +55,11 @@ pub(super) fn routes(table: Table) -> Table {
 
 async fn show(call: Call<right::View>) -> Result<Response, AppError> {
     answer::json(&call.app.show_identity(&call.by).await?)
+}
+
+async fn edit(mut call: Call<right::IdentityChange>) -> Result<Response, AppError> {
+    let input: IdentityUpdate = call.json(SMALL).await?;
+    answer::json(&call.app.edit_identity(&call.by, &input, call.apply).await?)
 }
 
 async fn rotate(mut call: Call<right::IdentityChange>) -> Result<Response, AppError> {

@@ -2,6 +2,7 @@
 //!
 //! It takes no input: woken by a change, by time, or once a minute, it reads the whole desired state and publishes it.
 
+mod agents;
 mod assembly;
 mod challenges;
 mod library;
@@ -13,6 +14,7 @@ use portward_proxy::{BindError, BindingReport, Clock, Proxy};
 use portward_store::{Store, StoreError, WatchEvent, WatchStream, desired, desired::Desired, sealing::MasterKey};
 use tokio::time::Instant;
 
+pub(crate) use agents::is_for_agents;
 use assembly::{Built, build};
 pub(crate) use assembly::{list, uncovered};
 pub(crate) use challenges::challenge_port;
@@ -144,6 +146,14 @@ fn unbound(report: &BindingReport) -> Option<Problem> {
     if challenge_port(&report.id).is_some() {
         // Nobody asked for it; the attempt that needs it tells of it.
         return None;
+    }
+    if is_for_agents(&report.id) {
+        return Some(Problem::error(
+            bind_code(error),
+            Subject::Agents,
+            format!("the binding for agents alone is not there: {error}"),
+            "it is tried again every minute; to give it up: portward identity edit --no-binding",
+        ));
     }
     Some(Problem::error(
         bind_code(error),

@@ -1,6 +1,6 @@
 //! What the server shows to agents, and what they are told of it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use portward_core::{DialAddress, IdentityState, Thumbprint, Timestamp};
 
@@ -31,8 +31,10 @@ pub struct StoredIdentity {
 pub struct StoredTrust {
     /// The number of the newest state; an agent takes none that is older than what it has.
     pub seq: u64,
-    /// Where agents dial that dial themselves.
+    /// Where agents are told to dial that dial themselves; none for where the bindings are.
     pub addresses: Vec<DialAddress>,
+    /// Where agents are let in and nobody else, beside every https binding.
+    pub bindings: Vec<SocketAddr>,
 }
 
 /// Opens the private key (PKCS #8 in DER) of an identity.

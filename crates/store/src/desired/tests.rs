@@ -158,7 +158,7 @@ async fn an_identity_goes_on_with_its_key_as_it_is_sealed() {
         change.add_identity(NewIdentity { seq, certificate, key: &key, state, created: sample::at() }, &sealer);
     }
     let addresses = ["door.test:10943", "[2001:db8::7]:443"].map(|text| DialAddress::parse(text, None).unwrap());
-    let trust = StoredTrust { seq: 7, addresses: addresses.into() };
+    let trust = StoredTrust { seq: 7, addresses: addresses.into(), bindings: vec!["[::]:10943".parse().unwrap()] };
     change.put_trust(&trust, Expected::Absent);
     let revision = commit(&store, change).await.unwrap();
     let desired = read(&store).await.unwrap();

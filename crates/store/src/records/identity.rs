@@ -1,6 +1,6 @@
 //! The records of what the server shows to agents, with its private keys sealed inside.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use portward_core::{DialAddress, IdentityState, Thumbprint, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub(crate) struct AgentTrustRecord {
     seq: u64,
     #[serde(with = "text::list")]
     addresses: Vec<DialAddress>,
+    #[serde(default)]
+    bindings: Vec<SocketAddr>,
 }
 
 impl Record for ServerIdentityRecord {
@@ -60,12 +62,13 @@ impl ServerIdentityRecord {
 
 impl From<&StoredTrust> for AgentTrustRecord {
     fn from(trust: &StoredTrust) -> Self {
-        Self { v: Self::VERSION, seq: trust.seq, addresses: trust.addresses.clone() }
+        let StoredTrust { seq, addresses, bindings } = trust.clone();
+        Self { v: Self::VERSION, seq, addresses, bindings }
     }
 }
 
 impl From<AgentTrustRecord> for StoredTrust {
     fn from(record: AgentTrustRecord) -> Self {
-        Self { seq: record.seq, addresses: record.addresses }
+        Self { seq: record.seq, addresses: record.addresses, bindings: record.bindings }
     }
 }

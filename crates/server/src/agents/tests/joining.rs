@@ -1,4 +1,4 @@
-use portward_api::{AgentJoinCreate, AgentTrust, AgentsCheck, StrangerApprove};
+use portward_api::{AgentJoinCreate, AgentTrust, AgentsCheck, IdentityUpdate, StrangerApprove};
 use portward_core::{AgentHealth, AgentName};
 use portward_link::{LinkError, opening::RefusalCode};
 
@@ -163,4 +163,27 @@ async fn the_identity_of_an_agent_follows_by_itself() {
     .await;
     let pins = roster.agent(&name("web-03")).unwrap().value.pins.clone();
     assert_eq!(pins.previous.unwrap().0, before);
+}
+
+#[tokio::test]
+async fn agents_have_a_binding_of_their_own_where_nobody_else_is_served() {
+    let (fixture, _) = server().await;
+    let update = IdentityUpdate { addresses: None, bindings: Some(vec!["127.0.0.1:0".to_owned()]) };
+    let view = fixture.app.edit_identity(&by(), &update, Apply::Now).await.unwrap();
+    assert_eq!((view.bindings, view.addresses.len()), (vec!["127.0.0.1:0".to_owned()], 2));
+    let at: std::net::SocketAddr = view.addresses[0].parse().unwrap();
+    let fake = Fake::new("web-03");
+    fake.join(&join_string(&fixture, "web-03").await).await.unwrap();
+    let _link = fake.link(at).await.unwrap();
+    until("linked", || fixture.app.agents().link(&name("web-03")).is_some()).await;
+    let host = portward_core::Host::parse("shop.test").unwrap();
+    assert!(crate::handshake::shake_hands(at, &host).await.is_err(), "a browser gets no certificate there");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = IdentityUpdate { addresses: None, bindings: Some(vec![taken.local_addr().unwrap().to_string()]) };
+    assert_eq!(fixture.app.edit_identity(&by(), &taken, Apply::Now).await.unwrap_err().code(), "port-taken");
+    let none = IdentityUpdate { addresses: Some(vec!["front.test:443".to_owned()]), bindings: Some(Vec::new()) };
+    let view = fixture.app.edit_identity(&by(), &none, Apply::Now).await.unwrap();
+    assert_eq!((view.bindings.len(), view.addresses), (0, vec!["front.test:443".to_owned()]));
+    assert!(fake.dial(at).await.is_err());
 }

@@ -10,7 +10,6 @@ use portward_core::{
     Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management, Scheme, Site,
     SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
 };
-use portward_link::tls::{ENROL, LINK};
 use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 use portward_store::desired::{Desired, Stored, StoredCertificate};
 
@@ -40,6 +39,7 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
     let certificates = assembly.by_name();
     let mut bindings = assembly.bindings();
     bindings.extend(super::challenges::bindings(desired));
+    bindings.extend(super::agents::bindings(desired));
     let sites = assembly.sites(&certificates, library);
     assembly.dates();
     let challenges = desired
@@ -53,8 +53,7 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
         .min();
     library.keep(desired);
     let tls_challenges = library.challenges.of(desired);
-    // Where nobody is expected, nobody is listened to.
-    let agent_protocols = if desired.identities.is_empty() { Vec::new() } else { vec![LINK, ENROL] };
+    let agent_protocols = super::agents::protocols(desired);
     let snapshot = Snapshot {
         revision: desired.revision,
         bindings,
