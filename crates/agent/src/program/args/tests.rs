@@ -73,6 +73,7 @@ fn the_spellings_of_octopus_are_aliases() {
         "poll-server --server-comms-address=https://a.test --server-comms-port=10943 --thumbprint=a",
         "run --instance Tentacle --noninteractive",
         "agent",
+        "register-with --server https://a.test --apiKey API-1 --name a --comms-style TentaclePassive",
         "livez --max-age=60",
         "show-thumbprint --data-dir /d",
     ] {
