@@ -4,7 +4,6 @@ mod exchange;
 
 use anyhow::Context;
 use portward_core::{AgentName, DialAddress, Thumbprint};
-use portward_link::opening::TrustMark;
 use serde::{Deserialize, Serialize};
 use tokio::runtime;
 
@@ -96,7 +95,6 @@ fn understand(
     now: portward_core::Timestamp,
 ) -> Result<TrustedServer, anyhow::Error> {
     let mut server = TrustedServer::new(Thumbprint::parse(&said.thumbprint)?, now);
-    server.mark = TrustMark::default();
     if style == CommsStyle::TentacleActive {
         let addresses = said.addresses.iter().map(|text| DialAddress::parse(text, None));
         server.addresses = addresses.collect::<Result<_, _>>()?;
