@@ -50,7 +50,7 @@ fn act(args: Args, clock: &Clock) -> Result<Exit, Failure> {
         Command::UpdateTrust(args) => trust::update(&here, &args),
         Command::PollServer(args) => trust::poll_server(&here, &args),
         Command::RegisterWith(args) => register::register(&here, &args),
-        Command::Service(command) => service::act(&here, &command),
+        Command::Service(args) => service::act(&here, &args),
         Command::Livez(args) => livez::livez(&here, &args),
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Args {
         global = true,
         value_name = "DIR",
         env = "PORTWARD_AGENT_DATA_DIR",
+        hide_env_values = true,
         default_value = "/var/lib/portward-agent"
     )]
     pub(super) data_dir: PathBuf,
@@ -66,8 +67,8 @@ pub(super) enum Command {
     #[command(after_help = REGISTER_WITH)]
     RegisterWith(RegisterWithArgs),
     /// Have systemd run the agent
-    #[command(subcommand, arg_required_else_help = true)]
-    Service(ServiceCommand),
+    #[command(arg_required_else_help = true)]
+    Service(ServiceArgs),
     /// Say whether the agent is alive, for containers
     #[command(
         after_help = "Exits with 0 if it is, and with 1 if not.\n\nExamples:\n  portward-agent livez --max-age 60s"
@@ -288,6 +289,31 @@ pub(super) enum CommsStyle {
     /// The agent.
     #[value(name = "TentacleActive", alias = "polling", help = None)]
     TentacleActive,
+}
+
+/// Holds the words of `portward-agent service`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct ServiceArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<ServiceCommand>,
+    /// Octopus's, which may be given together.
+    #[arg(long, hide = true)]
+    pub(super) uninstall: bool,
+    /// Octopus's.
+    #[arg(long, hide = true)]
+    pub(super) stop: bool,
+    /// Octopus's.
+    #[arg(long, hide = true, alias = "reconfigure")]
+    pub(super) install: bool,
+    /// Octopus's.
+    #[arg(long, hide = true)]
+    pub(super) start: bool,
+    /// Octopus's.
+    #[arg(long, hide = true)]
+    pub(super) restart: bool,
+    /// Octopus's; there is one instance for each data directory.
+    #[arg(long, hide = true)]
+    pub(super) instance: Option<String>,
 }
 
 /// Lists what can be done with systemd.
