@@ -193,9 +193,9 @@ impl DataDirectory {
         self.replace(HEARTBEAT, format!("{}\n", now.unix()).as_bytes(), Durable::No)
     }
 
-    /// Where it is written that the agent is alive.
-    pub(crate) fn heartbeat(&self) -> PathBuf {
-        self.path.join(HEARTBEAT)
+    /// Where it is written that an agent is alive; nothing is made for whoever only looks.
+    pub(crate) fn heartbeat(path: &Path) -> PathBuf {
+        path.join(HEARTBEAT)
     }
 
     /// Where a running agent is asked.

@@ -1,11 +1,11 @@
 //! The program on other machines: it links them to Portward, reports how they are, and installs certificates there.
 //!
 //! The one thing to know: **all that counts is in the data directory** ([`DataDirectory`]): who the agent is and whom it
-//! trusts. Commands change the files, and the agent that runs on them follows at once ([`control`]); a server's calls
+//! trusts. Commands change the files, and the agent that runs on them follows at once (`control`); a server's calls
 //! change the same files in the same way.
 //!
-//! 1. [`Agent::begin`] takes the directory and keeps links: it dials ([`polling`]), and it is dialled ([`listening`]).
-//! 2. On a link it is called ([`handler`]); each call knows by which pin its session was begun.
+//! 1. [`Agent::begin`] takes the directory and keeps links: it dials (`polling`), and it is dialled (`listening`).
+//! 2. On a link it is called (`handler`); each call knows by which pin its session was begun.
 //! 3. [`program`] is the command line on top of that.
 
 pub mod program;

@@ -1,9 +1,10 @@
 //! Takes the connections of servers that dial this agent.
 
 use std::{
+    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,7 +25,7 @@ use crate::{
     links::{Link, Links},
     page,
     shared::{Listening, Shared, State},
-    wording::without_numbers,
+    wording::{one_line, without_numbers},
 };
 
 /// Is where the agent is to listen.
@@ -58,7 +59,7 @@ pub(crate) async fn bind(shared: &Shared) -> io::Result<Option<Bound>> {
 /// Listens where it is wanted at the moment; never ends.
 pub(crate) async fn run(shared: Arc<Shared>, mut bound: Option<Bound>) {
     let mut states = shared.watch();
-    let admission = Arc::new(Semaphore::new(HANDSHAKES));
+    let admission = Arc::new(Admission::new());
     loop {
         let Some(place) = Place::of(&states.borrow_and_update(), &shared.listen) else {
             bound = None;
@@ -96,6 +97,49 @@ pub(crate) async fn run(shared: Arc<Shared>, mut bound: Option<Bound>) {
                     () = sleep(AGAIN) => {}
                     () = until_elsewhere(&shared, &mut states, place) => {}
                 }
+            }
+        }
+    }
+}
+
+/// Counts the handshakes that are done.
+struct Admission {
+    room: Arc<Semaphore>,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Is the place of one handshake, until it is dropped.
+struct Seat {
+    admission: Arc<Admission>,
+    address: IpAddr,
+}
+
+impl Admission {
+    fn new() -> Self {
+        Self { room: Arc::new(Semaphore::new(HANDSHAKES)), by_address: Mutex::default() }
+    }
+}
+
+impl Seat {
+    /// None for an address that has all the places that one may have: the rest is for others.
+    fn take(admission: &Arc<Admission>, address: IpAddr) -> Option<Self> {
+        let mut by_address = admission.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = by_address.entry(address).or_default();
+        if *taken >= HANDSHAKES_OF_ONE {
+            return None;
+        }
+        *taken += 1;
+        Some(Self { admission: Arc::clone(admission), address })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut by_address = self.admission.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = by_address.get_mut(&self.address) {
+            *taken -= 1;
+            if *taken == 0 {
+                by_address.remove(&self.address);
             }
         }
     }
@@ -143,19 +187,20 @@ async fn until_elsewhere(shared: &Shared, states: &mut watch::Receiver<Arc<State
     std::future::pending().await
 }
 
-async fn accept(shared: &Arc<Shared>, listener: &TcpListener, admission: &Arc<Semaphore>) {
+async fn accept(shared: &Arc<Shared>, listener: &TcpListener, admission: &Arc<Admission>) {
     let mut guests = JoinSet::new();
     loop {
         while guests.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(admission).acquire_owned().await else { return };
+        let Ok(room) = Arc::clone(&admission.room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((tcp, peer)) => {
+                let Some(seat) = Seat::take(admission, peer.ip()) else { continue };
                 let shared = Arc::clone(shared);
                 guests.spawn(async move {
                     if let Err(reason) = receive(&shared, tcp, peer).await {
                         tracing::debug!(%peer, reason, "a connection came to nothing");
                     }
-                    drop(permit);
+                    drop((room, seat));
                 });
             }
             // Out of descriptors: others end.
@@ -233,7 +278,7 @@ async fn refuse_unknown(shared: &Shared, guest: Guest, peer: SocketAddr) {
             "a client at {peer} connected, but it presented a certificate with the thumbprint {pin} (subject {}), which is \
              not in the list of thumbprints that we trust. If it is your Portward server, run: \
              portward-agent configure --trust={pin}",
-            shown.subject
+            one_line(&shown.subject)
         );
     }
     guest.refuse(refusal).await;
@@ -251,6 +296,8 @@ fn in_use(place: Place, error: &io::Error) -> String {
 
 /// Handshakes at a time; the others wait in the queue of the system.
 const HANDSHAKES: usize = 64;
+/// Of one address: whoever says nothing does not keep the others out.
+const HANDSHAKES_OF_ONE: usize = 16;
 /// Nodes of a server, twice while they change over.
 const LINKS_OF_ONE: usize = 32;
 const BUSY_FOR: Duration = Duration::from_secs(5);

@@ -16,7 +16,7 @@ use crate::{
     TrustedServer,
     links::{Link, Links},
     shared::{Shared, State},
-    wording::without_numbers,
+    wording::{one_line, without_numbers},
 };
 
 /// Has a task dial for each server that has addresses; never ends.
@@ -197,7 +197,7 @@ async fn connect(
             failures.push(unexpected(address, pins, &first.shown));
         }
     }
-    Err(Failed { message: failures.join("; "), retry_after })
+    Err(Failed { message: one_line(&failures.join("; ")), retry_after })
 }
 
 async fn connect_to(

@@ -9,6 +9,7 @@ mod join;
 mod livez;
 mod password;
 mod proxy;
+mod register;
 mod run;
 mod service;
 mod show;
@@ -48,7 +49,8 @@ fn act(args: Args, clock: &Clock) -> Result<Exit, Failure> {
         Command::Configure(args) => trust::configure(&here, &args),
         Command::UpdateTrust(args) => trust::update(&here, &args),
         Command::PollServer(args) => trust::poll_server(&here, &args),
-        Command::Service(command) => service::act(&here, &command),
+        Command::RegisterWith(args) => register::register(&here, &args),
+        Command::Service(args) => service::act(&here, &args),
         Command::Livez(args) => livez::livez(&here, &args),
     }
 }

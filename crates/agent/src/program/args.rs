@@ -21,6 +21,7 @@ pub(super) struct Args {
         global = true,
         value_name = "DIR",
         env = "PORTWARD_AGENT_DATA_DIR",
+        hide_env_values = true,
         default_value = "/var/lib/portward-agent"
     )]
     pub(super) data_dir: PathBuf,
@@ -62,9 +63,12 @@ pub(super) enum Command {
     /// Dial a server that is trusted
     #[command(after_help = POLL_SERVER)]
     PollServer(PollServerArgs),
+    /// Have the API of a server know this agent, and trust what the server says of itself
+    #[command(after_help = REGISTER_WITH)]
+    RegisterWith(RegisterWithArgs),
     /// Have systemd run the agent
-    #[command(subcommand, arg_required_else_help = true)]
-    Service(ServiceCommand),
+    #[command(arg_required_else_help = true)]
+    Service(ServiceArgs),
     /// Say whether the agent is alive, for containers
     #[command(
         after_help = "Exits with 0 if it is, and with 1 if not.\n\nExamples:\n  portward-agent livez --max-age 60s"
@@ -253,6 +257,65 @@ pub(super) struct PollServerArgs {
     pub(super) server_comms_port: Option<u16>,
 }
 
+/// Holds the words of `portward-agent register-with`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct RegisterWithArgs {
+    /// Where the API of the server is.
+    #[arg(long, value_name = "URL", help = SERVER_HELP)]
+    pub(super) server: String,
+    /// File that has a token of the API; - reads it from stdin [default: the variable PORTWARD_TOKEN]
+    #[arg(long, value_name = "FILE", conflicts_with = "api_key")]
+    pub(super) token_file: Option<PathBuf>,
+    /// The token itself; all users of this machine can see it while the command runs
+    #[arg(long, alias = "apiKey", value_name = "TOKEN")]
+    pub(super) api_key: Option<String>,
+    /// What to be called [default: the name of the machine]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Who dials: TentacleActive the agent, TentaclePassive the server [default: the agent, unless --listening says where]
+    #[arg(long, alias = "commsStyle", value_enum, value_name = "STYLE", ignore_case = true)]
+    pub(super) comms_style: Option<CommsStyle>,
+    /// Where the server dials this agent, HOST:PORT
+    #[arg(long, alias = "publicHostName", value_name = "HOST:PORT")]
+    pub(super) listening: Option<String>,
+}
+
+/// Lists who dials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CommsStyle {
+    /// The server.
+    #[value(name = "TentaclePassive", alias = "listening", help = None)]
+    TentaclePassive,
+    /// The agent.
+    #[value(name = "TentacleActive", alias = "polling", help = None)]
+    TentacleActive,
+}
+
+/// Holds the words of `portward-agent service`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct ServiceArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<ServiceCommand>,
+    /// Octopus's, which may be given together.
+    #[arg(long, hide = true)]
+    pub(super) uninstall: bool,
+    /// Octopus's.
+    #[arg(long, hide = true)]
+    pub(super) stop: bool,
+    /// Octopus's.
+    #[arg(long, hide = true, alias = "reconfigure")]
+    pub(super) install: bool,
+    /// Octopus's.
+    #[arg(long, hide = true)]
+    pub(super) start: bool,
+    /// Octopus's.
+    #[arg(long, hide = true)]
+    pub(super) restart: bool,
+    /// Octopus's; there is one instance for each data directory.
+    #[arg(long, hide = true)]
+    pub(super) instance: Option<String>,
+}
+
 /// Lists what can be done with systemd.
 #[derive(Debug, Subcommand)]
 pub(super) enum ServiceCommand {
@@ -289,6 +352,8 @@ pub(super) struct LivezArgs {
 // As a doc comment, rustdoc would want the address to be a link.
 const PROXY_HELP: &str = "Dial through this HTTP proxy: http://[USER[:PASSWORD]@]HOST:PORT, or none";
 
+const SERVER_HELP: &str = "Where the API of the server is, as in https://portward.example:8443";
+
 const EXAMPLES: &str = "\
 Examples:
   portward-agent join pwa1_...
@@ -299,7 +364,8 @@ Examples:
 Changes count at once, for an agent that runs too.
 
 Exit codes:
-  0 done, 1 failed, 2 usage, 4 not permitted, 64 wrong configuration";
+  0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,
+  64 wrong configuration";
 
 const RUN: &str = "\
 Prints one line to stdout when it is up: ready
@@ -363,6 +429,15 @@ Examples:
 const UPDATE_TRUST: &str = "\
 Examples:
   portward-agent update-trust --old-thumbprint=SHA256 --new-thumbprint=SHA256";
+
+const REGISTER_WITH: &str = "\
+The authorities that this machine trusts are asked about the certificate of the
+server's API; the variable SSL_CERT_FILE names others.
+
+Examples:
+  portward-agent register-with --server https://portward.example --token-file t
+  portward-agent register-with --server https://portward.example \\
+    --token-file t --name web-03 --listening web-03.example:10933";
 
 const POLL_SERVER: &str = "\
 The server is trusted first: portward-agent configure --trust=THUMBPRINT

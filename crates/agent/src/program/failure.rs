@@ -17,8 +17,12 @@ pub(super) enum Exit {
     Failed,
     /// The words on the command line make no sense.
     Usage,
+    /// There is no such thing.
+    NotFound,
     /// Somebody does not permit it.
     NotPermitted,
+    /// It contradicts what is there.
+    Conflict,
     /// The agent cannot run with what is in its directory (`EX_USAGE` of sysexits.h).
     Configuration,
 }
@@ -30,13 +34,27 @@ pub(super) struct Failure {
     error: anyhow::Error,
 }
 
+impl Exit {
+    /// What the HTTP status of a refusal means here.
+    pub(super) fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Self::NotPermitted,
+            404 | 410 => Self::NotFound,
+            409 | 412 => Self::Conflict,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::NotFound => 3,
             Exit::NotPermitted => 4,
+            Exit::Conflict => 5,
             Exit::Configuration => 64,
         })
     }
@@ -56,6 +74,11 @@ impl Failure {
     /// The agent cannot run with what it is given.
     pub(super) fn configuration(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Configuration, error: error.into() }
+    }
+
+    /// Something that was tried did not work, for a reason that has an exit code.
+    pub(super) fn ending(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
     }
 
     /// Something that was tried did not work, and here is why.

@@ -10,12 +10,13 @@ use super::{
     args::LivezArgs,
     failure::{Exit, Failure},
 };
+use crate::DataDirectory;
 
 /// Says whether the agent has shown a sign of life.
 pub(super) fn livez(here: &Here<'_>, args: &LivezArgs) -> Result<Exit, Failure> {
     let most = parse_duration(&args.max_age)
         .ok_or_else(|| Failure::usage(anyhow!("--max-age: \"{}\" is no span of time, as in 60s", args.max_age)))?;
-    let path = here.open()?.heartbeat();
+    let path = DataDirectory::heartbeat(here.data_dir);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {

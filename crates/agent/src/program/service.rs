@@ -11,13 +11,33 @@ use anyhow::{Context, anyhow};
 
 use super::{
     Here,
-    args::ServiceCommand,
+    args::{ServiceArgs, ServiceCommand, ServiceInstallArgs},
     failure::{Exit, Failure},
     terminal,
 };
 
 /// Does what was asked with systemd.
-pub(super) fn act(here: &Here<'_>, command: &ServiceCommand) -> Result<Exit, Failure> {
+pub(super) fn act(here: &Here<'_>, args: &ServiceArgs) -> Result<Exit, Failure> {
+    if let Some(command) = &args.command {
+        return one(here, command);
+    }
+    // In an order that makes sense, whatever the order of the words.
+    let flags = [
+        (args.stop || args.restart, ServiceCommand::Stop),
+        (args.uninstall, ServiceCommand::Uninstall),
+        (args.install, ServiceCommand::Install(ServiceInstallArgs { print: false })),
+        (args.start || args.restart, ServiceCommand::Start),
+    ];
+    if flags.iter().all(|(is_given, _)| !is_given) {
+        return Err(Failure::misses("say what to do: install, uninstall, start or stop"));
+    }
+    for (_, command) in flags.iter().filter(|(is_given, _)| *is_given) {
+        one(here, command)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn one(here: &Here<'_>, command: &ServiceCommand) -> Result<Exit, Failure> {
     match command {
         ServiceCommand::Install(args) => {
             let unit = unit(here)?;

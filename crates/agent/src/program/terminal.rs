@@ -8,6 +8,7 @@ use super::{
     args::Format,
     failure::{Exit, Failure},
 };
+use crate::wording::one_line;
 
 /// Writes lines to stdout; a reader that has gone away has read enough.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
@@ -37,18 +38,5 @@ pub(super) fn result<V: Serialize>(format: Format, view: &V, text: impl FnOnce()
 
 /// Shows control characters instead of sending them: names in certificates come from strangers.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
-        if character != '\n' && is_unprintable(character) {
-            out.extend(character.escape_unicode());
-        } else {
-            out.push(character);
-        }
-        out
-    })
-}
-
-/// Control characters, and the marks that change the direction of text.
-fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    text.split('\n').map(one_line).collect::<Vec<_>>().join("\n")
 }

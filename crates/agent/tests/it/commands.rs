@@ -325,6 +325,7 @@ async fn a_sign_of_life_is_fresh_while_the_agent_runs() {
     let none = home.run(&["livez"]);
     assert_eq!(none.code, 1);
     assert!(none.stderr.contains("is not there: no agent has run"), "{none:?}");
+    assert!(!home.path().exists(), "who looks makes nothing");
     let running = home.start();
     assert_eq!(home.done(&["livez", "--max-age", "60s"]), "");
     drop(running);

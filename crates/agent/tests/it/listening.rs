@@ -117,3 +117,25 @@ async fn a_browser_sees_a_page_and_nothing_else_is_said_to_strangers() {
     let _ = timeout(PATIENCE, tcp.read_to_end(&mut answer)).await.unwrap();
     assert!(!answer.windows(4).any(|bytes| bytes == b"HTTP"), "{answer:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_nothing_does_not_keep_the_others_out() {
+    let server = identity("server");
+    let home = Home::new();
+    home.done(&["configure", "--trust", &server.thumbprint().to_string()]);
+    let _running = home.start();
+    let at: std::net::SocketAddr = address(&home).parse().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(at).await.unwrap());
+    }
+    // Loopback has more addresses than one.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let tcp = socket.connect(at).await.unwrap();
+    let hello = portward_link::opening::Hello::new(&portward_link::Instance::new());
+    let pins = [home.thumbprint()];
+    let linking = portward_link::Session::dial(tcp, &server, &pins, hello, None);
+    timeout(Duration::from_secs(3), linking).await.expect("it waits for the silent ones").unwrap();
+    drop(silent);
+}

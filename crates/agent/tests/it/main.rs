@@ -8,5 +8,6 @@ mod listening;
 mod polling;
 mod program;
 mod proxy;
+mod registering;
 mod rotation;
 mod server;

@@ -116,6 +116,24 @@ async fn a_refusal_is_told_once_with_its_remedy_and_its_wait_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_moves_to_where_the_server_says_and_tries_each_address() {
+    let server_identity = identity("server");
+    let pin = server_identity.thumbprint();
+    let (mut here, mut there) = (Server::start(&server_identity).await, Server::start(&server_identity).await);
+    let home = Home::new();
+    introduce(&home, &here, pin);
+    there.trust(&[home.thumbprint()]);
+    let agent = begin(&home, some_day()).await;
+    let first = here.next().await;
+    let nowhere = portward_core::DialAddress::parse("127.0.0.1:1", None).unwrap();
+    first.announce_at(1, &[pin], &[&nowhere, &there.address]).await.unwrap();
+    let second = there.next().await;
+    first.ended(PATIENCE).await;
+    assert_eq!(second.health().await.trusts[0].addresses, [nowhere.to_string(), there.address.to_string()]);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_is_lost_is_made_again() {
     let server_identity = identity("server");
     let mut server = Server::start(&server_identity).await;

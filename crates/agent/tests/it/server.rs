@@ -183,10 +183,19 @@ impl Linked {
 
     /// Announces whom to trust; gives the code of the fault if it is refused.
     pub(crate) async fn announce(&self, seq: u64, pins: &[Thumbprint]) -> Result<TrustMark, String> {
+        self.announce_at(seq, pins, &[]).await
+    }
+
+    pub(crate) async fn announce_at(
+        &self,
+        seq: u64,
+        pins: &[Thumbprint],
+        addresses: &[&DialAddress],
+    ) -> Result<TrustMark, String> {
         let trust = Trust {
             mark: TrustMark { generation: 1, seq },
             pins: pins.iter().map(ToString::to_string).collect(),
-            addresses: Vec::new(),
+            addresses: addresses.iter().map(ToString::to_string).collect(),
         };
         match self.caller.call::<method::Trust>(&trust, PATIENCE).await {
             Ok(reply) => Ok(reply.mark),

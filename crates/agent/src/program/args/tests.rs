@@ -16,6 +16,23 @@ fn the_definition_of_the_command_line_holds() {
 }
 
 #[test]
+fn help_of_every_command_is_as_it_was() {
+    let mut command = Args::command().term_width(80);
+    command.build();
+    let mut text = String::new();
+    write_help(&mut command, &mut text);
+    insta::assert_snapshot!("help", text);
+}
+
+fn write_help(command: &mut clap::Command, text: &mut String) {
+    let help = command.render_help();
+    text.push_str(&format!("$ {} --help\n{help}\n", command.get_bin_name().unwrap_or("portward-agent")));
+    for inner in command.get_subcommands_mut() {
+        write_help(inner, text);
+    }
+}
+
+#[test]
 fn every_command_that_does_something_has_examples() {
     fn check(command: &clap::Command) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -73,6 +90,9 @@ fn the_spellings_of_octopus_are_aliases() {
         "poll-server --server-comms-address=https://a.test --server-comms-port=10943 --thumbprint=a",
         "run --instance Tentacle --noninteractive",
         "agent",
+        "service --install --start --instance Tentacle",
+        "service install --print",
+        "register-with --server https://a.test --apiKey API-1 --name a --comms-style TentaclePassive",
         "livez --max-age=60",
         "show-thumbprint --data-dir /d",
     ] {
