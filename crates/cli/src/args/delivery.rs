@@ -6,6 +6,7 @@ use super::{OutputArgs, PasswordArgs, ServerArgs};
 
 /// Lists the commands about deliveries.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run of the program")]
 pub(crate) enum DeliveryCommand {
     /// Have an agent install a certificate, and each of its renewals
     #[command(after_help = ADD_EXAMPLES)]

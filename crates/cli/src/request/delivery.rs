@@ -17,6 +17,7 @@ use crate::{
 
 /// Is what is asked for about deliveries.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run of the program")]
 pub(crate) enum DeliveryRequest {
     /// All of them.
     List,
