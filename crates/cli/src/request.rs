@@ -167,7 +167,7 @@ impl Task {
                 let (request, server, output) = IdentityRequest::parse(command)?;
                 (Request::Identity(request), server, output)
             }
-            Command::NewCertificate(args) => octopus(OctopusRequest::new(args)),
+            Command::NewCertificate(args) => octopus(OctopusRequest::new(args)?),
             Command::ImportCertificate(args) => octopus(OctopusRequest::import(args)),
             Command::ExportCertificate(args) => octopus(OctopusRequest::export(args)),
             Command::ShowThumbprint(args) => octopus(OctopusRequest::show_thumbprint(args)),

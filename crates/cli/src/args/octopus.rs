@@ -10,7 +10,7 @@ use super::{PfxPasswordArgs, ServerArgs};
 #[derive(Debug, ClapArgs)]
 pub(crate) struct NewCertificateArgs {
     /// New file to write the new identity to
-    #[arg(long, value_name = "FILE", required_unless_present = "replace")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) export_pfx: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PfxPasswordArgs,

@@ -122,7 +122,6 @@ fn words_that_make_no_sense_are_refused() {
         ("identity import a --from-file b", ErrorKind::ArgumentConflict),
         ("identity export", ErrorKind::MissingRequiredArgument),
         ("identity import a --pfx-password-file f --pfx-password p", ErrorKind::ArgumentConflict),
-        ("new-certificate", ErrorKind::MissingRequiredArgument),
         ("import-certificate", ErrorKind::MissingRequiredArgument),
         ("show-thumbprint --format xml", ErrorKind::InvalidValue),
         ("store backup", ErrorKind::MissingRequiredArgument),

@@ -2,15 +2,15 @@
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use portward_api::{Client, IdentityImport, IdentityRotate};
 use serde::Serialize;
 
 use super::identity::{IdentityFromFile, IdentityToFile, Which};
 use crate::{
     args::{
-        ExportCertificateArgs, ImportCertificateArgs, NewCertificateArgs, ServerArgs, ShowThumbprintArgs,
-        ThumbprintFormat,
+        ExportCertificateArgs, ImportCertificateArgs, NewCertificateArgs, PfxPasswordArgs, ServerArgs,
+        ShowThumbprintArgs, ThumbprintFormat,
     },
     exit::Exit,
     failure::Failure,
@@ -47,10 +47,20 @@ struct Thumbprints {
 }
 
 impl OctopusRequest {
-    pub(super) fn new(args: NewCertificateArgs) -> (Self, ServerArgs) {
+    pub(super) fn new(args: NewCertificateArgs) -> Result<(Self, ServerArgs), Failure> {
+        if args.export_pfx.is_none() && !args.replace {
+            return Err(Failure::usage(anyhow!(
+                "say what the new certificate is for: --export-pfx FILE writes it to a file, --replace has it take the place of the one in use"
+            )));
+        }
+        if args.export_pfx.is_none() && args.password != PfxPasswordArgs::default() {
+            return Err(Failure::usage(anyhow!(
+                "a password is for a file; name one with --export-pfx FILE, or leave the password out"
+            )));
+        }
         let password = args.password.into();
         let file = args.export_pfx.map(|path| IdentityToFile { path, password, which: Which::New });
-        (Self::New { file, replace: args.replace }, args.server)
+        Ok((Self::New { file, replace: args.replace }, args.server))
     }
 
     pub(super) fn import(args: ImportCertificateArgs) -> (Self, ServerArgs) {

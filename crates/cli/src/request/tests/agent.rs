@@ -135,6 +135,8 @@ fn values_about_agents_that_make_no_sense_are_usage_with_the_flag_and_the_reason
             "--listening: \"a:0\" is not a place to dial",
         ),
         ("identity new --pfx-password x", "a password is for a file; name one with --export-pfx FILE"),
+        ("new-certificate", "say what the new certificate is for: --export-pfx FILE"),
+        ("new-certificate --replace --pw x", "a password is for a file; name one with --export-pfx FILE"),
         ("delivery show D_1", "\"D_1\" is not an id"),
         (&format!("{add} jks --to /a"), "--format: \"jks\" is not a format; it is one of pem,"),
         (&format!("{add} pem --to /a"), "--to: pem has two files: first the leaf with its issuers"),
