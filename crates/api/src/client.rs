@@ -22,6 +22,7 @@ mod agent;
 mod audit;
 mod changes;
 mod connect;
+mod delivery;
 mod endpoint;
 mod error;
 mod exchange;

@@ -8,15 +8,19 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 mod access;
 mod acme;
+mod agent;
 mod apply;
 mod audit;
 mod binding;
 mod certificate;
+mod delivery;
 mod explain;
 mod https_settings;
+mod identity;
 mod import;
 mod letsencrypt;
 mod notification;
+mod octopus;
 mod oidc;
 mod safety;
 mod serve;
@@ -26,15 +30,21 @@ mod store;
 
 pub(crate) use access::{InitArgs, NewPasswordArgs, RoleWord, SetupLinkArgs, TokenCommand, UserCommand};
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
+pub(crate) use agent::{AgentAddArgs, AgentApproveArgs, AgentCommand, AgentTrustArgs};
 pub(crate) use apply::{ApplyArgs, ExportArgs};
 pub(crate) use audit::AuditCommand;
 pub(crate) use binding::BindingCommand;
 pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportFormat, PasswordArgs};
+pub(crate) use delivery::{DeliveryAddArgs, DeliveryCommand};
 pub(crate) use explain::ExplainArgs;
 pub(crate) use https_settings::{HttpsSettingsCommand, HttpsSettingsSetArgs};
+pub(crate) use identity::{IdentityCommand, PfxPasswordArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use notification::{ChannelAddArgs, ChannelEditArgs, NotificationCommand};
+pub(crate) use octopus::{
+    ExportCertificateArgs, ImportCertificateArgs, NewCertificateArgs, ShowThumbprintArgs, ThumbprintFormat,
+};
 pub(crate) use oidc::{OidcCommand, OidcSetArgs};
 pub(crate) use safety::{ConfirmArgs, RecoverArgs, SafetyArgs, UndoArgs};
 pub(crate) use serve::ServeArgs;
@@ -84,6 +94,15 @@ pub(crate) enum Command {
     /// Take over certificates and accounts from Certbot, acme.sh, Caddy or Traefik
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
+    /// Trust agents on other machines, and ask them how they are
+    #[command(subcommand, arg_required_else_help = true)]
+    Agent(AgentCommand),
+    /// Have agents install certificates, and each of their renewals
+    #[command(subcommand, arg_required_else_help = true)]
+    Delivery(DeliveryCommand),
+    /// See and change the identity by which agents know this server
+    #[command(subcommand, arg_required_else_help = true, after_help = IDENTITY_OCTOPUS)]
+    Identity(IdentityCommand),
     /// Choose certificate, port and redirect of the portal
     #[command(subcommand, arg_required_else_help = true)]
     HttpsSettings(HttpsSettingsCommand),
@@ -132,6 +151,18 @@ pub(crate) enum Command {
     /// See who changed what, and whether the record of it was touched
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
+    /// Make a new identity, in a file or in place of the one in use
+    #[command(hide = true, after_help = octopus::NEW_EXAMPLES)]
+    NewCertificate(NewCertificateArgs),
+    /// Take an identity of your own in place of the one in use; agents follow by themselves
+    #[command(hide = true, after_help = octopus::IMPORT_EXAMPLES)]
+    ImportCertificate(ImportCertificateArgs),
+    /// Write the identity in use with its private key to a file
+    #[command(hide = true, after_help = octopus::EXPORT_EXAMPLES)]
+    ExportCertificate(ExportCertificateArgs),
+    /// Print the thumbprint by which agents know this server
+    #[command(hide = true, after_help = octopus::SHOW_EXAMPLES)]
+    ShowThumbprint(ShowThumbprintArgs),
 }
 
 /// Holds the words of `portward status`.
@@ -191,6 +222,10 @@ Examples:
 Exit codes:
   0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,
   7 something differs (apply --dry-run), 64 wrong configuration";
+
+const IDENTITY_OCTOPUS: &str = "\
+As Octopus Server spells them: portward show-thumbprint, new-certificate,
+import-certificate and export-certificate do the same.";
 
 const STATUS_EXAMPLES: &str = "\
 Exits with 0 if everything is served, and with 1 if there are problems.

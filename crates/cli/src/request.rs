@@ -7,7 +7,7 @@ use portward_api::{Effect, ExplainRequest};
 use portward_core::HostPattern;
 
 use crate::{
-    args::{Command, Format, ServeArgs, ServerArgs},
+    args::{Command, Format, OutputArgs, ServeArgs, ServerArgs},
     exit::Exit,
     failure::Failure,
     target::{Environment, Target},
@@ -16,16 +16,20 @@ use crate::{
 
 mod access;
 mod acme;
+mod agent;
 mod apply;
 mod audit;
 mod authorities;
 mod binding;
 mod certificate;
+mod delivery;
 mod explain;
 mod https_settings;
+mod identity;
 mod import;
 mod letsencrypt;
 mod notification;
+mod octopus;
 mod oidc;
 mod recover;
 mod safety;
@@ -40,14 +44,18 @@ mod wait;
 
 use access::AccessRequest;
 use acme::AcmeRequest;
+use agent::AgentRequest;
 use apply::DesiredStateRequest;
 use audit::AuditRequest;
 use binding::BindingRequest;
 use certificate::CertificateRequest;
+use delivery::DeliveryRequest;
 use https_settings::HttpsSettingsRequest;
+use identity::IdentityRequest;
 use import::ImportRequest;
 use letsencrypt::LetsEncryptRequest;
 use notification::NotificationRequest;
+use octopus::OctopusRequest;
 use oidc::OidcRequest;
 use recover::RecoverRequest;
 use safety::ConfirmRequest;
@@ -83,6 +91,14 @@ pub(crate) enum Request {
     LetsEncrypt(LetsEncryptRequest),
     /// Something about CAs, and what they are asked.
     Acme(AcmeRequest),
+    /// Something about agents.
+    Agent(AgentRequest),
+    /// Something about what agents install.
+    Delivery(DeliveryRequest),
+    /// Something about the identity by which agents know the server.
+    Identity(IdentityRequest),
+    /// The same in Octopus's words.
+    Octopus(OctopusRequest),
     /// What another program has.
     Import(ImportRequest),
     /// Something about how the portal is reached.
@@ -139,6 +155,22 @@ impl Task {
                 let (request, server, output) = AcmeRequest::parse(command)?;
                 (Request::Acme(request), server, output)
             }
+            Command::Agent(command) => {
+                let (request, server, output) = AgentRequest::parse(command)?;
+                (Request::Agent(request), server, output)
+            }
+            Command::Delivery(command) => {
+                let (request, server, output) = DeliveryRequest::parse(command)?;
+                (Request::Delivery(request), server, output)
+            }
+            Command::Identity(command) => {
+                let (request, server, output) = IdentityRequest::parse(command)?;
+                (Request::Identity(request), server, output)
+            }
+            Command::NewCertificate(args) => octopus(OctopusRequest::new(args)?),
+            Command::ImportCertificate(args) => octopus(OctopusRequest::import(args)),
+            Command::ExportCertificate(args) => octopus(OctopusRequest::export(args)),
+            Command::ShowThumbprint(args) => octopus(OctopusRequest::show_thumbprint(args)),
             Command::Import(args) => {
                 let (request, server, output) = ImportRequest::parse(args);
                 (Request::Import(request), server, output)
@@ -227,6 +259,10 @@ impl Request {
                 Self::Certificate(request) => request.run(&client, terminal).await,
                 Self::LetsEncrypt(request) => request.run(&client, terminal).await,
                 Self::Acme(request) => request.run(&client, terminal).await,
+                Self::Agent(request) => request.run(&client, terminal).await,
+                Self::Delivery(request) => request.run(&client, terminal).await,
+                Self::Identity(request) => request.run(&client, terminal).await,
+                Self::Octopus(request) => request.run(&client, terminal).await,
                 Self::Import(request) => request.run(&client, terminal).await,
                 Self::HttpsSettings(request) => request.run(&client, terminal).await,
                 Self::Confirm(request) => request.run(&client, terminal).await,
@@ -247,6 +283,11 @@ impl Request {
         runtime.shutdown_background();
         ended
     }
+}
+
+/// What is asked for in Octopus's words, whose output has one form.
+fn octopus((request, server): (OctopusRequest, ServerArgs)) -> (Request, ServerArgs, OutputArgs) {
+    (Request::Octopus(request), server, OutputArgs::default())
 }
 
 /// Whether a command changes anything.

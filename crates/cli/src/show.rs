@@ -1,6 +1,7 @@
 //! The API's views as text for people.
 
 mod access;
+mod agent;
 mod applied;
 mod attempt;
 mod audit;
@@ -8,8 +9,10 @@ mod binding;
 mod certificate;
 mod change;
 mod channel;
+mod delivery;
 mod explain;
 mod foreign;
+mod identity;
 mod inspection;
 mod issuer;
 mod oidc;
@@ -19,9 +22,12 @@ mod settings;
 mod site;
 mod status;
 
-use portward_api::Removed;
+use portward_api::{Effect, Removed};
 
 pub(crate) use access::{token_created, tokens, user, users};
+pub(crate) use agent::{
+    agent, agent_rotated, agent_trusted, agents, agents_checked, join_created, join_dry, waiting_agents,
+};
 pub(crate) use applied::applied;
 pub(crate) use attempt::{attempt, attempts, attempts_with_newest, words_of_ca};
 pub(crate) use audit::{audit, audit_verified};
@@ -30,8 +36,10 @@ use certificate::date;
 pub(crate) use certificate::{certificate, certificates, taken};
 pub(crate) use change::{answered, confirmations, https_settings, impacts, recovered, waiting};
 pub(crate) use channel::{channel, channel_added, channel_kinds, channel_tested, channels};
+pub(crate) use delivery::{deliveries, delivery, delivery_added, delivery_retried};
 pub(crate) use explain::explained;
 pub(crate) use foreign::{import_ended, imported};
+pub(crate) use identity::{followed_by_themselves, identity, identity_changed, identity_compromised, identity_written};
 pub(crate) use inspection::inspection;
 pub(crate) use issuer::{added, dns_kinds, dns_provider, dns_providers, issuer, issuers};
 pub(crate) use oidc::{oidc, oidc_set, oidc_tested};
@@ -51,6 +59,17 @@ pub(crate) fn removed(noun: &str, removed: &Removed) -> String {
         text.push_str(warning);
     }
     text
+}
+
+/// Tells that a thing is gone, or in a dry run that it would be, and what follows from it.
+pub(crate) fn removed_or_would_be(noun: &str, gone: &Removed, effect: Effect) -> String {
+    match effect {
+        Effect::Apply => removed(noun, gone),
+        Effect::DryRun => {
+            let warnings: String = gone.warnings.iter().map(|warning| format!("\nWarning: {warning}")).collect();
+            format!("The {noun} {} would be removed. Nothing was changed.{warnings}", gone.id)
+        }
+    }
 }
 
 /// Tells what a removal does, or would do in a dry run, to everything else.

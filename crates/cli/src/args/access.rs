@@ -231,6 +231,10 @@ Permissions:
   token:change                    make and revoke tokens
   audit:view                      look at the audit
   notification:change             change notifications
+  agent:change                    change agents
+  agent:check                     check agents
+  delivery:change                 change deliveries
+  identity:change                 change the server's identity
   metrics:view                    read metrics
   store:backup                    back up the store
   store:restore                   restore the store

@@ -26,7 +26,7 @@ mod export;
 mod import;
 mod managed;
 
-pub(super) use import::read as read_file;
+pub(super) use import::{PASSWORD_NEEDED, read as read_file};
 pub(super) use managed::{ManagedRequest, Waiting};
 
 /// Is what is asked for about certificates.

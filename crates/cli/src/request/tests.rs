@@ -17,6 +17,7 @@ use super::{
 use crate::args::Args;
 
 mod acme;
+mod agent;
 
 fn parse(words: &str) -> Result<Task, Failure> {
     Task::parse(Args::try_parse_from(std::iter::once("portward").chain(words.split(' '))).unwrap().command)

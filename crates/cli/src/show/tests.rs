@@ -11,6 +11,7 @@ use super::*;
 use crate::table::Colour;
 
 mod acme;
+mod agent;
 mod outlook;
 
 fn binding(id: &str, url: &str, problem: Option<&str>) -> BindingView {

@@ -95,6 +95,7 @@ type Answers = dyn Fn(usize, &str) -> (u16, Vec<u8>) + Send + Sync;
 
 async fn answer(request: Request, seen: Arc<Mutex<Vec<Asked>>>, answers: Arc<Answers>) -> Response {
     let line = format!("{} {}", request.method(), request.uri());
+    let may_be_a_list = request.method() == "GET";
     let path = request.uri().path().to_owned();
     let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -105,7 +106,9 @@ async fn answer(request: Request, seen: Arc<Mutex<Vec<Asked>>>, answers: Arc<Ans
     };
     // A list comes as its only page.
     let answer = match serde_json::from_slice::<Value>(&answer) {
-        Ok(list @ Value::Array(_)) => json!({ "items": list, "next_cursor": null }).to_string().into_bytes(),
+        Ok(list @ Value::Array(_)) if may_be_a_list => {
+            json!({ "items": list, "next_cursor": null }).to_string().into_bytes()
+        }
         _ => answer,
     };
     Response::builder().status(status).body(Body::from(answer)).unwrap()

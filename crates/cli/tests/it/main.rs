@@ -4,6 +4,7 @@
 
 mod access;
 mod acme;
+mod agent;
 mod asking;
 mod fake;
 mod files;

@@ -11,14 +11,14 @@ fn channel(id: &str) -> Value {
     json!({
         "id": id, "kind": "slack", "target": "hooks.slack.com", "settings": { "url": null, "plain_http": "refused" },
         "events": ["all"], "enabled": true,
-        "delivery": { "waiting": 0, "failures": 0, "retry_at": null, "last": null },
+        "sending": { "waiting": 0, "failures": 0, "retry_at": null, "last": null },
     })
 }
 
 #[test]
 fn every_command_asks_at_its_route_and_prints_what_came() {
     let kind = json!({ "kind": "slack", "about": "Slack", "settings": [] });
-    let told = json!({ "at": "2026-11-20T12:00:00Z", "delivered": true, "said": "200 OK: ok" });
+    let told = json!({ "at": "2026-11-20T12:00:00Z", "sent": true, "said": "200 OK: ok" });
     let removed = json!({ "id": "slack", "warnings": [] });
     for (words, answer, asked, body) in [
         ("notification kinds", json!([kind]), "GET notification-kinds?limit=1000", Value::Null),
@@ -69,7 +69,7 @@ fn a_secret_comes_from_stdin_and_is_not_printed() {
 
 #[test]
 fn a_test_message_that_is_not_taken_is_a_failure() {
-    let told = json!({ "at": "2026-11-20T12:00:00Z", "delivered": false, "said": "404 Not Found: no_team" });
+    let told = json!({ "at": "2026-11-20T12:00:00Z", "sent": false, "said": "404 Not Found: no_team" });
     let fake = Fake::json(200, &told);
     let ran = run(fake.directory(), &["notification", "test", "slack"]);
     assert_eq!(ran.code, 1, "{ran:?}");

@@ -68,6 +68,6 @@ pub(in crate::request) fn read(path: &Path) -> Result<CertificateFile, Failure> 
 }
 
 /// The code of the refusal that a password would help.
-const PASSWORD_NEEDED: &str = "password-needed";
+pub(in crate::request) const PASSWORD_NEEDED: &str = "password-needed";
 /// Far above any chain with its key; a disk image given by mistake ends here.
 const LIMIT: u64 = 1024 * 1024;
