@@ -32,7 +32,7 @@ pub struct IdentityView {
 pub struct IdentityStateView {
     /// SHA-256 of its certificate.
     pub thumbprint: String,
-    /// `next` (announced), `current` (in use) or `old` (for agents that know no other one yet).
+    /// `next` (announced), `current` (in use), `old` (for agents that know no other one yet) or `compromised` (for a minute).
     pub state: String,
     /// Since when there is such an identity.
     pub created: String,
@@ -41,7 +41,7 @@ pub struct IdentityStateView {
 /// Shows how far a rotation of the server's identity is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RotationView {
-    /// `announce` (agents are told of the next identity), `switch` (they come by it) or `retire` (they forget the old one).
+    /// `announce` (agents are told of the next identity) or `retire` (they come by it, and forget the old one).
     pub phase: String,
     /// Since when.
     pub since: String,

@@ -8,6 +8,7 @@
 //! [`links`] has one for each agent, and [`converse`] says to each new one what it has to know.
 
 pub(crate) mod accept;
+mod addresses;
 pub(crate) mod check;
 mod converse;
 pub(crate) mod deliveries;
@@ -150,6 +151,11 @@ impl Agents {
             (Some(identities), Some(session)) => mark >= identities.wanted_of(session).0,
             _ => false,
         }
+    }
+
+    /// Forgets how an agent was found: it is another machine now.
+    pub(crate) fn forget_standing(&self, name: &AgentName) {
+        self.remember.forget(name);
     }
 
     /// Has an agent make a new identity, and tells which; it offers it from its next link on.

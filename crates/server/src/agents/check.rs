@@ -187,9 +187,7 @@ impl Agents {
                     "See there why: portward-agent status; it has to run, to trust {}, and to reach one of {}.",
                     self.identities()
                         .map_or_else(String::new, |identities| identities.current.thumbprint().to_string()),
-                    self.identities().map_or_else(String::new, |identities| {
-                        identities.addresses.iter().map(DialAddress::to_string).collect::<Vec<_>>().join(", ")
-                    })
+                    self.addresses().iter().map(DialAddress::to_string).collect::<Vec<_>>().join(", ")
                 )),
             ),
         }

@@ -40,7 +40,8 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 None => is_loaded = false,
             },
             changed = served.changed() => {
-                if changed.is_ok() && these.follow_identities() {
+                if changed.is_ok() {
+                    these.follow_identities();
                     these.tell_everybody();
                 }
                 these.reconcile();
@@ -64,6 +65,7 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             }
             _ = looking.tick() => {
                 is_loaded &= watch.is_some();
+                these.tell_everybody();
                 these.go_on_rotating().await;
                 these.tell_problems();
             }
@@ -155,10 +157,10 @@ impl Agents {
         self.links.close_unless(|name, pin| self.trusted(pin).as_ref() == Some(name));
     }
 
-    /// Takes the identities of the desired state that is served; whether they are other ones than before.
-    pub(crate) fn follow_identities(&self) -> bool {
+    /// Takes the identities of the desired state that is served.
+    pub(crate) fn follow_identities(&self) {
         let served = self.parts.served.now();
-        let Some(sealer) = self.sealer() else { return false };
+        let Some(sealer) = self.sealer() else { return };
         let before = self.identities.load_full();
         match identities::newest(before.clone(), &served.desired, &sealer) {
             Ok(now) => {
@@ -170,26 +172,27 @@ impl Agents {
                 self.identities.store(now);
                 if !is_same {
                     self.close_without_identity();
+                    self.changed.notify_one();
                 }
-                !is_same
             }
             Err(error) => {
                 tracing::error!(%error, "the identity for agents cannot be used; the one before is shown");
-                false
             }
         }
     }
 
-    /// Tells the newest state of trust to everybody who is linked, and dials anew who listens.
+    /// Tells the newest state of trust to everybody who is linked and does not know it.
     fn tell_everybody(self: &Arc<Self>) {
         for (name, live) in self.links.all() {
+            if !self.needs_trust(&name, &live) {
+                continue;
+            }
             let agents = Arc::clone(self);
             tokio::spawn(async move {
                 let Ok(_permit) = agents.calls.acquire().await else { return };
                 agents.tell_trust(&name, &live).await;
             });
         }
-        self.changed.notify_one();
     }
 }
 

@@ -73,8 +73,7 @@ impl App {
             );
             return Err(AppError::conflict("already-there", message));
         }
-        let identities = self.identities_for(by.actor()).await?;
-        let addresses = if given.is_empty() { self.agent_addresses() } else { given };
+        let addresses = if given.is_empty() { self.agents().addresses() } else { given };
         if addresses.is_empty() {
             let message = "there is no https binding at which the agent could dial; add one (portward binding add https://0.0.0.0:443), or say where it is reached: --address HOST:PORT";
             return Err(AppError::conflict("no-way-in", message));
@@ -92,6 +91,7 @@ impl App {
         if apply == Apply::DryRun {
             return Ok(AgentJoinCreated { join_string: None, join });
         }
+        let identities = self.identities_for(by.actor()).await?;
         let secret = JoinSecret::new()
             .ok_or_else(|| AppError::internal("no join string could be made", "the system gave no random bytes"))?;
         let _deciding = self.decide().await;
@@ -283,7 +283,15 @@ impl App {
         origin: AgentOrigin,
         apply: Apply,
     ) -> Result<Revised<AgentView>, AppError> {
-        self.identities_for(by.actor()).await?;
+        if apply != Apply::DryRun {
+            self.identities_for(by.actor()).await?;
+        }
+        if self.agents().identities().is_some_and(|identities| identities.of(thumbprint).is_some()) {
+            let message = format!(
+                "{thumbprint} is the thumbprint of this server; give the one of the agent, which portward-agent show-thumbprint prints there"
+            );
+            return Err(AppError::refused("own-thumbprint", message));
+        }
         let _deciding = self.decide().await;
         if let Some(other) = self.agents().roster().owner(thumbprint).filter(|other| other != name) {
             let message = format!(
@@ -292,6 +300,7 @@ impl App {
             return Err(AppError::conflict("thumbprint-in-use", message));
         }
         let before = self.agents().roster().agent(name);
+        let before_pin = before.as_ref().map(|before| before.value.pins.current);
         let agent = match &before {
             Some(before) => Agent {
                 dialling: dialling.unwrap_or_else(|| before.value.dialling.clone()),
@@ -313,6 +322,9 @@ impl App {
         change.put_agent(&agent, before.map_or(Expected::Absent, |before| Expected::At(before.revision)));
         let revision = self.commit(change).await?;
         self.agents().strangers().forget(thumbprint);
+        if before_pin != Some(thumbprint) {
+            self.agents().forget_standing(name);
+        }
         self.agents().follow(name).await;
         Ok(Revised { view: self.agent_view(&agent, 0), revision: Some(revision) })
     }

@@ -1,33 +1,34 @@
 //! Use cases of the identity by which agents know the server.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use portward_api::{
     IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, IdentityStateView,
     IdentityUpdate, IdentityView, LaggardView, RotationView, SecretBytes,
 };
 use portward_certs::{Input, Password, PrivateKey, export_pfx, read};
-use portward_core::{Chain, DialAddress, Host, IdentityState, Scheme};
+use portward_core::{Chain, IdentityState, Scheme};
 use portward_link::Identity;
-use portward_proxy::BindingReport;
 use portward_store::{
     change::{Expected, NewIdentity},
     desired::{Desired, StoredTrust},
     sealing::Secret,
 };
 
-use super::{Actor, Allowed, App, AppError, Apply, Draft, right, ways_in};
+use super::{Actor, Allowed, App, AppError, Apply, Draft, right};
 use crate::{
     agents::{Identities, put_newer_trust, put_state},
-    tasks::publish::{bind_code, is_for_agents},
+    tasks::publish::bind_code,
 };
 
 impl App {
     /// Shows the identity; it is made when it is first asked for by somebody who may change it.
     pub(crate) async fn show_identity(&self, by: &Allowed<right::View>) -> Result<IdentityView, AppError> {
+        let may_make = by.actor().may::<right::IdentityChange>().is_ok();
+        if !may_make && self.agents().identities().is_none() {
+            let message = "there is no identity for agents yet; portward agent add NAME makes one";
+            return Err(AppError::new(http::StatusCode::NOT_FOUND, "not-found", message));
+        }
         self.identity_view(by.actor()).await
     }
 
@@ -106,7 +107,7 @@ impl App {
             sha1: identities.current.sha1().to_string(),
             subject: identities.current.subject(),
             since: in_use.map(|stored| stored.value.created.to_string()).unwrap_or_default(),
-            addresses: self.agent_addresses().iter().map(ToString::to_string).collect(),
+            addresses: self.agents().addresses().iter().map(ToString::to_string).collect(),
             bindings: desired.trust.iter().flat_map(|stored| &stored.value.bindings).map(ToString::to_string).collect(),
             identities: desired.identities.iter().map(state).collect(),
             rotation: self.rotation_view(),
@@ -188,43 +189,6 @@ impl App {
         self.agents().identities().ok_or_else(|| {
             AppError::internal("the identity for agents cannot be used; the log says why", "it does not open")
         })
-    }
-
-    /// Where polling agents can dial: where https bindings are, by the names that lead to them.
-    pub(super) fn agent_addresses(&self) -> Vec<DialAddress> {
-        let served = self.served();
-        if let Some(trust) = &served.desired.trust
-            && !trust.value.addresses.is_empty()
-        {
-            return trust.value.addresses.clone();
-        }
-        let mut addresses: Vec<DialAddress> = Vec::new();
-        let mut push = |host: Host, port: u16| {
-            let address = DialAddress { host, port };
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        };
-        // Those for agents alone first: they are there for it.
-        let mut https: Vec<&BindingReport> =
-            served.bindings.iter().filter(|report| is_for_agents(&report.id)).collect();
-        let of_sites = served.desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
-        https.extend(of_sites.filter_map(|stored| served.binding(&stored.value.id)));
-        for report in https {
-            let Ok(bound) = &report.result else { continue };
-            match bound.ip() {
-                ip if !ip.is_unspecified() => push(Host::Ip(ip), bound.port()),
-                _ => {
-                    let portal = ways_in::portal_host(&served.desired);
-                    let own = Host::parse(&self.parts.host_name).ok();
-                    let is_name = |host: &Host| !is_of_this_machine_alone(host);
-                    for host in [Some(portal), own].into_iter().flatten().filter(is_name) {
-                        push(host, bound.port());
-                    }
-                }
-            }
-        }
-        addresses
     }
 
     /// Has an identity follow the one in use.
@@ -322,17 +286,6 @@ fn read_identity(input: &IdentityImport) -> Result<Identity, AppError> {
     let leaf = bundle.chain.leaf.to_vec();
     Identity::from_der(leaf, bundle.key.as_pkcs8_der().to_vec().into())
         .map_err(|error| AppError::refused("invalid-identity", format!("{name}: {error}")))
-}
-
-/// Whether a host leads to the machine that asks, wherever it asks.
-fn is_of_this_machine_alone(host: &Host) -> bool {
-    match host {
-        Host::Name(name) => name.as_str() == "localhost" || name.as_str().ends_with(".localhost"),
-        Host::Ip(ip) => match ip {
-            IpAddr::V4(ip) => ip.is_loopback(),
-            IpAddr::V6(ip) => ip.is_loopback(),
-        },
-    }
 }
 
 /// What people find in the certificate.

@@ -241,6 +241,7 @@ fn an_identity_is_shown_with_how_far_its_rotation_is() {
         sha1: "EF".repeat(20),
         subject: "CN=Portward".to_owned(),
         since: "2026-01-01T00:00:00Z".to_owned(),
+        bindings: Vec::new(),
         addresses: Vec::new(),
         identities: vec![state(&old, "current"), state(&new, "next")],
         rotation: Some(rotation.clone()),

@@ -1,0 +1,59 @@
+//! Where agents find the server.
+
+use std::net::IpAddr;
+
+use portward_core::{DialAddress, Host, Scheme};
+use portward_proxy::BindingReport;
+
+use super::Agents;
+use crate::{app::ways_in, tasks::publish::is_for_agents};
+
+impl Agents {
+    /// Where polling agents can dial: where https bindings are, by the names that lead to them.
+    pub(crate) fn addresses(&self) -> Vec<DialAddress> {
+        let served = self.parts.served.now();
+        if let Some(trust) = &served.desired.trust
+            && !trust.value.addresses.is_empty()
+        {
+            return trust.value.addresses.clone();
+        }
+        let mut addresses: Vec<DialAddress> = Vec::new();
+        let mut push = |host: Host, port: u16| {
+            let address = DialAddress { host, port };
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        };
+        // Those for agents alone first: they are there for it.
+        let mut https: Vec<&BindingReport> =
+            served.bindings.iter().filter(|report| is_for_agents(&report.id)).collect();
+        let of_sites = served.desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+        https.extend(of_sites.filter_map(|stored| served.binding(&stored.value.id)));
+        for report in https {
+            let Ok(bound) = &report.result else { continue };
+            match bound.ip() {
+                ip if !ip.is_unspecified() => push(Host::Ip(ip), bound.port()),
+                _ => {
+                    let portal = ways_in::portal_host(&served.desired);
+                    let own = Host::parse(&self.parts.host_name).ok();
+                    let is_name = |host: &Host| !is_of_this_machine_alone(host);
+                    for host in [Some(portal), own].into_iter().flatten().filter(is_name) {
+                        push(host, bound.port());
+                    }
+                }
+            }
+        }
+        addresses
+    }
+}
+
+/// Whether a host leads to the machine that asks, wherever it asks.
+fn is_of_this_machine_alone(host: &Host) -> bool {
+    match host {
+        Host::Name(name) => name.as_str() == "localhost" || name.as_str().ends_with(".localhost"),
+        Host::Ip(ip) => match ip {
+            IpAddr::V4(ip) => ip.is_loopback(),
+            IpAddr::V6(ip) => ip.is_loopback(),
+        },
+    }
+}
