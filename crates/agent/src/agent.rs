@@ -25,6 +25,8 @@ pub struct AgentOptions {
     pub host_name: String,
     /// Where it listens, if not where its directory says.
     pub listen: ListenOptions,
+    /// What it may do on this machine: see [`policy`](crate::policy).
+    pub policy: PathBuf,
 }
 
 /// Says where an agent listens as long as it runs, whatever its directory says.
@@ -68,7 +70,7 @@ pub struct Agent {
 impl Agent {
     /// Takes a data directory, and begins to listen and to dial.
     pub async fn begin(options: AgentOptions) -> Result<Self, BeginError> {
-        let AgentOptions { data_dir, clock, host_name, listen } = options;
+        let AgentOptions { data_dir, clock, host_name, listen, policy } = options;
         let name = host_name.clone();
         let now = clock();
         let opened = tokio::task::spawn_blocking(move || {
@@ -90,7 +92,7 @@ impl Agent {
                 "A new certificate has been generated and installed as none were yet available. Thumbprint: {thumbprint}"
             );
         }
-        let shared = Shared::new(directory, clock, host_name, listen, state);
+        let shared = Shared::new(directory, clock, host_name, listen, policy, state);
         let bound = listening::bind(&shared).await;
         let bound = bound.map_err(|error| BeginError::Listen(listening::cannot_listen(&shared, &error)))?;
         let control = control::listen(&shared.directory);
@@ -104,6 +106,7 @@ impl Agent {
         tasks.spawn(control::run(Arc::clone(&shared), control));
         tasks.spawn(heart(Arc::clone(&shared)));
         tasks.spawn(offer(Arc::clone(&shared)));
+        tasks.spawn(heal(Arc::clone(&shared)));
         Ok(Self { shared, tasks, _lock: lock })
     }
 
@@ -127,6 +130,13 @@ impl Drop for Agent {
     fn drop(&mut self) {
         self.shared.links.close();
         let _ = std::fs::remove_file(self.shared.directory.socket());
+    }
+}
+
+/// Brings to an end what an earlier run left half installed, and keeps nobody waiting meanwhile.
+async fn heal(shared: Arc<Shared>) {
+    if let Err(error) = shared.installer().await {
+        tracing::error!(error = &error as &dyn std::error::Error, "nothing can be installed here");
     }
 }
 

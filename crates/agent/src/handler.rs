@@ -8,7 +8,7 @@ use portward_link::{
     message::{Call, Fault, IdentityAcceptedReply, Reply, RotateReply},
 };
 
-use crate::{DirectoryError, HeldIdentity, health, shared::Shared, trust};
+use crate::{DirectoryError, HeldIdentity, health, install::OpenError, shared::Shared, trust};
 
 /// Is called on one link.
 pub(crate) struct SessionHandler {
@@ -100,10 +100,20 @@ impl Handler for SessionHandler {
             Call::Trust(said) => self.trust(said).await,
             Call::Rotate(_) => self.rotate().await,
             Call::IdentityAccepted(accepted) => self.accepted(accepted.thumbprint).await,
-            Call::Deliver(deliver) => self.shared.installer.deliver(deliver, progress).await.map(Reply::Deliver),
-            Call::Withdraw(withdraw) => self.shared.installer.withdraw(withdraw).await.map(Reply::Withdraw),
+            Call::Deliver(deliver) => {
+                let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
+                installer.deliver(deliver, &progress).await.map(Reply::Deliver)
+            }
+            Call::Withdraw(withdraw) => {
+                let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
+                installer.withdraw(withdraw).await.map(Reply::Withdraw)
+            }
         }
     }
+}
+
+fn not_open(error: &OpenError) -> Fault {
+    Fault::new("files", error.to_string())
 }
 
 impl From<DirectoryError> for Refused {

@@ -5,14 +5,20 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 use portward_core::Timestamp;
 use portward_link::{
     boot_id,
-    message::{Disk, HealthReport, HealthWarning, IdentityReport, TrustReport},
+    message::{Disk, HealthReport, HealthWarning, IdentityReport, PolicyReport, TrustReport},
 };
 
 use crate::{HeldIdentity, TrustedServer, shared::Shared};
 
 /// Looks at the agent and its machine.
 pub(crate) async fn report(shared: &Arc<Shared>, look_at_served: bool) -> HealthReport {
-    let (policy, installed, mut warnings) = shared.installer.report(look_at_served).await;
+    let (policy, installed, mut warnings) = match shared.installer().await {
+        Ok(installer) => installer.report(look_at_served).await,
+        Err(error) => {
+            let warning = HealthWarning { code: "files".to_owned(), message: error.to_string() };
+            (PolicyReport::default(), Vec::new(), vec![warning])
+        }
+    };
     let state = shared.state();
     let now = shared.now();
     let mut paths = BTreeSet::from([shared.directory.path().to_owned()]);
@@ -20,10 +26,6 @@ pub(crate) async fn report(shared: &Arc<Shared>, look_at_served: bool) -> Health
     // A network file system that hangs holds up no link.
     let disks = tokio::task::spawn_blocking(move || paths.into_iter().filter_map(disk).collect::<Vec<_>>());
     let disks = disks.await.unwrap_or_default();
-    if let Some(problem) = &policy.problem {
-        let message = format!("{} does not count: {problem}", policy.path);
-        warnings.push(HealthWarning { code: "policy".to_owned(), message });
-    }
     warnings.extend(disks.iter().filter_map(lack_of_room));
     warnings.extend(age(&state.identity, now));
     if let Some(problem) = shared.listening().problem {

@@ -6,8 +6,13 @@
 //!
 //! 1. [`Agent::begin`] takes the directory and keeps links: it dials (`polling`), and it is dialled (`listening`).
 //! 2. On a link it is called (`handler`); each call knows by which pin its session was begun.
-//! 3. [`program`] is the command line on top of that.
+//! 3. What a server may have it do on the machine is said by a policy that no server can change ([`policy`]); certificates
+//!    are installed by [`install`].
+//! 4. [`program`] is the command line on top of that.
 
+pub mod install;
+pub mod policy;
+pub mod profile;
 pub mod program;
 
 mod agent;
@@ -18,12 +23,13 @@ mod directory;
 mod handler;
 mod health;
 mod identity_file;
-mod installer;
 mod join;
 mod links;
 mod listening;
 mod page;
 mod polling;
+mod render;
+mod served;
 mod shared;
 mod status;
 mod trust;

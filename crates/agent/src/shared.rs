@@ -2,16 +2,18 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use portward_core::{Thumbprint, Timestamp};
+use portward_core::{Thumbprint, Timestamp, Verify};
 use portward_link::{Identity, Instance, opening::Hello};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use crate::{
     Clock, Configuration, DataDirectory, DirectoryError, Draft, HeldIdentity, ListenOptions, TrustedServer,
-    installer::Installer, links::Links,
+    install::{Installer, InstallerOptions, OpenError},
+    links::Links,
 };
 
 /// Is what an agent goes by at the moment.
@@ -31,7 +33,9 @@ pub(crate) struct Shared {
     pub(crate) host_name: String,
     pub(crate) listen: ListenOptions,
     pub(crate) links: Links,
-    pub(crate) installer: Installer,
+    /// What is installed; it is opened when it is first asked for, as that may take a while after a crash.
+    installer: OnceCell<Installer>,
+    policy: PathBuf,
     state: watch::Sender<Arc<State>>,
     listening: Mutex<Listening>,
 }
@@ -75,6 +79,7 @@ impl Shared {
         clock: Clock,
         host_name: String,
         listen: ListenOptions,
+        policy: PathBuf,
         state: State,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -85,7 +90,8 @@ impl Shared {
             host_name,
             listen,
             links: Links::default(),
-            installer: Installer::default(),
+            installer: OnceCell::new(),
+            policy,
             state: watch::channel(Arc::new(state)).0,
             listening: Mutex::default(),
         })
@@ -93,6 +99,20 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// Installs certificates on this machine.
+    pub(crate) async fn installer(&self) -> Result<&Installer, OpenError> {
+        let open = || {
+            Installer::open(InstallerOptions {
+                state: self.directory.path().to_owned(),
+                policy: self.policy.clone(),
+                clock: Arc::clone(&self.clock),
+                patience: Verify::PATIENCE,
+                at_step: None,
+            })
+        };
+        self.installer.get_or_try_init(open).await
     }
 
     /// What counts at the moment.

@@ -88,6 +88,15 @@ pub(super) struct RunArgs {
     /// Listen nowhere, as long as this runs
     #[arg(long, alias = "noListen", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(super) no_listen: Option<bool>,
+    /// File that says what may be installed on this machine, and which programs are told
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PORTWARD_AGENT_POLICY",
+        hide_env_values = true,
+        default_value = crate::policy::DEFAULT_PATH
+    )]
+    pub(super) policy: PathBuf,
     /// Octopus's; there is one instance for each data directory.
     #[arg(long, hide = true)]
     pub(super) instance: Option<String>,

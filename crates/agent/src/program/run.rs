@@ -32,6 +32,7 @@ pub(super) fn run(here: &Here<'_>, args: &RunArgs) -> Result<Exit, Failure> {
         clock: Arc::clone(here.clock),
         host_name: here.host_name(),
         listen: ListenOptions { on, address: address.flatten(), port: args.port },
+        policy: args.policy.clone(),
     };
     let threads = runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)

@@ -18,6 +18,7 @@ pub(crate) async fn begin(home: &Home, now: Timestamp) -> Agent {
         data_dir: home.path(),
         clock: Arc::new(move || now),
         host_name: "web-03".to_owned(),
+        policy: std::path::PathBuf::from("/nonexistent/policy.toml"),
         listen: ListenOptions { on: Some(false), ..ListenOptions::default() },
     })
     .await

@@ -59,9 +59,9 @@ impl Standing {
 /// Judges what an agent says of itself.
 pub(crate) fn judge(report: &HealthReport, live: &Live, now: Timestamp) -> Standing {
     let (mut wrong, mut warnings) = (Vec::new(), Vec::new());
-    if let Some(problem) = &report.policy.problem {
-        let text = format!("Its policy {} does not count: {problem}", report.policy.path);
-        if report.installed.is_empty() { warnings.push(text) } else { wrong.push(text) }
+    // Without a policy an agent is as it is meant to be, as long as nothing is installed.
+    if let Some(problem) = report.policy.problem.as_ref().filter(|_| !report.installed.is_empty()) {
+        wrong.push(format!("Its policy {} does not count: {problem}", report.policy.path));
     }
     for installed in &report.installed {
         if let Some(problem) = &installed.problem {
@@ -78,7 +78,9 @@ pub(crate) fn judge(report: &HealthReport, live: &Live, now: Timestamp) -> Stand
             _ => {}
         }
     }
-    warnings.extend(report.warnings.iter().map(|warning| warning.message.clone()));
+    let of_policy = |code: &str| code == "policy" && !wrong.is_empty();
+    let told = report.warnings.iter().filter(|warning| !of_policy(&warning.code));
+    warnings.extend(told.map(|warning| sentence(&warning.message)));
     let ahead = report.now - now.unix();
     if ahead.unsigned_abs() > CLOCK.as_secs() {
         let (seconds, way) = (ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" });
