@@ -92,7 +92,7 @@ impl Remember {
     pub(super) fn mark(&self, name: &AgentName, live: &Live) -> TrustMark {
         let inside = self.lock();
         let known = inside.known.get(name).filter(|known| known.session == Some(live.ours()));
-        known.map_or(live.caller.peer().hello.trust, |known| known.mark)
+        known.map_or_else(|| live.caller.peer().hello.trust, |known| known.mark)
     }
 
     /// An agent is linked.
