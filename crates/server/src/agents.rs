@@ -25,10 +25,10 @@ mod rotation;
 pub(crate) mod run;
 pub(crate) mod strangers;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwapOption;
-use portward_core::{AgentName, Thumbprint, Timestamp};
+use portward_core::{AgentHealth, AgentName, Thumbprint, Timestamp};
 use portward_link::{
     Instance,
     message::{Rotate, method},
@@ -142,6 +142,23 @@ impl Agents {
     /// How an agent was found last.
     pub(crate) fn standing(&self, name: &AgentName) -> Standing {
         self.remember.standing(name, self.now())
+    }
+
+    /// How many agents there are, by how they are; and how many are linked.
+    pub(crate) fn counts(&self) -> (BTreeMap<AgentHealth, usize>, usize) {
+        let mut counts = BTreeMap::new();
+        let mut known = 0;
+        self.remember.each(|name, standing, _| {
+            if self.roster.agent(name).is_some() {
+                *counts.entry(standing.health).or_default() += 1;
+                known += 1;
+            }
+        });
+        let unknown = self.roster.len().saturating_sub(known);
+        if unknown > 0 {
+            *counts.entry(AgentHealth::Unknown).or_default() += unknown;
+        }
+        (counts, self.links.all().len())
     }
 
     /// Whether an agent has taken the newest state of trust.
