@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{AgentName, DeliveryId};
+use portward_link::opening::TrustMark;
 use portward_store::{Key, WatchStream, agents};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -27,6 +28,8 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     these.follow_identities();
+    // The newest state of trust that everybody was told: a use case may have taken its identities before this looks.
+    let mut told = these.mark();
     loop {
         if !is_loaded {
             watch = these.load().await;
@@ -40,7 +43,11 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 None => is_loaded = false,
             },
             changed = served.changed() => {
-                if changed.is_ok() && these.follow_identities() {
+                if changed.is_ok() {
+                    these.follow_identities();
+                }
+                if told != these.mark() {
+                    told = these.mark();
                     these.tell_everybody();
                 }
                 these.reconcile();
@@ -64,6 +71,8 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             }
             _ = looking.tick() => {
                 is_loaded &= watch.is_some();
+                // Whoever could not take it may have made room meanwhile.
+                these.tell_everybody();
                 these.go_on_rotating().await;
                 these.tell_problems();
             }
@@ -155,10 +164,10 @@ impl Agents {
         self.links.close_unless(|name, pin| self.trusted(pin).as_ref() == Some(name));
     }
 
-    /// Takes the identities of the desired state that is served; whether they are other ones than before.
-    pub(crate) fn follow_identities(&self) -> bool {
+    /// Takes the identities of the desired state that is served.
+    pub(crate) fn follow_identities(&self) {
         let served = self.parts.served.now();
-        let Some(sealer) = self.sealer() else { return false };
+        let Some(sealer) = self.sealer() else { return };
         let before = self.identities.load_full();
         match identities::newest(before.clone(), &served.desired, &sealer) {
             Ok(now) => {
@@ -171,18 +180,22 @@ impl Agents {
                 if !is_same {
                     self.close_without_identity();
                 }
-                !is_same
             }
-            Err(error) => {
-                tracing::error!(%error, "the identity for agents cannot be used; the one before is shown");
-                false
-            }
+            Err(error) => tracing::error!(%error, "the identity for agents cannot be used; the one before is shown"),
         }
     }
 
-    /// Tells the newest state of trust to everybody who is linked, and dials anew who listens.
+    fn mark(&self) -> Option<TrustMark> {
+        self.identities().map(|identities| identities.mark)
+    }
+
+    /// Tells the newest state of trust to everybody who is linked and does not know it.
     fn tell_everybody(self: &Arc<Self>) {
+        let Some(identities) = self.identities() else { return };
         for (name, live) in self.links.all() {
+            if self.remember.mark(&name, &live) >= identities.wanted_of(live.ours()).0 {
+                continue;
+            }
             let agents = Arc::clone(self);
             tokio::spawn(async move {
                 let Ok(_permit) = agents.calls.acquire().await else { return };
