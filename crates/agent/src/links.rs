@@ -146,6 +146,11 @@ impl Links {
         inner.live.values().filter(|live| live.link.server == server).map(|live| live.link.clone()).collect()
     }
 
+    /// How many are up.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().live.len()
+    }
+
     /// Keeps why a server is not linked; gives whether that is news.
     pub(crate) fn note_problem(&self, server: &str, problem: &str) -> bool {
         self.lock().problems.insert(server.to_owned(), problem.to_owned()).as_deref() != Some(problem)

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{AgentName, DeliveryId};
+use portward_link::opening::TrustMark;
 use portward_store::{Key, WatchStream, agents};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -27,6 +28,8 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     these.follow_identities();
+    // The newest state of trust that everybody was told: a use case may have taken its identities before this looks.
+    let mut told = these.mark();
     loop {
         if !is_loaded {
             watch = these.load().await;
@@ -42,6 +45,9 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             changed = served.changed() => {
                 if changed.is_ok() {
                     these.follow_identities();
+                }
+                if told != these.mark() {
+                    told = these.mark();
                     these.tell_everybody();
                 }
                 these.reconcile();
@@ -65,6 +71,7 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             }
             _ = looking.tick() => {
                 is_loaded &= watch.is_some();
+                // Whoever could not take it may have made room meanwhile.
                 these.tell_everybody();
                 these.go_on_rotating().await;
                 these.tell_problems();
@@ -175,16 +182,19 @@ impl Agents {
                     self.changed.notify_one();
                 }
             }
-            Err(error) => {
-                tracing::error!(%error, "the identity for agents cannot be used; the one before is shown");
-            }
+            Err(error) => tracing::error!(%error, "the identity for agents cannot be used; the one before is shown"),
         }
+    }
+
+    fn mark(&self) -> Option<TrustMark> {
+        self.identities().map(|identities| identities.mark)
     }
 
     /// Tells the newest state of trust to everybody who is linked and does not know it.
     fn tell_everybody(self: &Arc<Self>) {
+        let Some(identities) = self.identities() else { return };
         for (name, live) in self.links.all() {
-            if !self.needs_trust(&name, &live) {
+            if self.remember.mark(&name, &live) >= identities.wanted_of(live.ours()).0 {
                 continue;
             }
             let agents = Arc::clone(self);
