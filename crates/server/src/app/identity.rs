@@ -119,7 +119,7 @@ impl App {
     }
 
     /// Where polling agents can dial: where https bindings are, by the names that lead to them.
-    pub(super) fn agent_addresses(&self) -> Vec<DialAddress> {
+    pub(crate) fn agent_addresses(&self) -> Vec<DialAddress> {
         let served = self.served();
         if let Some(trust) = &served.desired.trust
             && !trust.value.addresses.is_empty()
