@@ -14,6 +14,7 @@ mod converse;
 pub(crate) mod deliveries;
 mod dial;
 mod enrol;
+mod glance;
 mod health;
 pub(crate) mod identities;
 mod links;
@@ -38,6 +39,7 @@ use portward_store::{Store, sealing::MasterKey};
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use accept::id_of;
+pub(crate) use glance::Glance;
 pub(crate) use health::{Standing, judge};
 pub(crate) use identities::Identities;
 use links::Links;

@@ -112,7 +112,18 @@ impl Fleet {
             starting.spawn(async move {
                 let _permit = at_once.acquire_owned().await;
                 let listen = ListenOptions { on: Some(false), ..ListenOptions::default() };
-                (index, Agent::begin(AgentOptions { data_dir, clock, host_name: name, listen }).await.unwrap())
+                (
+                    index,
+                    Agent::begin(AgentOptions {
+                        data_dir,
+                        clock,
+                        host_name: name,
+                        listen,
+                        policy: "/nonexistent".into(),
+                    })
+                    .await
+                    .unwrap(),
+                )
             });
         }
         for (index, agent) in starting.join_all().await {

@@ -14,7 +14,7 @@ use portward_store::{
     work::{AgentWork, ReadWorkError, put_agent_works},
 };
 
-use super::{Live, Standing};
+use super::{Glance, Live, Standing};
 use crate::app::chain_text;
 
 /// Remembers how agents were found; what changes is written soon, many at a time.
@@ -81,6 +81,26 @@ impl Remember {
     /// How an agent was found last.
     pub(crate) fn standing(&self, name: &AgentName, now: Timestamp) -> Standing {
         self.lock().known.get(name).map(|known| known.standing(now)).unwrap_or_default()
+    }
+
+    /// Writes into glances what is known of their agents.
+    pub(super) fn look(&self, now: Timestamp, glances: &mut [Glance]) {
+        let inside = self.lock();
+        for glance in glances {
+            let Some(known) = inside.known.get(&glance.stored.value.name) else { continue };
+            let standing = &known.standing;
+            glance.last_heard = glance.last_heard.or(standing.last_heard);
+            glance.address = standing.address.clone();
+            glance.version = standing.report.as_ref().map(|report| report.version.clone());
+            (glance.health, glance.reason) = match &known.copy {
+                // Its reasons have one more than what was found.
+                Some(_) => {
+                    let standing = known.standing(now);
+                    (standing.health, standing.reasons.into_iter().next())
+                }
+                None => (standing.health, standing.reasons.first().cloned()),
+            };
+        }
     }
 
     /// The newest state of trust that an agent has stored, and by what it knew Portward when it was linked last.

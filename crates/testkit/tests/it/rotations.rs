@@ -149,7 +149,13 @@ async fn an_agent_that_listens_follows_a_rotation_and_is_never_without_a_link() 
     });
     trusting.unwrap();
     let listen = ListenOptions { on: Some(true), address: Some([127, 0, 0, 1].into()), port: Some(0) };
-    let options = AgentOptions { data_dir, clock: Arc::new(server.clock()), host_name: "listens".to_owned(), listen };
+    let options = AgentOptions {
+        data_dir,
+        clock: Arc::new(server.clock()),
+        host_name: "listens".to_owned(),
+        listen,
+        policy: "/nonexistent".into(),
+    };
     let agent = Agent::begin(options).await.unwrap();
     let trust = AgentTrust {
         name: "listens".to_owned(),
