@@ -1,7 +1,7 @@
 //! What the ACME engine remembers: accounts, renewals, orders under way, attempts, requests, and who failed lately;
 //! what is remembered of people: their sessions, when they signed in, when a token was last used;
 //! of notices what was told, and what waits to be sent;
-//! and of agents how they were last, what came of deliveries, and which strangers called.
+//! and of agents how they were last, and what came of deliveries.
 //!
 //! None of it is asked for by an operator, so it is no part of the desired state and has no audit records;
 //! it lies below `work/`, and changes of it do not wake whoever serves.
@@ -18,13 +18,12 @@ mod park;
 mod renewal;
 mod session;
 mod sign_in;
-mod stranger;
 mod told;
 
 use bytes::Bytes;
 use portward_core::{
-    AgentName, AttemptId, CertificateId, ChannelId, ConfirmationId, DeliveryId, IssuerId, Thumbprint, TokenId,
-    UserName, VersionNumber,
+    AgentName, AttemptId, CertificateId, ChannelId, ConfirmationId, DeliveryId, IssuerId, TokenId, UserName,
+    VersionNumber,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -42,7 +41,6 @@ pub use park::parked;
 pub use renewal::{Hold, Renewal, RenewalRequest, Window, compromised};
 pub use session::{Session, read_session, sessions};
 pub use sign_in::{Enrolment, ReadEnrolmentError, SignIns, last_used, read_enrolment, read_sign_ins};
-pub use stranger::{RememberStrangerError, Stranger, remember_stranger};
 pub use told::{SignInPlaces, ToldProblem};
 
 use crate::{
@@ -105,8 +103,6 @@ pub(crate) enum WorkPlace<'a> {
     Agent(&'a AgentName),
     /// What is remembered of a delivery.
     Delivery(&'a DeliveryId),
-    /// Who called and is not trusted.
-    Stranger(&'a Thumbprint),
 }
 
 impl WorkPlace<'_> {
@@ -133,7 +129,6 @@ impl WorkPlace<'_> {
             Self::Places(digest) => format!("work/places/{digest}"),
             Self::Agent(name) => format!("{AGENTS}{name}"),
             Self::Delivery(id) => format!("{DELIVERIES}{id}"),
-            Self::Stranger(thumbprint) => format!("{STRANGERS}{thumbprint}"),
         })
     }
 }
@@ -158,8 +153,6 @@ const PROBLEMS: &str = "work/problem/";
 const AGENTS: &str = "work/agent/";
 /// Below this is what is remembered of deliveries.
 const DELIVERIES: &str = "work/delivery/";
-/// Below this is who called and is not trusted.
-const STRANGERS: &str = "work/stranger/";
 /// Fits into one transaction.
 const AT_ONCE: usize = 50;
 

@@ -272,6 +272,9 @@ pub(super) struct RegisterWithArgs {
     /// Where the API of the server is.
     #[arg(long, value_name = "URL", help = SERVER_HELP)]
     pub(super) server: String,
+    /// SHA-256 of the certificate that the portal presents, where no authority vouches for it
+    #[arg(long, value_name = "SHA256")]
+    pub(super) server_thumbprint: Option<String>,
     /// File that has a token of the API; - reads it from stdin [default: the variable PORTWARD_TOKEN]
     #[arg(long, value_name = "FILE", conflicts_with = "api_key")]
     pub(super) token_file: Option<PathBuf>,

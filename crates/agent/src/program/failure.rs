@@ -5,6 +5,8 @@ use std::{
     process::ExitCode,
 };
 
+use portward_api::ClientError;
+
 use super::terminal;
 use crate::{BeginError, DirectoryError, JoinError, wording::without_numbers};
 
@@ -57,6 +59,16 @@ impl From<Exit> for ExitCode {
             Exit::Conflict => 5,
             Exit::Configuration => 64,
         })
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let exit = match &error {
+            ClientError::Problem(problem) => Exit::of_status(problem.status),
+            _ => Exit::Failed,
+        };
+        Self::ending(exit, error)
     }
 }
 

@@ -1,13 +1,10 @@
 //! `portward-agent register-with`: asks a server's API to know this agent, and trusts what it says of itself.
 
-mod exchange;
-
 use anyhow::Context;
+use portward_api::{AgentTrust, Client, ClientError, Effect, IdentityView, SecretText};
 use portward_core::{AgentName, DialAddress, Thumbprint};
-use serde::{Deserialize, Serialize};
 use tokio::runtime;
 
-use self::exchange::Api;
 use super::{
     Here,
     args::{CommsStyle, RegisterWithArgs},
@@ -15,22 +12,6 @@ use super::{
     password, terminal,
 };
 use crate::{DirectoryError, TrustedServer};
-
-/// Is what a server says of itself (`GET /api/v1/identity`).
-#[derive(Deserialize)]
-struct ServerIdentity {
-    thumbprint: String,
-    addresses: Vec<String>,
-}
-
-/// Is an agent that a server is to know (`POST /api/v1/agents`).
-#[derive(Serialize)]
-struct AgentCreate {
-    name: String,
-    thumbprint: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    listening: Option<String>,
-}
 
 /// Registers this agent.
 pub(super) fn register(here: &Here<'_>, args: &RegisterWithArgs) -> Result<Exit, Failure> {
@@ -41,7 +22,12 @@ pub(super) fn register(here: &Here<'_>, args: &RegisterWithArgs) -> Result<Exit,
             Failure::misses("give the token of the API with --token-file FILE, or in the variable PORTWARD_TOKEN")
         })?,
     };
-    let api = Api::parse(&args.server, token)?;
+    let token = SecretText::new(token);
+    let client = match &args.server_thumbprint {
+        Some(pin) => Client::remote_pinned(&args.server, token, Thumbprint::parse(pin).map_err(Failure::usage)?),
+        None => Client::remote(&args.server, token),
+    };
+    let client = client.map_err(Failure::usage)?;
     let host_name = here.host_name();
     let name = AgentName::parse(args.name.as_deref().unwrap_or(&host_name)).map_err(Failure::usage)?;
     let style = args.comms_style.unwrap_or(match args.listening {
@@ -59,17 +45,17 @@ pub(super) fn register(here: &Here<'_>, args: &RegisterWithArgs) -> Result<Exit,
             Some(DialAddress::parse(text, Some(draft.configuration.listen.port)).map_err(Failure::usage)?)
         }
     };
-    let create = AgentCreate {
+    let trust = AgentTrust {
         name: name.to_string(),
         thumbprint: held.identity.thumbprint().to_string(),
         listening: listening.as_ref().map(ToString::to_string),
     };
-    terminal::print(&format!("Registering the agent with the server at {api}"))?;
+    terminal::print(&format!("Registering the agent with the server at {}", args.server))?;
     let threads = runtime::Builder::new_current_thread().enable_all().build().context("no thread can be started")?;
-    let server: ServerIdentity = threads.block_on(async {
-        let server = api.get("identity").await?;
-        api.post("agents", &create).await?;
-        Ok::<_, Failure>(server)
+    let server = threads.block_on(async {
+        let server = client.show_identity().await?;
+        client.trust_agent(&trust, Effect::Apply).await?;
+        Ok::<_, ClientError>(server)
     })?;
     let server = understand(&server, style, now).map_err(|error| error.context("the answer of the server"))?;
     let pin = server.pins[0];
@@ -90,7 +76,7 @@ pub(super) fn register(here: &Here<'_>, args: &RegisterWithArgs) -> Result<Exit,
 }
 
 fn understand(
-    said: &ServerIdentity,
+    said: &IdentityView,
     style: CommsStyle,
     now: portward_core::Timestamp,
 ) -> Result<TrustedServer, anyhow::Error> {

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
-use portward_core::{AgentHealth, Timestamp, VersionNumber};
+use portward_core::{AgentHealth, Thumbprint, Timestamp, VersionNumber};
 use serde_json::json;
 
 use crate::{Revision, Txn, memory::MemoryStore, sample, work::*};
@@ -46,20 +46,6 @@ fn delivery_work() -> DeliveryWork {
         stored: Some("s".to_owned()),
         served: Some("t".to_owned()),
         seen: Some(at(6)),
-    }
-}
-
-fn stranger(number: usize, second: i64) -> Stranger {
-    Stranger {
-        thumbprint: Thumbprint::of(&number.to_be_bytes()),
-        sha1: "AB".repeat(20),
-        subject: format!("CN=web-{number}"),
-        address: "192.0.2.7".to_owned(),
-        first_seen: at(second),
-        last_seen: at(second),
-        tries: 1,
-        version: None,
-        former: None,
     }
 }
 
@@ -112,11 +98,9 @@ async fn what_an_older_portward_did_not_know_is_as_at_first_and_a_newer_one_is_n
     {
         put("work/agent/web-000", value).await;
         put("work/delivery/d1", value).await;
-        put(&format!("work/stranger/{}", stranger(1, 1).thumbprint), value).await;
         for error in [
             AgentWork::read(&store, &name(0)).await.unwrap_err(),
             DeliveryWork::read(&store, &id("d1")).await.unwrap_err(),
-            Stranger::read(&store, &stranger(1, 1).thumbprint).await.unwrap_err(),
         ] {
             let newer = matches!(error, ReadWorkError::Record { source: RecordError::Newer { v: 2, .. }, .. });
             assert_eq!(newer, is_newer, "{value} {error:?}");
@@ -183,50 +167,4 @@ async fn an_edit_keeps_what_others_wrote_and_makes_nothing_of_what_is_gone() {
     let mut change = Change::of_work();
     change.put_delivery_work(&id("d9"), &delivery_work());
     assert!(matches!(commit(&store, change).await, Err(CommitError::Conflict { .. })));
-}
-
-#[tokio::test]
-async fn a_stranger_who_calls_again_is_counted() {
-    let store = MemoryStore::new();
-    let first = Stranger { version: Some("1.2.3".to_owned()), former: Some(name(3)), ..stranger(1, 10) };
-    assert_eq!(remember_stranger(&store, &first).await.unwrap(), first);
-    let again = Stranger { address: "192.0.2.8".to_owned(), subject: "ä".repeat(300), ..stranger(1, 20) };
-    let counted = remember_stranger(&store, &again).await.unwrap();
-    assert_eq!((counted.tries, counted.first_seen, counted.last_seen), (2, at(10), at(20)));
-    assert_eq!(
-        (counted.address.as_str(), &counted.version, &counted.former),
-        ("192.0.2.8", &first.version, &first.former)
-    );
-    assert_eq!(counted.subject.chars().count(), Stranger::MAX_TEXT);
-    remember_stranger(&store, &stranger(2, 15)).await.unwrap();
-    let all = Stranger::read_all(&store).await.unwrap();
-    assert_eq!(all, [counted.clone(), stranger(2, 15)]);
-    assert_eq!(Stranger::read(&store, &counted.thumbprint).await.unwrap(), Some(counted.clone()));
-    let mut change = Change::of_work();
-    change.remove_stranger(&counted.thumbprint);
-    commit(&store, change).await.unwrap();
-    assert_eq!(Stranger::read_all(&store).await.unwrap(), [stranger(2, 15)]);
-}
-
-#[tokio::test]
-async fn of_too_many_strangers_those_are_forgotten_who_called_longest_ago() {
-    let store = MemoryStore::new();
-    for number in 0..Stranger::MOST {
-        remember_stranger(&store, &stranger(number, i64::try_from(number).unwrap())).await.unwrap();
-    }
-    // The oldest calls again, and is the newest then; what cannot be read counts as oldest.
-    remember_stranger(&store, &stranger(0, 1000)).await.unwrap();
-    let unreadable = stranger(5, 5).thumbprint;
-    store.txn(Txn::new().put(sample::key(&format!("work/stranger/{unreadable}")), "nonsense")).await.unwrap();
-    remember_stranger(&store, &stranger(900, 1001)).await.unwrap();
-    let all = Stranger::read_all(&store).await.unwrap();
-    assert_eq!(all.len(), Stranger::MOST);
-    assert!(all.iter().all(|stranger| stranger.thumbprint != unreadable));
-    for number in 901..=910 {
-        remember_stranger(&store, &stranger(number, 1001)).await.unwrap();
-    }
-    let all = Stranger::read_all(&store).await.unwrap();
-    assert_eq!(all.len(), Stranger::MOST);
-    let is_there = |number: usize| all.iter().any(|one| one.thumbprint == stranger(number, 0).thumbprint);
-    assert!(is_there(0) && is_there(910) && is_there(12) && !is_there(11) && !is_there(1));
 }
