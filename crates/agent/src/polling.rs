@@ -65,6 +65,8 @@ struct Failed {
     message: String,
     /// When the server wants it to be tried again.
     retry_after: Option<Duration>,
+    /// Whether nobody was there, and somebody who says no was not.
+    is_absent: bool,
 }
 
 impl Want {
@@ -118,7 +120,7 @@ async fn poll(shared: Arc<Shared>, id: String) {
                     tracing::info!(server.address = %lost.address, reason, "the link ended");
                     backoff.lived(lost.begun.elapsed());
                 }
-                due = Instant::now() + backoff.next();
+                due = Instant::now() + backoff.next_within(Backoff::LONGEST_FOR_ABSENT);
             }
             attempted = attempt, if is_missing => match attempted {
                 Ok((session, address)) => {
@@ -126,7 +128,9 @@ async fn poll(shared: Arc<Shared>, id: String) {
                     end(&shared, before);
                 }
                 Err(failed) => {
-                    let wait = failed.retry_after.map_or_else(|| backoff.next(), |after| after + Backoff::new().next());
+                    let longest = if failed.is_absent { Backoff::LONGEST_FOR_ABSENT } else { Backoff::LONGEST };
+                    let again = || backoff.next_within(longest);
+                    let wait = failed.retry_after.map_or_else(again, |after| after + Backoff::new().next());
                     due = Instant::now() + wait;
                     if shared.links.note_problem(&id, &failed.message) {
                         tracing::warn!("{}", failed.message);
@@ -172,6 +176,7 @@ async fn connect(
 ) -> Result<(Session, DialAddress), Failed> {
     let mut failures = Vec::new();
     let mut retry_after = None;
+    let mut is_absent = true;
     let pins = if is_second { server.pins.get(..1).unwrap_or_default() } else { &server.pins };
     for address in &server.addresses {
         let mut mismatched = Vec::new();
@@ -181,11 +186,13 @@ async fn connect(
                 Err(LinkError::Mismatch(mismatch)) => {
                     shared.links.note_seen(mismatch.shown.clone());
                     mismatched.push(mismatch);
+                    is_absent = false;
                 }
                 Err(error) => {
                     if let LinkError::Refused(refusal) = &error {
                         let after = refusal.retry_after.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
                         retry_after = retry_after.max(after);
+                        is_absent = false;
                     }
                     failures.push(told(address, &error));
                     mismatched.clear();
@@ -197,7 +204,7 @@ async fn connect(
             failures.push(unexpected(address, pins, &first.shown));
         }
     }
-    Err(Failed { message: one_line(&failures.join("; ")), retry_after })
+    Err(Failed { message: one_line(&failures.join("; ")), retry_after, is_absent })
 }
 
 async fn connect_to(

@@ -20,9 +20,10 @@ pub(crate) async fn run(agents: Arc<Agents>, shutdown: Shutdown) {
     loop {
         let handed = tokio::select! {
             handed = agents.parts.proxy.accept_agent() => handed,
+            // A task that has ended keeps its memory until somebody looks, also when nobody comes any more.
+            Some(_) = guests.join_next() => continue,
             () = shutdown.pulled() => break,
         };
-        while guests.try_join_next().is_some() {}
         let Some(handed) = handed else { break };
         // As many as wait for a handshake, others are not taken: they wait in the queue, and then in their own.
         let Ok(permit) = Arc::clone(&agents.handshakes).acquire_owned().await else { break };

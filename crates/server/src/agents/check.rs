@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{Agent, AgentHealth, AgentName, DialAddress, Dialling};
 use portward_link::{CallError, LinkError, Stage, opening::RefusalCode};
-use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{Agents, Live, Standing, accept::id_of, health::sentence};
 
@@ -51,16 +51,8 @@ pub(crate) enum Mark {
 impl Agents {
     /// Asks some agents how they are, many at a time; in their order.
     pub(crate) async fn check(self: &Arc<Self>, names: Vec<AgentName>) -> Vec<Checked> {
-        let at_once = Arc::new(Semaphore::new(CHECKS_AT_ONCE));
-        let mut running = JoinSet::new();
-        for (index, name) in names.into_iter().enumerate() {
-            let (agents, at_once) = (Arc::clone(self), Arc::clone(&at_once));
-            running.spawn(async move {
-                let _permit = at_once.acquire().await;
-                (index, agents.check_one(name).await)
-            });
-        }
-        let mut all: Vec<(usize, Checked)> = running.join_all().await;
+        let mut all = Vec::with_capacity(names.len());
+        self.check_each(names, |index, checked| all.push((index, checked))).await;
         all.sort_by_key(|(index, _)| *index);
         all.into_iter().map(|(_, checked)| checked).collect()
     }
@@ -69,11 +61,35 @@ impl Agents {
     pub(super) async fn sweep(self: &Arc<Self>) {
         let names = self.roster.all().iter().map(|stored| stored.value.name.clone()).collect();
         let begun = Instant::now();
-        let checked = self.check(names).await;
-        if !checked.is_empty() {
-            let healthy = checked.iter().filter(|checked| checked.standing.health == AgentHealth::Healthy).count();
-            let (agents, took) = (checked.len(), begun.elapsed().as_millis());
+        let (mut agents, mut healthy) = (0, 0);
+        let count = |_, checked: Checked| {
+            agents += 1;
+            healthy += usize::from(checked.standing.health == AgentHealth::Healthy);
+        };
+        self.check_each(names, count).await;
+        if agents > 0 {
+            let took = begun.elapsed().as_millis();
             tracing::debug!(agents, healthy, milliseconds = took, "agents were asked how they are");
+        }
+    }
+
+    /// Has `take` take each as it comes, with its place among the names.
+    async fn check_each(self: &Arc<Self>, names: Vec<AgentName>, mut take: impl FnMut(usize, Checked)) {
+        let mut running = JoinSet::new();
+        for (index, name) in names.into_iter().enumerate() {
+            // Only as many tasks as run: one that waits would take as much memory.
+            if running.len() >= CHECKS_AT_ONCE
+                && let Some(Ok((index, checked))) = running.join_next().await
+            {
+                take(index, checked);
+            }
+            let agents = Arc::clone(self);
+            running.spawn(async move { (index, agents.check_one(name).await) });
+        }
+        while let Some(ended) = running.join_next().await {
+            if let Ok((index, checked)) = ended {
+                take(index, checked);
+            }
         }
     }
 

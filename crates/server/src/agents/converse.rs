@@ -45,7 +45,7 @@ impl Agents {
         self.remember.heard(&name, &live, self.now());
         let agents = Arc::clone(self);
         tokio::spawn(async move {
-            let talking = tokio::spawn(Arc::clone(&agents).say_what_is_new(name.clone(), live.clone()));
+            let talking = tokio::spawn(Arc::clone(&agents).talk(name.clone(), live.clone()));
             let why = run.await;
             talking.abort();
             if agents.links.remove(&name, live.id) {
@@ -70,11 +70,17 @@ impl Agents {
         }
     }
 
-    /// Says to an agent whose link has just come up what it has to know, and asks how it is.
-    async fn say_what_is_new(self: Arc<Self>, name: AgentName, live: Live) {
+    /// Has an agent whose link has just come up talked to when it is its turn.
+    async fn talk(self: Arc<Self>, name: AgentName, live: Live) {
+        let Ok(_permit) = self.calls.acquire().await else { return };
+        // On the heap, and only now: thousands of them may wait.
+        Box::pin(self.say_what_is_new(name, live)).await;
+    }
+
+    /// Says to an agent what it has to know, and asks how it is.
+    async fn say_what_is_new(self: &Arc<Self>, name: AgentName, live: Live) {
         self.follow_identity(&name, &live).await;
         self.tell_trust(&name, &live).await;
-        let Ok(_permit) = self.calls.acquire().await else { return };
         // What it says, or that it says nothing, is remembered.
         let _ = self.ask_health(&name, &live, false).await;
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -39,7 +40,12 @@ struct Known {
     session: Option<Thumbprint>,
     /// When a copy of it came last, and where from.
     copy: Option<(Timestamp, Option<SocketAddr>)>,
+    /// What the store has of it, and since when.
+    written: Option<(Essence, Timestamp)>,
 }
+
+/// Stands for what is known of an agent without what changes with each look at it.
+type Essence = u64;
 
 impl Known {
     /// How it is, with what was seen of copies of it lately.
@@ -53,6 +59,19 @@ impl Known {
             standing.health = standing.health.max(AgentHealth::Unhealthy);
         }
         standing
+    }
+}
+
+impl Known {
+    /// What is to be written, if something is.
+    fn to_write(&mut self, now: Timestamp) -> Option<AgentWork> {
+        let work = AgentWork::from(&*self);
+        let essence = essence(&work);
+        if self.written.is_some_and(|(written, at)| written == essence && now.since(at) < REWRITTEN) {
+            return None;
+        }
+        self.written = Some((essence, now));
+        Some(work)
     }
 }
 
@@ -163,20 +182,35 @@ impl Remember {
         inside.unwritten.remove(name);
     }
 
-    /// Writes what is not written yet.
-    pub(super) async fn write(&self) {
-        let works: Vec<(AgentName, AgentWork)> = {
-            let mut inside = self.lock();
-            let names = std::mem::take(&mut inside.unwritten);
-            let work = |name: AgentName| inside.known.get(&name).map(|known| (name, AgentWork::from(known)));
-            names.into_iter().filter_map(work).collect()
-        };
+    /// Writes what is not written yet: some at a time, as what is written is there twice meanwhile. An agent of which
+    /// nothing is new but when it was asked is written [now and then](REWRITTEN): it is asked anew after a start anyway.
+    pub(super) async fn write(&self, now: Timestamp) {
+        let names: Vec<AgentName> = std::mem::take(&mut self.lock().unwritten).into_iter().collect();
+        let mut works: Vec<(AgentName, AgentWork)> = Vec::new();
+        for name in names {
+            if let Some(work) = self.lock().known.get_mut(&name).and_then(|known| known.to_write(now)) {
+                works.push((name, work));
+            }
+            if works.len() >= WRITTEN_AT_ONCE {
+                self.put(&std::mem::take(&mut works)).await;
+            }
+        }
+        self.put(&works).await;
+    }
+
+    async fn put(&self, works: &[(AgentName, AgentWork)]) {
         if works.is_empty() {
             return;
         }
-        if let Err(error) = put_agent_works(&*self.store, &works).await {
+        if let Err(error) = put_agent_works(&*self.store, works).await {
             tracing::warn!(error = chain_text(&error), "how agents are cannot be stored; it is tried again");
-            self.lock().unwritten.extend(works.into_iter().map(|(name, _)| name));
+            let mut inside = self.lock();
+            for (name, _) in works {
+                if let Some(known) = inside.known.get_mut(name) {
+                    known.written = None;
+                    inside.unwritten.insert(name.clone());
+                }
+            }
         }
     }
 
@@ -193,6 +227,7 @@ impl Remember {
 
 impl From<AgentWork> for Known {
     fn from(work: AgentWork) -> Self {
+        let written = Some((essence(&work), work.checked.unwrap_or(Timestamp::EPOCH)));
         let report: Option<HealthReport> = work.report.and_then(|report| serde_json::from_value(report).ok());
         Self {
             standing: Standing {
@@ -206,6 +241,7 @@ impl From<AgentWork> for Known {
             mark: TrustMark { generation: work.trust_generation, seq: work.trust_seq },
             session: work.session_pin,
             copy: None,
+            written,
         }
     }
 }
@@ -227,5 +263,25 @@ impl From<&Known> for AgentWork {
     }
 }
 
+/// Leaves out when it was, and how much room there was.
+fn essence(work: &AgentWork) -> Essence {
+    let mut work = AgentWork { checked: None, last_heard: None, ..work.clone() };
+    if let Some(report) = work.report.as_mut().and_then(serde_json::Value::as_object_mut) {
+        report.remove("now");
+        let disks = report.get_mut("disks").and_then(serde_json::Value::as_array_mut);
+        for disk in disks.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+            disk.remove("free");
+        }
+    }
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_vec(&work).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// When an agent was asked is in the store at most so much too early after a crash. Ten thousand agents that are asked
+/// every ten minutes would have 20 GB written each day, and the log of the store would hold little else.
+const REWRITTEN: Duration = Duration::from_secs(3600);
+/// One change of the store takes a hundred operations; of an agent it needs two, and a few of its own.
+const WRITTEN_AT_ONCE: usize = 48;
 /// How long it is told that a copy came.
 const COPY_TOLD: Duration = Duration::from_secs(24 * 3600);

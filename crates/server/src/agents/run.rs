@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use portward_core::{AgentName, DeliveryId};
 use portward_link::opening::TrustMark;
 use portward_store::{Key, WatchStream, agents};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
+};
 
 use super::{Agents, identities};
 use crate::{
@@ -62,7 +65,7 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 if std::mem::take(&mut is_news) {
                     these.tell_problems();
                 }
-                these.remember.write().await;
+                these.remember.write(these.now()).await;
                 these.write_deliveries().await;
             }
             _ = sweeping.tick() => {
@@ -78,7 +81,7 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             }
         }
     }
-    these.remember.write().await;
+    these.remember.write(these.now()).await;
     these.write_deliveries().await;
 }
 
@@ -193,16 +196,23 @@ impl Agents {
     /// Tells the newest state of trust to everybody who is linked and does not know it.
     fn tell_everybody(self: &Arc<Self>) {
         let Some(identities) = self.identities() else { return };
-        for (name, live) in self.links.all() {
-            if self.remember.mark(&name, &live) >= identities.wanted_of(live.ours()).0 {
-                continue;
+        let mut told = self.links.all();
+        told.retain(|(name, live)| self.remember.mark(name, live) < identities.wanted_of(live.ours()).0);
+        let agents = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut telling = JoinSet::new();
+            for (name, live) in told {
+                while telling.try_join_next().is_some() {}
+                let Ok(permit) = Arc::clone(&agents.calls).acquire_owned().await else { return };
+                let agents = Arc::clone(&agents);
+                telling.spawn(async move {
+                    agents.tell_trust(&name, &live).await;
+                    drop(permit);
+                });
             }
-            let agents = Arc::clone(self);
-            tokio::spawn(async move {
-                let Ok(_permit) = agents.calls.acquire().await else { return };
-                agents.tell_trust(&name, &live).await;
-            });
-        }
+            telling.join_all().await;
+        });
+        self.changed.notify_one();
     }
 }
 
