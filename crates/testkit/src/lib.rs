@@ -1,4 +1,4 @@
-//! Parts for tests of whole Portward: a server in-process, the program, authorities, a CA with faults, upstreams, clients, a browser.
+//! Parts for tests of whole Portward: a server in-process, the programs, machines, authorities, a CA with faults, upstreams, clients, a browser.
 //!
 //! Everything listens on loopback, on a port that the system chooses, and ends with the value that holds it.
 #![allow(
@@ -8,12 +8,14 @@
     reason = "a test that cannot be set up must fail"
 )]
 
+mod agent_program;
 mod authority;
 mod browser;
 mod child;
 mod client;
 mod eventually;
 mod fault_ca;
+mod machine;
 mod mail_sink;
 mod named;
 mod network;
@@ -24,6 +26,7 @@ mod simulation;
 mod steady;
 mod upstream;
 
+pub use agent_program::{AgentProgram, StartedAgent};
 pub use authority::{Authority, Issued};
 pub use browser::Browser;
 pub use child::{Child, free_port, run};
@@ -32,6 +35,7 @@ pub use eventually::eventually;
 pub use fault_ca::{
     Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
 };
+pub use machine::Machine;
 pub use mail_sink::{Mail, MailSecurity, MailSink};
 pub use named::Named;
 pub use network::in_network_of_its_own;

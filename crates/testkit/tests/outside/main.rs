@@ -8,6 +8,7 @@ mod acme;
 mod acme_caddy;
 mod acme_client;
 mod acme_kills;
+mod agents;
 mod application;
 mod bindings;
 mod bodies;
