@@ -9,8 +9,8 @@ run: ## Builds Portward and starts it with its embedded store in ./portward-data
 	$(CARGO) build --release --locked -p portward-cli
 	$(PORTWARD) serve --data-dir ./portward-data
 
-build: ## Builds the release program
-	$(CARGO) build --release --locked -p portward-cli
+build: ## Builds the release programs, portward and portward-agent
+	$(CARGO) build --release --locked -p portward-cli -p portward-agent
 
 test: ## Installs what the tests run beside Portward, and runs all of them
 	scripts/install-test-tools

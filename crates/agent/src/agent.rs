@@ -120,6 +120,11 @@ impl Agent {
         StatusView::of_running(&self.shared)
     }
 
+    /// How many links it has, with all its servers.
+    pub fn links(&self) -> usize {
+        self.shared.links.count()
+    }
+
     /// Ends its links, and lets go of its directory.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;

@@ -276,8 +276,8 @@ async fn refuse_unknown(shared: &Shared, guest: Guest, peer: SocketAddr) {
     let message = format!("this agent does not trust the thumbprint {pin}; {known}");
     let remedy = format!("run on {}: portward-agent configure --trust={pin}", shared.host_name);
     let refusal = guest.refusal(RefusalCode::UnknownPin, message, remedy);
-    // Once for each thumbprint: whoever knocks all the time fills no log.
-    if shared.links.note_seen(shown.clone()) {
+    // Once for each thumbprint that was not trusted in between: whoever knocks all the time fills no log.
+    if shared.links.note_turned_away(shown.clone()) {
         tracing::warn!(
             "a client at {peer} connected, but it presented a certificate with the thumbprint {pin} (subject {}), which is \
              not in the list of thumbprints that we trust. If it is your Portward server, run: \

@@ -14,6 +14,7 @@ mod converse;
 pub(crate) mod deliveries;
 mod dial;
 mod enrol;
+mod glance;
 mod health;
 pub(crate) mod identities;
 mod links;
@@ -25,10 +26,10 @@ mod rotation;
 pub(crate) mod run;
 pub(crate) mod strangers;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwapOption;
-use portward_core::{AgentName, Thumbprint, Timestamp};
+use portward_core::{AgentHealth, AgentName, Thumbprint, Timestamp};
 use portward_link::{
     Instance,
     message::{Rotate, method},
@@ -39,6 +40,7 @@ use portward_store::{Store, sealing::MasterKey};
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use accept::id_of;
+pub(crate) use glance::Glance;
 pub(crate) use health::{Standing, judge};
 pub(crate) use identities::Identities;
 use links::Links;
@@ -143,6 +145,23 @@ impl Agents {
     /// How an agent was found last.
     pub(crate) fn standing(&self, name: &AgentName) -> Standing {
         self.remember.standing(name, self.now())
+    }
+
+    /// How many agents there are, by how they are; and how many are linked.
+    pub(crate) fn counts(&self) -> (BTreeMap<AgentHealth, usize>, usize) {
+        let mut counts = BTreeMap::new();
+        let mut known = 0;
+        self.remember.each(|name, standing, _| {
+            if self.roster.agent(name).is_some() {
+                *counts.entry(standing.health).or_default() += 1;
+                known += 1;
+            }
+        });
+        let unknown = self.roster.len().saturating_sub(known);
+        if unknown > 0 {
+            *counts.entry(AgentHealth::Unknown).or_default() += unknown;
+        }
+        (counts, self.links.all().len())
     }
 
     /// Whether an agent has taken the newest state of trust.

@@ -78,7 +78,7 @@ use crate::{
     agents::Agents,
     events::Events,
     notice::Notices,
-    portal::{Toasts, Uploads},
+    portal::{Checks, Toasts, Uploads},
     renewals::Engine,
     served::{Served, ServedState},
 };
@@ -90,6 +90,8 @@ pub(crate) struct App {
     deciding: Mutex<()>,
     /// What the portal says once.
     toasts: Toasts,
+    /// What the newest checks of agents found.
+    checks: Checks,
     /// Files that somebody gave to look at, and may import.
     uploads: Uploads,
     /// Lets one simulation run at a time.
@@ -179,6 +181,7 @@ impl App {
             parts,
             deciding: Mutex::new(()),
             toasts: Toasts::default(),
+            checks: Checks::default(),
             uploads: Uploads::default(),
             simulating: Arc::new(Semaphore::new(1)),
             access: access::Access::default(),
@@ -196,6 +199,11 @@ impl App {
     /// What happens.
     pub(crate) fn events(&self) -> &Arc<Events> {
         &self.parts.events
+    }
+
+    /// What the newest checks of agents found, for the portal.
+    pub(crate) fn checks(&self) -> &Checks {
+        &self.checks
     }
 
     /// What the portal says once.

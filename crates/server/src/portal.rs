@@ -6,6 +6,7 @@
 
 mod about;
 mod account;
+mod agents;
 mod answer;
 mod api_reference;
 mod asset;
@@ -19,6 +20,7 @@ mod certificates;
 mod chain;
 mod choice;
 mod confirming;
+mod deliveries;
 mod dns_providers;
 mod equivalents;
 mod explain;
@@ -55,6 +57,7 @@ use std::{future::ready, sync::Arc};
 use axum::{Router, extract::Request};
 use http::{Method as M, header};
 
+pub(crate) use agents::Checks;
 pub(crate) use answer::error_page;
 pub(crate) use import::Uploads;
 pub(crate) use toast::Toasts;
@@ -78,7 +81,7 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(http::Method, &'static str, Option<por
 
 fn pages(app: Arc<App>) -> Pages {
     let assets = Arc::new(Assets::new());
-    Pages::new(app)
+    agents::pages(Pages::new(app))
         .open(M::GET, "/assets/{name}", move |visit| ready(assets.show(&visit)))
         .open(M::GET, "/setup", setup::show)
         .open(M::POST, "/setup", setup::create)

@@ -1,6 +1,7 @@
-//! What the process does to itself so that no secret of its memory ends in a file.
+//! What the process does to itself: no secret of its memory ends in a file, and it may hold as many connections as the
+//! system lets it.
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Switches core dumps off, and keeps other processes of the same user from looking into the memory.
 ///
@@ -16,5 +17,22 @@ pub(crate) fn keep_memory_private() {
         if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
             tracing::warn!(%error, "the memory of this process cannot be kept from other processes of its user");
         }
+    }
+}
+
+/// Raises the number of files that may be open as far as the system lets this process.
+///
+/// Systems begin with 1024 for the sake of old programs that wait by `select`; each client, upstream and agent is one.
+pub(crate) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let (before, after) = (limit.current, most.current);
+    if before == after {
+        tracing::debug!(limit = after, "so many files and connections may be open");
+        return;
+    }
+    match setrlimit(Resource::Nofile, most) {
+        Ok(()) => tracing::info!(before, after, "the limit of open files and connections is raised"),
+        Err(error) => tracing::warn!(%error, before, "the limit of open files and connections stays as it is"),
     }
 }

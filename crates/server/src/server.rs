@@ -117,6 +117,7 @@ impl Server {
     /// the data plane has threads of its own.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
         process::keep_memory_private();
+        process::raise_open_files();
         let ServerOptions { data_dir, http, https, admin, upstream, workers, clock, host_name, acme_timeouts } =
             options;
         // Looked at first, as it depends on nothing and would be in vain to start for.

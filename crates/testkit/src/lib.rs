@@ -1,4 +1,5 @@
-//! Parts for tests of whole Portward: a server in-process, the programs, machines, authorities, a CA with faults, upstreams, clients, a browser.
+//! Parts for tests of whole Portward: a server in-process, the programs, machines, authorities, a CA with faults,
+//! upstreams, clients, a browser, and agents by the thousand.
 //!
 //! Everything listens on loopback, on a port that the system chooses, and ends with the value that holds it.
 #![allow(
@@ -15,6 +16,7 @@ mod child;
 mod client;
 mod eventually;
 mod fault_ca;
+mod fleet;
 mod machine;
 mod mail_sink;
 mod named;
@@ -35,6 +37,7 @@ pub use eventually::eventually;
 pub use fault_ca::{
     Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
 };
+pub use fleet::{FILES_OF_AN_AGENT, Fleet, FleetOptions, Seen, Settled, Watch, raise_open_files};
 pub use machine::Machine;
 pub use mail_sink::{Mail, MailSecurity, MailSink};
 pub use named::Named;

@@ -135,7 +135,15 @@ pub(crate) fn metrics_router(measured: Measuring) -> Router {
 
 async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> Response {
     let answered = permitted(&request).and_then(|()| {
+        let (agents, agents_connected) = measuring.app.agents().counts();
+        let mut deliveries = std::collections::BTreeMap::new();
+        for standing in measuring.app.agents().delivered() {
+            *deliveries.entry(standing.state.as_str()).or_default() += 1;
+        }
         let measured = metrics::Measured {
+            agents,
+            agents_connected,
+            deliveries,
             served: measuring.served.now(),
             counts: measuring.proxy.counts(),
             sites: measuring.app.traffic_by_site().into_iter().collect(),

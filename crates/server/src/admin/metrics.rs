@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use portward_api::Severity;
-use portward_core::{CertificateId, CertificateVersion, ChannelId, IssuerId, SiteId};
+use portward_core::{AgentHealth, CertificateId, CertificateVersion, ChannelId, IssuerId, SiteId};
 use portward_proxy::{CountsView, LATENCY_BOUNDS, Latency, TrafficView};
 use portward_store::desired::StoredCertificate;
 use prometheus_client::{
@@ -34,6 +34,12 @@ pub(super) struct Measured {
     pub(super) turns: u64,
     /// How sending goes on channels.
     pub(super) channels: BTreeMap<ChannelId, notice::Standing>,
+    /// How many agents there are, by how they are.
+    pub(super) agents: BTreeMap<AgentHealth, usize>,
+    /// How many of them are linked.
+    pub(super) agents_connected: usize,
+    /// How many deliveries there are, by how they are.
+    pub(super) deliveries: BTreeMap<&'static str, usize>,
     /// Sign-ins that were refused.
     pub(super) sign_ins_refused: u64,
 }
@@ -90,6 +96,7 @@ impl Collector for Measured {
             self.sign_ins_refused,
         )?;
         notifications(&mut page, self)?;
+        agents(&mut page, self)?;
         traffic(&mut page, self.counts)?;
         sites(&mut page, &self.sites)
     }
@@ -199,6 +206,24 @@ fn notifications(page: &mut Page<'_>, measured: &Measured) -> fmt::Result {
         "portward_notifications_waiting",
         "Notices that wait to be sent.",
         measured.channels.iter().map(|(id, standing)| (of(id), standing.waiting)),
+    )
+}
+
+fn agents(page: &mut Page<'_>, measured: &Measured) -> fmt::Result {
+    page.gauges(
+        "portward_agents",
+        "Agents, by how they were when they were last asked.",
+        measured.agents.iter().map(|(health, count)| (vec![("health", health.to_string())], *count)),
+    )?;
+    page.gauges(
+        "portward_agents_connected",
+        "Agents that are linked now.",
+        [(Labels::new(), measured.agents_connected)],
+    )?;
+    page.gauges(
+        "portward_deliveries",
+        "Certificates that are wanted on machines of agents, by how that is.",
+        measured.deliveries.iter().map(|(state, count)| (vec![("state", (*state).to_owned())], *count)),
     )
 }
 

@@ -110,12 +110,6 @@ impl Agents {
         }
     }
 
-    /// Whether an agent at the other end of a link has an older state of trust than the newest.
-    pub(super) fn needs_trust(&self, name: &AgentName, live: &Live) -> bool {
-        let Some(identities) = self.identities() else { return false };
-        self.remember.mark(name, live) < identities.wanted_of(live.ours()).0
-    }
-
     /// Tells an agent the newest state of trust, if it has an older one; whether it has it now.
     pub(super) async fn tell_trust(&self, name: &AgentName, live: &Live) -> bool {
         let Some(identities) = self.identities() else { return false };

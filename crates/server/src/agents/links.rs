@@ -1,7 +1,7 @@
 //! Who is linked now: one link for each agent.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -45,6 +45,11 @@ impl Links {
     /// The link to an agent.
     pub(crate) fn of(&self, name: &AgentName) -> Option<Live> {
         self.lock().get(name).cloned()
+    }
+
+    /// Who is linked.
+    pub(crate) fn names(&self) -> HashSet<AgentName> {
+        self.lock().keys().cloned().collect()
     }
 
     /// All links.

@@ -14,7 +14,7 @@ use portward_store::{
     work::{AgentWork, ReadWorkError, put_agent_works},
 };
 
-use super::{Live, Standing};
+use super::{Glance, Live, Standing};
 use crate::app::chain_text;
 
 /// Remembers how agents were found; what changes is written soon, many at a time.
@@ -83,6 +83,26 @@ impl Remember {
         self.lock().known.get(name).map(|known| known.standing(now)).unwrap_or_default()
     }
 
+    /// Writes into glances what is known of their agents.
+    pub(super) fn look(&self, now: Timestamp, glances: &mut [Glance]) {
+        let inside = self.lock();
+        for glance in glances {
+            let Some(known) = inside.known.get(&glance.stored.value.name) else { continue };
+            let standing = &known.standing;
+            glance.last_heard = glance.last_heard.or(standing.last_heard);
+            glance.address = standing.address.clone();
+            glance.version = standing.report.as_ref().map(|report| report.version.clone());
+            (glance.health, glance.reason) = match &known.copy {
+                // Its reasons have one more than what was found.
+                Some(_) => {
+                    let standing = known.standing(now);
+                    (standing.health, standing.reasons.into_iter().next())
+                }
+                None => (standing.health, standing.reasons.first().cloned()),
+            };
+        }
+    }
+
     /// The newest state of trust that an agent has stored, and by what it knew Portward when it was linked last.
     pub(crate) fn trust(&self, name: &AgentName) -> (TrustMark, Option<Thumbprint>) {
         self.lock().known.get(name).map(|known| (known.mark, known.session)).unwrap_or_default()
@@ -92,7 +112,7 @@ impl Remember {
     pub(super) fn mark(&self, name: &AgentName, live: &Live) -> TrustMark {
         let inside = self.lock();
         let known = inside.known.get(name).filter(|known| known.session == Some(live.ours()));
-        known.map_or(live.caller.peer().hello.trust, |known| known.mark)
+        known.map_or_else(|| live.caller.peer().hello.trust, |known| known.mark)
     }
 
     /// An agent is linked.

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{AgentName, DeliveryId};
+use portward_link::opening::TrustMark;
 use portward_store::{Key, WatchStream, agents};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::{Agents, identities};
 use crate::{
@@ -27,6 +28,10 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     these.follow_identities();
+    // The newest state of trust that everybody was told: a use case may have taken its identities before this looks.
+    let mut told = these.mark();
+    // Until when it was looked whether a delivery is due by time alone.
+    let mut looked_at = these.now();
     loop {
         if !is_loaded {
             watch = these.load().await;
@@ -42,6 +47,9 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             changed = served.changed() => {
                 if changed.is_ok() {
                     these.follow_identities();
+                }
+                if told != these.mark() {
+                    told = these.mark();
                     these.tell_everybody();
                 }
                 these.reconcile();
@@ -51,8 +59,10 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 these.reconcile();
                 is_news = true;
             }
-            () = sleep(these.until_next_delivery()) => these.reconcile(),
             _ = writing.tick() => {
+                if these.became_due(&mut looked_at) {
+                    these.reconcile();
+                }
                 if std::mem::take(&mut is_news) {
                     these.tell_problems();
                 }
@@ -65,6 +75,7 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
             }
             _ = looking.tick() => {
                 is_loaded &= watch.is_some();
+                // Whoever could not take it may have made room meanwhile.
                 these.tell_everybody();
                 these.go_on_rotating().await;
                 these.tell_problems();
@@ -147,12 +158,6 @@ impl Agents {
         }
     }
 
-    fn until_next_delivery(&self) -> Duration {
-        let now = self.now();
-        let wait = self.next_delivery().map_or(PERIOD, |at| at.since(now));
-        wait.clamp(WRITING, PERIOD)
-    }
-
     fn close_untrusted(&self) {
         self.links.close_unless(|name, pin| self.trusted(pin).as_ref() == Some(name));
     }
@@ -175,16 +180,19 @@ impl Agents {
                     self.changed.notify_one();
                 }
             }
-            Err(error) => {
-                tracing::error!(%error, "the identity for agents cannot be used; the one before is shown");
-            }
+            Err(error) => tracing::error!(%error, "the identity for agents cannot be used; the one before is shown"),
         }
+    }
+
+    fn mark(&self) -> Option<TrustMark> {
+        self.identities().map(|identities| identities.mark)
     }
 
     /// Tells the newest state of trust to everybody who is linked and does not know it.
     fn tell_everybody(self: &Arc<Self>) {
+        let Some(identities) = self.identities() else { return };
         for (name, live) in self.links.all() {
-            if !self.needs_trust(&name, &live) {
+            if self.remember.mark(&name, &live) >= identities.wanted_of(live.ours()).0 {
                 continue;
             }
             let agents = Arc::clone(self);

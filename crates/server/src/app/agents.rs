@@ -19,7 +19,7 @@ use portward_store::{
 };
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, random_hex, right};
-use crate::agents::{Agents, check::Checked, id_of, strangers::Stranger};
+use crate::agents::{Agents, Glance, check::Checked, id_of, strangers::Stranger};
 
 impl App {
     /// Who is trusted, who is linked, how they are.
@@ -43,6 +43,11 @@ impl App {
             view
         };
         Ok(all.iter().map(view).collect())
+    }
+
+    /// Looks at all agents at a glance.
+    pub(crate) fn survey_agents(&self, _by: &Allowed<right::View>) -> Vec<Glance> {
+        self.agents().glances()
     }
 
     /// Shows one agent, with all that it said of itself.

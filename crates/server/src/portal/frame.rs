@@ -61,6 +61,8 @@ pub(super) enum Nav {
     LetsEncrypt,
     /// Issuers and DNS.
     Issuers,
+    /// Agents.
+    Agents,
     /// Problems.
     Problems,
     /// Explain.
@@ -184,6 +186,7 @@ const GROUPS: &[(Option<&str>, &[Place])] = &[
             place(Nav::Issuers, "/issuers", "i-key", "Issuers and DNS", Permission::View),
         ],
     ),
+    (Some("Machines"), &[place(Nav::Agents, "/agents", "i-agent", "Agents", Permission::View)]),
     (
         Some("Look closer"),
         &[

@@ -10,7 +10,7 @@ use askama::Template;
 use axum::response::Response;
 use portward_api::{AuditQuery, AuditView};
 use portward_core::{
-    HostPattern, Permission, Site, SiteId, Timestamp,
+    AgentHealth, HostPattern, Permission, Site, SiteId, Timestamp,
     acme::{Issuer, announced_lifetimes},
 };
 
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     app::{
-        Actor, AppError,
+        Actor, Allowed, App, AppError,
         horizon::{Lane, Lifetimes},
         right,
     },
@@ -54,6 +54,8 @@ struct HowItStands {
     managed: String,
     /// What stands between the reader and the portal itself, if something does.
     of_portal: Option<&'static str>,
+    /// How agents are; none if there is none.
+    agents: Option<String>,
     /// Whether who looks may get certificates.
     may_get: bool,
     horizon: Horizon,
@@ -139,6 +141,7 @@ impl HowItStands {
             verdict: verdict(served, sites, &lanes, now),
             next_renewal: next_renewal(&lanes).map(|at| When::new(at, now)),
             managed: managed(&lanes),
+            agents: agents(&visit.app, &visit.by),
             of_portal: portal_warned(sites).then_some("Browsers warn of the portal"),
             may_get: visit.may::<right::CertificateChange>().is_ok(),
             horizon: draw(&lanes, &changes, now),
@@ -147,6 +150,22 @@ impl HowItStands {
             needing: grouped(needing as u64),
             changes: recent(visit, now).await?,
         })
+    }
+}
+
+/// How many agents are healthy, and how many are not.
+fn agents(app: &App, by: &Allowed<right::View>) -> Option<String> {
+    let glances = app.survey_agents(by);
+    let healthy = glances.iter().filter(|glance| glance.is_linked && glance.health == AgentHealth::Healthy).count();
+    match (healthy, glances.len() - healthy) {
+        (0, 0) => None,
+        (1, 0) => Some("The agent is healthy".to_owned()),
+        (healthy, 0) => Some(format!("All {} agents are healthy", grouped(healthy as u64))),
+        (0, 1) => Some("The agent is not healthy".to_owned()),
+        (healthy, others) => {
+            let (healthy, all) = (grouped(healthy as u64), grouped((healthy + others) as u64));
+            Some(format!("{healthy} of {all} agents are healthy"))
+        }
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) fn shown(problem: &Problem) -> ShownProblem {
         Subject::Certificate(id) => Some(format!("/certificates/{id}")),
         Subject::Channel(_) => Some("/notifications".to_owned()),
         Subject::Agent(name) => Some(format!("/agents/{name}")),
-        Subject::Agents | Subject::Delivery(_) => Some("/agents".to_owned()),
+        Subject::Delivery(id) => Some(format!("/deliveries/{id}")),
+        Subject::Agents => Some("/agents".to_owned()),
         Subject::Record(_) | Subject::Store => None,
     };
     let what = sentence_case(&problem.subject.to_string());

@@ -5,7 +5,7 @@ mod find;
 use askama::Template;
 use axum::response::Response;
 
-use self::find::{Group, find};
+use self::find::{Group, Machines, find};
 use super::{
     answer,
     frame::{Frame, Nav},
@@ -32,7 +32,8 @@ struct Hits {
 /// Shows what was found, all of it.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let query = visit.query.filled("q").unwrap_or_default().to_owned();
-    let groups = find(&visit.app.served().desired, visit.by.actor(), &query, ON_A_PAGE);
+    let machines = machines(&visit).await?;
+    let groups = find(&visit.app.served().desired, &machines, visit.by.actor(), &query, ON_A_PAGE);
     let found: usize = groups.iter().map(|group| group.hits.len()).sum();
     let lead = match (query.is_empty(), found) {
         (true, _) => "Type a host name, a part of a thumbprint, or what you want to do.".to_owned(),
@@ -46,7 +47,18 @@ pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError
 /// Shows the first ones of each kind, for the palette.
 pub(super) async fn hits(visit: Visit<right::View>) -> Result<Response, AppError> {
     let query = visit.query.filled("q").unwrap_or_default();
-    answer::html(&Hits { groups: find(&visit.app.served().desired, visit.by.actor(), query, IN_THE_PALETTE) })
+    let machines = machines(&visit).await?;
+    answer::html(&Hits {
+        groups: find(&visit.app.served().desired, &machines, visit.by.actor(), query, IN_THE_PALETTE),
+    })
+}
+
+/// Agents, and what is delivered to them.
+async fn machines(visit: &Visit<right::View>) -> Result<Machines, AppError> {
+    let agents = visit.app.agents();
+    let delivered = agents.delivered().into_iter();
+    let delivered = delivered.map(|standing| standing.stored.value.delivery.clone());
+    Ok(Machines { agents: agents.roster().all(), deliveries: delivered.collect() })
 }
 
 /// Of each kind; more is not read through.

@@ -8,6 +8,7 @@ mod framing;
 mod house;
 mod pains;
 mod redaction;
+mod rotations;
 mod safe_changes;
 mod site_settings;
 mod sni;

@@ -122,6 +122,12 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         attempts: vec![(issuer.clone(), "failed", 7), (issuer.clone(), "served", 8)],
         turns: 9,
         sign_ins_refused: 13,
+        agents: BTreeMap::from([
+            (portward_core::AgentHealth::Healthy, 18),
+            (portward_core::AgentHealth::Unhealthy, 19),
+        ]),
+        agents_connected: 20,
+        deliveries: BTreeMap::from([("failed", 21)]),
         channels: BTreeMap::from([(ChannelId::parse("ops").unwrap(), standing.clone())]),
     };
     let text = super::text(measured(), Form::Prometheus).unwrap();
@@ -159,6 +165,10 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ("portward_notifications_given_up_total", &[("channel", "ops")], 12.0),
         ("portward_sign_ins_refused_total", &[], 13.0),
         ("portward_notifications_waiting", &[("channel", "ops")], 3.0),
+        ("portward_agents", &[("health", "Healthy")], 18.0),
+        ("portward_agents", &[("health", "Unhealthy")], 19.0),
+        ("portward_agents_connected", &[], 20.0),
+        ("portward_deliveries", &[("state", "failed")], 21.0),
         ("portward_problems", &[("severity", "error")], 0.0),
         ("portward_problems", &[("severity", "warning")], 1.0),
         ("portward_binding_bound", &[("binding", &id), ("url", &url)], 1.0),

@@ -13,6 +13,7 @@ use super::{
     super::{
         answer,
         chain::{self, Piece},
+        deliveries::{self, Row as DeliveryRow},
         equivalents::{self, DifferenceLine, Equivalents},
         frame::{Frame, Nav},
         rail::standing,
@@ -39,6 +40,9 @@ struct DetailPage {
     sha1: String,
     sites: Vec<String>,
     bindings: Vec<String>,
+    /// Machines on which agents install it.
+    deliveries: Vec<DeliveryRow>,
+    may_deliver: bool,
     versions: Vec<Version>,
     renewal: Option<Renewal>,
     attempts: Vec<Tried>,
@@ -140,6 +144,8 @@ async fn page<R: Right>(visit: &Visit<R>, id: &str, refused: Option<Refused>) ->
     facts.push(if shown.managed { "managed" } else { "unmanaged" }.to_owned());
     let chain = chain::of_version(version, now);
     let is_whole = version.facts.self_signed || !version.chain.intermediates.is_empty() || version.chain.root.is_some();
+    let delivered = app.list_deliveries(&by).await?.into_iter();
+    let of_it: Vec<_> = delivered.filter(|delivery| delivery.certificate == shown.id).take(MOST_MACHINES).collect();
     let uses = found.uses.cloned().unwrap_or_default();
     Ok(DetailPage {
         equivalents: equivalents::certificates::certificate(&shown.id, shown.managed),
@@ -155,6 +161,8 @@ async fn page<R: Right>(visit: &Visit<R>, id: &str, refused: Option<Refused>) ->
         sha1: in_fours(&shown.sha1),
         sites: uses.sites.iter().map(ToString::to_string).collect(),
         bindings: uses.bindings.iter().map(ToString::to_string).collect(),
+        deliveries: deliveries::rows(&of_it, now),
+        may_deliver: visit.may::<right::DeliveryChange>().is_ok(),
         versions: versions_shown(&versions, now),
         is_issued: renewal.as_ref().is_some_and(|renewal| renewal.last_renewed.is_some()),
         failure: renewal.as_ref().and_then(|renewal| failure(renewal, now)),
@@ -268,3 +276,6 @@ fn failure(renewal: &RenewalView, now: Timestamp) -> Option<Failure> {
 fn moment(text: &str, now: Timestamp) -> When {
     When::new(Timestamp::parse(text).unwrap_or(Timestamp::EPOCH), now)
 }
+
+/// More are looked through on the drift board.
+const MOST_MACHINES: usize = 50;

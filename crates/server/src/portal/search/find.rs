@@ -1,8 +1,10 @@
 //! What a few letters may mean.
 
+use std::sync::Arc;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use portward_core::{Certificate, HostPattern, Permission, Site};
-use portward_store::desired::Desired;
+use portward_core::{Agent, Certificate, Delivery, Dialling, HostPattern, Permission, Site};
+use portward_store::desired::{Desired, Stored};
 
 use super::super::frame::places;
 use crate::app::Actor;
@@ -31,11 +33,21 @@ pub(super) struct Hit {
     pub(super) note: String,
 }
 
+/// Is who is elsewhere, and what is delivered there.
+#[derive(Debug, Default)]
+pub(super) struct Machines {
+    /// The agents.
+    pub(super) agents: Vec<Arc<Stored<Agent>>>,
+    /// What they install.
+    pub(super) deliveries: Vec<Delivery>,
+}
+
 /// Looks for letters in everything that has a page, and that somebody may see and do.
-pub(super) fn find(desired: &Desired, actor: &Actor, query: &str, most: usize) -> Vec<Group> {
+pub(super) fn find(desired: &Desired, machines: &Machines, actor: &Actor, query: &str, most: usize) -> Vec<Group> {
     let query = query.trim().to_lowercase();
     let groups = [
         Group { heading: "Sites and certificates", hits: things(desired, &query, most) },
+        Group { heading: "Machines", hits: elsewhere(machines, &query, most) },
         Group { heading: "Commands", hits: commands(desired, actor, &query, most) },
         Group { heading: "Pages", hits: pages(actor, &query) },
     ];
@@ -67,6 +79,35 @@ fn things(desired: &Desired, query: &str, most: usize) -> Vec<Hit> {
         })
     });
     sites.take(most).chain(certificates.take(most)).collect()
+}
+
+/// Agents and deliveries.
+fn elsewhere(machines: &Machines, query: &str, most: usize) -> Vec<Hit> {
+    if query.is_empty() {
+        return Vec::new();
+    }
+    let agents = machines.agents.iter().map(|stored| &stored.value).filter(|agent| {
+        let listens = match &agent.dialling {
+            Dialling::Polling => false,
+            Dialling::Listening(address) => has(&address.to_string(), query),
+        };
+        let pins = [Some(agent.pins.current), agent.pins.next].into_iter().flatten();
+        listens
+            || has(agent.name.as_str(), query)
+            || pins.map(|pin| pin.to_string().to_lowercase()).any(|pin| has_digits(&pin, query))
+    });
+    let agents =
+        agents.map(|agent| hit(format!("/agents/{}", agent.name), "i-agent", agent.name.as_str(), query, "Agent"));
+    let deliveries = machines.deliveries.iter().filter(|delivery| {
+        has(delivery.id.as_str(), query)
+            || has(delivery.certificate.as_str(), query)
+            || delivery.to.iter().any(|path| has(path.as_str(), query))
+    });
+    let deliveries = deliveries.map(|delivery| {
+        let title = format!("{} on {}", delivery.certificate, delivery.agent);
+        hit(format!("/deliveries/{}", delivery.id), "i-cert", &title, query, "Delivery")
+    });
+    agents.take(most).chain(deliveries.take(most)).collect()
 }
 
 /// What can be done with what is meant.
@@ -155,6 +196,17 @@ const COMMANDS: &[(&str, &str, &str, &str, Permission)] = &[
     ("Import a certificate", "pfx pem upload p12", "/import", "i-cert", Permission::CertificateChange),
     ("Get a certificate", "request acme order issue", "/request", "i-le", Permission::CertificateChange),
     ("Add a binding", "port listen address", "/bindings#add", "i-plus", Permission::BindingChange),
+    ("Add an agent", "machine tentacle join thumbprint", "/agents/add", "i-agent", Permission::AgentChange),
+    ("Check all agents", "health machine", "/agents#check", "i-agent", Permission::AgentCheck),
+    ("Deliver a certificate", "install machine agent", "/deliveries/add", "i-cert", Permission::DeliveryChange),
+    ("Show the thumbprint of this server", "identity trust agents", "/agents/trust", "i-key", Permission::View),
+    (
+        "Rotate the identity of this server",
+        "thumbprint trust",
+        "/agents/trust#rotate",
+        "i-key",
+        Permission::IdentityChange,
+    ),
     ("Explain a host name", "why debug diagnose dns", "/explain", "i-explain", Permission::View),
     ("Take a backup", "export restore", "/backup", "i-backup", Permission::StoreBackup),
     ("Add a user", "person invite role", "/users/new", "i-users", Permission::UserChange),
@@ -180,7 +232,7 @@ mod tests {
         let taken = fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
         let desired = fixture.stored().await;
         let anybody = Actor::with(Permission::ALL);
-        let groups = find(&desired, &anybody, " TEA", 6);
+        let groups = find(&desired, &Machines::default(), &anybody, " TEA", 6);
         let paths: Vec<&str> = groups.iter().flat_map(|group| &group.hits).map(|hit| hit.path.as_str()).collect();
         let id = &desired.certificates[0].value.id;
         assert_eq!(
@@ -197,16 +249,19 @@ mod tests {
         drop(taken);
         let thumbprint = desired.certificates[0].value.current_version().unwrap().facts.thumbprint.to_string();
         let spaced = format!("{} {}", &thumbprint[..4].to_uppercase(), &thumbprint[4..8]);
-        assert_eq!(find(&desired, &anybody, &spaced, 6)[0].hits[0].path, format!("/certificates/{id}"));
+        assert_eq!(
+            find(&desired, &Machines::default(), &anybody, &spaced, 6)[0].hits[0].path,
+            format!("/certificates/{id}")
+        );
     }
 
     #[tokio::test]
     async fn without_letters_there_are_commands_and_pages() {
         let anybody = Actor::with(Permission::ALL);
-        let groups = find(&Desired::default(), &anybody, "", 20);
+        let groups = find(&Desired::default(), &Machines::default(), &anybody, "", 20);
         let headings: Vec<&str> = groups.iter().map(|group| group.heading).collect();
         assert_eq!(headings, ["Commands", "Pages"]);
-        assert!(find(&Desired::default(), &anybody, "zzz", 6).is_empty());
+        assert!(find(&Desired::default(), &Machines::default(), &anybody, "zzz", 6).is_empty());
     }
 
     /// "Explain *" was refused, and a viewer was led to pages that are for others.
@@ -217,7 +272,7 @@ mod tests {
         fixture.app.add_site(&by(), &site(&["*.shopping.test"]), Apply::Now).await.unwrap();
         let desired = fixture.stored().await;
         let paths = |permissions: &[Permission], query: &str| -> Vec<String> {
-            let groups = find(&desired, &Actor::with(permissions), query, 20);
+            let groups = find(&desired, &Machines::default(), &Actor::with(permissions), query, 20);
             groups.into_iter().flat_map(|group| group.hits).map(|hit| hit.path).collect()
         };
         let explained = |path: &&String| path.starts_with("/explain?");
