@@ -34,6 +34,8 @@ struct Inner {
     problems: BTreeMap<String, String>,
     /// What was seen to be shown, so that the SHA-256 of a SHA-1 can be told.
     seen: VecDeque<Shown>,
+    /// Who was turned away, and is not told of again until it was linked in between.
+    turned_away: VecDeque<Thumbprint>,
 }
 
 /// Describes a link that is up.
@@ -85,6 +87,7 @@ impl Links {
         let id = inner.last;
         inner.problems.remove(&link.server);
         remember(&mut inner.seen, session.peer.shown.clone());
+        inner.turned_away.retain(|pin| *pin != session.peer.shown.thumbprint);
         let entry = Entry { shared: Arc::clone(shared), id };
         let task = tokio::spawn(async move {
             let _entry = entry;
@@ -161,9 +164,24 @@ impl Links {
         self.lock().problems.get(server).cloned()
     }
 
-    /// Keeps what somebody showed; gives whether that is news.
-    pub(crate) fn note_seen(&self, shown: Shown) -> bool {
-        remember(&mut self.lock().seen, shown)
+    /// Keeps what somebody showed.
+    pub(crate) fn note_seen(&self, shown: Shown) {
+        remember(&mut self.lock().seen, shown);
+    }
+
+    /// Keeps what somebody showed who is turned away; gives whether that is news.
+    pub(crate) fn note_turned_away(&self, shown: Shown) -> bool {
+        let mut inner = self.lock();
+        let pin = shown.thumbprint;
+        remember(&mut inner.seen, shown);
+        if inner.turned_away.contains(&pin) {
+            return false;
+        }
+        if inner.turned_away.len() >= MOST_SEEN {
+            inner.turned_away.pop_front();
+        }
+        inner.turned_away.push_back(pin);
+        true
     }
 
     /// The SHA-256 of a certificate that was seen, by its SHA-1 (40 hexadecimal digits).
@@ -178,15 +196,14 @@ impl Links {
     }
 }
 
-fn remember(seen: &mut VecDeque<Shown>, shown: Shown) -> bool {
+fn remember(seen: &mut VecDeque<Shown>, shown: Shown) {
     if seen.iter().any(|one| one.thumbprint == shown.thumbprint) {
-        return false;
+        return;
     }
     if seen.len() >= MOST_SEEN {
         seen.pop_front();
     }
     seen.push_back(shown);
-    true
 }
 
 impl Drop for Entry {

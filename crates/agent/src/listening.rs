@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    Listen, ListenOptions,
+    Listen, ListenOptions, TrustedServer,
     links::{Link, Links},
     page,
     shared::{Listening, Shared, State},
@@ -264,16 +264,20 @@ async fn receive(shared: &Arc<Shared>, tcp: TcpStream, peer: SocketAddr) -> Resu
 async fn refuse_unknown(shared: &Shared, guest: Guest, peer: SocketAddr) {
     let shown = guest.shown().clone();
     let pin = shown.thumbprint;
-    let known = match shared.state().configuration.trusted.len() {
-        0 => "it trusts nobody yet".to_owned(),
-        1 => "it trusts another one".to_owned(),
-        count => format!("it trusts {count} others"),
+    // Whom it expects is no secret: a server shows that certificate to everybody, and whoever compares needs both.
+    let state = shared.state();
+    let expected: Vec<String> =
+        state.configuration.trusted.iter().filter_map(TrustedServer::expected).map(|pin| pin.to_string()).collect();
+    let known = match expected.as_slice() {
+        [] => "it trusts nobody yet".to_owned(),
+        [..] if expected.len() <= NAMED => format!("it expected {}", expected.join(" or ")),
+        [..] => format!("it expected one of {} others", expected.len()),
     };
     let message = format!("this agent does not trust the thumbprint {pin}; {known}");
     let remedy = format!("run on {}: portward-agent configure --trust={pin}", shared.host_name);
     let refusal = guest.refusal(RefusalCode::UnknownPin, message, remedy);
-    // Once for each thumbprint: whoever knocks all the time fills no log.
-    if shared.links.note_seen(shown.clone()) {
+    // Once for each thumbprint that was not trusted in between: whoever knocks all the time fills no log.
+    if shared.links.note_turned_away(shown.clone()) {
         tracing::warn!(
             "a client at {peer} connected, but it presented a certificate with the thumbprint {pin} (subject {}), which is \
              not in the list of thumbprints that we trust. If it is your Portward server, run: \
@@ -302,5 +306,7 @@ const HANDSHAKES_OF_ONE: usize = 16;
 const LINKS_OF_ONE: usize = 32;
 const BUSY_FOR: Duration = Duration::from_secs(5);
 const FIRST_BYTE: Duration = Duration::from_secs(5);
+/// So many thumbprints are told to who compares them.
+const NAMED: usize = 3;
 /// When a place that was taken is tried again.
 const AGAIN: Duration = Duration::from_secs(10);

@@ -38,7 +38,7 @@ pub(crate) use certificate::{CertificateCommand, CertificateRequestArgs, ExportF
 pub(crate) use delivery::{DeliveryAddArgs, DeliveryCommand};
 pub(crate) use explain::ExplainArgs;
 pub(crate) use https_settings::{HttpsSettingsCommand, HttpsSettingsSetArgs};
-pub(crate) use identity::{IdentityCommand, PfxPasswordArgs};
+pub(crate) use identity::{IdentityCommand, IdentityEditArgs, PfxPasswordArgs};
 pub(crate) use import::{ForeignKind, ImportArgs};
 pub(crate) use letsencrypt::{LetsEncryptCommand, LetsEncryptConfigureArgs};
 pub(crate) use notification::{ChannelAddArgs, ChannelEditArgs, NotificationCommand};

@@ -39,7 +39,9 @@ pub(crate) use channel::{channel, channel_added, channel_kinds, channel_tested, 
 pub(crate) use delivery::{deliveries, delivery, delivery_added, delivery_retried};
 pub(crate) use explain::explained;
 pub(crate) use foreign::{import_ended, imported};
-pub(crate) use identity::{followed_by_themselves, identity, identity_changed, identity_compromised, identity_written};
+pub(crate) use identity::{
+    followed_by_themselves, identity, identity_changed, identity_compromised, identity_edited, identity_written,
+};
 pub(crate) use inspection::inspection;
 pub(crate) use issuer::{added, dns_kinds, dns_provider, dns_providers, issuer, issuers};
 pub(crate) use oidc::{oidc, oidc_set, oidc_tested};

@@ -33,6 +33,7 @@ use portward_core::{AgentHealth, AgentName, Thumbprint, Timestamp};
 use portward_link::{
     Instance,
     message::{Rotate, method},
+    verify::Shown,
 };
 use portward_proxy::{Clock, Proxy};
 use portward_store::{Store, sealing::MasterKey};
@@ -170,6 +171,15 @@ impl Agents {
             (Some(identities), Some(session)) => mark >= identities.wanted_of(session).0,
             _ => false,
         }
+    }
+
+    /// The thumbprint of somebody who came, trusted or not, with that SHA-1.
+    pub(crate) fn seen_with_sha1(&self, sha1: &str) -> Option<Thumbprint> {
+        let is_it = |shown: &Shown| shown.sha1.to_string() == sha1;
+        let strangers = self.strangers.all(self.now());
+        let stranger = strangers.iter().map(|stranger| &stranger.shown).find(|shown| is_it(shown));
+        let linked = || self.links.all().into_iter().map(|(_, live)| live.caller.peer().shown.clone()).find(is_it);
+        stranger.cloned().or_else(linked).map(|shown| shown.thumbprint)
     }
 
     /// Forgets how an agent was found: it is another machine now.

@@ -1,5 +1,5 @@
-//! Parts for tests of whole Portward: a server in-process, the program, authorities, a CA with faults, upstreams,
-//! clients, a browser, and agents by the thousand.
+//! Parts for tests of whole Portward: a server in-process, the programs, machines, authorities, a CA with faults,
+//! upstreams, clients, a browser, and agents by the thousand.
 //!
 //! Everything listens on loopback, on a port that the system chooses, and ends with the value that holds it.
 #![allow(
@@ -9,6 +9,7 @@
     reason = "a test that cannot be set up must fail"
 )]
 
+mod agent_program;
 mod authority;
 mod browser;
 mod child;
@@ -16,6 +17,7 @@ mod client;
 mod eventually;
 mod fault_ca;
 mod fleet;
+mod machine;
 mod mail_sink;
 mod named;
 mod network;
@@ -26,6 +28,7 @@ mod simulation;
 mod steady;
 mod upstream;
 
+pub use agent_program::{AgentProgram, StartedAgent};
 pub use authority::{Authority, Issued};
 pub use browser::Browser;
 pub use child::{Child, free_port, run};
@@ -35,6 +38,7 @@ pub use fault_ca::{
     Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
 };
 pub use fleet::{FILES_OF_AN_AGENT, Fleet, FleetOptions, Seen, Settled, Watch, raise_open_files};
+pub use machine::Machine;
 pub use mail_sink::{Mail, MailSecurity, MailSink};
 pub use named::Named;
 pub use network::in_network_of_its_own;

@@ -271,12 +271,16 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The program beside the test that runs: `target/debug/portward` for `target/debug/deps/outside-…`.
 fn executable() -> PathBuf {
+    built("portward")
+}
+
+/// A program beside the test that runs: `target/debug/portward` for `target/debug/deps/outside-…`.
+pub(crate) fn built(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     // Tests lie one directory deeper than programs.
-    let path = own.ancestors().skip(1).take(2).map(|directory| directory.join("portward")).find(|path| path.exists());
-    let path = path.unwrap_or_else(|| own.with_file_name("portward"));
+    let path = own.ancestors().skip(1).take(2).map(|directory| directory.join(name)).find(|path| path.exists());
+    let path = path.unwrap_or_else(|| own.with_file_name(name));
     assert!(path.exists(), "{} is not built; `make test` builds it", path.display());
     path
 }

@@ -13,6 +13,9 @@ pub(crate) enum IdentityCommand {
     /// Show the identity, and how far a rotation is
     #[command(after_help = SHOW_EXAMPLES)]
     Show(IdentityShowArgs),
+    /// Say where agents dial, and where they are let in and nobody else is
+    #[command(after_help = EDIT_EXAMPLES)]
+    Edit(IdentityEditArgs),
     /// Make a new identity: in a file, or to follow the one in use
     #[command(after_help = NEW_EXAMPLES)]
     New(IdentityNewArgs),
@@ -30,6 +33,30 @@ pub(crate) enum IdentityCommand {
 /// Holds the words of `portward identity show`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct IdentityShowArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward identity edit`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IdentityEditArgs {
+    /// Where agents dial, in place of all that was there; repeat it for each, 443 is the port if none is given
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Vec<String>,
+    /// Have agents dial where the https bindings are
+    #[arg(long, conflicts_with = "address")]
+    pub(crate) no_address: bool,
+    /// Address of this machine for agents alone, in place of all that were there; repeat it for each
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) binding: Vec<String>,
+    /// Let agents in at the https bindings alone
+    #[arg(long, conflicts_with = "binding")]
+    pub(crate) no_binding: bool,
+    /// Say what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -123,6 +150,15 @@ const SHOW_EXAMPLES: &str = "\
 Examples:
   portward identity show
   portward identity show -o json";
+
+const EDIT_EXAMPLES: &str = "\
+Every https binding lets agents in too. Agents that are linked are told of new
+addresses at once, and keep them.
+
+Examples:
+  portward identity edit --binding 0.0.0.0:10943
+  portward identity edit --address portward.example:10943
+  portward identity edit --no-binding --no-address";
 
 const NEW_EXAMPLES: &str = "\
 Without a file it is the same as portward identity rotate.

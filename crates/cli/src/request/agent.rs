@@ -162,4 +162,4 @@ impl AgentRequest {
 /// Where agents listen, as Octopus's do.
 const LISTENING_PORT: u16 = 10933;
 /// Where agents dial if only a host is named.
-const HTTPS_PORT: u16 = 443;
+pub(super) const HTTPS_PORT: u16 = 443;

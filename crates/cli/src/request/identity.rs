@@ -1,15 +1,17 @@
 //! `portward identity`.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, anyhow};
 use portward_api::{
-    Client, ClientError, IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate, SecretText,
+    Client, ClientError, Effect, IdentityChanged, IdentityExport, IdentityExported, IdentityImport, IdentityRotate,
+    IdentityUpdate, SecretText,
 };
+use portward_core::DialAddress;
 
-use super::certificate;
+use super::{agent::HTTPS_PORT, bad, certificate, effect};
 use crate::{
-    args::{IdentityCommand, OutputArgs, PasswordArgs, PfxPasswordArgs, ServerArgs},
+    args::{IdentityCommand, IdentityEditArgs, OutputArgs, PasswordArgs, PfxPasswordArgs, ServerArgs},
     exit::Exit,
     failure::Failure,
     new_file::NewFile,
@@ -22,6 +24,8 @@ use crate::{
 pub(crate) enum IdentityRequest {
     /// The one in use, and how far a rotation is.
     Show,
+    /// Where agents dial, and are let in.
+    Edit(IdentityUpdate, Effect),
     /// One in a file.
     Write(IdentityToFile),
     /// One of the operator's.
@@ -66,6 +70,10 @@ impl IdentityRequest {
         use IdentityCommand as C;
         Ok(match command {
             C::Show(args) => (Self::Show, args.server, args.output),
+            C::Edit(args) => {
+                let (server, output) = (args.server.clone(), args.output);
+                (Self::edit(args)?, server, output)
+            }
             C::New(args) => match args.export_pfx {
                 Some(path) => {
                     let file = IdentityToFile { path, password: args.password.into(), which: Which::New };
@@ -94,8 +102,35 @@ impl IdentityRequest {
         })
     }
 
+    fn edit(args: IdentityEditArgs) -> Result<Self, Failure> {
+        let address = |text: &String| DialAddress::parse(text, Some(HTTPS_PORT)).map(|address| address.to_string());
+        let addresses: Vec<String> =
+            args.address.iter().map(address).collect::<Result<_, _>>().map_err(bad("--address"))?;
+        let binding = |text: &String| match text.parse::<SocketAddr>() {
+            Ok(address) => Ok(address.to_string()),
+            Err(_) => Err(Failure::usage(anyhow!(
+                "--binding: \"{text}\" is not an address of this machine with a port, as in 0.0.0.0:10943 or [::]:10943"
+            ))),
+        };
+        let bindings: Vec<String> = args.binding.iter().map(binding).collect::<Result<_, _>>()?;
+        let update = IdentityUpdate {
+            addresses: (args.no_address || !addresses.is_empty()).then_some(addresses),
+            bindings: (args.no_binding || !bindings.is_empty()).then_some(bindings),
+        };
+        if update == IdentityUpdate::default() {
+            return Err(Failure::usage(anyhow!(
+                "nothing to change; give --address, --no-address, --binding or --no-binding"
+            )));
+        }
+        Ok(Self::Edit(update, effect(args.dry_run)))
+    }
+
     pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
         match self {
+            Self::Edit(update, effect) => {
+                let identity = client.edit_identity(&update, effect).await?;
+                terminal.told(&identity, &show::identity_edited(&identity, effect))
+            }
             Self::Show => {
                 let identity = client.show_identity().await?;
                 terminal.result(&identity, |colour| show::identity(&identity, colour))

@@ -1,6 +1,6 @@
 //! The server's identity for people.
 
-use portward_api::{IdentityChanged, IdentityView, RotationView};
+use portward_api::{Effect, IdentityChanged, IdentityView, RotationView};
 
 use super::or_none;
 use crate::table::{Cell, Colour, Table, Tone};
@@ -13,6 +13,9 @@ pub(crate) fn identity(identity: &IdentityView, colour: Colour) -> String {
     table.row(["subject".into(), (&identity.subject).into()]);
     table.row(["in use since".into(), (&identity.since).into()]);
     table.row(["agents dial".into(), or_none(&identity.addresses).into()]);
+    if !identity.bindings.is_empty() {
+        table.row(["agents alone".into(), identity.bindings.join(", ").into()]);
+    }
     for other in identity.identities.iter().filter(|other| other.thumbprint != identity.thumbprint) {
         let text = format!("{} (since {})", other.thumbprint, other.created);
         table.row([(&other.state).into(), text.into()]);
@@ -30,6 +33,18 @@ pub(crate) fn identity(identity: &IdentityView, colour: Colour) -> String {
         }
     }
     table.render(colour)
+}
+
+/// Tells where agents dial now, and are let in.
+pub(crate) fn identity_edited(identity: &IdentityView, effect: Effect) -> String {
+    if effect == Effect::DryRun {
+        return "Agents would dial, and be let in, as you say. Nothing was changed.".to_owned();
+    }
+    let alone = match identity.bindings.as_slice() {
+        [] => String::new(),
+        bindings => format!(", and at {} for them alone", bindings.join(", ")),
+    };
+    format!("Agents dial {}. They are let in at every https binding{alone}.", or_none(&identity.addresses))
 }
 
 /// Tells what follows what.

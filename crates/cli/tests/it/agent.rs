@@ -87,6 +87,12 @@ fn every_command_asks_at_its_route_and_prints_what_came() {
             json!({ "agent": "web-03", "certificate": "shop", "format": "pem-combined", "to": ["/a.pem"] }),
         ),
         ("identity show", identity(), "GET identity", Value::Null),
+        (
+            "identity edit --binding 0.0.0.0:10943 --no-address",
+            identity(),
+            "PATCH identity",
+            json!({ "addresses": [], "bindings": ["0.0.0.0:10943"] }),
+        ),
         ("identity rotate --compromised", changed(), "POST identity/rotate", json!({ "compromised": true })),
         ("identity new", changed(), "POST identity/rotate", json!({ "compromised": false })),
     ] {

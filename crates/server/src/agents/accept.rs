@@ -94,7 +94,7 @@ impl Agents {
 
     async fn turn_away(&self, guest: Guest) {
         let shown = guest.shown().clone();
-        let former = self.roster.owner(shown.thumbprint);
+        let former = self.roster.owner(shown.thumbprint).or_else(|| self.strangers.former(shown.thumbprint));
         self.strangers.came(&shown, guest.address(), former.as_ref(), self.now());
         self.changed.notify_one();
         let id = id_of(shown.thumbprint);

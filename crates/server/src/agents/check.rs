@@ -187,8 +187,16 @@ impl Agents {
             Some(stranger) => Step::bad(
                 "link",
                 format!(
-                    "It is not connected. {heard} Expected the thumbprint {}; from its address somebody comes with {} (SHA-1 {}), who is not trusted.",
-                    agent.pins.current, stranger.shown.thumbprint, stranger.shown.sha1
+                    "It is not connected. {heard} Expected the thumbprint {}, and {} came (SHA-1 {}, subject {}, {}).",
+                    agent.pins.current,
+                    stranger.shown.thumbprint,
+                    stranger.shown.sha1,
+                    stranger.shown.subject,
+                    if stranger.former.as_ref() == Some(name) {
+                        "which was its own before"
+                    } else {
+                        "from where it was last"
+                    }
                 ),
                 Some(format!(
                     "If that is what portward-agent show-thumbprint prints there, trust it: portward agent trust {name} --thumbprint {} (or, as another agent: portward agent approve {}).",

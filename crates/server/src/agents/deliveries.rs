@@ -396,11 +396,16 @@ impl Agents {
         self.changed.notify_one();
     }
 
-    /// When a delivery that failed is tried next.
-    pub(super) fn next_delivery(&self) -> Option<Timestamp> {
-        let now = self.now();
+    /// Whether time alone has made a delivery due since it was looked last: one that is tried again, or one that may be
+    /// mended if something else is there than was installed.
+    pub(super) fn became_due(&self, looked_at: &mut Timestamp) -> bool {
+        let (before, now) = (*looked_at, self.now());
+        *looked_at = now;
+        let is_due = |at: Timestamp| before < at && at <= now;
         let all = self.deliveries.lock();
-        all.values().filter_map(|entry| entry.work.next_try).filter(|at| *at > now).min()
+        all.values().any(|Entry { work, .. }| {
+            work.next_try.is_some_and(is_due) || work.at.is_some_and(|at| is_due(at.plus(MENDING)))
+        })
     }
 
     /// Writes what is not written yet.

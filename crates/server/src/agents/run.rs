@@ -7,7 +7,7 @@ use portward_link::opening::TrustMark;
 use portward_store::{Key, WatchStream, agents};
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval_at, sleep},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use super::{Agents, identities};
@@ -33,6 +33,8 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
     these.follow_identities();
     // The newest state of trust that everybody was told: a use case may have taken its identities before this looks.
     let mut told = these.mark();
+    // Until when it was looked whether a delivery is due by time alone.
+    let mut looked_at = these.now();
     loop {
         if !is_loaded {
             watch = these.load().await;
@@ -60,8 +62,10 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 these.reconcile();
                 is_news = true;
             }
-            () = sleep(these.until_next_delivery()) => these.reconcile(),
             _ = writing.tick() => {
+                if these.became_due(&mut looked_at) {
+                    these.reconcile();
+                }
                 if std::mem::take(&mut is_news) {
                     these.tell_problems();
                 }
@@ -155,12 +159,6 @@ impl Agents {
             }
             Err(error) => tracing::warn!(agent.name = %name, error = chain_text(&error), "an agent cannot be read"),
         }
-    }
-
-    fn until_next_delivery(&self) -> Duration {
-        let now = self.now();
-        let wait = self.next_delivery().map_or(PERIOD, |at| at.since(now));
-        wait.clamp(WRITING, PERIOD)
     }
 
     fn close_untrusted(&self) {

@@ -1,7 +1,7 @@
 //! Those who came and are not trusted: what an operator compares, and approves.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -13,6 +13,8 @@ use portward_link::verify::Shown;
 #[derive(Debug, Default)]
 pub(crate) struct Strangers {
     known: Mutex<BTreeMap<Thumbprint, Stranger>>,
+    /// Thumbprints that others took the place of, by hand, and whose they were; the last ones.
+    replaced: Mutex<VecDeque<(Thumbprint, AgentName)>>,
 }
 
 /// Is somebody who came and is not trusted.
@@ -52,6 +54,22 @@ impl Strangers {
         shown.subject = shown.subject.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
         let stranger = Stranger { address, former: former.cloned(), first_seen: now, last_seen: now, tries: 1, shown };
         known.insert(stranger.shown.thumbprint, stranger);
+    }
+
+    /// Remembers whose a thumbprint was that is trusted no more.
+    pub(crate) fn was(&self, thumbprint: Thumbprint, name: &AgentName) {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.retain(|(known, _)| *known != thumbprint);
+        replaced.push_back((thumbprint, name.clone()));
+        if replaced.len() > MOST {
+            replaced.pop_front();
+        }
+    }
+
+    /// Whose a thumbprint was before another one took its place by hand.
+    pub(crate) fn former(&self, thumbprint: Thumbprint) -> Option<AgentName> {
+        let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.iter().find(|(known, _)| *known == thumbprint).map(|(_, name)| name.clone())
     }
 
     /// Those who came within the last day, the newest first.

@@ -329,6 +329,9 @@ impl App {
         self.agents().strangers().forget(thumbprint);
         if before_pin != Some(thumbprint) {
             self.agents().forget_standing(name);
+            if let Some(before) = before_pin {
+                self.agents().strangers().was(before, name);
+            }
         }
         self.agents().follow(name).await;
         Ok(Revised { view: self.agent_view(&agent, 0), revision: Some(revision) })
@@ -338,15 +341,10 @@ impl App {
     fn parse_pin(&self, text: &str) -> Result<Thumbprint, AppError> {
         Thumbprint::parse(text).map_err(|error| {
             let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_uppercase();
-            let strangers = self.agents().strangers().all(self.now());
-            let known = strangers.iter().find(|stranger| stranger.shown.sha1.to_string() == digits);
-            match known {
-                Some(stranger) => AppError::refused(
+            match self.agents().seen_with_sha1(&digits) {
+                Some(thumbprint) => AppError::refused(
                     "invalid-value",
-                    format!(
-                        "thumbprint: {error}. The one with that SHA-1 has the SHA-256 {}",
-                        stranger.shown.thumbprint
-                    ),
+                    format!("thumbprint: {error}. The one with that SHA-1 has the SHA-256 {thumbprint}"),
                 ),
                 None => AppError::invalid("thumbprint", &error),
             }

@@ -1,7 +1,7 @@
 //! Certificates that get themselves, from real Pebble: each challenge, each kind of name, each trouble, as an operator
 //! asks for them.
 
-mod bench;
+pub(crate) mod bench;
 mod challenges;
 mod dns;
 mod letsencrypt;

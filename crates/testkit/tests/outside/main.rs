@@ -8,6 +8,7 @@ mod acme;
 mod acme_caddy;
 mod acme_client;
 mod acme_kills;
+mod agents;
 mod agents_kills;
 mod application;
 mod bindings;

@@ -1,6 +1,6 @@
 //! From words about agents, deliveries and the identity to requests.
 
-use portward_api::{AgentTrust, DeliveryCreate, IdentityRotate};
+use portward_api::{AgentTrust, DeliveryCreate, IdentityRotate, IdentityUpdate};
 use portward_core::{AgentName, DeliveryId, Thumbprint};
 
 use super::*;
@@ -41,6 +41,20 @@ fn words_about_agents_become_requests() {
         ),
     ] {
         assert_eq!(request(words), expected, "{words}");
+    }
+}
+
+#[test]
+fn where_agents_dial_and_are_let_in_is_what_was_said_and_nothing_else_is_changed() {
+    let some = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
+    for (words, addresses, bindings) in [
+        ("--address portward.test --address [2001:DB8::7]:1", some(&["portward.test:443", "[2001:db8::7]:1"]), None),
+        ("--binding 0.0.0.0:10943 --binding [::]:10943", None, some(&["0.0.0.0:10943", "[::]:10943"])),
+        ("--no-address --binding 127.0.0.1:1", some(&[]), some(&["127.0.0.1:1"])),
+        ("--no-binding", None, some(&[])),
+    ] {
+        let edit = IdentityRequest::Edit(IdentityUpdate { addresses, bindings }, Effect::Apply);
+        assert_eq!(request(&format!("identity edit {words}")), Request::Identity(edit), "{words}");
     }
 }
 
@@ -122,6 +136,9 @@ fn the_password_of_a_delivered_file_is_read_from_its_file() {
 fn values_about_agents_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
     let add = "delivery add --agent a --certificate c --format";
     for (words, expected) in [
+        ("identity edit", "nothing to change; give --address"),
+        ("identity edit --address a:0", "--address: \"a:0\" is not a place to dial"),
+        ("identity edit --binding 10943", "--binding: \"10943\" is not an address of this machine with a port"),
         ("agent add a/b", "\"a/b\" is not a name of an agent"),
         ("agent add a --ttl soon", "--ttl: \"soon\" is not a duration"),
         ("agent add a --address https://a:1", "--address: \"https://a:1\" is not a place to dial"),
