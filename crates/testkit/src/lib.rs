@@ -15,6 +15,7 @@ mod browser;
 mod child;
 mod client;
 mod eventually;
+mod fake_agent;
 mod fault_ca;
 mod fleet;
 mod machine;
@@ -34,6 +35,7 @@ pub use browser::Browser;
 pub use child::{Child, free_port, run};
 pub use client::{Connection, Response, get, handshake, handshake_without_name, request};
 pub use eventually::eventually;
+pub use fake_agent::{FakeAgent, FakeLink};
 pub use fault_ca::{
     Ari, Asked, Config, Endpoint, Fault, FaultCa, FaultCaServer, Limits, Look, Outcome, Validation, Verdict,
 };

@@ -199,6 +199,18 @@ impl StartedProgram {
         crate::run(&mut self.command(arguments))
     }
 
+    /// Asks the API, on the admin socket, and gives the body of the answer, which must be a good one.
+    pub fn api(&self, method: &str, path: &str, body: &serde_json::Value) -> serde_json::Value {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--fail-with-body", "-X", method, "--unix-socket"]);
+        command.arg(self.data_directory().join("admin.sock"));
+        if !body.is_null() {
+            command.arg("--json").arg(body.to_string());
+        }
+        let answer = crate::run(command.arg(format!("http://localhost{path}")));
+        serde_json::from_str(&answer).unwrap_or_default()
+    }
+
     /// The same with a file as standard input.
     pub fn portward_reading(&self, arguments: &[&str], file: &Path) -> String {
         let Output { status, stdout, stderr } =

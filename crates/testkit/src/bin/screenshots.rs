@@ -13,10 +13,11 @@ use std::{
     time::Duration,
 };
 
-use portward_core::Timestamp;
+use portward_core::{Thumbprint, Timestamp};
+use portward_link::message::Fault;
 use portward_testkit::{
-    Authority, Browser, Connection, MailSecurity, MailSink, Pebble, Program, StartedProgram, Upstream, free_port, get,
-    run,
+    Authority, Browser, Connection, FakeAgent, FakeLink, MailSecurity, MailSink, Pebble, Program, StartedProgram,
+    Upstream, free_port, get, run,
 };
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -46,6 +47,15 @@ const PAGES: &[(&str, &str)] = &[
     ("issuers", "/issuers"),
     ("issuer-new", "/issuers/new?preset=letsencrypt"),
     ("dns-provider-new", "/dns-providers/new"),
+    ("agents", "/agents"),
+    ("agent", "/agents/edge-fra-1"),
+    ("agent-away", "/agents/lab-nas"),
+    ("agent-add", "/agents/add"),
+    ("agent-remove", "/agents/build-3/remove"),
+    ("agent-trust", "/agents/trust"),
+    ("delivery", "/deliveries/ci-northmole-test-edge-fra-1"),
+    ("delivery-failed", "/deliveries/ci-northmole-test-build-3"),
+    ("delivery-new", "/deliveries/add?agent=edge-fra-1&certificate=ci-northmole-test"),
     ("problems", "/problems"),
     ("explain", "/explain?host=wiki.northmole.test"),
     ("audit", "/audit"),
@@ -96,6 +106,7 @@ fn main() {
     people(&server);
     sites(&server, &wiki, &mail);
     orders(&server, &pebble);
+    let _links = machines(&server, &runtime);
     runtime.block_on(traffic(&server));
     browser.open(&format!("{at}/sign-in"));
     picture(&browser, &place, "sign-in");
@@ -151,6 +162,26 @@ fn deeds(server: &StartedProgram, browser: &Browser, at: &str, place: &Path) {
     browser.open(&format!("{at}/request?names=shop.northmole.test"));
     browser.click(".equivalents > summary");
     picture(browser, place, "equivalents");
+
+    browser.open(&format!("{at}/agents/lab-nas"));
+    browser.click("form[action='/agents/lab-nas/check'] button");
+    browser.wait_for("return document.body.innerText.includes('The way to it') && document.readyState === 'complete'");
+    picture(browser, place, "agent-checked");
+    browser.open(&format!("{at}/agents"));
+    browser.click("form[action='/agent-checks'] button");
+    browser
+        .wait_for("return location.pathname === '/agent-checks/1' && !document.querySelector('#live-check[data-on]')");
+    picture(browser, place, "agent-check");
+    browser.open(&format!("{at}/agents/add"));
+    browser.fill("#join-name", "edge-ams-1");
+    browser.fill("#addresses", "door.northmole.test:443");
+    browser.click("form[action='/agents/add/join'] button.primary");
+    browser.wait_for("return document.querySelector('#script') !== null && document.readyState === 'complete'");
+    picture(browser, place, "agent-joined");
+    browser.open(&format!("{at}/agents/trust"));
+    browser.click("form[action^='/agents/trust/rotate'] button");
+    browser.wait_for("return document.querySelector('.rail.four') !== null && document.readyState === 'complete'");
+    picture(browser, place, "agent-trust-rotating");
 
     browser.open(&format!("{at}/account"));
     browser.fill("#begin-password", PASSWORD);
@@ -235,6 +266,61 @@ fn orders(server: &StartedProgram, pebble: &Pebble) {
     server.portward_fails(&["certificate", "request", "--wait", "--name", "vpn", "vpn.northmole.test"]);
     server.portward(&["certificate", "request", "--challenge", "dns-01", "--name", "git", "*.git.northmole.test"]);
     while !server.portward(&["acme", "attempts", "git"]).contains("_acme-challenge") {}
+}
+
+/// Has machines install certificates: most of them, one not, one not any more; and one come that is not trusted.
+fn machines(server: &StartedProgram, runtime: &Runtime) -> Vec<FakeLink> {
+    let agents: Vec<(&str, FakeAgent)> = ["edge-fra-1", "edge-fra-2", "build-1", "build-3", "mail-1", "lab-nas"]
+        .into_iter()
+        .map(|name| (name, FakeAgent::new(name, now())))
+        .collect();
+    for (name, agent) in &agents {
+        let body = serde_json::json!({ "name": name, "thumbprint": agent.thumbprint().to_string() });
+        server.api("POST", "/api/v1/agents", &body);
+    }
+    let identity = server.api("GET", "/api/v1/identity", &Value::Null);
+    let ours = Thumbprint::parse(identity["thumbprint"].as_str().unwrap()).unwrap();
+    let link = |agent: &FakeAgent| runtime.block_on(agent.link(server.https, ours));
+    let mut links: Vec<FakeLink> = agents.iter().map(|(_, agent)| link(agent).unwrap()).collect();
+    let come = |certificate: &str, agent: &str, expected: &str| {
+        let path = format!("/api/v1/deliveries/{certificate}-northmole-test-{agent}");
+        while server.api("GET", &path, &Value::Null)["state"] != expected {}
+    };
+    let deliver = |certificate: &str, agent: &str| {
+        let to = [format!("/etc/nginx/tls/{certificate}.pem"), format!("/etc/nginx/tls/{certificate}.key")];
+        let body = serde_json::json!({
+            "agent": agent, "certificate": format!("{certificate}-northmole-test"), "format": "pem", "to": to,
+            "owner": "root:ssl-cert", "mode": "640", "reload": "nginx", "verify": "127.0.0.1:443",
+        });
+        server.api("POST", "/api/v1/deliveries", &body);
+        come(certificate, agent, "installed");
+    };
+    for (certificate, on) in [
+        ("wiki", &["edge-fra-1", "edge-fra-2", "lab-nas"][..]),
+        ("board", &["edge-fra-1", "edge-fra-2"]),
+        ("ci", &["edge-fra-1", "edge-fra-2", "build-1", "build-3"]),
+        ("legacy", &["mail-1", "lab-nas"]),
+    ] {
+        on.iter().for_each(|agent| deliver(certificate, agent));
+    }
+    // The newer version of one certificate is taken by all but one of its machines.
+    agents[3].1.fail_with(
+        Fault::new("test-failed", "the program nginx does not take the new files; the old ones are in use")
+            .at("test")
+            .with_output(
+                "nginx: [emerg] host not found in upstream \"builds\" in /etc/nginx/conf.d/ci.conf:12\nnginx: configuration file /etc/nginx/nginx.conf test failed",
+            ),
+    );
+    let issued = Authority::named("Northmole").issue_between(&["ci.northmole.test"], now(), now().plus(365 * DAY));
+    fs::write(server.files().join("ci.pem"), &issued.chain_pem).unwrap();
+    fs::write(server.files().join("ci.key"), &issued.key_pem).unwrap();
+    server.portward(&["certificate", "import", "ci.pem", "ci.key", "--replace", "ci-northmole-test"]);
+    come("ci", "build-3", "failed");
+    drop(links.pop());
+    come("legacy", "lab-nas", "unreachable");
+    // Nobody who is not trusted is let in.
+    link(&FakeAgent::new("edge-ams-1", now())).unwrap_err();
+    links
 }
 
 /// Asks the wiki some hundred times, mostly over TLS.

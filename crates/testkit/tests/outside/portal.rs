@@ -4,6 +4,7 @@ mod axe;
 mod drills;
 mod first_way;
 mod live;
+mod machines;
 mod midway;
 mod openid;
 mod pages;
@@ -54,6 +55,27 @@ const PAGES: &[&str] = &[
     "/api-reference",
     "/api-reference/sites",
     "/search?q=shop",
+];
+
+/// The pages that tell of agents.
+const PAGES_OF_AGENTS: &[&str] = &[
+    "/agents",
+    "/agents?q=edge-1",
+    "/agents/add",
+    "/agents/trust",
+    "/agents/edge-1",
+    "/agents/edge-2",
+    "/agents/edge-3",
+    "/agents/edge-3/remove",
+    "/agent-checks/1",
+    "/deliveries/add",
+    "/deliveries/add?agent=edge-1&certificate=first-start&format=pfx",
+    "/deliveries/first-start-edge-1",
+    "/deliveries/first-start-edge-2",
+    "/deliveries/first-start-edge-3",
+    "/deliveries/first-start-edge-3/remove",
+    "/certificates/first-start",
+    "/search?q=edge",
 ];
 
 /// A server with an owner and a site, and a browser in which the owner has signed in.

@@ -17,6 +17,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::super::{
     answer,
     equivalents::{DifferenceLine, Equivalents, curl},
+    for_people::for_people,
     frame::{Frame, Nav},
     view::{Mark, When, counted, grouped, time_of_day},
     visit::Visit,
@@ -152,7 +153,11 @@ impl Run {
         let Some(checked) = checked else { return };
         let health = AgentHealth::parse(&checked.health).unwrap_or(AgentHealth::Unknown);
         *progress.counts.entry(health).or_default() += 1;
-        let says = if checked.reasons.is_empty() { "It is healthy.".to_owned() } else { checked.reasons.join(" ") };
+        let says = if checked.reasons.is_empty() {
+            "It is healthy.".to_owned()
+        } else {
+            for_people(&checked.reasons.join(" "))
+        };
         let line = Line { name: checked.name.clone(), health, says, milliseconds: checked.milliseconds, at: now };
         if health != AgentHealth::Healthy && progress.unwell.len() < UNWELL {
             progress.unwell.push(line.clone());
@@ -268,7 +273,7 @@ fn part(visit: &Visit<right::View>) -> Result<CheckPart, AppError> {
         },
         began: When::new(run.began, now),
         is_on,
-        done: if run.total == 0 { 1000 } else { progress.done * 1000 / run.total },
+        done: (progress.done * 1000).checked_div(run.total).unwrap_or(1000),
         counts: AgentHealth::ALL
             .iter()
             .filter_map(|health| {
@@ -278,7 +283,8 @@ fn part(visit: &Visit<right::View>) -> Result<CheckPart, AppError> {
             .collect(),
         unwell: progress.unwell.iter().map(shown).collect(),
         others: (others > 0).then(|| format!("{} more are not healthy.", grouped(others as u64))),
-        newest: progress.newest.iter().map(shown).collect(),
+        // Why somebody is not well stands above.
+        newest: progress.newest.iter().map(|line| ShownLine { says: answered(line), ..shown(line) }).collect(),
     })
 }
 
@@ -289,8 +295,12 @@ fn shown(line: &Line) -> ShownLine {
         mark: mark(line.health),
         label: word(line.health),
         name: line.name.clone(),
-        says: format!("{} {} ms", line.says, grouped(line.milliseconds)),
+        says: line.says.clone(),
     }
+}
+
+fn answered(line: &Line) -> String {
+    format!("{}, {} ms", word(line.health), grouped(line.milliseconds))
 }
 
 fn mark(health: AgentHealth) -> Mark {

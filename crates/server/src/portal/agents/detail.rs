@@ -12,6 +12,7 @@ use super::{
         answer,
         deliveries::{Row, rows},
         equivalents::{DifferenceLine, Equivalents, curl, word},
+        for_people::for_people,
         form::Form,
         frame::{Frame, Nav},
         slip::Slip,
@@ -204,6 +205,12 @@ async fn parts<R: Right>(visit: &Visit<R>, view: &AgentView) -> Result<(Head, Pa
     let found = visit.app.checks().found(&view.name);
     let steps: Vec<Step> =
         found.as_ref().map(|found| found.checked.steps.iter().map(step).collect()).unwrap_or_default();
+    // What was found step by step says it apart from what to do.
+    let bad: Vec<String> =
+        steps.iter().filter(|step| step.mark == Mark::Bad).map(|step| step.message.clone()).collect();
+    let is_newest = found.as_ref().is_some_and(|found| found.checked.reasons == view.reasons);
+    let reasons =
+        if is_newest && !bad.is_empty() { bad } else { view.reasons.iter().map(|reason| for_people(reason)).collect() };
     let mut facts = vec![match &view.listening {
         Some(address) => format!("Portward dials it at {address}"),
         None => "it dials".to_owned(),
@@ -238,7 +245,7 @@ async fn parts<R: Right>(visit: &Visit<R>, view: &AgentView) -> Result<(Head, Pa
         name: view.name.clone(),
         mark,
         word,
-        reasons: view.reasons.clone(),
+        reasons,
         remedies: steps.iter().filter(|step| step.mark == Mark::Bad).filter_map(|step| step.remedy.clone()).collect(),
         steps,
         checked: found.map(|found| When::new(found.at, now)),
@@ -259,8 +266,15 @@ async fn parts<R: Right>(visit: &Visit<R>, view: &AgentView) -> Result<(Head, Pa
             platform: report.platform.clone(),
             host_name: report.host_name.clone(),
             started: moment(Some(&report.started), now),
-            clock_mark: if report.clock_difference.unsigned_abs() > CLOCK { Mark::Warn } else { Mark::Ok },
-            clock: clock(report.clock_difference),
+            clock_mark: if !view.connected {
+                Mark::Unknown
+            } else if report.clock_difference.unsigned_abs() > CLOCK {
+                Mark::Warn
+            } else {
+                Mark::Ok
+            },
+            // What it said last is compared with the time at which it was called last, and may not have answered.
+            clock: if view.connected { clock(report.clock_difference) } else { "not known now".to_owned() },
             since: moment(Some(&report.identity_since), now),
             not_after: moment(Some(&report.identity_not_after), now),
             trusts: report.trusts.iter().map(|pin| in_fours(pin)).collect(),
@@ -293,7 +307,13 @@ fn step(step: &AgentCheckStep) -> Step {
         "health" => "Health",
         other => other,
     };
-    Step { name: name.to_owned(), mark, label, message: step.message.clone(), remedy: step.remedy.clone() }
+    Step {
+        name: name.to_owned(),
+        mark,
+        label,
+        message: for_people(&step.message),
+        remedy: step.remedy.as_deref().map(for_people),
+    }
 }
 
 /// What is to be done on the machine before it is heard first; nothing once it was, or if it joined.

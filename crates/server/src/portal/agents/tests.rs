@@ -296,7 +296,10 @@ async fn the_identity_is_made_rotated_and_replaced_on_purpose() {
     assert_eq!(typo.status, 422);
     typo.shows("Type compromised");
     let before = ours();
-    assert_eq!(browser.post("/agents/trust/replace", &[("typed", " Compromised ")]).await.location(), "/agents/trust");
+    assert_eq!(
+        browser.post("/agents/trust/replace", &[("typed", " Compromised ")]).await.location(),
+        "/agents/trust#main"
+    );
     assert_ne!(ours(), before);
     let viewer = Browser::with(&fixture, &[Permission::View]).get("/agents/trust").await;
     viewer.shows(&ours());
@@ -314,7 +317,7 @@ async fn an_identity_is_imported_from_a_file() {
     let given = bundle(&["agents.test"], 90);
     let pem = portward_certs::export_pem(&given.chain, &given.key);
     let fields = [("file", pem.as_str()), ("password", "")];
-    assert_eq!(browser.upload("/agents/trust/import", &fields, &[]).await.location(), "/agents/trust");
+    assert_eq!(browser.upload("/agents/trust/import", &fields, &[]).await.location(), "/agents/trust#main");
     let hex = super::super::view::in_fours(&given.facts.thumbprint.to_string());
     browser.get("/agents/trust").await.shows(&hex);
 }

@@ -117,8 +117,9 @@ pub(in crate::portal) async fn replace(mut visit: Visit<right::IdentityChange>) 
         return refuse(&visit, "replace", AppError::refused("invalid-value", message)).await;
     }
     match visit.app.rotate_identity(&visit.by, &IdentityRotate { compromised: true }).await {
+        // The form leads back to its own place on the page.
         Ok(_) => Ok(visit.told(
-            "/agents/trust",
+            "/agents/trust#main",
             "The identity is replaced. Agents that are connected follow; those that are away have to join anew.",
         )),
         Err(error) => refuse(&visit, "replace", error).await,
@@ -134,7 +135,7 @@ pub(in crate::portal) async fn import(mut visit: Visit<right::IdentityChange>) -
     }
     match visit.app.import_identity(&visit.by, &given).await {
         Ok(changed) => Ok(visit.told(
-            "/agents/trust",
+            "/agents/trust#main",
             format!("Agents know Portward by {} from now on.", in_fours(&changed.new_thumbprint)),
         )),
         Err(error) => refuse(&visit, "import", error).await,
@@ -264,7 +265,7 @@ fn shown(rotation: &RotationView, now: Timestamp) -> Rotation {
             grouped(rotation.acknowledged as u64),
             grouped(rotation.agents as u64)
         ),
-        per_mille: if rotation.agents == 0 { 1000 } else { rotation.acknowledged * 1000 / rotation.agents },
+        per_mille: (rotation.acknowledged * 1000).checked_div(rotation.agents).unwrap_or(1000),
         laggards,
         others: (others > 0).then(|| format!("and {} more", grouped(others as u64))),
     }

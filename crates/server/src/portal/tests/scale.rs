@@ -8,11 +8,13 @@ use std::{
 };
 
 use portward_core::{
-    Binding, CertificateId, HeaderRules, HostPattern, Hsts, IssuerId, KeyId, Management, Site, SiteCertificate, SiteId,
-    SiteLimits, Source, Upstream, UpstreamTrust,
+    Agent, AgentName, AgentOrigin, AgentPins, Binding, CertificateId, Delivery, DeliveryFormat, DeliveryId,
+    DeliveryPath, Dialling, FileMode, FileOwner, HeaderRules, HostPattern, Hsts, IssuerId, KeyId, Management, Site,
+    SiteCertificate, SiteId, SiteLimits, Source, Thumbprint, Upstream, UpstreamTrust,
     acme::{DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
 };
 use portward_store::{
+    agents::StoredDelivery,
     change::{Change, Expected, NewVersion, commit},
     sealing::{Sealer, Secret},
     work::{Renewal, Window},
@@ -25,10 +27,7 @@ use crate::fixture::{Fixture, bundle_at, now};
 async fn pages_of_a_thousand_sites_and_five_thousand_certificates_are_small_and_quick() {
     let fixture = Fixture::start().await;
     fill(&fixture, 1000, 5000).await;
-    let browser = Browser::of(&fixture);
-    let mut wrong = Vec::new();
-    let style = Assets::new().weight();
-    for path in [
+    let paths = [
         "/",
         "/overview/live",
         "/overview/traffic",
@@ -52,7 +51,39 @@ async fn pages_of_a_thousand_sites_and_five_thousand_certificates_are_small_and_
         "/https-settings",
         "/audit",
         "/lets-encrypt",
-    ] {
+    ];
+    are_small_and_quick(&fixture, &paths).await;
+}
+
+#[tokio::test]
+async fn pages_of_ten_thousand_agents_are_small_and_quick() {
+    let fixture = Fixture::start().await;
+    fill(&fixture, 0, 100).await;
+    fill_agents(&fixture, 10_000, 5_000).await;
+    let paths = [
+        "/",
+        "/agents",
+        "/machines/live",
+        "/agents?sort=heard&page=100",
+        "/agents?q=a0999",
+        "/agents?board=c0007",
+        "/agents/a0999",
+        "/agents/a0999/live",
+        "/agents/trust",
+        "/deliveries/add",
+        "/deliveries/d0999",
+        "/certificates/c0007",
+        "/search?q=a09",
+        "/search/hits?q=a09",
+    ];
+    are_small_and_quick(&fixture, &paths).await;
+}
+
+async fn are_small_and_quick(fixture: &Fixture, paths: &[&str]) {
+    let browser = Browser::of(fixture);
+    let mut wrong = Vec::new();
+    let style = Assets::new().weight();
+    for path in paths {
         let page = browser.get(path).await;
         assert_eq!(page.status, 200, "{path}");
         let begun = Instant::now();
@@ -71,6 +102,58 @@ async fn pages_of_a_thousand_sites_and_five_thousand_certificates_are_small_and_
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Has agents trusted, of whom nobody came, with a certificate for every other one; and as many strangers as are kept.
+async fn fill_agents(fixture: &Fixture, agents: usize, deliveries: usize) {
+    let sealer = fixture.sealer().await;
+    let name = |number: usize| AgentName::parse(&format!("a{number:04}")).unwrap();
+    for first in (0..agents).step_by(SITES_AT_ONCE) {
+        let mut change = Change::new("test", format!("add agents from {first}"), now());
+        for number in first..agents.min(first + SITES_AT_ONCE) {
+            let pins = AgentPins::of(Thumbprint::of(&number.to_be_bytes()));
+            let (dialling, origin) = (Dialling::Polling, AgentOrigin::Joined);
+            let agent = Agent { name: name(number), dialling, pins, trusted: now(), origin };
+            change.put_agent(&agent, Expected::Absent);
+        }
+        commit(&fixture.store, change).await.unwrap();
+    }
+    for first in (0..deliveries).step_by(SITES_AT_ONCE) {
+        let mut change = Change::new("test", format!("add deliveries from {first}"), now());
+        for number in first..deliveries.min(first + SITES_AT_ONCE) {
+            let delivery = Delivery {
+                id: DeliveryId::parse(&format!("d{number:04}")).unwrap(),
+                agent: name(number * 2),
+                certificate: certificate_id(number % 100),
+                format: DeliveryFormat::PemCombined,
+                to: vec![DeliveryPath::parse("/etc/haproxy/tls/site.pem").unwrap()],
+                owner: FileOwner::default(),
+                mode: FileMode::PRIVATE,
+                reload: None,
+                verify: None,
+            };
+            let stored = StoredDelivery { delivery, password: None, generation: 1 };
+            change.put_delivery(&stored, None, &sealer, Expected::Absent);
+        }
+        commit(&fixture.store, change).await.unwrap();
+    }
+    fixture.app.show_identity(&crate::fixture::by()).await.unwrap();
+    for number in 0..200_u32 {
+        let bytes = number.to_be_bytes();
+        let shown = portward_link::verify::Shown {
+            thumbprint: Thumbprint::of(&bytes),
+            sha1: portward_core::Sha1Thumbprint::of(&bytes),
+            subject: format!("CN=stranger-{number}"),
+            issuer: String::new(),
+        };
+        fixture.app.agents().strangers().came(&shown, None, None, now());
+    }
+    let all = || (fixture.app.agents().roster().len(), fixture.app.agents().delivered().len());
+    let end = Instant::now() + Duration::from_secs(300);
+    while all() != (agents, deliveries) {
+        assert!(Instant::now() < end, "{:?}", all());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Stores sites, and certificates that are managed: one for each site, and others.
@@ -97,7 +180,9 @@ async fn fill(fixture: &Fixture, sites: usize, certificates: usize) {
         }
         last = Some(commit(&fixture.store, change).await.unwrap());
     }
-    fixture.served.reached(last.unwrap(), Duration::from_secs(300)).await.unwrap();
+    if let Some(last) = last {
+        fixture.served.reached(last, Duration::from_secs(300)).await.unwrap();
+    }
 }
 
 fn add_certificate(change: &mut Change, number: usize, sealer: &Sealer) {

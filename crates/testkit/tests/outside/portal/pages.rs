@@ -2,16 +2,18 @@
 
 use portward_testkit::Browser;
 
-use super::{PAGES, axe::violations, signed_in};
+use super::{PAGES, PAGES_OF_AGENTS, axe::violations, machines::Machines, signed_in};
 
 #[test]
 fn every_page_is_usable_within_its_policy_and_small() {
     let (server, browser) = signed_in();
+    let _machines = Machines::start(&server);
+    Machines::check(&server, &browser);
     browser.console();
     let mut wrong = Vec::new();
     for scheme in SCHEMES {
         browser.prefer(scheme);
-        for page in PAGES {
+        for page in PAGES.iter().chain(PAGES_OF_AGENTS) {
             browser.open(&format!("https://127.0.0.1:{}{page}", server.https.port()));
             if browser.run("return document.querySelector('main h1')?.textContent") == "There is nothing here" {
                 wrong.push(format!("{page}: is not there"));
@@ -25,9 +27,11 @@ fn every_page_is_usable_within_its_policy_and_small() {
 #[test]
 fn no_page_is_wider_than_a_phone() {
     let (server, browser) = signed_in();
+    let _machines = Machines::start(&server);
+    Machines::check(&server, &browser);
     browser.resize(390, 844);
     let mut wide = Vec::new();
-    for page in PAGES {
+    for page in PAGES.iter().chain(PAGES_OF_AGENTS) {
         browser.open(&format!("https://127.0.0.1:{}{page}", server.https.port()));
         let width = browser.run("return document.documentElement.scrollWidth").as_u64().unwrap();
         if width > 390 {

@@ -5,11 +5,13 @@ use std::{fs, path::Path, process::Command};
 use portward_testkit::{Browser, Program, StartedProgram, Upstream, eventually, free_port, run};
 use serde_json::json;
 
-use super::{PAGES, PASSWORD, signed_in};
+use super::{PAGES, PAGES_OF_AGENTS, PASSWORD, machines::Machines, signed_in};
 
 #[test]
 fn every_page_can_be_used_without_script() {
     let (server, browser) = signed_in();
+    let _machines = Machines::start(&server);
+    Machines::check(&server, &browser);
     let copies = || {
         browser.open(&format!("https://127.0.0.1:{}/https-settings", server.https.port()));
         browser.run("return document.querySelector('.print [data-copy]').checkVisibility({ visibilityProperty: true })")
@@ -18,7 +20,7 @@ fn every_page_can_be_used_without_script() {
     browser.without_script();
     assert_eq!(copies(), false, "what only a script serves is seen without one");
     let mut wrong = Vec::new();
-    for page in PAGES {
+    for page in PAGES.iter().chain(PAGES_OF_AGENTS) {
         browser.open(&format!("https://127.0.0.1:{}{page}", server.https.port()));
         let found = browser.run(DEAD);
         wrong.extend(found.as_array().unwrap().iter().map(|line| format!("{page}: {}", line.as_str().unwrap())));
@@ -36,6 +38,7 @@ fn what_the_portal_is_for_is_done_without_script() {
     serve_a_site(&hand, &upstream.url());
     give_certificates(&hand);
     open_other_doors(&hand);
+    send_elsewhere(&hand);
     let_others_in(&hand);
     look_around(&hand);
 
@@ -161,6 +164,55 @@ fn open_other_doors(hand: &Hand<'_>) {
     assert_eq!(hand.browser.run("return document.querySelector('[name=warning_days]').value"), "14");
 }
 
+fn send_elsewhere(hand: &Hand<'_>) {
+    hand.open("/deliveries/add");
+    hand.says("No agent yet");
+    hand.press("main .empty a.primary");
+    let thumbprint = "D94F20B67C3EA8155501EE974B8D62FA0C19D7A483B0F62E11479CDA35E870B1";
+    let form = "form[action^='/agents/add/thumbprint']";
+    let fill = |name: &str, text: &str| hand.browser.fill(&format!("{form} [name='{name}']"), text);
+    fill("name", "web-03");
+    fill("thumbprint", "F1D30DE16AFBA30CB8FD20070856EECC15DDF06C");
+    hand.press(&format!("{form} .acts .btn"));
+    hand.says("SHA-1");
+    let typed = hand.browser.run(&format!("return document.querySelector(\"{form} [name=name]\").value"));
+    assert_eq!(typed, "web-03");
+    let clear = format!("document.querySelector(\"{form} [name=thumbprint]\").value = ''");
+    hand.browser.run(&clear);
+    fill("thumbprint", thumbprint);
+    hand.press(&format!("{form} .acts .btn"));
+    hand.shows("h1", "web-03");
+    hand.says("On its machine");
+
+    hand.press("main .page-head a[href^='/deliveries/add']");
+    hand.choose("certificate", "shop-test");
+    hand.choose("format", "pfx");
+    hand.press("#choose");
+    hand.fill("to_1", "/srv/app/site.pfx");
+    hand.fill("password", "a secret");
+    hand.press("main form .acts button.primary");
+    hand.shows("h1", "shop-test on web-03");
+    hand.says("Machine out of reach");
+    hand.press("form[action$='/retry'] button");
+    hand.says("as soon as web-03 is connected");
+    hand.press("main a[href$='/remove']");
+    hand.press("main form button.danger");
+    hand.open("/agents");
+    hand.press("form[action='/agent-checks'] button");
+    hand.open(&hand.path());
+    hand.says("web-03");
+    hand.open("/agents/trust");
+    hand.fill("typed", "no");
+    hand.press("form[action^='/agents/trust/replace'] button");
+    hand.says("Type compromised");
+    hand.open("/agents/trust");
+    hand.press("form[action^='/agents/trust/rotate'] button");
+    hand.says("A rotation is under way");
+    hand.open("/agents/web-03/remove");
+    hand.press("main form button.danger");
+    hand.says("No agent yet");
+}
+
 fn let_others_in(hand: &Hand<'_>) {
     hand.open("/users/new");
     hand.fill("name", "jan");
@@ -244,6 +296,12 @@ impl<'a> Hand<'a> {
 
     fn open(&self, path: &str) {
         self.browser.open(&format!("https://127.0.0.1:{}{path}", self.port.get()));
+    }
+
+    /// Where the browser is.
+    fn path(&self) -> String {
+        let path = self.browser.run("return location.pathname");
+        path.as_str().unwrap().to_owned()
     }
 
     /// Types into the field of a name, which has to be seen.
