@@ -174,6 +174,9 @@ pub struct StrangerApprove {
     /// What the agent is called from now on; without, what its certificate says, if that is a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Whether it takes the place of an agent that has the name already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace: bool,
 }
 
 /// Asks for agents to be checked.

@@ -135,7 +135,7 @@ impl AgentRequest {
                 Ok(if is_well { Exit::Done } else { Exit::Failed })
             }
             Self::Approve(id, name, effect) => {
-                let approve = StrangerApprove { name: name.map(|name| name.to_string()) };
+                let approve = StrangerApprove { name: name.map(|name| name.to_string()), replace: false };
                 let agent = client.approve_stranger(&id, &approve, effect).await?;
                 terminal.result(&agent, |colour| show::agent(&agent, colour))?;
                 terminal.tell(&show::agent_trusted(&agent, effect));

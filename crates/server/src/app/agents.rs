@@ -144,7 +144,7 @@ impl App {
                 format!("name: {error}; say what it is called: portward agent approve {id} --name NAME"),
             )
         })?;
-        if self.agents().roster().agent(&name).is_some() && input.name.is_none() {
+        if self.agents().roster().agent(&name).is_some() && !input.replace {
             let message = format!(
                 "there is an agent \"{name}\" already, with another thumbprint; to have this one take its place: portward agent trust {name} --thumbprint {}; or give another name: portward agent approve {id} --name NAME",
                 stranger.shown.thumbprint

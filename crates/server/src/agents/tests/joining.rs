@@ -78,7 +78,7 @@ async fn who_is_not_trusted_waits_to_be_approved() {
     let strangers = fixture.app.list_strangers(&by());
     assert_eq!((strangers.len(), strangers[0].subject.as_str()), (1, "CN=edge-1"));
     assert!(refusal.remedy.ends_with(&format!("portward agent approve {}", strangers[0].id)), "{}", refusal.remedy);
-    let approve = StrangerApprove { name: None };
+    let approve = StrangerApprove { name: None, replace: false };
     let approved = fixture.app.approve_stranger(&by(), &strangers[0].id, &approve, Apply::Now).await.unwrap().view;
     assert_eq!((approved.name.as_str(), approved.origin.as_str()), ("edge-1", "approved"));
     assert!(fixture.app.list_strangers(&by()).is_empty());

@@ -125,21 +125,12 @@ pub(in crate::portal) async fn trust(mut visit: Visit<right::AgentChange>) -> Re
 /// Approves one; with an error it says whether it may take the place of the agent of that name.
 async fn approve(visit: &Visit<right::AgentChange>, id: &str, form: &Form) -> Result<String, (AppError, bool)> {
     let name = form.text("name").trim().to_owned();
-    let input = StrangerApprove { name: Some(name.clone()) };
-    let by = visit.may().map_err(|error| (error, false))?;
-    // The use case takes a name that was given for what is meant; here it may have been filled in.
-    if !form.is_ticked("replace")
-        && let Ok(there) = visit.app.show_agent(&by, &name).await
-        && visit.app.list_strangers(&by).iter().any(|stranger| stranger.id == id)
-    {
-        let message = format!(
-            "There is an agent {} already, with another thumbprint. Give another name, or tick the box to have this machine take its place",
-            there.view.name
-        );
-        return Err((AppError::conflict("already-there", message), true));
-    }
+    let input = StrangerApprove { name: Some(name), replace: form.is_ticked("replace") };
     let approved = visit.app.approve_stranger(&visit.by, id, &input, Apply::Now).await;
-    approved.map(|approved| approved.view.name).map_err(|error| (error, false))
+    approved.map(|approved| approved.view.name).map_err(|error| match error.code() {
+        "already-there" => (AppError::conflict("already-there", TAKEN), true),
+        _ => (error, false),
+    })
 }
 
 /// Refuses one.
@@ -150,3 +141,6 @@ pub(in crate::portal) async fn refuse(visit: Visit<right::AgentChange>) -> Resul
 
 /// Each has its thumbprints: more are not compared at once.
 const SHOWN: usize = 5;
+
+/// The way out is on the page itself.
+const TAKEN: &str = "There is an agent of that name already, with another thumbprint. Give another name, or tick the box to have this machine take its place";
