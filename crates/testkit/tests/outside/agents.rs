@@ -6,3 +6,4 @@ mod false_server;
 mod kills;
 mod listening;
 mod polling;
+mod registering;
