@@ -134,9 +134,14 @@ impl Remember {
         });
     }
 
-    /// An agent has stored a state of trust.
+    /// An agent has stored a state of trust, as it said in a session.
     pub(super) fn acknowledged(&self, name: &AgentName, mark: TrustMark, session: Thumbprint) {
-        self.edit(name, |known| (known.mark, known.session) = (mark, Some(session)));
+        self.edit(name, |known| {
+            // An answer on a link that another one has replaced may come last, and says less.
+            if known.session == Some(session) {
+                known.mark = known.mark.max(mark);
+            }
+        });
     }
 
     /// An agent was asked how it is.
@@ -265,3 +270,42 @@ const REWRITTEN: Duration = Duration::from_secs(3600);
 const WRITTEN_AT_ONCE: usize = 48;
 /// How long it is told that a copy came.
 const COPY_TOLD: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use portward_store::memory::MemoryStore;
+
+    use super::*;
+
+    fn mark(seq: u64) -> TrustMark {
+        TrustMark { generation: 1, seq }
+    }
+
+    #[test]
+    fn a_late_answer_on_a_link_that_was_replaced_takes_nothing_back() {
+        let remember = Remember::new(Arc::new(MemoryStore::new()));
+        let name = AgentName::parse("web-03").unwrap();
+        let (old, new) = (Thumbprint::of(b"old"), Thumbprint::of(b"new"));
+        remember.edit(&name, |known| known.session = Some(new));
+        remember.acknowledged(&name, mark(5), new);
+        remember.acknowledged(&name, mark(4), old);
+        assert_eq!(remember.trust(&name), (mark(5), Some(new)));
+        remember.acknowledged(&name, mark(3), new);
+        assert_eq!(remember.trust(&name), (mark(5), Some(new)));
+    }
+
+    #[test]
+    fn what_is_known_is_written_when_it_has_changed_and_now_and_then() {
+        let start = Timestamp::parse("2026-11-26T12:00:00Z").unwrap();
+        let mut known = Known::default();
+        assert!(known.to_write(start).is_some());
+        known.standing.checked = Some(start);
+        assert!(known.to_write(start.plus(Duration::from_secs(600))).is_none());
+        assert!(known.to_write(start.plus(REWRITTEN)).is_some());
+        known.standing.health = AgentHealth::Healthy;
+        assert!(known.to_write(start.plus(REWRITTEN)).is_some());
+        let mut read = Known::from(AgentWork::from(&known));
+        assert!(read.to_write(start.plus(Duration::from_secs(60))).is_none(), "a start writes nothing that is there");
+    }
+}
