@@ -63,8 +63,8 @@ impl Known {
 }
 
 impl Known {
-    /// What is to be written, if something is.
-    fn to_write(&mut self, now: Timestamp) -> Option<AgentWork> {
+    /// What is to be written now, if something is; it counts as written from then on.
+    fn write_due(&mut self, now: Timestamp) -> Option<AgentWork> {
         let work = AgentWork::from(&*self);
         let essence = essence(&work);
         if self.written.is_some_and(|(written, at)| written == essence && now.since(at) < REWRITTEN) {
@@ -111,7 +111,7 @@ impl Remember {
     pub(super) fn mark(&self, name: &AgentName, live: &Live) -> TrustMark {
         let inside = self.lock();
         let known = inside.known.get(name).filter(|known| known.session == Some(live.ours()));
-        known.map_or(live.caller.peer().hello.trust, |known| known.mark)
+        known.map_or_else(|| live.caller.peer().hello.trust, |known| known.mark)
     }
 
     /// An agent is linked.
@@ -173,7 +173,7 @@ impl Remember {
         let names: Vec<AgentName> = std::mem::take(&mut self.lock().unwritten).into_iter().collect();
         let mut works: Vec<(AgentName, AgentWork)> = Vec::new();
         for name in names {
-            if let Some(work) = self.lock().known.get_mut(&name).and_then(|known| known.to_write(now)) {
+            if let Some(work) = self.lock().known.get_mut(&name).and_then(|known| known.write_due(now)) {
                 works.push((name, work));
             }
             if works.len() >= WRITTEN_AT_ONCE {
@@ -299,13 +299,13 @@ mod tests {
     fn what_is_known_is_written_when_it_has_changed_and_now_and_then() {
         let start = Timestamp::parse("2026-11-26T12:00:00Z").unwrap();
         let mut known = Known::default();
-        assert!(known.to_write(start).is_some());
+        assert!(known.write_due(start).is_some());
         known.standing.checked = Some(start);
-        assert!(known.to_write(start.plus(Duration::from_secs(600))).is_none());
-        assert!(known.to_write(start.plus(REWRITTEN)).is_some());
+        assert!(known.write_due(start.plus(Duration::from_secs(600))).is_none());
+        assert!(known.write_due(start.plus(REWRITTEN)).is_some());
         known.standing.health = AgentHealth::Healthy;
-        assert!(known.to_write(start.plus(REWRITTEN)).is_some());
+        assert!(known.write_due(start.plus(REWRITTEN)).is_some());
         let mut read = Known::from(AgentWork::from(&known));
-        assert!(read.to_write(start.plus(Duration::from_secs(60))).is_none(), "a start writes nothing that is there");
+        assert!(read.write_due(start.plus(Duration::from_secs(60))).is_none(), "a start writes nothing that is there");
     }
 }
