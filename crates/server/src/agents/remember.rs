@@ -63,8 +63,8 @@ impl Known {
 }
 
 impl Known {
-    /// What is to be written, if something is.
-    fn to_write(&mut self, now: Timestamp) -> Option<AgentWork> {
+    /// What is to be written now, if something is; it counts as written from then on.
+    fn write_due(&mut self, now: Timestamp) -> Option<AgentWork> {
         let work = AgentWork::from(&*self);
         let essence = essence(&work);
         if self.written.is_some_and(|(written, at)| written == essence && now.since(at) < REWRITTEN) {
@@ -154,9 +154,14 @@ impl Remember {
         });
     }
 
-    /// An agent has stored a state of trust.
+    /// An agent has stored a state of trust, as it said in a session.
     pub(super) fn acknowledged(&self, name: &AgentName, mark: TrustMark, session: Thumbprint) {
-        self.edit(name, |known| (known.mark, known.session) = (mark, Some(session)));
+        self.edit(name, |known| {
+            // An answer on a link that another one has replaced may come last, and says less.
+            if known.session == Some(session) {
+                known.mark = known.mark.max(mark);
+            }
+        });
     }
 
     /// An agent was asked how it is.
@@ -188,7 +193,7 @@ impl Remember {
         let names: Vec<AgentName> = std::mem::take(&mut self.lock().unwritten).into_iter().collect();
         let mut works: Vec<(AgentName, AgentWork)> = Vec::new();
         for name in names {
-            if let Some(work) = self.lock().known.get_mut(&name).and_then(|known| known.to_write(now)) {
+            if let Some(work) = self.lock().known.get_mut(&name).and_then(|known| known.write_due(now)) {
                 works.push((name, work));
             }
             if works.len() >= WRITTEN_AT_ONCE {
@@ -285,3 +290,42 @@ const REWRITTEN: Duration = Duration::from_secs(3600);
 const WRITTEN_AT_ONCE: usize = 48;
 /// How long it is told that a copy came.
 const COPY_TOLD: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use portward_store::memory::MemoryStore;
+
+    use super::*;
+
+    fn mark(seq: u64) -> TrustMark {
+        TrustMark { generation: 1, seq }
+    }
+
+    #[test]
+    fn a_late_answer_on_a_link_that_was_replaced_takes_nothing_back() {
+        let remember = Remember::new(Arc::new(MemoryStore::new()));
+        let name = AgentName::parse("web-03").unwrap();
+        let (old, new) = (Thumbprint::of(b"old"), Thumbprint::of(b"new"));
+        remember.edit(&name, |known| known.session = Some(new));
+        remember.acknowledged(&name, mark(5), new);
+        remember.acknowledged(&name, mark(4), old);
+        assert_eq!(remember.trust(&name), (mark(5), Some(new)));
+        remember.acknowledged(&name, mark(3), new);
+        assert_eq!(remember.trust(&name), (mark(5), Some(new)));
+    }
+
+    #[test]
+    fn what_is_known_is_written_when_it_has_changed_and_now_and_then() {
+        let start = Timestamp::parse("2026-11-26T12:00:00Z").unwrap();
+        let mut known = Known::default();
+        assert!(known.write_due(start).is_some());
+        known.standing.checked = Some(start);
+        assert!(known.write_due(start.plus(Duration::from_secs(600))).is_none());
+        assert!(known.write_due(start.plus(REWRITTEN)).is_some());
+        known.standing.health = AgentHealth::Healthy;
+        assert!(known.write_due(start.plus(REWRITTEN)).is_some());
+        let mut read = Known::from(AgentWork::from(&known));
+        assert!(read.write_due(start.plus(Duration::from_secs(60))).is_none(), "a start writes nothing that is there");
+    }
+}

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use super::{Agents, identities};
+use super::{Agents, Live, identities};
 use crate::{
     app::chain_text,
     tasks::{Shutdown, watched::touched},
@@ -194,14 +194,17 @@ impl Agents {
     /// Tells the newest state of trust to everybody who is linked and does not know it.
     fn tell_everybody(self: &Arc<Self>) {
         let Some(identities) = self.identities() else { return };
-        let mut told = self.links.all();
-        told.retain(|(name, live)| self.remember.mark(name, live) < identities.wanted_of(live.ours()).0);
+        let is_behind =
+            |(name, live): &(AgentName, Live)| self.remember.mark(name, live) < identities.wanted_of(live.ours()).0;
+        let told: Vec<AgentName> = self.links.all().into_iter().filter(is_behind).map(|(name, _)| name).collect();
         let agents = Arc::clone(self);
         tokio::spawn(async move {
             let mut telling = JoinSet::new();
-            for (name, live) in told {
+            for name in told {
                 while telling.try_join_next().is_some() {}
                 let Ok(permit) = Arc::clone(&agents.calls).acquire_owned().await else { return };
+                // Meanwhile it may have come by another link, on which it is told by itself.
+                let Some(live) = agents.link(&name) else { continue };
                 let agents = Arc::clone(&agents);
                 telling.spawn(async move {
                     agents.tell_trust(&name, &live).await;
