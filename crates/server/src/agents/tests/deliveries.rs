@@ -145,7 +145,11 @@ async fn what_failed_is_tried_again_by_itself() {
     let failed = until_state(&fixture, &added.id, "failed").await;
     *fake.refuses.lock().unwrap() = None;
     let next = portward_core::Timestamp::parse(&failed.next_try.unwrap()).unwrap();
+    let (agents, mut looked_at) = (fixture.app.agents(), crate::fixture::now());
+    assert!(!agents.became_due(&mut looked_at));
     fixture.set_now(next);
+    assert!(agents.became_due(&mut looked_at));
+    assert!(!agents.became_due(&mut looked_at), "once");
     until_state(&fixture, &added.id, "installed").await;
 }
 
