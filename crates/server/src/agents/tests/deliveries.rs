@@ -134,6 +134,25 @@ async fn what_does_not_work_on_one_machine_is_kept_from_the_others_and_told_of()
     fixture.served.until(|state| state.problems.iter().all(|problem| problem.code != "delivery-failed")).await;
 }
 
+/// Nothing else happens meanwhile: what failed was tried again only when something else was changed.
+#[tokio::test]
+async fn what_failed_is_tried_again_by_itself() {
+    let (fixture, at) = server().await;
+    let fake = linked(&fixture, at, "web-03").await;
+    let certificate_id = certificate(&fixture, None).await;
+    *fake.refuses.lock().unwrap() = Some(Fault::new("no-room", "the disk is full").at("check"));
+    let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
+    let failed = until_state(&fixture, &added.id, "failed").await;
+    *fake.refuses.lock().unwrap() = None;
+    let next = portward_core::Timestamp::parse(&failed.next_try.unwrap()).unwrap();
+    let (agents, mut looked_at) = (fixture.app.agents(), crate::fixture::now());
+    assert!(!agents.became_due(&mut looked_at));
+    fixture.set_now(next);
+    assert!(agents.became_due(&mut looked_at));
+    assert!(!agents.became_due(&mut looked_at), "once");
+    until_state(&fixture, &added.id, "installed").await;
+}
+
 #[tokio::test]
 async fn what_was_changed_on_a_machine_is_noticed_and_mended() {
     let (fixture, at) = server().await;
