@@ -1,5 +1,5 @@
 //! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium,
-//! Pebble, Caddy, aiosmtpd, promtool.
+//! Pebble, Caddy, aiosmtpd, promtool; and of both programs, portward and portward-agent.
 //!
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]

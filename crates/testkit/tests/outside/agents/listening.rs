@@ -15,7 +15,7 @@ use crate::acme::bench::json;
 struct Walk {
     server: StartedProgram,
     agent: AgentProgram,
-    _running: StartedAgent,
+    running: StartedAgent,
     /// Where the agent listens.
     address: String,
     /// What the server is known by.
@@ -63,7 +63,7 @@ impl Walk {
         let address = format!("127.0.0.1:{port}");
         let pin = tentacle.0.to_string();
         server.portward(&["agent", "trust", "web-03", "--thumbprint", &pin, "--listening", &address]);
-        Self { server, agent, _running: running, address, portal, tentacle }
+        Self { server, agent, running, address, portal, tentacle }
     }
 
     /// Has the server trust somebody as the agent.
@@ -119,7 +119,7 @@ fn a_wrong_thumbprint_on_the_agent_is_told_of_with_the_command_that_mends_it() {
     assert_eq!(obey_there(&walk.agent, &text, "portward-agent configure"), "Adding 1 trusted Portward servers\n");
     is_healthy(&walk.server, "web-03");
     // Nobody needs a command on this machine for what is seen on the other one.
-    let log = walk._running.log();
+    let log = walk.running.log();
     assert!(log.contains(&format!("portward-agent configure --trust={sha256}")), "{log}");
 }
 

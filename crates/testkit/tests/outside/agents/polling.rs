@@ -173,7 +173,7 @@ fn an_agent_behind_a_proxy_dials_a_binding_for_agents_alone() {
     let agent = AgentProgram::new();
     let printed = agent.portward_agent(&["configure", "--proxy", &format!("http://127.0.0.1:{}", proxy.port)]);
     assert_eq!(printed, format!("Servers are dialled through the HTTP proxy 127.0.0.1:{}\n", proxy.port));
-    let _running = joined(&server, &agent, "web-03");
+    let running = joined(&server, &agent, "web-03");
     let asked = proxy.asked();
     // Once to join, once for the link.
     assert!(asked.len() >= 2 && asked.iter().all(|line| *line == format!("CONNECT {alone} HTTP/1.1")), "{asked:?}");
@@ -190,7 +190,7 @@ fn an_agent_behind_a_proxy_dials_a_binding_for_agents_alone() {
     });
     assert!(configured.is_some(), "{}", agent.portward_agent(&["show-configuration"]));
     becomes_healthy(&server, "web-03", Duration::from_secs(10));
-    drop(_running);
+    drop(running);
     let _running = agent.start(&[]);
     becomes_healthy(&server, "web-03", Duration::from_secs(10));
     assert!(proxy.asked().contains(&by_https), "{:?}", proxy.asked());
