@@ -39,7 +39,7 @@ fn stranger() -> Value {
 fn identity() -> Value {
     json!({
         "thumbprint": "ab".repeat(32), "sha1": "CD".repeat(20), "subject": "CN=Portward",
-        "since": "2026-11-20T12:00:00Z", "addresses": [], "identities": [],
+        "since": "2026-11-20T12:00:00Z", "addresses": [], "bindings": [], "identities": [],
     })
 }
 

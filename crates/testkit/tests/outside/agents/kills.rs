@@ -10,7 +10,7 @@ use std::{
 };
 
 use portward_core::Thumbprint;
-use portward_testkit::{AgentProgram, Authority, Child, Program, StartedProgram, free_port, handshake};
+use portward_testkit::{AgentProgram, Authority, Child, Connection, Program, StartedProgram, free_port};
 use serde_json::Value;
 
 use super::{
@@ -132,12 +132,16 @@ impl Victim {
         let _nginx = Child::start(Command::new(&words[0]).args(&words[1..]));
         let address = ([127, 0, 0, 1], self.port).into();
         let begun = Instant::now();
-        while std::net::TcpStream::connect(address).is_err() {
+        // A test of nginx that outlives the agent has the port for a moment, and answers nothing.
+        let leaf = loop {
+            if let Ok(Connection { leaf: Some(leaf), .. }) = Connection::tls(address, "shop.test").await {
+                break leaf;
+            }
             let log = fs::read_to_string(self.agent.path("nginx.log")).unwrap_or_default();
             assert!(begun.elapsed() < Duration::from_secs(10), "nginx does not start: {log}");
             tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!(Thumbprint::of(&handshake(address, "shop.test").await), found);
+        };
+        assert_eq!(Thumbprint::of(&leaf), found);
     }
 
     /// The agent is left alone, and brings everything to what is wanted.
