@@ -76,7 +76,9 @@ fn disk(path: PathBuf) -> Option<Disk> {
 }
 
 fn lack_of_room(disk: &Disk) -> Option<HealthWarning> {
-    let is_short = disk.free < LEAST_FREE || disk.free / 5 < disk.total / 100;
+    // A twentieth of a large disk is room for every certificate there is.
+    let is_small_rest = disk.free < AMPLE && disk.free / 5 < disk.total / 100;
+    let is_short = disk.free < LEAST_FREE || is_small_rest;
     is_short.then(|| HealthWarning {
         code: "disk".to_owned(),
         message: format!(
@@ -101,6 +103,8 @@ fn age(held: &HeldIdentity, now: Timestamp) -> Option<HealthWarning> {
 
 const MIB: u64 = 1024 * 1024;
 const LEAST_FREE: u64 = 200 * MIB;
+/// More than this is enough, however large the disk.
+const AMPLE: u64 = 2048 * MIB;
 const DAY: u64 = 24 * 3600;
 const YEAR: Duration = Duration::from_secs(365 * DAY);
 
@@ -117,7 +121,8 @@ mod tests {
         for (free, total, is_short) in [
             (100 * MIB, gib, true),
             (201 * MIB, gib, false),
-            (4 * gib, 100 * gib, true),
+            (gib, 100 * gib, true),
+            (4 * gib, 100 * gib, false),
             (6 * gib, 100 * gib, false),
             (0, 0, true),
         ] {
