@@ -181,10 +181,11 @@ impl App {
             };
             change.add_identity(new, &self.sealer(&desired)?);
             change.put_trust(&StoredTrust { seq: 2, addresses: Vec::new(), bindings: Vec::new() }, Expected::Absent);
-            let revision = portward_store::change::commit(&*self.parts.store, change).await?;
-            drop(deciding);
-            self.in_effect(revision).await?;
+            portward_store::change::commit(&*self.parts.store, change).await?;
         }
+        drop(deciding);
+        // Somebody else may have made it a moment ago.
+        self.in_effect(self.parts.store.revision().await?).await?;
         self.agents().follow_identities();
         self.agents().identities().ok_or_else(|| {
             AppError::internal("the identity for agents cannot be used; the log says why", "it does not open")
