@@ -182,6 +182,11 @@ impl Agents {
         stranger.cloned().or_else(linked).map(|shown| shown.thumbprint)
     }
 
+    /// Lets an agent speak an older version of the protocol than it did before.
+    pub(crate) fn begin_anew(&self, name: &AgentName) {
+        self.remember.begin_anew(name);
+    }
+
     /// Forgets how an agent was found: it is another machine now.
     pub(crate) fn forget_standing(&self, name: &AgentName) {
         self.remember.forget(name);

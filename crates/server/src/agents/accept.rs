@@ -68,10 +68,15 @@ impl Agents {
     }
 
     async fn let_in(self: &Arc<Self>, name: AgentName, mut guest: Guest) {
-        let instance = match guest.hear().await {
-            Ok(hello) => hello.instance.clone(),
+        let (instance, newest) = match guest.hear().await {
+            Ok(hello) => (hello.instance.clone(), hello.protocols.1),
             Err(_) => return,
         };
+        if let Some((message, remedy)) = self.went_back(&name, newest).await {
+            let refusal = guest.refusal(RefusalCode::Version, message, remedy);
+            guest.refuse(refusal).await;
+            return;
+        }
         if let Some(other) = self.other_run(&name, &instance).await {
             let message = format!(
                 "another program with this very identity is connected already, from {other}; this one looks like a copy of the machine"

@@ -57,6 +57,25 @@ impl Agents {
         self.changed.notify_one();
     }
 
+    /// Why an agent is not let in that speaks less of the protocol than it ever did, and what to do: somebody who has its
+    /// key could have it fall back to what is known to be weak.
+    pub(super) async fn went_back(&self, name: &AgentName, newest: u16) -> Option<(String, String)> {
+        let (before, is_news) = self.remember.spoke_newer(name, newest)?;
+        let message = format!("it speaks version {newest} of the protocol at most, and spoke version {before} before");
+        if is_news {
+            tracing::warn!(agent.name = %name, "an agent is refused: {message}");
+            let what = format!("refuse agent {name}: {message}");
+            let change = Change::new("portward (agents)", what, self.now());
+            if let Err(error) = commit(&*self.parts.store, change).await {
+                tracing::warn!(error = chain_text(&error), "it could not be recorded that an agent was refused");
+            }
+        }
+        let remedy = format!(
+            "install the newer portward-agent again; if it was set back on purpose, on the server: portward agent trust {name} --thumbprint SHA256, with its own"
+        );
+        Some((message, remedy))
+    }
+
     /// Where another run of an agent's program is connected from, if it answers.
     pub(super) async fn other_run(&self, name: &AgentName, instance: &Instance) -> Option<SocketAddr> {
         let live = self.link(name)?;

@@ -59,6 +59,7 @@ impl Agents {
         loop {
             let begun = Instant::now();
             match self.dial_agent(&name, &address).await {
+                Ok(session) if self.went_back(&name, session.peer.hello.protocols.1).await.is_some() => {}
                 Ok(session) => {
                     said = None;
                     self.take(name.clone(), session).await;

@@ -38,6 +38,10 @@ struct Known {
     mark: TrustMark,
     /// By what it knew Portward when it was linked last.
     session: Option<Thumbprint>,
+    /// The newest version of the protocol that it ever spoke.
+    protocol: u16,
+    /// The version that it was refused with, if it was.
+    refused_with: Option<u16>,
     /// When a copy of it came last, and where from.
     copy: Option<(Timestamp, Option<SocketAddr>)>,
     /// What the store has of it, and since when.
@@ -141,6 +145,8 @@ impl Remember {
             known.standing.last_heard = Some(now);
             known.standing.address = peer.address.map(|address| address.to_string());
             // What it says now counts, also if it is less: its files may be older than what it said before.
+            known.protocol = known.protocol.max(peer.hello.protocols.1);
+            known.refused_with = None;
             (known.mark, known.session) = (peer.hello.trust, Some(peer.ours));
         });
     }
@@ -173,6 +179,20 @@ impl Remember {
             now.address = now.address.take().or(before.address);
             now.report = now.report.take().or(before.report);
         });
+    }
+
+    /// The newest version of the protocol that an agent ever spoke, if that is newer than this one; and whether this is
+    /// news.
+    pub(super) fn spoke_newer(&self, name: &AgentName, newest: u16) -> Option<(u16, bool)> {
+        let mut inside = self.lock();
+        let known = inside.known.get_mut(name).filter(|known| newest < known.protocol)?;
+        let is_news = known.refused_with.replace(newest) != Some(newest);
+        Some((known.protocol, is_news))
+    }
+
+    /// Forgets which version of the protocol an agent spoke.
+    pub(super) fn begin_anew(&self, name: &AgentName) {
+        self.edit(name, |known| known.protocol = 0);
     }
 
     /// Another program with the same identity came, and was refused.
@@ -245,6 +265,8 @@ impl From<AgentWork> for Known {
             },
             mark: TrustMark { generation: work.trust_generation, seq: work.trust_seq },
             session: work.session_pin,
+            protocol: work.protocol,
+            refused_with: None,
             copy: None,
             written,
         }
@@ -258,6 +280,7 @@ impl From<&Known> for AgentWork {
             trust_generation: known.mark.generation,
             trust_seq: known.mark.seq,
             session_pin: known.session,
+            protocol: known.protocol,
             last_heard: standing.last_heard,
             address: standing.address.clone(),
             checked: standing.checked,

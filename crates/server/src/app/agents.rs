@@ -327,6 +327,7 @@ impl App {
         change.put_agent(&agent, before.map_or(Expected::Absent, |before| Expected::At(before.revision)));
         let revision = self.commit(change).await?;
         self.agents().strangers().forget(thumbprint);
+        self.agents().begin_anew(name);
         if before_pin != Some(thumbprint) {
             self.agents().forget_standing(name);
             if let Some(before) = before_pin {

@@ -22,6 +22,8 @@ pub struct AgentWork {
     /// The identity of the server that its last session was begun with.
     #[serde(with = "text::option")]
     pub session_pin: Option<Thumbprint>,
+    /// The newest version of the protocol that it ever spoke.
+    pub protocol: u16,
     /// When it was last heard of.
     #[serde(with = "text::option")]
     pub last_heard: Option<Timestamp>,
@@ -81,6 +83,7 @@ impl Default for AgentWork {
             trust_generation: 0,
             trust_seq: 0,
             session_pin: None,
+            protocol: 0,
             last_heard: None,
             address: None,
             checked: None,

@@ -36,6 +36,8 @@ pub(super) struct Fake {
     /// What it says that is in its files, in place of what was installed.
     pub(super) stored: Mutex<Option<String>>,
     pub(super) withdrawn: Mutex<Vec<String>>,
+    /// The versions of the protocol that it says to speak.
+    pub(super) protocols: Mutex<(u16, u16)>,
     /// Told when something is to be looked at by a new link.
     pub(super) again: Notify,
 }
@@ -57,6 +59,7 @@ impl Fake {
             refuses: Mutex::default(),
             stored: Mutex::default(),
             withdrawn: Mutex::default(),
+            protocols: Mutex::new(portward_link::opening::PROTOCOLS),
             again: Notify::new(),
         })
     }
@@ -93,7 +96,8 @@ impl Fake {
         let next = self.next.lock().unwrap().clone();
         let mut last = None;
         for pin in &pins {
-            let hello = Hello { trust: mark, ..Hello::new(&self.instance) };
+            let protocols = *self.protocols.lock().unwrap();
+            let hello = Hello { trust: mark, protocols, ..Hello::new(&self.instance) };
             let tcp = dial(&address, None).await?;
             match Session::dial(tcp, &identity, &[*pin], hello, next.as_ref()).await {
                 Ok(session) => return Ok(session),

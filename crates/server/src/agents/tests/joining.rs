@@ -187,3 +187,29 @@ async fn agents_have_a_binding_of_their_own_where_nobody_else_is_served() {
     assert_eq!((view.bindings.len(), view.addresses), (0, vec!["front.test:443".to_owned()]));
     assert!(fake.dial(at).await.is_err());
 }
+
+#[tokio::test]
+async fn an_agent_that_falls_back_to_an_older_protocol_is_refused_and_it_is_recorded() {
+    let (fixture, at) = server().await;
+    let fake = Fake::new("web-03");
+    fake.join(&join_string(&fixture, "web-03").await).await.unwrap();
+    *fake.protocols.lock().unwrap() = (1, 2);
+    let link = fake.link(at).await.unwrap();
+    until("linked", || fixture.app.agents().link(&name("web-03")).is_some()).await;
+    link.abort();
+    until("gone", || fixture.app.agents().link(&name("web-03")).is_none()).await;
+    *fake.protocols.lock().unwrap() = (1, 1);
+    for _ in 0..2 {
+        let Err(LinkError::Refused(refusal)) = fake.link(at).await else { panic!("it fell back") };
+        assert_eq!(refusal.code, RefusalCode::Version);
+        assert!(refusal.message.contains("spoke version 2 before"), "{}", refusal.message);
+    }
+    let what = "refuse agent web-03: it speaks version 1 of the protocol at most, and spoke version 2 before";
+    assert!(fixture.is_audited(what).await);
+    // On purpose.
+    let thumbprint = fake.thumbprint().to_string();
+    let trust = AgentTrust { name: "web-03".to_owned(), thumbprint, listening: None };
+    fixture.app.trust_agent(&by(), &trust, Apply::Now).await.unwrap();
+    let _link = fake.link(at).await.unwrap();
+    until("linked", || fixture.app.agents().link(&name("web-03")).is_some()).await;
+}
