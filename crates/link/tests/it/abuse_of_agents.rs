@@ -49,6 +49,7 @@ async fn quiet() -> (JoinHandle<String>, RawServer) {
 /// Sends `more(0)`, `more(1)` and so on, until 64 MiB are sent, or nobody takes them.
 async fn flood(reads: bool, mut more: impl FnMut(u32) -> Vec<u8> + Send + 'static) -> Outcome {
     let (mut served, raw) = quiet().await;
+    let _alone = crate::peers::MEASURING.lock().await;
     let before = resident();
     let (mut reading, mut writing) = tokio::io::split(raw);
     let drain = tokio::spawn(async move {

@@ -39,6 +39,7 @@ async fn answered_with(
     more: fn(u32) -> Vec<u8>,
 ) -> (Result<RotateReply, CallError>, bool) {
     let (caller, run, mut raw) = quiet().await;
+    let _alone = crate::peers::MEASURING.lock().await;
     let before = resident();
     let call = rotate(&caller, Duration::from_millis(600));
     let id = frames::next_call(&mut raw).await;

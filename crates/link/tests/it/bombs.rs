@@ -17,8 +17,8 @@ use crate::{
     certificates::{Key, pin},
     frames::{self, DATA, END_HEADERS, END_STREAM, HEADERS, OK, frame},
     peers::{
-        Does, agent_of_false_server, caller_of_false_agent, connect, dialled, false_client, false_server, hear, hello,
-        say_bytes, tcp,
+        Does, agent_of_false_server, caller_of_false_agent, connect, dialled, false_client, false_server, hear,
+        hear_anything, hello, say_bytes, tcp,
     },
 };
 
@@ -62,7 +62,7 @@ async fn bombs_in_the_opening_are_refused_by_both() {
         let speaking = tokio::spawn(async move {
             let mut stream = connect(config, "peer.invalid", theirs).await.unwrap();
             say_bytes(&mut stream, &bomb).await;
-            let _: Opening = hear(&mut stream).await;
+            hear_anything(&mut stream).await;
         });
         let guest = Guest::welcome(Wire::new(ours), &dialled(&server)).await.unwrap();
         let dialled = guest.open(hello(), None).await.unwrap_err();
@@ -93,7 +93,7 @@ async fn a_greeting_with_what_no_program_says_is_refused() {
         let speaking = tokio::spawn(async move {
             let mut stream = connect(config, "peer.invalid", theirs).await.unwrap();
             say_bytes(&mut stream, &serde_json::to_vec(&hello).unwrap()).await;
-            let _: Opening = hear(&mut stream).await;
+            hear_anything(&mut stream).await;
         });
         let guest = Guest::welcome(Wire::new(ours), &dialled(&Key::new().identity())).await.unwrap();
         let error = guest.open(crate::peers::hello(), None).await.unwrap_err();

@@ -18,8 +18,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::{
     certificates::{Key, pin},
     peers::{
-        connect, dial_false_server, dialled, false_client, false_client_of, false_server, false_server_of, hear, hello,
-        say, sni, tcp, welcome_false_client,
+        connect, dial_false_server, dialled, false_client, false_client_of, false_server, false_server_of, hear,
+        hear_anything, hello, say, sni, tcp, welcome_false_client,
     },
 };
 
@@ -91,7 +91,7 @@ async fn a_version_that_is_not_known_is_refused_by_both() {
         let client = tokio::spawn(async move {
             let mut stream = connect(client, "peer.invalid", theirs).await.unwrap();
             say(&mut stream, &odd).await;
-            let _: Opening = hear(&mut stream).await;
+            hear_anything(&mut stream).await;
         });
         let guest = Guest::welcome(Wire::new(ours), &dialled(&Key::new().identity())).await.unwrap();
         let dialled = guest.open(hello(), None).await.unwrap_err();
@@ -138,7 +138,7 @@ async fn no_ticket_is_ever_given() {
             let mut stream =
                 TlsConnector::from(config).connect("peer.invalid".try_into().unwrap(), theirs).await.unwrap();
             say(&mut stream, &Opening::Hello(hello())).await;
-            let _: Opening = hear(&mut stream).await;
+            hear_anything(&mut stream).await;
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
             let tls = stream.get_ref().1;
@@ -234,7 +234,7 @@ async fn the_identity_that_is_asked_for_is_shown_and_otherwise_the_usual_one() {
         let client = tokio::spawn(async move {
             let mut stream = connect(client, &asked, theirs).await.unwrap();
             say(&mut stream, &Opening::Hello(hello())).await;
-            let _: Opening = hear(&mut stream).await;
+            hear_anything(&mut stream).await;
             stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
         });
         let guest = Guest::welcome(Wire::new(ours), &us).await.unwrap();

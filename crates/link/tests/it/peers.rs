@@ -139,6 +139,14 @@ pub(crate) async fn say_bytes(stream: &mut (impl AsyncWrite + Unpin), json: &[u8
     let _ = stream.flush().await;
 }
 
+/// Is held while it is measured what one peer has the process hold: the others would be counted along.
+pub(crate) static MEASURING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Takes what the other side says, if it says anything before it ends.
+pub(crate) async fn hear_anything(stream: &mut (impl AsyncRead + Unpin)) {
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), stream.read(&mut [0; 4096])).await;
+}
+
 /// Reads a frame of the opening.
 pub(crate) async fn hear<T: serde::de::DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> T {
     let mut head = [0; 6];

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     certificates::{Key, pin},
-    peers::{connect, dialled, false_client, false_server, hear, hello, say, say_bytes, tcp},
+    peers::{connect, dialled, false_client, false_server, hear, hear_anything, hello, say, say_bytes, tcp},
 };
 
 /// The first half of a ClientHello: the length of its record says that there is more.
@@ -87,7 +87,7 @@ async fn greeted_with(bytes: Vec<u8>) -> [LinkError; 2] {
         let mut stream = connect(config, "peer.invalid", theirs).await.unwrap();
         let _ = stream.write_all(&bytes).await;
         let _ = stream.flush().await;
-        let _ = timeout(Duration::from_secs(1), hear::<Opening>(&mut stream)).await;
+        hear_anything(&mut stream).await;
     });
     let guest = Guest::welcome(Wire::new(ours), &dialled(&server)).await.unwrap();
     let dialled = guest.open(hello(), None).await.unwrap_err();
