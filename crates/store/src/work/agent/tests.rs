@@ -21,6 +21,7 @@ fn work() -> AgentWork {
         trust_generation: 2,
         trust_seq: u64::MAX,
         session_pin: Some(Thumbprint::of(b"server")),
+        protocol: 1,
         last_heard: Some(at(1)),
         address: Some("192.0.2.7:4711".to_owned()),
         checked: Some(at(2)),
