@@ -3,10 +3,7 @@
 //! What they speak is TLS with certificates of its own, and nothing that the data plane knows; so nothing of it is done
 //! by a worker. An agent is told by its ClientHello, which goes along with the connection.
 
-use std::{
-    net::{SocketAddr, TcpStream},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::net::{SocketAddr, TcpStream};
 
 use portward_core::BindingId;
 use rustls::server::ClientHello;
@@ -31,21 +28,18 @@ pub(crate) struct Agents {
     given: mpsc::Sender<HandedOver>,
     /// Whoever accepts holds it; one does.
     taken: Mutex<mpsc::Receiver<HandedOver>>,
-    turned_away: AtomicU64,
 }
 
 impl Agents {
     /// Begins with nobody who accepts.
     pub(crate) fn new() -> Self {
         let (given, taken) = mpsc::channel(WAITING);
-        Self { given, taken: Mutex::new(taken), turned_away: AtomicU64::new(0) }
+        Self { given, taken: Mutex::new(taken) }
     }
 
-    /// Hands a connection over; it is closed if too many wait already, and its agent tries again later.
-    pub(crate) fn hand_over(&self, connection: HandedOver) {
-        if self.given.try_send(connection).is_err() {
-            self.turned_away.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Hands a connection over; whether it was taken. It is closed if too many wait, and its agent tries again later.
+    pub(crate) fn hand_over(&self, connection: HandedOver) -> bool {
+        self.given.try_send(connection).is_ok()
     }
 
     /// Takes the next connection; dropped before it resolves, it leaves the connection to the next call.

@@ -60,6 +60,8 @@ pub enum Serves {
     ///
     /// This is for a port that is open for the time of a challenge, and was not opened by who runs the server.
     ChallengesOnly,
+    /// Agents are handed over, and nobody else gets past the handshake.
+    AgentsOnly,
 }
 
 /// Is one site as it is served.

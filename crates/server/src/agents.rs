@@ -18,7 +18,6 @@ mod glance;
 mod health;
 pub(crate) mod identities;
 mod links;
-mod notes;
 mod problems;
 mod remember;
 mod roster;
@@ -45,7 +44,6 @@ pub(crate) use health::{Standing, judge};
 pub(crate) use identities::Identities;
 use links::Links;
 pub(crate) use links::Live;
-pub(crate) use notes::Note;
 use remember::Remember;
 pub(crate) use roster::Roster;
 pub(crate) use rotation::{put_newer_trust, put_state};
@@ -151,7 +149,7 @@ impl Agents {
     pub(crate) fn counts(&self) -> (BTreeMap<AgentHealth, usize>, usize) {
         let mut counts = BTreeMap::new();
         let mut known = 0;
-        self.remember.each(|name, standing, _| {
+        self.remember.each(|name, standing| {
             if self.roster.agent(name).is_some() {
                 *counts.entry(standing.health).or_default() += 1;
                 known += 1;
@@ -161,7 +159,7 @@ impl Agents {
         if unknown > 0 {
             *counts.entry(AgentHealth::Unknown).or_default() += unknown;
         }
-        (counts, self.links.all().len())
+        (counts, self.links.len())
     }
 
     /// Whether an agent has taken the newest state of trust.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     agents::is_agent,
-    snapshot::{ServedBinding, ServedCertificate, Snapshot},
+    snapshot::{ServedBinding, ServedCertificate, Serves, Snapshot},
     stream::{BeginError, Begun, Session, Stream, begin, hear},
 };
 
@@ -82,6 +82,9 @@ pub(crate) enum HandshakeError {
         /// What was read of it.
         input: Vec<u8>,
     },
+    /// The client is no agent, and the binding is for agents alone.
+    #[error("the binding {0} is for agents alone, and the client is none")]
+    AgentsOnly(portward_core::BindingId),
     /// There is no certificate for what the client asked for, and the binding has no default.
     #[error(
         "there is no certificate for {} and the binding {binding} has no default certificate; import one, or set the binding's --default-certificate",
@@ -153,7 +156,8 @@ impl TlsServer {
         binding: &Arc<ServedBinding>,
         local: SocketAddr,
     ) -> Result<(Begun, TlsFacts), HandshakeError> {
-        if snapshot.tls_challenges.is_empty() && snapshot.agent_protocols.is_empty() {
+        let is_for_sites = binding.serves != Serves::AgentsOnly;
+        if is_for_sites && snapshot.tls_challenges.is_empty() && snapshot.agent_protocols.is_empty() {
             return self.begin_for_sites(tcp, Vec::new(), snapshot, binding, local).await;
         }
         // What is negotiated depends on the name, and rustls wants to know before it has read the name.
@@ -169,6 +173,10 @@ impl TlsServer {
                 let host = host.clone();
                 heard.refuse(AlertDescription::NoApplicationProtocol).await;
                 Err(HandshakeError::NoChallenge { host })
+            }
+            Some(Wanted::Sites) | None if !is_for_sites => {
+                heard.refuse(AlertDescription::NoApplicationProtocol).await;
+                Err(HandshakeError::AgentsOnly(binding.id.clone()))
             }
             Some(Wanted::Sites) | None => self.begin_for_sites(heard.tcp, heard.input, snapshot, binding, local).await,
         }

@@ -136,7 +136,9 @@ fn hand_over(tcp: TcpStream, unread: Vec<u8>, client: &Client) {
     match tcp.into_std() {
         Ok(tcp) => {
             let handed = HandedOver { tcp, unread, peer: client.peer, binding: client.binding.id.clone() };
-            client.served.agents.hand_over(handed);
+            if !client.served.agents.hand_over(handed) {
+                client.worker.counts().refused.up();
+            }
         }
         Err(error) => tracing::debug!(client.peer = %client.peer, %error, "an agent cannot be handed over"),
     }

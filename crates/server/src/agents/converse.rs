@@ -13,7 +13,7 @@ use portward_store::{
     desired::Stored,
 };
 
-use super::{Agents, Live, Note};
+use super::{Agents, Live};
 use crate::app::chain_text;
 
 impl Agents {
@@ -40,7 +40,7 @@ impl Agents {
                 before.caller.close();
             });
         } else {
-            Note::Connected(name.clone()).log();
+            tracing::info!(agent.name = %name, "an agent is connected");
         }
         self.remember.heard(&name, &live, self.now());
         let agents = Arc::clone(self);
@@ -50,15 +50,15 @@ impl Agents {
             talking.abort();
             if agents.links.remove(&name, live.id) {
                 agents.remember.left(&name, &why, agents.now());
-                Note::Disconnected(name.clone(), why).log();
+                tracing::info!(agent.name = %name, reason = why, "an agent is not connected any more");
             }
             agents.changed.notify_one();
         });
         self.changed.notify_one();
     }
 
-    /// Why an agent is not let in that speaks less of the protocol than it ever did, and what to do: somebody who has its
-    /// key could have it fall back to what is known to be weak.
+    /// Why an agent is not let in that speaks less of the protocol than it ever did, whoever dials, and what to do:
+    /// somebody who has its key could have it fall back to what is known to be weak.
     pub(super) async fn went_back(&self, name: &AgentName, newest: u16) -> Option<(String, String)> {
         let (before, is_news) = self.remember.spoke_newer(name, newest)?;
         let message = format!("it speaks version {newest} of the protocol at most, and spoke version {before} before");

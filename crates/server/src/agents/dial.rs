@@ -9,7 +9,7 @@ use std::{
 use portward_core::{AgentName, DialAddress, Dialling, Thumbprint};
 use portward_link::{
     Backoff, LinkError, Session, dial,
-    opening::{Hello, RefusalCode},
+    opening::{Hello, Refusal, RefusalCode},
 };
 use tokio::{
     task::JoinHandle,
@@ -59,7 +59,6 @@ impl Agents {
         loop {
             let begun = Instant::now();
             match self.dial_agent(&name, &address).await {
-                Ok(session) if self.went_back(&name, session.peer.hello.protocols.1).await.is_some() => {}
                 Ok(session) => {
                     said = None;
                     self.take(name.clone(), session).await;
@@ -88,15 +87,15 @@ impl Agents {
         loop {
             let Some(live) = self.link(name) else { return };
             let current = self.identities().map(|identities| identities.current.thumbprint());
-            if current.is_some_and(|current| current != live.ours()) && self.knows(name, current) {
+            if current.is_some_and(|current| current != live.ours()) && self.knows_identity(name) {
                 return;
             }
             sleep(LOOK).await;
         }
     }
 
-    /// Whether an agent has been told of a thumbprint, so that it can be dialled with it.
-    fn knows(&self, name: &AgentName, _pin: Option<Thumbprint>) -> bool {
+    /// Whether an agent has been told of the identity in use, so that it can be dialled with it.
+    fn knows_identity(&self, name: &AgentName) -> bool {
         self.identities().is_some_and(|identities| self.remember.trust(name).0 >= identities.mark)
     }
 
@@ -112,7 +111,23 @@ impl Agents {
                 Err(LinkError::Refused(refusal)) if refusal.code == RefusalCode::UnknownPin => {
                     first.get_or_insert(LinkError::Refused(refusal));
                 }
-                other => return other,
+                Ok(session) => {
+                    let shown = &session.peer.shown;
+                    let went_back = self.went_back(name, session.peer.hello.protocols.1).await;
+                    return match went_back {
+                        Some((message, remedy)) => Err(LinkError::Refused(Box::new(Refusal {
+                            code: RefusalCode::Version,
+                            message,
+                            your_thumbprint: shown.thumbprint.to_string(),
+                            your_sha1: shown.sha1.to_string(),
+                            my_thumbprint: identity.thumbprint().to_string(),
+                            remedy,
+                            retry_after: None,
+                        }))),
+                        None => Ok(session),
+                    };
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(first.unwrap_or(LinkError::NoCertificate))

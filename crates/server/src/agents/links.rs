@@ -57,6 +57,11 @@ impl Links {
         self.lock().iter().map(|(name, live)| (name.clone(), live.clone())).collect()
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Puts a link in the place of the one before, which is given back.
     pub(crate) fn put(&self, name: &AgentName, caller: Caller, since: Timestamp) -> (Live, Option<Live>) {
         let live = Live { id: self.next.fetch_add(1, Ordering::Relaxed), caller, since };

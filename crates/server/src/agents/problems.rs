@@ -20,7 +20,7 @@ impl Agents {
     fn unhealthy(&self) -> Vec<Problem> {
         let now = self.now();
         let (mut unhealthy, mut away): (Vec<Problem>, Vec<(AgentName, String)>) = (Vec::new(), Vec::new());
-        self.remember.each(|name, standing, _| match standing.health {
+        self.remember.each(|name, standing| match standing.health {
             AgentHealth::Unhealthy => {
                 let reasons = standing.reasons.join(" ");
                 let remedy = format!("portward agent check {name}");

@@ -64,9 +64,7 @@ impl Known {
         }
         standing
     }
-}
 
-impl Known {
     /// What is to be written now, if something is; it counts as written from then on.
     fn write_due(&mut self, now: Timestamp) -> Option<AgentWork> {
         let work = AgentWork::from(&*self);
@@ -85,9 +83,9 @@ impl Remember {
     }
 
     /// Looks through what is known, without a copy of it.
-    pub(super) fn each(&self, mut look: impl FnMut(&AgentName, &Standing, TrustMark)) {
+    pub(super) fn each(&self, mut look: impl FnMut(&AgentName, &Standing)) {
         for (name, known) in &self.lock().known {
-            look(name, &known.standing, known.mark);
+            look(name, &known.standing);
         }
     }
 

@@ -7,7 +7,7 @@ use portward_link::opening::TrustMark;
 use portward_store::{Key, WatchStream, agents};
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval_at},
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 
 use super::{Agents, Live, identities};
@@ -39,8 +39,8 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
         if !is_loaded {
             watch = these.load().await;
             is_loaded = watch.is_some();
+            these.look_after_dialling(&shutdown);
         }
-        these.look_after_dialling(&shutdown);
         tokio::select! {
             () = shutdown.pulled() => break,
             touched = touched(&mut watch) => match touched {
@@ -58,6 +58,9 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 these.reconcile();
             }
             () = these.changed.notified() => {
+                // Thousands of agents may come or answer at the same moment: they are looked at together.
+                sleep(TOGETHER).await;
+                these.look_after_dialling(&shutdown);
                 these.go_on_rotating().await;
                 these.reconcile();
                 is_news = true;
@@ -119,7 +122,7 @@ impl Agents {
             Ok(watch) => Some(watch),
             Err(error) => {
                 tracing::warn!(error, "agents cannot be read; those that are known go on");
-                tokio::time::sleep(RETRY).await;
+                sleep(RETRY).await;
                 None
             }
         }
@@ -219,6 +222,8 @@ impl Agents {
 
 /// How long what was found may be lost in a crash.
 const WRITING: Duration = Duration::from_secs(1);
+/// How long is waited for others when something changed.
+const TOGETHER: Duration = Duration::from_millis(20);
 /// Steps that wait for time.
 const PERIOD: Duration = Duration::from_secs(30);
 /// How often agents are asked how they are.

@@ -14,6 +14,10 @@ use crate::{
 };
 
 async fn door(protocols: &[&'static [u8]]) -> (Door, SocketAddr) {
+    door_for(protocols, Serves::Everything).await
+}
+
+async fn door_for(protocols: &[&'static [u8]], serves: Serves) -> (Door, SocketAddr) {
     let door = Door::open().await;
     let mut snapshot = snapshot(site(&[door.app.address]));
     snapshot.bindings.push(Arc::new(ServedBinding {
@@ -21,7 +25,7 @@ async fn door(protocols: &[&'static [u8]]) -> (Door, SocketAddr) {
         scheme: Scheme::Https,
         address: "127.0.0.1:0".parse().unwrap(),
         default_certificate: None,
-        serves: Serves::Everything,
+        serves,
     }));
     snapshot.certificates.insert(&HostPattern::parse("shop.test").unwrap(), certificate("shop", &["shop.test"]));
     snapshot.agent_protocols = protocols.to_vec();
@@ -77,4 +81,16 @@ async fn where_no_agents_are_expected_none_is_handed_over() {
     let refused = handshake(address, &["agent/1"]).await.unwrap_err();
     assert!(refused.to_string().contains("NoApplicationProtocol"), "{refused}");
     assert!(timeout(Duration::from_millis(50), door.proxy.accept_agent()).await.is_err());
+}
+
+#[tokio::test]
+async fn at_a_binding_for_agents_alone_nobody_else_gets_past_the_handshake() {
+    let (door, address) = door_for(&[b"agent/1"], Serves::AgentsOnly).await;
+    for alpn in [&["h2", "http/1.1"][..], &["http/1.1"], &[]] {
+        let refused = handshake(address, alpn).await.unwrap_err();
+        assert!(refused.to_string().contains("NoApplicationProtocol"), "{alpn:?}: {refused}");
+    }
+    let taken = async { assert_eq!(door.proxy.accept_agent().await.unwrap().binding.as_str(), "https") };
+    let (refused, ()) = tokio::join!(handshake(address, &["agent/1"]), taken);
+    assert!(refused.is_err());
 }

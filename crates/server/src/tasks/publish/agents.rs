@@ -29,7 +29,7 @@ fn binding(address: SocketAddr) -> Option<Arc<ServedBinding>> {
         scheme: Scheme::Https,
         address,
         default_certificate: None,
-        serves: Serves::ChallengesOnly,
+        serves: Serves::AgentsOnly,
     }))
 }
 
