@@ -4,48 +4,48 @@
 //! certificates) with what is remembered and what agents report, and has one installation run at each agent that needs
 //! one. A number that rises with each makes sure that an older one never takes the place of a newer one.
 
+mod sent;
+mod wanted;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use portward_core::{
-    AgentName, CertificateId, CertificateVersion, Delivery, DeliveryId, HostPattern, Source, Thumbprint, Timestamp,
-    VersionNumber, wave,
-};
+use portward_core::{AgentName, CertificateId, DeliveryId, Thumbprint, Timestamp, VersionNumber, wave};
 use portward_link::{
-    CallError, SecretBytes, SecretText,
-    message::{Deliver, DeliverReply, Fault, HealthReport, Install, ServedReport, VerifyAt, Withdraw, method},
+    CallError,
+    message::{Deliver, DeliverReply, Fault, HealthReport, InstalledReport, ServedReport, Withdraw, method},
 };
 use portward_store::{
-    agents::{self, StoredDelivery, open_delivery_password},
-    desired::{self, Desired, Stored},
+    agents::{self, StoredDelivery},
+    desired::{Desired, Stored},
     work::{DeliveryState, DeliveryWork, put_delivery_works},
 };
 
+use self::wanted::{MENDING, Wanted, has_drifted, is_due, stopped, wanted};
 use super::{Agents, Live};
 use crate::app::chain_text;
 
 /// Has what is wanted on machines, and what is known of it.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
-    inside: Mutex<BTreeMap<DeliveryId, Entry>>,
+    inside: Mutex<Inside>,
     unwritten: Mutex<HashSet<DeliveryId>>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    by_id: BTreeMap<DeliveryId, Entry>,
+    /// An agent that reports is asked of its own ones alone.
+    by_agent: HashMap<AgentName, BTreeSet<DeliveryId>>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     stored: Arc<Stored<StoredDelivery>>,
     work: DeliveryWork,
-}
-
-/// Is what is wanted of one delivery, by the newest desired state.
-struct Wanted<'a> {
-    version: &'a CertificateVersion,
-    /// Tells one wish from another.
-    digest: String,
 }
 
 /// Shows a delivery with what is known of it.
@@ -100,7 +100,14 @@ impl State {
 impl Deliveries {
     /// All of them, by their ids.
     fn all(&self) -> Vec<Entry> {
-        self.lock().values().cloned().collect()
+        self.lock().by_id.values().cloned().collect()
+    }
+
+    /// Those of one agent.
+    fn of(&self, agent: &AgentName) -> Vec<Entry> {
+        let inside = self.lock();
+        let ids = inside.by_agent.get(agent).into_iter().flatten();
+        ids.filter_map(|id| inside.by_id.get(id)).cloned().collect()
     }
 
     /// Takes a delivery as it is stored now, or that it is there no more.
@@ -111,15 +118,24 @@ impl Deliveries {
         work: Option<DeliveryWork>,
     ) -> Option<Entry> {
         let mut inside = self.lock();
-        let Some(stored) = stored else { return inside.remove(id) };
-        let known = inside.get(id).map(|entry| entry.work.clone());
-        let entry = Entry { stored: Arc::new(stored), work: known.or(work).unwrap_or_default() };
-        inside.insert(id.clone(), entry)
+        let before = inside.by_id.remove(id);
+        if let Some(ids) =
+            before.as_ref().and_then(|before| inside.by_agent.get_mut(&before.stored.value.delivery.agent))
+        {
+            ids.remove(id);
+        }
+        if let Some(stored) = stored {
+            let known = before.as_ref().map(|before| before.work.clone());
+            inside.by_agent.entry(stored.value.delivery.agent.clone()).or_default().insert(id.clone());
+            let entry = Entry { stored: Arc::new(stored), work: known.or(work).unwrap_or_default() };
+            inside.by_id.insert(id.clone(), entry);
+        }
+        before
     }
 
     fn edit(&self, id: &DeliveryId, edit: impl FnOnce(&mut DeliveryWork)) -> Option<DeliveryWork> {
         let mut inside = self.lock();
-        let entry = inside.get_mut(id)?;
+        let entry = inside.by_id.get_mut(id)?;
         edit(&mut entry.work);
         let work = entry.work.clone();
         drop(inside);
@@ -127,7 +143,7 @@ impl Deliveries {
         Some(work)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<DeliveryId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -198,7 +214,7 @@ impl Agents {
             (None, _) => State::NoVersion,
             (Some(_), DeliveryState::Running) => State::Running,
             (Some(wanted), DeliveryState::Installed) if is_current => {
-                if drift(&entry.work, wanted.version.facts.thumbprint).is_some() {
+                if has_drifted(&entry.work, wanted.version.facts.thumbprint) {
                     State::Drifted
                 } else if is_linked {
                     State::Installed
@@ -313,7 +329,6 @@ impl Agents {
                     work.thumbprint = Some(thumbprint);
                     work.stored = Some(reply.thumbprint.clone());
                     work.served = reply.verified.filter(|seen| *seen).map(|_| reply.thumbprint.clone());
-                    work.seen = Some(now);
                     (work.stage, work.message, work.output) = (None, None, None);
                     (work.tries, work.next_try) = (0, None);
                 }
@@ -346,36 +361,25 @@ impl Agents {
 
     /// Takes note of what an agent says that is on its machine.
     pub(super) fn observe(self: &Arc<Self>, agent: &AgentName, report: &HealthReport) {
-        let now = self.now();
-        let mut known: HashSet<DeliveryId> = HashSet::new();
+        let entries = self.deliveries.of(agent);
         let mut is_changed = false;
-        for entry in self.deliveries.all().iter().filter(|entry| entry.stored.value.delivery.agent == *agent) {
+        for entry in entries.iter().filter(|entry| entry.work.state != DeliveryState::Running) {
             let id = &entry.stored.value.delivery.id;
-            known.insert(id.clone());
             let installed = report.installed.iter().find(|installed| installed.delivery == id.as_str());
-            if entry.work.state == DeliveryState::Running {
-                continue;
-            }
-            self.deliveries.edit(id, |work| {
-                match installed {
-                    Some(installed) => {
-                        work.stored = Some(installed.stored.clone().unwrap_or_else(|| NOTHING.to_owned()));
-                        work.generation = work.generation.max(installed.generation);
-                        if let Some(ServedReport::Thumbprint(served)) = &installed.served {
-                            work.served = Some(served.clone());
-                        }
+            // Ten thousand reports in which nothing is new make nothing be written or looked at.
+            if seen_in(&entry.work, installed) != entry.work {
+                self.deliveries.edit(id, |work| {
+                    // An installation may have begun meanwhile, and knows better.
+                    if work.state != DeliveryState::Running {
+                        *work = seen_in(work, installed);
                     }
-                    // It was set up anew, and knows nothing of it.
-                    None if work.state == DeliveryState::Installed => work.stored = Some(NOTHING.to_owned()),
-                    None => {}
-                }
-                work.seen = Some(now);
+                });
                 is_changed = true;
-            });
+            }
         }
         for installed in &report.installed {
             if let Ok(id) = DeliveryId::parse(&installed.delivery)
-                && !known.contains(&id)
+                && entries.iter().all(|entry| entry.stored.value.delivery.id != id)
             {
                 self.withdraw(agent, &id);
             }
@@ -403,7 +407,7 @@ impl Agents {
         *looked_at = now;
         let is_due = |at: Timestamp| before < at && at <= now;
         let all = self.deliveries.lock();
-        all.values().any(|Entry { work, .. }| {
+        all.by_id.values().any(|Entry { work, .. }| {
             work.next_try.is_some_and(is_due) || work.at.is_some_and(|at| is_due(at.plus(MENDING)))
         })
     }
@@ -413,7 +417,9 @@ impl Agents {
         let ids = std::mem::take(&mut *self.deliveries.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
         let works: Vec<(DeliveryId, DeliveryWork)> = {
             let inside = self.deliveries.lock();
-            ids.into_iter().filter_map(|id| inside.get(&id).map(|entry| (id.clone(), entry.work.clone()))).collect()
+            ids.into_iter()
+                .filter_map(|id| inside.by_id.get(&id).map(|entry| (id.clone(), entry.work.clone())))
+                .collect()
         };
         if works.is_empty() {
             return;
@@ -427,109 +433,24 @@ impl Agents {
             unwritten.extend(works.into_iter().map(|(id, _)| id));
         }
     }
-
-    fn call_for(
-        &self,
-        stored: &StoredDelivery,
-        wanted: &Wanted<'_>,
-        desired: &Desired,
-        generation: u64,
-    ) -> Result<Deliver, String> {
-        let delivery = &stored.delivery;
-        let sealer = self.sealer().ok_or("the store does not say whose it is")?;
-        let sealed = desired.keys.get(&wanted.version.key).ok_or("the private key of the certificate is missing")?;
-        let key = desired::open_private_key(&sealer, &wanted.version.key, sealed).map_err(|error| error.to_string())?;
-        let password = open_delivery_password(&sealer, stored).map_err(|error| error.to_string())?;
-        let password = password.map(|password| String::from_utf8_lossy(password.expose()).into_owned());
-        let name = |pattern: &HostPattern| match pattern {
-            HostPattern::Exact(host) => Some(host.to_string()),
-            // Any name below it will do.
-            HostPattern::Wildcard(name) => Some(format!("www.{name}")),
-            HostPattern::Any => None,
-        };
-        let first = wanted.version.facts.names.iter().find_map(name).unwrap_or_default();
-        let verify = delivery.verify.as_ref().map(|verify| VerifyAt {
-            address: verify.address.to_string(),
-            name: verify.name.as_ref().map_or_else(|| first.clone(), ToString::to_string),
-        });
-        Ok(Deliver {
-            delivery: delivery.id.to_string(),
-            generation,
-            install: Install {
-                format: delivery.format.to_string(),
-                to: delivery.to.iter().map(ToString::to_string).collect(),
-                owner: delivery.owner.to_string(),
-                mode: delivery.mode.to_string(),
-                reload: delivery.reload.as_ref().map(ToString::to_string),
-                verify,
-                friendly_name: delivery.certificate.to_string(),
-            },
-            chain: wanted.version.chain.sent().map(|der| BASE64_STANDARD.encode(der)).collect(),
-            key: SecretBytes::new(key.expose().to_vec()),
-            password: password.map(SecretText::new),
-        })
-    }
 }
 
-/// What is wanted of a delivery; none while there is nothing to deliver.
-fn wanted<'a>(stored: &StoredDelivery, desired: &'a Desired) -> Option<Wanted<'a>> {
-    let certificate = desired.certificate(&stored.delivery.certificate)?;
-    let version = certificate.value.current_version()?;
-    // What bridges the time until the CA has issued is for handshakes of Portward itself.
-    if certificate.value.management.managed().is_some() && version.source == Source::SelfSigned {
-        return None;
-    }
-    let Delivery { id, agent, certificate, format, to, owner, mode, reload, verify } = &stored.delivery;
-    let mut parts: Vec<String> = vec![
-        id.to_string(),
-        agent.to_string(),
-        certificate.to_string(),
-        format.to_string(),
-        owner.to_string(),
-        mode.to_string(),
-        reload.as_ref().map(ToString::to_string).unwrap_or_default(),
-        verify.as_ref().map(ToString::to_string).unwrap_or_default(),
-        // The password is sealed for it.
-        stored.generation.to_string(),
-        version.facts.thumbprint.to_string(),
-    ];
-    parts.extend(to.iter().map(ToString::to_string));
-    // None of them has a line end.
-    Some(Wanted { version, digest: Thumbprint::of(parts.join("\n").as_bytes()).to_string() })
-}
-
-/// Certificates whose newest version did not work on some machine that was told of it.
-fn stopped(all: &[Entry], desired: &Desired) -> HashSet<CertificateId> {
-    let did_not_work = |entry: &&Entry| {
-        let stage = entry.work.stage.as_deref();
-        entry.work.state == DeliveryState::Failed
-            && stage.is_some_and(|stage| matches!(stage, "test" | "reload" | "verify"))
-            && wanted(&entry.stored.value, desired).is_some_and(|wanted| wanted.digest == entry.work.wanted)
-    };
-    all.iter().filter(did_not_work).map(|entry| entry.stored.value.delivery.certificate.clone()).collect()
-}
-
-fn is_due(work: &DeliveryWork, wanted: &Wanted<'_>, now: Timestamp) -> bool {
-    let is_current = work.wanted == wanted.digest;
-    let may_be_tried = work.next_try.is_none_or(|at| at <= now);
-    match work.state {
-        DeliveryState::Running => false,
-        DeliveryState::Installed if is_current => {
-            drift(work, wanted.version.facts.thumbprint).is_some() && work.at.is_none_or(|at| now.since(at) >= MENDING)
+/// What is known of a delivery after its agent has said what is on its machine.
+fn seen_in(work: &DeliveryWork, installed: Option<&InstalledReport>) -> DeliveryWork {
+    let mut seen = work.clone();
+    match installed {
+        Some(installed) => {
+            seen.stored = Some(installed.stored.clone().unwrap_or_else(|| NOTHING.to_owned()));
+            seen.generation = seen.generation.max(installed.generation);
+            if let Some(ServedReport::Thumbprint(served)) = &installed.served {
+                seen.served = Some(served.clone());
+            }
         }
-        DeliveryState::Pending | DeliveryState::Failed if is_current => may_be_tried,
-        _ => true,
+        // It was set up anew, and knows nothing of it.
+        None if work.state == DeliveryState::Installed => seen.stored = Some(NOTHING.to_owned()),
+        None => {}
     }
-}
-
-/// What is there in place of what was installed.
-pub(crate) fn drift(work: &DeliveryWork, wanted: Thumbprint) -> Option<String> {
-    let wanted = wanted.to_string();
-    match (&work.stored, &work.served) {
-        (Some(stored), _) if *stored != wanted => Some(stored.clone()),
-        (_, Some(served)) if *served != wanted => Some(served.clone()),
-        _ => None,
-    }
+    seen
 }
 
 /// How long after so many failures it is tried again: soon at first, as somebody may be mending it.
@@ -550,5 +471,3 @@ const INSTALLING: Duration = Duration::from_secs(240);
 const WITHDRAWING: Duration = Duration::from_secs(10);
 /// The agent comes back, and what it did meanwhile is asked for first.
 const AFTER_LOSS: Duration = Duration::from_secs(5);
-/// What differs right after an installation is mended after a moment: a program may still have the old one.
-const MENDING: Duration = Duration::from_secs(20);

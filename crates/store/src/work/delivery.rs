@@ -52,9 +52,6 @@ pub struct DeliveryWork {
     pub stored: Option<String>,
     /// What is served, as the agent saw it last.
     pub served: Option<String>,
-    /// When the agent last looked.
-    #[serde(with = "text::option")]
-    pub seen: Option<Timestamp>,
 }
 
 /// Says how far a delivery is.

@@ -46,7 +46,6 @@ fn delivery_work() -> DeliveryWork {
         next_try: Some(at(5)),
         stored: Some("s".to_owned()),
         served: Some("t".to_owned()),
-        seen: Some(at(6)),
     }
 }
 
