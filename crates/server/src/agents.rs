@@ -19,6 +19,7 @@ mod health;
 pub(crate) mod identities;
 mod links;
 mod problems;
+pub(crate) mod refused;
 mod remember;
 mod roster;
 mod rotation;
@@ -62,6 +63,8 @@ pub(crate) struct Agents {
     identities: ArcSwapOption<Identities>,
     /// Who is linked now.
     links: Links,
+    /// Records of the store that do not count.
+    refused: refused::Refused,
     /// Who came and is not trusted.
     strangers: Strangers,
     /// How agents were found.
@@ -105,6 +108,7 @@ impl Agents {
             roster: Roster::default(),
             identities: ArcSwapOption::empty(),
             links: Links::default(),
+            refused: refused::Refused::default(),
             strangers: Strangers::default(),
             remember,
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE)),

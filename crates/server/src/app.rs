@@ -234,6 +234,11 @@ impl App {
         Ok(Sealer::new(cluster.id.clone(), self.parts.master.clone()))
     }
 
+    /// What seals and opens the secrets of the store, and tells its own records: as what is served says whose it is.
+    fn sealer_now(&self) -> Result<Sealer, AppError> {
+        self.sealer(&self.served().desired)
+    }
+
     /// Waits for the right to decide.
     async fn decide(&self) -> MutexGuard<'_, ()> {
         self.deciding.lock().await

@@ -28,11 +28,13 @@ pub(crate) const RENEWAL_FAILING: &str = "renewal-failing";
 pub(crate) const NOTIFICATION_FAILING: &str = "notification-failing";
 
 /// The codes of what is wrong with agents and deliveries.
-pub(crate) const OF_AGENTS: [&str; 6] = [
+pub(crate) const OF_AGENTS: &[&str] = &[
     "agent-unhealthy",
+    "agent-refused",
     "agent-unavailable",
     "agent-unrecognised",
     "delivery-failed",
+    "delivery-refused",
     "delivery-drifted",
     "rotation-stuck",
 ];

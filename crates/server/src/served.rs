@@ -94,7 +94,8 @@ impl Served {
 
     /// Has what is served tell of these problems with agents, and of no others; it stays as it is.
     pub(crate) fn set_problems_of_agents(&self, problems: Vec<Problem>) {
-        self.set_failing_of(&OF_AGENTS, problems);
+        debug_assert!(problems.iter().all(|problem| OF_AGENTS.contains(&problem.code)), "a code is not listed");
+        self.set_failing_of(OF_AGENTS, problems);
     }
 
     fn set_failing(&self, code: &str, failing: Vec<Problem>) {

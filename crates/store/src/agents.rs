@@ -2,6 +2,7 @@
 //!
 //! They are read when somebody asks, and not with the desired state: a change of them wakes nobody who serves.
 //! Of an agent only thumbprints are kept; the passwords of deliveries and the secrets of joins are sealed.
+//! All of them carry a MAC: who can write the store, and does not have the master key, makes nobody trusted.
 
 use std::{fmt, sync::Arc};
 
@@ -11,7 +12,7 @@ use crate::{
     Key, Kv, Page, Prefix, Read, Store, StoreError,
     desired::{BadRecord, Stored},
     place::{AGENTS, DELIVERIES, JOINS, Place},
-    records::{AgentRecord, DeliveryRecord, JoinRecord, RecordError, decode},
+    records::{AgentRecord, DeliveryRecord, JoinRecord, RecordError, decode_authentic},
     sealing::{Sealed, Sealer, Secret, UnsealError},
 };
 
@@ -95,10 +96,10 @@ impl Fleet {
         self.deliveries.iter().filter(move |stored| stored.value.delivery.agent == *name)
     }
 
-    fn take(&mut self, kv: &Kv) -> Result<(), RecordError> {
+    fn take(&mut self, kv: &Kv, sealer: &Sealer) -> Result<(), RecordError> {
         match Place::of(&kv.key) {
-            Some(Place::Agent(name)) => self.agents.push(read_agent(kv, name)?),
-            Some(Place::Delivery(id)) => self.deliveries.push(read_delivery(kv, id)?),
+            Some(Place::Agent(name)) => self.agents.push(read_agent(kv, sealer, name)?),
+            Some(Place::Delivery(id)) => self.deliveries.push(read_delivery(kv, sealer, id)?),
             _ => return Err(RecordError::UnknownKey),
         }
         Ok(())
@@ -140,11 +141,11 @@ pub fn prefixes() -> [Prefix; 2] {
 }
 
 /// Reads all agents and deliveries at one revision. A bad record never makes it fail.
-pub async fn read_all(store: &dyn Store) -> Result<Fleet, StoreError> {
+pub async fn read_all(store: &dyn Store, sealer: &Sealer) -> Result<Fleet, StoreError> {
     let mut attempts = 0;
     loop {
         let revision = store.revision().await?;
-        match read_at(store, revision).await {
+        match read_at(store, sealer, revision).await {
             // More happened while we read than the store remembers: begin again with what is there now.
             Err(StoreError::Compacted { .. }) if attempts < MAX_ATTEMPTS => attempts += 1,
             read => return read,
@@ -153,40 +154,56 @@ pub async fn read_all(store: &dyn Store) -> Result<Fleet, StoreError> {
 }
 
 /// Reads one agent.
-pub async fn agent(store: &dyn Store, name: &AgentName) -> Result<Option<Stored<Agent>>, ReadAgentsError> {
-    one(store, &Place::Agent(name.clone()), |kv| read_agent(kv, name.clone())).await
+pub async fn agent(
+    store: &dyn Store,
+    sealer: &Sealer,
+    name: &AgentName,
+) -> Result<Option<Stored<Agent>>, ReadAgentsError> {
+    one(store, &Place::Agent(name.clone()), |kv| read_agent(kv, sealer, name.clone())).await
 }
 
 /// Reads one delivery.
-pub async fn delivery(store: &dyn Store, id: &DeliveryId) -> Result<Option<Stored<StoredDelivery>>, ReadAgentsError> {
-    one(store, &Place::Delivery(id.clone()), |kv| read_delivery(kv, id.clone())).await
+pub async fn delivery(
+    store: &dyn Store,
+    sealer: &Sealer,
+    id: &DeliveryId,
+) -> Result<Option<Stored<StoredDelivery>>, ReadAgentsError> {
+    one(store, &Place::Delivery(id.clone()), |kv| read_delivery(kv, sealer, id.clone())).await
 }
 
 /// Reads all deliveries, in the order of their ids; one that cannot be read is left out and logged.
-pub async fn deliveries(store: &dyn Store) -> Result<Vec<Stored<StoredDelivery>>, StoreError> {
+pub async fn deliveries(store: &dyn Store, sealer: &Sealer) -> Result<Vec<Stored<StoredDelivery>>, StoreError> {
     all(store, DELIVERIES, |kv| match Place::of(&kv.key) {
-        Some(Place::Delivery(id)) => read_delivery(kv, id),
+        Some(Place::Delivery(id)) => read_delivery(kv, sealer, id),
         _ => Err(RecordError::UnknownKey),
     })
     .await
 }
 
 /// Reads the deliveries to an agent, which go with it; one that cannot be read is left out and logged.
-pub async fn deliveries_of(store: &dyn Store, name: &AgentName) -> Result<Vec<Stored<StoredDelivery>>, StoreError> {
-    let mut found = deliveries(store).await?;
+pub async fn deliveries_of(
+    store: &dyn Store,
+    sealer: &Sealer,
+    name: &AgentName,
+) -> Result<Vec<Stored<StoredDelivery>>, StoreError> {
+    let mut found = deliveries(store, sealer).await?;
     found.retain(|stored| stored.value.delivery.agent == *name);
     Ok(found)
 }
 
 /// Reads one join, used or not.
-pub async fn join(store: &dyn Store, token: &JoinToken) -> Result<Option<Stored<StoredJoin>>, ReadAgentsError> {
-    one(store, &Place::Join(token.clone()), |kv| read_join(kv, token.clone())).await
+pub async fn join(
+    store: &dyn Store,
+    sealer: &Sealer,
+    token: &JoinToken,
+) -> Result<Option<Stored<StoredJoin>>, ReadAgentsError> {
+    one(store, &Place::Join(token.clone()), |kv| read_join(kv, sealer, token.clone())).await
 }
 
 /// Reads all joins, in the order of their tokens, used ones too; one that cannot be read is left out and logged.
-pub async fn joins(store: &dyn Store) -> Result<Vec<Stored<StoredJoin>>, StoreError> {
+pub async fn joins(store: &dyn Store, sealer: &Sealer) -> Result<Vec<Stored<StoredJoin>>, StoreError> {
     all(store, JOINS, |kv| match Place::of(&kv.key) {
-        Some(Place::Join(token)) => read_join(kv, token),
+        Some(Place::Join(token)) => read_join(kv, sealer, token),
         _ => Err(RecordError::UnknownKey),
     })
     .await
@@ -203,14 +220,14 @@ pub fn open_join_secret(sealer: &Sealer, join: &StoredJoin) -> Result<Secret, Un
     sealer.open(&Place::Join(join.token.clone()).key(), JOIN_VERSION, &join.secret)
 }
 
-async fn read_at(store: &dyn Store, revision: Revision) -> Result<Fleet, StoreError> {
+async fn read_at(store: &dyn Store, sealer: &Sealer, revision: Revision) -> Result<Fleet, StoreError> {
     let mut fleet = Fleet { revision, ..Fleet::default() };
     for prefix in prefixes() {
         let mut page = Some(Page::first(PAGE_KEYS));
         while let Some(asked) = page {
             let listed = store.list(&prefix, Some(revision), asked).await?;
             for kv in &listed.kvs {
-                if let Err(reason) = fleet.take(kv) {
+                if let Err(reason) = fleet.take(kv, sealer) {
                     fleet.bad.push(BadRecord { key: kv.key.clone(), reason: Arc::new(reason) });
                 }
             }
@@ -221,18 +238,18 @@ async fn read_at(store: &dyn Store, revision: Revision) -> Result<Fleet, StoreEr
     Ok(fleet)
 }
 
-fn read_agent(kv: &Kv, name: AgentName) -> Result<Stored<Agent>, RecordError> {
-    let value = decode::<AgentRecord>(&kv.value)?.into_agent(name);
+fn read_agent(kv: &Kv, sealer: &Sealer, name: AgentName) -> Result<Stored<Agent>, RecordError> {
+    let value = decode_authentic::<AgentRecord>(&kv.value, &kv.key, sealer)?.into_agent(name);
     Ok(Stored { value, revision: kv.mod_revision })
 }
 
-fn read_delivery(kv: &Kv, id: DeliveryId) -> Result<Stored<StoredDelivery>, RecordError> {
-    let value = decode::<DeliveryRecord>(&kv.value)?.into_delivery(id)?;
+fn read_delivery(kv: &Kv, sealer: &Sealer, id: DeliveryId) -> Result<Stored<StoredDelivery>, RecordError> {
+    let value = decode_authentic::<DeliveryRecord>(&kv.value, &kv.key, sealer)?.into_delivery(id)?;
     Ok(Stored { value, revision: kv.mod_revision })
 }
 
-fn read_join(kv: &Kv, token: JoinToken) -> Result<Stored<StoredJoin>, RecordError> {
-    let value = decode::<JoinRecord>(&kv.value)?.into_join(token);
+fn read_join(kv: &Kv, sealer: &Sealer, token: JoinToken) -> Result<Stored<StoredJoin>, RecordError> {
+    let value = decode_authentic::<JoinRecord>(&kv.value, &kv.key, sealer)?.into_join(token);
     Ok(Stored { value, revision: kv.mod_revision })
 }
 

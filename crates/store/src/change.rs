@@ -34,8 +34,9 @@ use crate::{
     hex::hex,
     place::{Place, SettingName},
     records::{
-        AuditRecord, AuditedRecord, BindingRecord, ChallengeRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord,
-        LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
+        AuditRecord, AuditedRecord, Authentic, BindingRecord, ChallengeRecord, DnsProviderRecord, ForceHttpsRecord,
+        IssuerRecord, LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
+        encode_authentic,
     },
     sealing::{Sealer, Secret},
     work::AskedConfirmation,
@@ -264,6 +265,12 @@ impl Change {
 
     fn put<R: Record>(&mut self, place: &Place, record: &R, expected: Expected) {
         self.edit(place.key(), Some(encode(record)), expected);
+    }
+
+    fn put_authentic<R: Authentic>(&mut self, place: &Place, record: R, sealer: &Sealer, expected: Expected) {
+        let key = place.key();
+        let value = encode_authentic(record, &key, sealer);
+        self.edit(key, Some(value), expected);
     }
 
     fn delete(&mut self, place: &Place, expected: Expected) {

@@ -6,6 +6,7 @@
 mod access;
 mod agent;
 mod audit;
+mod authentic;
 pub(crate) mod base64;
 mod binding;
 mod certificate;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub(crate) use access::{OwnedRecord, SetupRecord, TokenRecord, UserRecord};
 pub(crate) use agent::{AgentRecord, DeliveryRecord, JoinRecord};
 pub(crate) use audit::{AuditHeadRecord, AuditRecord, AuditedRecord, OlderRecords};
+pub(crate) use authentic::{Authentic, decode_authentic, encode_authentic};
 pub(crate) use binding::BindingRecord;
 pub(crate) use certificate::{CurrentRecord, Issuers, IssuersRecord, SpecRecord, VersionRecord};
 pub(crate) use challenge::{ChallengeRecord, TlsChallengeRecord};
@@ -38,7 +40,10 @@ pub(crate) use oidc::OidcRecord;
 pub(crate) use setting::{ForceHttpsRecord, LetsEncryptRecord, WarningRecord};
 pub(crate) use site::SiteRecord;
 
-use crate::{Cause, sealing::Sealed};
+use crate::{
+    Cause,
+    sealing::{MacError, Sealed},
+};
 
 /// Says why a record of the store cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,9 @@ pub enum RecordError {
     /// It refers to another record that is not there or cannot be read.
     #[error("the record refers to \"{0}\", which is missing or cannot be read")]
     Dangling(crate::Key),
+    /// Portward did not write it.
+    #[error(transparent)]
+    Forged(MacError),
     /// Nothing of ours has this key.
     #[error("nothing of this Portward has such a key; a newer one may have written it")]
     UnknownKey,

@@ -3,8 +3,10 @@
 //! Each secret has a random data key of its own, which is wrapped under the [`MasterKey`].
 //! The master key is never in the store, nor in a backup of it.
 //! What is sealed for one cluster, path and version opens for no other, so that records cannot be swapped or replayed.
+//! What is no secret, and says who is trusted, carries a MAC under a key that is derived from the master key.
 
 mod aead;
+mod mac;
 mod master_key;
 mod secret;
 
@@ -13,15 +15,18 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use mac::{Mac, MacError};
 pub use master_key::{MasterKey, MasterKeyError};
 pub use secret::Secret;
 
+use self::mac::Authenticator;
 use crate::{Key, random};
 
-/// Seals and opens the secrets of one cluster.
+/// Seals and opens the secrets of one cluster, and tells its own records from those that others wrote.
 pub struct Sealer {
     cluster: String,
     master: MasterKey,
+    authenticator: Authenticator,
 }
 
 /// Holds a secret as it lies in the store: useless without the master key.
@@ -81,7 +86,21 @@ pub enum UnsealError {
 impl Sealer {
     /// Makes what seals for the cluster of that id.
     pub fn new(cluster: impl Into<String>, master: MasterKey) -> Self {
-        Self { cluster: cluster.into(), master }
+        let cluster = cluster.into();
+        let authenticator = Authenticator::new(&cluster, &master);
+        Self { cluster, master, authenticator }
+    }
+
+    /// Makes the MAC of a record that is no secret, for one key of the store.
+    pub fn authenticate(&self, key: &Key, content: &[u8]) -> Mac {
+        self.authenticator.of(key, content)
+    }
+
+    /// Refuses a record that has no MAC, or that of another content, key of the store, cluster or master key.
+    ///
+    /// A record that counted once counts again if somebody puts it back: the MAC does not tell when it was written.
+    pub fn verify(&self, key: &Key, content: &[u8], mac: Option<&Mac>) -> Result<(), MacError> {
+        self.authenticator.check(key, content, mac)
     }
 
     /// Seals a secret for one key of the store and one version of what lies there.

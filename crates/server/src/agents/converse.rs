@@ -13,7 +13,7 @@ use portward_store::{
     desired::Stored,
 };
 
-use super::{Agents, Live};
+use super::{Agents, Live, enrol::NO_CLUSTER};
 use crate::app::chain_text;
 
 impl Agents {
@@ -188,12 +188,13 @@ impl Agents {
         mut edit: impl FnMut(&mut Agent, portward_core::Timestamp) -> Option<String>,
     ) -> Result<(), String> {
         let store = &*self.parts.store;
+        let sealer = self.sealer().ok_or(NO_CLUSTER)?;
         for _ in 0..ATTEMPTS {
-            let found = agents::agent(store, name).await.map_err(|error| chain_text(&error))?;
+            let found = agents::agent(store, &sealer, name).await.map_err(|error| chain_text(&error))?;
             let Some(Stored { value: mut agent, revision }) = found else { return Err("it was removed".to_owned()) };
             let Some(what) = edit(&mut agent, self.now()) else { return Ok(()) };
             let mut change = Change::new("portward (agents)", what, self.now());
-            change.put_agent(&agent, Expected::At(revision));
+            change.put_agent(&agent, &sealer, Expected::At(revision));
             match commit(store, change).await {
                 Ok(_) => {
                     self.follow(name).await;

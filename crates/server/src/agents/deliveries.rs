@@ -19,13 +19,16 @@ use portward_link::{
     message::{Deliver, DeliverReply, Fault, HealthReport, InstalledReport, ServedReport, Withdraw, method},
 };
 use portward_store::{
-    agents::{self, StoredDelivery},
+    agents::{self, ReadAgentsError, StoredDelivery},
     desired::{Desired, Stored},
     work::{DeliveryState, DeliveryWork, put_delivery_works},
 };
 
 use self::wanted::{MENDING, Wanted, has_drifted, is_due, stopped, wanted};
-use super::{Agents, Live};
+use super::{
+    Agents, Live,
+    refused::{Record, Whose},
+};
 use crate::app::chain_text;
 
 /// Has what is wanted on machines, and what is known of it.
@@ -173,16 +176,26 @@ impl Agents {
 
     /// Looks at a delivery in the store anew; its agent is told if it is not to look after it any more.
     pub(crate) async fn follow_delivery(self: &Arc<Self>, id: &DeliveryId) {
-        match agents::delivery(&*self.parts.store, id).await {
+        let Some(sealer) = self.sealer() else { return };
+        match agents::delivery(&*self.parts.store, &sealer, id).await {
             Ok(stored) => {
                 let is_gone = stored.is_none();
+                self.refused.note(Whose::Delivery(id.clone()), None);
                 let before = self.deliveries.set(id, stored, None);
                 if let (true, Some(before)) = (is_gone, before) {
                     self.withdraw(&before.stored.value.delivery.agent, id);
                 }
                 self.changed.notify_one();
             }
-            Err(error) => tracing::warn!(delivery.id = %id, error = chain_text(&error), "a delivery cannot be read"),
+            Err(error @ ReadAgentsError::Store(_)) => {
+                tracing::warn!(delivery.id = %id, error = chain_text(&error), "a delivery cannot be read");
+            }
+            Err(ReadAgentsError::Record { key, source }) => {
+                tracing::error!(%key, error = chain_text(&source), "nothing is installed by a delivery any more");
+                self.refused.note(Whose::Delivery(id.clone()), Some(Record { key, reason: chain_text(&source) }));
+                self.deliveries.set(id, None, None);
+                self.changed.notify_one();
+            }
         }
     }
 

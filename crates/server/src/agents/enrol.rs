@@ -73,9 +73,9 @@ impl Agents {
     ) -> Result<AgentName, Refused> {
         let store = &*self.parts.store;
         let failed = |error: &dyn std::error::Error| Refused::Store(chain_text(error));
-        let found = agents::join(store, token).await.map_err(|error| failed(&error))?;
+        let sealer = self.sealer().ok_or_else(|| Refused::Store(NO_CLUSTER.to_owned()))?;
+        let found = agents::join(store, &sealer, token).await.map_err(|error| failed(&error))?;
         let Stored { value: join, revision } = found.ok_or(Refused::JoinString)?;
-        let sealer = self.sealer().ok_or_else(|| Refused::Store("the store does not say whose it is".to_owned()))?;
         let secret = secret(&sealer, &join).ok_or(Refused::JoinString)?;
         let now = self.now();
         if !knows(&secret) {
@@ -95,10 +95,10 @@ impl Agents {
             trusted: now,
             origin: AgentOrigin::Joined,
         };
-        let known = agents::agent(store, &agent.name).await.map_err(|error| failed(&error))?;
+        let known = agents::agent(store, &sealer, &agent.name).await.map_err(|error| failed(&error))?;
         let mut change = Change::new("portward (join)", format!("agent {} joins with {shown}", agent.name), now);
-        change.put_agent(&agent, known.map_or(Expected::Absent, |stored| Expected::At(stored.revision)));
-        change.put_join(&StoredJoin { used: Some((now, shown)), ..join }, Expected::At(revision));
+        change.put_agent(&agent, &sealer, known.map_or(Expected::Absent, |stored| Expected::At(stored.revision)));
+        change.put_join(&StoredJoin { used: Some((now, shown)), ..join }, &sealer, Expected::At(revision));
         match commit(store, change).await {
             Ok(_) => {}
             // Somebody else spends it at the same moment.
@@ -117,6 +117,9 @@ impl Agents {
         Some(Sealer::new(cluster.id.clone(), self.parts.master.clone()))
     }
 }
+
+/// What nobody can do anything with.
+pub(super) const NO_CLUSTER: &str = "the store does not say whose it is";
 
 fn secret(sealer: &Sealer, join: &StoredJoin) -> Option<JoinSecret> {
     let opened = agents::open_join_secret(sealer, join).ok()?;

@@ -10,7 +10,8 @@ use crate::problem::{Problem, Subject};
 impl Agents {
     /// Has what is served tell of what is wrong.
     pub(super) fn tell_problems(&self) {
-        let mut problems = self.unhealthy();
+        let mut problems = self.refused_records();
+        problems.extend(self.unhealthy());
         problems.extend(self.undelivered());
         problems.extend(self.unrecognised());
         problems.extend(self.stuck());

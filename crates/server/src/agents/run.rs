@@ -4,13 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{AgentName, DeliveryId};
 use portward_link::opening::TrustMark;
-use portward_store::{Key, WatchStream, agents};
+use portward_store::{
+    Key, WatchStream,
+    agents::{self, ReadAgentsError},
+    sealing::Sealer,
+};
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval_at, sleep},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
-use super::{Agents, Live, identities};
+use super::{
+    Agents, Live,
+    enrol::NO_CLUSTER,
+    identities,
+    refused::{Record, Whose},
+};
 use crate::{
     app::chain_text,
     tasks::{Shutdown, watched::touched},
@@ -97,10 +106,15 @@ impl Agents {
     async fn load(&self) -> Option<WatchStream> {
         let read = async {
             self.remember.load().await.map_err(|error| chain_text(&error))?;
-            let fleet = agents::read_all(&*self.parts.store).await.map_err(|error| chain_text(&error))?;
+            let sealer = self.first_sealer().await.ok_or(NO_CLUSTER)?;
+            let fleet = agents::read_all(&*self.parts.store, &sealer).await.map_err(|error| chain_text(&error))?;
             for bad in &fleet.bad {
-                tracing::warn!(key = %bad.key, error = chain_text(&*bad.reason), "an agent or a delivery is left out");
+                tracing::error!(key = %bad.key, error = chain_text(&*bad.reason), "an agent or a delivery is left out");
             }
+            let refused = fleet.bad.iter().filter_map(|bad| {
+                Some((whose(&bad.key)?, Record { key: bad.key.clone(), reason: chain_text(&*bad.reason) }))
+            });
+            self.refused.replace(refused);
             let gone: Vec<AgentName> = {
                 let known = self.roster.all();
                 let names = known.iter().map(|stored| stored.value.name.clone());
@@ -128,40 +142,55 @@ impl Agents {
         }
     }
 
+    /// What tells our records from others: at a start the store is being read by who serves, and says whose it is soon.
+    async fn first_sealer(&self) -> Option<Sealer> {
+        let mut served = self.parts.served.subscribe();
+        let known = async {
+            loop {
+                match self.sealer() {
+                    Some(sealer) => break Some(sealer),
+                    None => served.changed().await.ok()?,
+                }
+            }
+        };
+        timeout(RETRY, known).await.ok().flatten()
+    }
+
     /// Follows what was changed below the watched prefixes.
     async fn follow_keys(self: &Arc<Self>, keys: &[Key]) {
         for key in keys {
-            let mut segments = key.segments();
-            match (segments.next(), segments.next()) {
-                (Some("agents"), Some(name)) => {
-                    if let Ok(name) = AgentName::parse(name) {
-                        self.follow(&name).await;
-                    }
-                }
-                (Some("deliveries"), Some(id)) => {
-                    if let Ok(id) = DeliveryId::parse(id) {
-                        self.follow_delivery(&id).await;
-                    }
-                }
-                _ => {}
+            match whose(key) {
+                Some(Whose::Agent(name)) => self.follow(&name).await,
+                Some(Whose::Delivery(id)) => self.follow_delivery(&id).await,
+                None => {}
             }
         }
     }
 
     /// Looks at an agent in the store anew, and ends its link if it is not trusted any more.
     pub(crate) async fn follow(&self, name: &AgentName) {
-        match agents::agent(&*self.parts.store, name).await {
+        let Some(sealer) = self.sealer() else { return };
+        match agents::agent(&*self.parts.store, &sealer, name).await {
             Ok(stored) => {
                 let is_gone = stored.is_none();
+                self.refused.note(Whose::Agent(name.clone()), None);
                 self.roster.set(name, stored);
                 if is_gone {
                     self.remember.forget(name);
                 }
-                self.close_untrusted();
-                self.changed.notify_one();
             }
-            Err(error) => tracing::warn!(agent.name = %name, error = chain_text(&error), "an agent cannot be read"),
+            Err(error @ ReadAgentsError::Store(_)) => {
+                tracing::warn!(agent.name = %name, error = chain_text(&error), "an agent cannot be read");
+                return;
+            }
+            Err(ReadAgentsError::Record { key, source }) => {
+                tracing::error!(%key, error = chain_text(&source), "an agent is not trusted any more");
+                self.refused.note(Whose::Agent(name.clone()), Some(Record { key, reason: chain_text(&source) }));
+                self.roster.set(name, None);
+            }
         }
+        self.close_untrusted();
+        self.changed.notify_one();
     }
 
     fn close_untrusted(&self) {
@@ -217,6 +246,16 @@ impl Agents {
             telling.join_all().await;
         });
         self.changed.notify_one();
+    }
+}
+
+/// Of what a record of the store is.
+fn whose(key: &Key) -> Option<Whose> {
+    let mut segments = key.segments();
+    match (segments.next()?, segments.next()?, segments.next()) {
+        ("agents", name, None) => AgentName::parse(name).ok().map(Whose::Agent),
+        ("deliveries", id, None) => DeliveryId::parse(id).ok().map(Whose::Delivery),
+        _ => None,
     }
 }
 

@@ -6,3 +6,4 @@ mod deliveries;
 mod fake;
 mod joining;
 mod rotation;
+mod store_writer;

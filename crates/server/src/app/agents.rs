@@ -19,7 +19,7 @@ use portward_store::{
 };
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, random_hex, right};
-use crate::agents::{Agents, Glance, check::Checked, id_of, strangers::Stranger};
+use crate::agents::{Agents, Glance, check::Checked, id_of, refused::Whose, strangers::Stranger};
 
 impl App {
     /// Who is trusted, who is linked, how they are.
@@ -29,7 +29,7 @@ impl App {
 
     /// Lists the agents.
     pub(crate) async fn list_agents(&self, _by: &Allowed<right::View>) -> Result<Vec<AgentView>, AppError> {
-        let deliveries = agents::deliveries(&*self.parts.store).await?;
+        let deliveries = agents::deliveries(&*self.parts.store, &self.sealer_now()?).await?;
         let mut counts: std::collections::HashMap<AgentName, usize> = std::collections::HashMap::new();
         for stored in &deliveries {
             *counts.entry(stored.value.delivery.agent.clone()).or_default() += 1;
@@ -57,7 +57,7 @@ impl App {
         name: &str,
     ) -> Result<Revised<AgentView>, AppError> {
         let stored = self.find_agent(name)?;
-        let deliveries = agents::deliveries_of(&*self.parts.store, &stored.value.name).await?;
+        let deliveries = agents::deliveries_of(&*self.parts.store, &self.sealer_now()?, &stored.value.name).await?;
         let view = self.agent_view(&stored.value, deliveries.len());
         Ok(Revised { view, revision: Some(stored.revision) })
     }
@@ -176,7 +176,7 @@ impl App {
     /// Lists the join strings that count.
     pub(crate) async fn list_joins(&self, _by: &Allowed<right::View>) -> Result<Vec<AgentJoinView>, AppError> {
         let now = self.now();
-        let joins = agents::joins(&*self.parts.store).await?;
+        let joins = agents::joins(&*self.parts.store, &self.sealer_now()?).await?;
         let counts = joins.into_iter().map(|stored| stored.value);
         let counts = counts.filter(|join| join.used.is_none() && join.expires > now);
         let view = |join: agents::StoredJoin| AgentJoinView {
@@ -198,11 +198,18 @@ impl App {
         let missing =
             || AppError::new(http::StatusCode::NOT_FOUND, "not-found", format!("there is no join string \"{id}\""));
         let token = JoinToken::parse(id).ok_or_else(missing)?;
-        let stored = agents::join(&*self.parts.store, &token).await?.ok_or_else(missing)?;
+        let (agent, expected) = match agents::join(&*self.parts.store, &self.sealer_now()?, &token).await {
+            Ok(stored) => {
+                let stored = stored.ok_or_else(missing)?;
+                (stored.value.agent.to_string(), Expected::At(stored.revision))
+            }
+            // What does not count can be removed too.
+            Err(ReadAgentsError::Record { .. }) => ("(cannot be read)".to_owned(), Expected::Any),
+            Err(error) => return Err(error.into()),
+        };
         if apply == Apply::Now {
-            let what = format!("take back the join string of agent {}", stored.value.agent);
-            let mut change = self.change(by, what).for_good();
-            change.remove_join(&token, Expected::At(stored.revision));
+            let mut change = self.change(by, format!("take back the join string of agent {agent}")).for_good();
+            change.remove_join(&token, expected);
             self.commit(change).await?;
         }
         Ok(Removed { id: id.to_owned(), warnings: Vec::new() })
@@ -217,10 +224,20 @@ impl App {
         apply: Apply,
     ) -> Result<Removed, AppError> {
         let _deciding = self.decide().await;
-        let stored = self.find_agent(name)?;
-        precondition.check("agent", name, stored.revision)?;
-        let name = &stored.value.name;
-        let deliveries = agents::deliveries_of(&*self.parts.store, name).await?;
+        let (name, pin, expected) = match self.find_agent(name) {
+            Ok(stored) => {
+                precondition.check("agent", name, stored.revision)?;
+                (stored.value.name.clone(), stored.value.pins.current.to_string(), Expected::At(stored.revision))
+            }
+            // What does not count can be removed too.
+            Err(missing) => {
+                let name = AgentName::parse(name).ok();
+                let refused = name.filter(|name| self.agents().refused().has(&Whose::Agent(name.clone())));
+                (refused.ok_or(missing)?, "cannot be read".to_owned(), Expected::Any)
+            }
+        };
+        let name = &name;
+        let deliveries = agents::deliveries_of(&*self.parts.store, &self.sealer_now()?, name).await?;
         let mut warnings = Vec::new();
         if !deliveries.is_empty() {
             warnings.push(format!(
@@ -232,8 +249,8 @@ impl App {
             ));
         }
         if apply == Apply::Now {
-            let mut change = self.change(by, format!("remove agent {name} ({})", stored.value.pins.current));
-            change.remove_agent(name, Expected::At(stored.revision));
+            let mut change = self.change(by, format!("remove agent {name} ({pin})"));
+            change.remove_agent(name, expected);
             let mut ids = Vec::new();
             for delivery in &deliveries {
                 change.remove_delivery(&delivery.value.delivery.id, Expected::At(delivery.revision));
@@ -324,7 +341,12 @@ impl App {
             return Ok(Revised { view: self.agent_view(&agent, 0), revision: None });
         }
         let mut change = self.change(by, format!("trust agent {name} with {thumbprint}"));
-        change.put_agent(&agent, before.map_or(Expected::Absent, |before| Expected::At(before.revision)));
+        let expected = match before {
+            Some(before) => Expected::At(before.revision),
+            None if self.agents().refused().has(&Whose::Agent(name.clone())) => Expected::Any,
+            None => Expected::Absent,
+        };
+        change.put_agent(&agent, &self.sealer_now()?, expected);
         let revision = self.commit(change).await?;
         self.agents().strangers().forget(thumbprint);
         self.agents().begin_anew(name);
@@ -376,7 +398,7 @@ impl App {
 
     /// Takes join strings away that do not count any more.
     async fn forget_joins(&self, change: &mut super::Draft, now: Timestamp) -> Result<(), AppError> {
-        let joins = agents::joins(&*self.parts.store).await?;
+        let joins = agents::joins(&*self.parts.store, &self.sealer_now()?).await?;
         let is_over = |stored: &&Stored<agents::StoredJoin>| now.since(stored.value.expires) > JOIN_KEPT;
         for stored in joins.iter().filter(is_over).take(FORGOTTEN_AT_ONCE) {
             change.remove_join(&stored.value.token, Expected::At(stored.revision));

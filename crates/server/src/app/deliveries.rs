@@ -13,7 +13,10 @@ use portward_store::{
 };
 
 use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
-use crate::agents::deliveries::{NOTHING, Standing, State};
+use crate::agents::{
+    deliveries::{NOTHING, Standing, State},
+    refused::Whose,
+};
 
 impl App {
     /// Lists the deliveries.
@@ -112,23 +115,37 @@ impl App {
         apply: Apply,
     ) -> Result<Removed, AppError> {
         let _deciding = self.decide().await;
-        let standing = self.find_delivery(id)?;
-        precondition.check("delivery", id, standing.stored.revision)?;
-        let delivery = &standing.stored.value.delivery;
+        let (id, certificate, agent, expected) = match self.find_delivery(id) {
+            Ok(standing) => {
+                precondition.check("delivery", id, standing.stored.revision)?;
+                let Delivery { id, certificate, agent, .. } = standing.stored.value.delivery.clone();
+                (id, certificate.to_string(), agent.to_string(), Expected::At(standing.stored.revision))
+            }
+            // What does not count can be removed too.
+            Err(missing) => {
+                let id = DeliveryId::parse(id).ok();
+                let refused = id.filter(|id| self.agents().refused().has(&Whose::Delivery(id.clone())));
+                (
+                    refused.ok_or(missing)?,
+                    "that cannot be read".to_owned(),
+                    "that cannot be read".to_owned(),
+                    Expected::Any,
+                )
+            }
+        };
         if apply == Apply::Now {
-            let what = format!("deliver certificate {} to agent {} no more", delivery.certificate, delivery.agent);
-            let mut change = self.change(by, what);
-            change.remove_delivery(&delivery.id, Expected::At(standing.stored.revision));
+            let mut change = self.change(by, format!("deliver certificate {certificate} to agent {agent} no more"));
+            change.remove_delivery(&id, expected);
             self.commit(change).await?;
-            self.agents().follow_delivery(&delivery.id).await;
+            self.agents().follow_delivery(&id).await;
             let mut forget = portward_store::change::Change::of_work();
-            forget.forget_delivery_work(&delivery.id);
+            forget.forget_delivery_work(&id);
             if let Err(error) = portward_store::change::commit(&*self.parts.store, forget).await {
                 tracing::warn!(%error, "what was remembered of a removed delivery stays in the store");
             }
         }
-        let warnings = vec![format!("the files stay on the machine of {} as they are", delivery.agent)];
-        Ok(Removed { id: delivery.id.to_string(), warnings })
+        let warnings = vec![format!("the files stay on the machine of {agent} as they are")];
+        Ok(Removed { id: id.to_string(), warnings })
     }
 
     /// Has a delivery tried now.

@@ -28,8 +28,8 @@ pub struct NewJoin<'a> {
 
 impl Change {
     /// Writes an agent.
-    pub fn put_agent(&mut self, agent: &Agent, expected: Expected) {
-        self.put(&Place::Agent(agent.name.clone()), &AgentRecord::from(agent), expected);
+    pub fn put_agent(&mut self, agent: &Agent, sealer: &Sealer, expected: Expected) {
+        self.put_authentic(&Place::Agent(agent.name.clone()), AgentRecord::from(agent), sealer, expected);
     }
 
     /// Takes an agent away; its deliveries go by [`Change::remove_delivery`], in the same change.
@@ -55,7 +55,7 @@ impl Change {
     ) {
         let place = Place::Delivery(delivery.delivery.id.clone());
         let sealed = password.map(|secret| sealer.seal(&place.key(), delivery.generation, secret));
-        self.put(&place, &DeliveryRecord::new(delivery, sealed), expected);
+        self.put_authentic(&place, DeliveryRecord::new(delivery, sealed), sealer, expected);
     }
 
     /// Makes the change depend on a delivery being there, as what is remembered of one does.
@@ -74,12 +74,12 @@ impl Change {
         let place = Place::Join(new.token);
         let secret = sealer.seal(&place.key(), JOIN_VERSION, new.secret);
         let record = JoinRecord::new(new.agent, secret, new.created, new.expires);
-        self.put(&place, &record, Expected::Absent);
+        self.put_authentic(&place, record, sealer, Expected::Absent);
     }
 
     /// Writes a join that there is, with its secret as it is sealed: to say that it was used.
-    pub fn put_join(&mut self, join: &StoredJoin, expected: Expected) {
-        self.put(&Place::Join(join.token.clone()), &JoinRecord::from(join), expected);
+    pub fn put_join(&mut self, join: &StoredJoin, sealer: &Sealer, expected: Expected) {
+        self.put_authentic(&Place::Join(join.token.clone()), JoinRecord::from(join), sealer, expected);
     }
 
     /// Forgets a join.

@@ -8,10 +8,10 @@ use portward_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError, text};
+use super::{Authentic, Record, RecordError, text};
 use crate::{
     agents::{JoinToken, StoredDelivery, StoredJoin},
-    sealing::Sealed,
+    sealing::{Mac, Sealed},
 };
 
 /// Is `agents/<name>`.
@@ -31,6 +31,7 @@ pub(crate) struct AgentRecord {
     trusted: Timestamp,
     #[serde(with = "text")]
     origin: AgentOrigin,
+    mac: Option<Mac>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,6 +69,7 @@ pub(crate) struct DeliveryRecord {
     password: Option<Sealed>,
     /// Counts how often the record was written.
     generation: u64,
+    mac: Option<Mac>,
 }
 
 /// Is `joins/<token>`.
@@ -83,6 +85,7 @@ pub(crate) struct JoinRecord {
     #[serde(with = "text")]
     expires: Timestamp,
     used: Option<UsedRecord>,
+    mac: Option<Mac>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,6 +109,24 @@ impl Record for JoinRecord {
     const VERSION: u32 = 1;
 }
 
+impl Authentic for AgentRecord {
+    fn mac(&mut self) -> &mut Option<Mac> {
+        &mut self.mac
+    }
+}
+
+impl Authentic for DeliveryRecord {
+    fn mac(&mut self) -> &mut Option<Mac> {
+        &mut self.mac
+    }
+}
+
+impl Authentic for JoinRecord {
+    fn mac(&mut self) -> &mut Option<Mac> {
+        &mut self.mac
+    }
+}
+
 impl From<&Agent> for AgentRecord {
     fn from(agent: &Agent) -> Self {
         let Agent { name: _, dialling, pins, trusted, origin } = agent;
@@ -120,6 +141,7 @@ impl From<&Agent> for AgentRecord {
             previous: pins.previous.map(|(pin, until)| PreviousRecord { pin, until }),
             trusted: *trusted,
             origin: *origin,
+            mac: None,
         }
     }
 }
@@ -154,12 +176,14 @@ impl DeliveryRecord {
             verify: verify.clone(),
             password,
             generation: stored.generation,
+            mac: None,
         }
     }
 
     /// Makes the delivery of that id.
     pub(crate) fn into_delivery(self, id: DeliveryId) -> Result<StoredDelivery, RecordError> {
-        let Self { v: _, agent, certificate, format, to, owner, mode, reload, verify, password, generation } = self;
+        let Self { v: _, agent, certificate, format, to, owner, mode, reload, verify, password, generation, mac: _ } =
+            self;
         format.check_paths(&to).map_err(|error| RecordError::invalid("to", error))?;
         let owner = owner.unwrap_or_default();
         let delivery = Delivery { id, agent, certificate, format, to, owner, mode, reload, verify };
@@ -170,7 +194,7 @@ impl DeliveryRecord {
 impl JoinRecord {
     /// Makes the record of a join that was not used.
     pub(crate) fn new(agent: AgentName, secret: Sealed, created: Timestamp, expires: Timestamp) -> Self {
-        Self { v: Self::VERSION, agent, secret, created, expires, used: None }
+        Self { v: Self::VERSION, agent, secret, created, expires, used: None, mac: None }
     }
 
     /// Makes the join of that token.

@@ -114,7 +114,7 @@ async fn fill_agents(fixture: &Fixture, agents: usize, deliveries: usize) {
             let pins = AgentPins::of(Thumbprint::of(&number.to_be_bytes()));
             let (dialling, origin) = (Dialling::Polling, AgentOrigin::Joined);
             let agent = Agent { name: name(number), dialling, pins, trusted: now(), origin };
-            change.put_agent(&agent, Expected::Absent);
+            change.put_agent(&agent, &sealer, Expected::Absent);
         }
         commit(&fixture.store, change).await.unwrap();
     }

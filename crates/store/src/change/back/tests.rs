@@ -101,14 +101,14 @@ async fn a_new_certificate_that_has_got_a_version_since_stays() {
 #[tokio::test]
 async fn only_the_front_door_goes_back() {
     let store = MemoryStore::new();
-    sample::open(&store, &MasterKey::generate()).await;
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
     let mut change = sample::change("write what is no front door");
     change.edit(Key::parse("users/mara").unwrap(), Some(Bytes::from_static(b"{}")), Expected::Absent);
     let written = commit_keeping(&store, change).await.unwrap();
     assert!(!written.before.is_for_back());
     assert!(matches!(back(&store, &written).await, Err(GoBackError::NotForBack(_))));
     let mut change = sample::change("trust an agent");
-    change.put_agent(&sample::agent("web-03"), Expected::Absent);
+    change.put_agent(&sample::agent("web-03"), &sealer, Expected::Absent);
     let written = commit_keeping(&store, change).await.unwrap();
     assert!(!written.before.is_for_back(), "whom one trusts is not what one goes back to");
 }

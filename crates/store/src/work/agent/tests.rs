@@ -55,7 +55,7 @@ async fn filled(agents: usize) -> MemoryStore {
     let sealer = sample::open(&store, &crate::sealing::MasterKey::generate()).await;
     for number in 0..agents {
         let mut change = sample::change("add");
-        change.put_agent(&sample::agent(name(number).as_str()), Expected::Absent);
+        change.put_agent(&sample::agent(name(number).as_str()), &sealer, Expected::Absent);
         let delivery = sample::delivery(&format!("d{number:03}"), name(number).as_str());
         change.put_delivery(&delivery, None, &sealer, Expected::Absent);
         commit(&store, change).await.unwrap();
