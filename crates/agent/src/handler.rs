@@ -104,6 +104,10 @@ impl Handler for SessionHandler {
                 let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
                 installer.deliver(deliver, &progress).await.map(Reply::Deliver)
             }
+            Call::MakeRequest(call) => {
+                let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
+                installer.make_request(call).await.map(Reply::MakeRequest)
+            }
             Call::Withdraw(withdraw) => {
                 let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
                 installer.withdraw(withdraw).await.map(Reply::Withdraw)

@@ -15,6 +15,7 @@
 mod apply;
 mod check;
 mod directory;
+mod keys;
 mod ledger;
 mod place;
 mod report;
@@ -28,18 +29,20 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use portward_core::DeliveryId;
 use portward_link::{
     Progress,
     message::{
-        Deliver, DeliverReply, DeliverStage, Fault, HealthWarning, InstalledReport, PolicyReport, Withdraw,
-        WithdrawReply,
+        Deliver, DeliverReply, DeliverStage, Fault, HealthWarning, InstalledReport, MakeRequest, MakeRequestReply,
+        PolicyReport, Withdraw, WithdrawReply,
     },
 };
 
 use self::{
     apply::{Apply, Healed},
     check::{Checked, Fresh},
+    keys::Keys,
     ledger::{Ledger, LedgerFile},
     place::Place,
     wanted::Target,
@@ -52,7 +55,7 @@ use crate::{
 /// Says where things are.
 #[derive(Clone)]
 pub struct InstallerOptions {
-    /// A directory of the agent's own, for `installed.json`.
+    /// A directory of the agent's own, for `installed.json` and for keys that are made here (`keys/`).
     pub state: PathBuf,
     /// The policy.
     pub policy: PathBuf,
@@ -89,6 +92,7 @@ pub struct OpenError {
 struct Shared {
     options: InstallerOptions,
     file: LedgerFile,
+    keys: Keys,
     ledger: Mutex<Ledger>,
     /// What an earlier process left and was not kept, by the name of the delivery.
     taken_back: Mutex<BTreeMap<String, HealthWarning>>,
@@ -99,7 +103,8 @@ impl Installer {
     pub async fn open(options: InstallerOptions) -> Result<Self, OpenError> {
         let path = options.state.join(ledger::NAME).display().to_string();
         let (file, ledger) = LedgerFile::open(&options.state).map_err(|source| OpenError { path, source })?;
-        let shared = Shared { options, file, ledger: Mutex::new(ledger), taken_back: Mutex::default() };
+        let keys = Keys::new(options.state.join("keys"));
+        let shared = Shared { options, file, keys, ledger: Mutex::new(ledger), taken_back: Mutex::default() };
         let installer = Self { shared: Arc::new(shared), turn: tokio::sync::Mutex::new(()) };
         let left: Vec<String> = installer.shared.ledger().pending.into_keys().collect();
         for delivery in left {
@@ -118,6 +123,17 @@ impl Installer {
         Ok(installer)
     }
 
+    /// Makes a private key that stays here, and signs a request with it.
+    pub async fn make_request(&self, call: MakeRequest) -> Result<MakeRequestReply, Fault> {
+        let _turn = self.turn.lock().await;
+        let shared = Arc::clone(&self.shared);
+        let certificate = call.certificate.clone();
+        // RSA takes seconds.
+        let reply = in_background(move || shared.keys.make_request(&call)).await?;
+        tracing::info!(certificate, "the server asked for a signing request; its key stays here");
+        Ok(reply)
+    }
+
     /// Installs a certificate.
     pub async fn deliver(&self, call: Deliver, progress: &Progress) -> Result<DeliverReply, Fault> {
         let _turn = self.turn.lock().await;
@@ -126,6 +142,7 @@ impl Installer {
         }
         progress.tell(DeliverStage::Check.as_str(), "what was sent is looked at");
         let (shared, delivery) = (Arc::clone(&self.shared), call.delivery.clone());
+        let made_here = call.key_of.clone().zip(call.chain.first().cloned());
         let Checked { apply, what } =
             in_background(move || check::check(shared, &call)).await.map_err(|fault| at(fault, DeliverStage::Check))?;
         let reply = match what {
@@ -133,6 +150,16 @@ impl Installer {
             Fresh::InPlace => apply.again(progress).await?,
         };
         self.shared.taken_back().remove(&delivery);
+        if let Some((certificate, leaf)) = made_here {
+            let shared = Arc::clone(&self.shared);
+            in_background(move || {
+                if let Ok(leaf) = BASE64_STANDARD.decode(leaf) {
+                    shared.keys.forget_before(&certificate, &leaf);
+                }
+                Ok(())
+            })
+            .await?;
+        }
         Ok(reply)
     }
 

@@ -159,6 +159,9 @@ pub struct ManagedDeclared {
     /// Keeps the private key when it is renewed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub reuse_key: bool,
+    /// The agent on whose machine the private key is made and stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_on: Option<String>,
     /// Days before its end at which it is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 365)]

@@ -16,6 +16,8 @@ pub use ca::{
     RevocationReason,
 };
 pub use challenge_certificate::{ChallengeCertificate, ChallengeCertificateError, challenge_certificate};
-pub use csr::{CsrError, csr, key_authorization_digest, leads_to, new_private_key};
+pub use csr::{
+    CsrError, RequestError, check_request, csr, issued_for, key_authorization_digest, leads_to, new_private_key,
+};
 pub use directory::{Directory, DirectoryError, DirectoryOptions};
 pub use http::{HttpTimeouts, TrustError};

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    CertificateId, Chain, HostPattern, KeyId, KeyType, Sha1Thumbprint, Thumbprint, Timestamp, Validity, VersionNumber,
-    acme::Managed,
+    AgentName, CertificateId, Chain, HostPattern, KeyId, KeyType, Sha1Thumbprint, Thumbprint, Timestamp, Validity,
+    VersionNumber, acme::Managed,
 };
 
 /// Is one certificate of the library: what sites and bindings refer to.
@@ -33,8 +33,10 @@ pub struct CertificateVersion {
     pub added: Timestamp,
     /// Leaf and issuers.
     pub chain: Chain,
-    /// The sealed private key.
+    /// The sealed private key, unless it is elsewhere.
     pub key: KeyId,
+    /// On which agent's machine the private key was made; it never leaves that, and nothing is sealed here.
+    pub key_on: Option<AgentName>,
     /// What the leaf says.
     pub facts: Arc<LeafFacts>,
 }

@@ -7,6 +7,7 @@
 mod deliver;
 mod health;
 mod identity;
+mod request;
 mod trust;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -21,6 +22,7 @@ pub use health::{
     Disk, Health, HealthReport, HealthWarning, IdentityReport, InstalledReport, PolicyReport, ServedReport, TrustReport,
 };
 pub use identity::{IdentityAccepted, IdentityAcceptedReply, Rotate, RotateReply};
+pub use request::{MakeRequest, MakeRequestReply};
 pub use trust::{Trust, TrustReply};
 
 /// Is a call: its name, what is asked, and what is answered.
@@ -88,6 +90,8 @@ calls! {
     Rotate: "rotate", Rotate => RotateReply;
     /// The new identity is known: use it from now on.
     IdentityAccepted: "identity-accepted", IdentityAccepted => IdentityAcceptedReply;
+    /// Make a private key for a certificate, and sign a request with it.
+    MakeRequest: "make-request", MakeRequest => MakeRequestReply;
     /// Install a certificate.
     Deliver: "deliver", Deliver => DeliverReply;
     /// Look after a certificate no longer.

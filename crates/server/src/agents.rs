@@ -21,6 +21,7 @@ mod links;
 mod problems;
 pub(crate) mod refused;
 mod remember;
+mod requests;
 mod roster;
 mod rotation;
 pub(crate) mod run;

@@ -13,7 +13,7 @@ use portward_core::{
 use portward_proxy::{BindError, Proxy};
 use portward_store::{
     Store,
-    change::{Change, Expected, NewVersion, commit},
+    change::{Change, Expected, NewKey, NewVersion, commit},
     desired::Desired,
     sealing::{Sealer, Secret},
 };
@@ -89,7 +89,7 @@ pub(crate) async fn seed(
         chain: bundle.chain,
         facts: bundle.facts.into(),
         key: new_key_id().map_err(|error| failed("no id could be made")(error.into()))?,
-        private_key: &secret,
+        private_key: NewKey::Here(&secret),
     };
     change.add_certificate(&certificate, "first start", Management::Unmanaged, version, sealer);
     commit(store, change).await.map_err(|error| failed("the store could not be written")(error.into()))?;

@@ -91,15 +91,6 @@ impl Fixture {
             proxy: Arc::clone(&proxy),
             clock: clock.clone(),
         };
-        let engine = Arc::new(Engine::new(EngineParts {
-            store: Arc::new(store.clone()),
-            sealer: opened.sealer,
-            cluster: opened.cluster.id,
-            surroundings: Arc::new(Outside::new(probe.clone())),
-            side_by_side: NonZeroUsize::MIN,
-        }));
-        let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
-        let outbox = Arc::new(outbox);
         let agents = Arc::new(Agents::new(AgentsParts {
             store: Arc::new(store.clone()),
             master: master.clone(),
@@ -108,6 +99,15 @@ impl Fixture {
             clock: clock.clone(),
             host_name: "front.test".to_owned(),
         }));
+        let engine = Arc::new(Engine::new(EngineParts {
+            store: Arc::new(store.clone()),
+            sealer: opened.sealer,
+            cluster: opened.cluster.id,
+            surroundings: Arc::new(Outside::new(probe.clone(), Arc::clone(&agents))),
+            side_by_side: NonZeroUsize::MIN,
+        }));
+        let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
+        let outbox = Arc::new(outbox);
         let parts = AppParts {
             agents: Arc::clone(&agents),
             store: Arc::new(store.clone()),

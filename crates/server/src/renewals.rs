@@ -23,5 +23,5 @@ pub use engine::{Engine, EngineParts};
 pub(crate) use outlook::{Outlook, outlook};
 pub(crate) use outside::{Outside, reachable};
 pub(crate) use probe::{Probe, Question};
-pub use surroundings::{Shown, Surroundings, TxtPlace};
+pub use surroundings::{NoRequest, RequestWanted, Shown, Surroundings, TxtPlace};
 pub(crate) use turn::Asked;

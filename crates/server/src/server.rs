@@ -158,19 +158,25 @@ impl Server {
             clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
+        let agents = Arc::new(Agents::new(AgentsParts {
+            store: Arc::clone(&store),
+            master: master.clone(),
+            proxy: Arc::clone(&proxy),
+            served: Arc::clone(&served),
+            clock: clock.clone(),
+            host_name: host_name.clone(),
+        }));
+        let probe = Probe {
+            store: Arc::clone(&store),
+            served: Arc::clone(&served),
+            proxy: Arc::clone(&proxy),
+            clock: clock.clone(),
+        };
         let engine = Arc::new(Engine::new(EngineParts {
             store: Arc::clone(&store),
             sealer,
             cluster: cluster.id,
-            surroundings: Arc::new(
-                Outside::new(Probe {
-                    store: Arc::clone(&store),
-                    served: Arc::clone(&served),
-                    proxy: Arc::clone(&proxy),
-                    clock: clock.clone(),
-                })
-                .with_timeouts(acme_timeouts),
-            ),
+            surroundings: Arc::new(Outside::new(probe, Arc::clone(&agents)).with_timeouts(acme_timeouts)),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
         let notices = Arc::new(Notices::new(host_name.clone(), Arc::clone(&store), Arc::clone(&served), clock.clone()));
@@ -182,14 +188,6 @@ impl Server {
             clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
-        let agents = Arc::new(Agents::new(AgentsParts {
-            store: Arc::clone(&store),
-            master: master.clone(),
-            proxy: Arc::clone(&proxy),
-            served: Arc::clone(&served),
-            clock: clock.clone(),
-            host_name: host_name.clone(),
-        }));
         let board = Arc::new(RenewalBoard::default());
         let notice = GiveNotice {
             store: Arc::clone(&store),

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 pub use agent::NewJoin;
 pub(crate) use back::Held;
 pub use back::{Before, GoBackError, go_back};
-pub use certificate::{KEPT_VERSIONS, NewVersion};
+pub use certificate::{KEPT_VERSIONS, NewKey, NewVersion};
 pub use identity::NewIdentity;
 
 use crate::{

@@ -14,7 +14,7 @@ use portward_core::{
 use crate::{
     HttpChallenge, Key, Revision, Store,
     agents::StoredDelivery,
-    change::{self, Change, NewVersion},
+    change::{self, Change, NewKey, NewVersion},
     cluster::Cluster,
     sealing::{MasterKey, Sealed, Sealer, Secret},
 };
@@ -73,6 +73,7 @@ pub(crate) fn managed() -> portward_core::Management {
         dns: Some(DnsProviderId::parse("cloudflare").unwrap()),
         key: acme::KeyAlgorithm::EcdsaP384,
         reuse: acme::KeyReuse::Keep,
+        key_on: Some(AgentName::parse("web-03").unwrap()),
         renew_before: Some(Duration::from_secs(21 * 24 * 3600)),
     }))
 }
@@ -122,6 +123,7 @@ pub(crate) fn secret() -> Secret {
 
 pub(crate) fn version<'a>(chain: Chain, key: &str, private_key: &'a Secret) -> NewVersion<'a> {
     let facts = Arc::new(facts(&chain.leaf));
+    let private_key = NewKey::Here(private_key);
     NewVersion { source: Source::Imported, added: at(), chain, facts, key: KeyId::parse(key).unwrap(), private_key }
 }
 

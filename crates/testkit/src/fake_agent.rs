@@ -164,6 +164,7 @@ impl Handler for FakeAgent {
                 Ok(Reply::Withdraw(WithdrawReply { was_there: true }))
             }
             Call::IdentityAccepted(_) => Ok(Reply::IdentityAccepted(IdentityAcceptedReply {})),
+            Call::MakeRequest(_) => Err(Fault::new("not-here", "it makes no keys")),
             Call::Rotate(_) => Err(Fault::new("not-here", "it has no other identity")),
         }
     }

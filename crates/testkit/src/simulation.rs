@@ -17,10 +17,10 @@ use portward_core::{
     CertificateId, HostPattern, IssuerId, KeyId, Management, Revision, Scheme, Source, Thumbprint, Timestamp,
     acme::{Advice, ChallengeKind, DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed, Outcome},
 };
-use portward_server::renewals::{Engine, EngineParts, Shown, Surroundings, TxtPlace};
+use portward_server::renewals::{Engine, EngineParts, NoRequest, RequestWanted, Shown, Surroundings, TxtPlace};
 use portward_store::{
     Store,
-    change::{Change, Expected, NewVersion, commit},
+    change::{Change, Expected, NewKey, NewVersion, commit},
     cluster::{Cluster, OpenedCluster},
     desired,
     memory::MemoryStore,
@@ -208,6 +208,7 @@ async fn seed(store: &dyn Store, sealer: &Sealer, names: &[String], kept: &Kept,
             dns: None,
             key: KeyAlgorithm::EcdsaP256,
             reuse: KeyReuse::New,
+            key_on: None,
             renew_before: kept.renew_before,
         };
         let version = NewVersion {
@@ -216,7 +217,7 @@ async fn seed(store: &dyn Store, sealer: &Sealer, names: &[String], kept: &Kept,
             chain: bridge.chain.clone(),
             facts: Arc::clone(&facts),
             key: KeyId::parse(&format!("bridge-{number}")).unwrap(),
-            private_key: &secret,
+            private_key: NewKey::Here(&secret),
         };
         let mut change = Change::new("simulation", "certificate", now);
         change.add_certificate(&id(number), name, Management::Managed(Arc::new(managed)), version, sealer);
@@ -269,6 +270,10 @@ impl Surroundings for Simulated {
         _value: &str,
     ) -> Result<Vec<(String, String)>, String> {
         Err("no DNS here".to_owned())
+    }
+
+    async fn signing_request(&self, wanted: &RequestWanted<'_>) -> Result<Vec<u8>, NoRequest> {
+        Err(NoRequest::Refused(format!("there is no agent {} in a simulation", wanted.agent)))
     }
 
     async fn advise(

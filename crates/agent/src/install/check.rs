@@ -32,7 +32,7 @@ pub(super) enum Fresh {
 
 /// Checks a delivery.
 pub(super) fn check(shared: Arc<Shared>, call: &Deliver) -> Result<Checked, Fault> {
-    let wanted = Wanted::parse(call)?;
+    let wanted = Wanted::parse(call, &shared.keys)?;
     let ledger = shared.ledger();
     let id = wanted.delivery.as_str();
     if ledger.pending.contains_key(id) {

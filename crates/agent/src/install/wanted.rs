@@ -8,10 +8,13 @@ use portward_core::{
     Chain, DeliveryFormat, DeliveryId, DeliveryPath, DialAddress, FileMode, FileOwner, Host, LeafFacts, ProfileName,
     Thumbprint, Timestamp,
 };
-use portward_link::message::{Deliver, Fault, Install};
+use portward_link::{
+    SecretBytes,
+    message::{Deliver, Fault, Install},
+};
 use zeroize::Zeroizing;
 
-use super::{directory::Access, refused};
+use super::{directory::Access, keys::Keys, refused};
 use crate::render::render;
 
 /// Is where and how a certificate is installed.
@@ -117,7 +120,7 @@ impl Target {
 
 impl Wanted {
     /// Reads a call.
-    pub(super) fn parse(call: &Deliver) -> Result<Self, Fault> {
+    pub(super) fn parse(call: &Deliver, keys: &Keys) -> Result<Self, Fault> {
         let delivery = DeliveryId::parse(&call.delivery).map_err(|error| refused("unreadable", error.to_string()))?;
         let target = Target::parse(&call.install)?;
         let broken = |what: String| refused("certificate-refused", what);
@@ -133,7 +136,11 @@ impl Wanted {
             .collect::<Result<_, _>>()
             .map_err(|_| broken("the chain has a certificate that is not base64".to_owned()))?;
         let facts = facts(&chain[0]).map_err(|error| broken(error.to_string()))?;
-        let key = PrivateKey::from_pkcs8_der(call.key.expose()).map_err(|error| broken(error.to_string()))?;
+        let key = match (&call.key, &call.key_of) {
+            (Some(key), _) => PrivateKey::from_pkcs8_der(key.expose()).map_err(|error| broken(error.to_string()))?,
+            (None, Some(certificate)) => keys.find(certificate, &chain[0])?,
+            (None, None) => return Err(broken("there is no private key with it".to_owned())),
+        };
         if !key.fits(&chain[0]) {
             let whose = format!("{} ({})", facts.subject, facts.thumbprint);
             return Err(refused("key-does-not-fit", format!("the private key is not that of the certificate {whose}")));
@@ -160,7 +167,7 @@ impl Wanted {
             install: call.install.clone(),
             target,
             facts,
-            digest: digest(call),
+            digest: digest(call, &key),
             chain: Chain { leaf, intermediates: chain.into(), root },
             key,
             password,
@@ -186,8 +193,8 @@ impl Wanted {
 }
 
 /// The key is in it, which makes it no help for guessing the password.
-fn digest(call: &Deliver) -> String {
-    let asked = (&call.install, &call.chain, &call.key, &call.password);
+fn digest(call: &Deliver, key: &PrivateKey) -> String {
+    let asked = (&call.install, &call.chain, SecretBytes::new(key.as_pkcs8_der().to_vec()), &call.password);
     let json = Zeroizing::new(serde_json::to_vec(&asked).unwrap_or_default());
     sha256(&json)
 }

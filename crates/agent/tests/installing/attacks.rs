@@ -204,10 +204,10 @@ async fn only_a_certificate_with_its_key_is_installed() {
     let issued = machine.issue();
     let good = || machine.deliver(1, &issued, machine.pem());
     let mut call = good();
-    call.key = portward_link::SecretBytes::new(machine.issue().key);
+    call.key = Some(portward_link::SecretBytes::new(machine.issue().key));
     refused("another key", "key-does-not-fit", &machine, call).await;
     let mut call = good();
-    call.key = portward_link::SecretBytes::new(b"directories = [\"/etc\"]".to_vec());
+    call.key = Some(portward_link::SecretBytes::new(b"directories = [\"/etc\"]".to_vec()));
     refused("no key", "certificate-refused", &machine, call).await;
     let mut call = good();
     call.chain.insert(1, BASE64_STANDARD.encode(&machine.issue().chain[0]));

@@ -120,7 +120,8 @@ impl Machine {
             generation,
             install,
             chain: issued.chain.iter().map(|der| BASE64_STANDARD.encode(der)).collect(),
-            key: SecretBytes::new(issued.key.clone()),
+            key: Some(SecretBytes::new(issued.key.clone())),
+            key_of: None,
             password: Some(SecretText::new(PASSWORD.to_owned())),
         }
     }

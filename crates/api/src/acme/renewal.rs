@@ -33,6 +33,9 @@ pub struct CertificateRequestCreate {
     /// Keeps the private key when it is renewed.
     #[serde(default)]
     pub reuse_key: bool,
+    /// The agent on whose machine the private key is made and stays; Portward then serves nothing with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_on: Option<String>,
     /// Days before its end at which it is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 365)]
@@ -68,6 +71,8 @@ pub struct ManagedView {
     pub key: String,
     /// Whether the private key is kept.
     pub reuse_key: bool,
+    /// The agent on whose machine the private key is.
+    pub key_on: Option<String>,
     /// Days before its end at which it is renewed.
     pub renew_days_before: Option<u32>,
 }

@@ -1,6 +1,6 @@
 //! Certificate signing requests, and the keys that sign them.
 
-use portward_core::{Chain, Host, HostPattern, acme::KeyAlgorithm};
+use portward_core::{Chain, Host, HostPattern, LeafFacts, acme::KeyAlgorithm};
 use rcgen::{
     CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256,
     RsaKeySize, SanType,
@@ -8,7 +8,13 @@ use rcgen::{
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use zeroize::Zeroizing;
 
-use crate::{PrivateKey, PrivateKeyError, x509::X509};
+use crate::{
+    PrivateKey, PrivateKeyError,
+    chain_order::order,
+    der::{self, DerError},
+    facts, pem,
+    x509::{PublicKey, Signature, X509},
+};
 
 /// Says why a key or a request could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +29,11 @@ pub enum CsrError {
     #[error("the certificate signing request could not be made")]
     Sign(#[from] rcgen::Error),
 }
+
+/// Says what is wrong with a signing request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the certificate signing request cannot be used: {0}")]
+pub struct RequestError(&'static str);
 
 /// Makes a private key. RSA takes up to some seconds.
 pub fn new_private_key(algorithm: KeyAlgorithm) -> Result<PrivateKey, CsrError> {
@@ -71,6 +82,56 @@ pub fn csr(names: &[HostPattern], key: &PrivateKey) -> Result<Vec<u8>, CsrError>
     Ok(params.serialize_request(&pair)?.der().to_vec())
 }
 
+/// Reads the chain in PEM that a CA issued for a signing request (RFC 2986, DER), where the private key is elsewhere: the
+/// leaf is the certificate for the key of the request, and the chain is put in order.
+///
+/// # Errors
+///
+/// Says what is wrong with the request or the chain.
+pub fn issued_for(chain: &str, request: &[u8]) -> Result<(Chain, LeafFacts), RequestError> {
+    let key = read_request(request)?;
+    let blocks = pem::blocks(chain).map_err(|_| RequestError("what the CA sent is no PEM"))?;
+    let ders = blocks.iter().filter(|block| block.label == "CERTIFICATE").map(|block| &block.der);
+    let certificates = ders.map(|der| X509::read(der)).collect::<Result<Vec<_>, _>>().map_err(broken)?;
+    let all: Vec<&X509> = certificates.iter().collect();
+    let leaf = all.iter().position(|certificate| certificate.public_key.is_same(&key));
+    let leaf = leaf.ok_or(RequestError("what the CA sent is not for its key"))?;
+    let facts = facts::of(all[leaf]).map_err(|_| RequestError("the certificate that the CA sent cannot be used"))?;
+    Ok((order(leaf, &all).chain, facts))
+}
+
+/// Refuses what is no signing request that its own key has signed.
+///
+/// # Errors
+///
+/// Says what is wrong with it.
+pub fn check_request(request: &[u8]) -> Result<(), RequestError> {
+    read_request(request).map(drop)
+}
+
+fn read_request(request: &[u8]) -> Result<PublicKey, RequestError> {
+    let whole = der::whole(request).map_err(broken)?;
+    let mut parts = whole.inside();
+    let signed = parts.expect(der::SEQUENCE, "the signed part is missing").map_err(broken)?;
+    let algorithm = parts.expect(der::SEQUENCE, "the algorithm of the signature is missing").map_err(broken)?;
+    let bits = parts.expect(der::BIT_STRING, "the signature is missing").map_err(broken)?;
+    parts.end().map_err(broken)?;
+    let mut fields = signed.inside();
+    fields.expect(der::INTEGER, "the version is missing").map_err(broken)?;
+    fields.expect(der::SEQUENCE, "the subject is missing").map_err(broken)?;
+    let key = fields.expect(der::SEQUENCE, "the public key is missing").map_err(broken)?;
+    let key = PublicKey::read(&key).map_err(broken)?;
+    let signature = Signature::read(&signed, &algorithm, &bits).map_err(broken)?;
+    if signature.is_by(&key) != Some(true) {
+        return Err(RequestError("its own key has not signed it"));
+    }
+    Ok(key)
+}
+
+fn broken(DerError(what): DerError) -> RequestError {
+    RequestError(what)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -81,8 +142,25 @@ mod tests {
         let names = ["shop.test", "*.shop.test", "192.0.2.1"].map(|name| HostPattern::parse(name).unwrap());
         for algorithm in KeyAlgorithm::ALL {
             let key = new_private_key(algorithm).unwrap();
-            assert!(csr(&names, &key).unwrap().len() > 100, "{algorithm}");
+            let request = csr(&names, &key).unwrap();
+            assert_eq!(check_request(&request), Ok(()), "{algorithm}");
+            let mut other = request.clone();
+            let at = other.len() - 1;
+            other[at] ^= 1;
+            assert!(check_request(&other).is_err(), "{algorithm}: a flipped bit of the signature");
+            assert!((0..request.len()).all(|length| check_request(&request[..length]).is_err()), "{algorithm}");
         }
+        let made = |name: &str| {
+            let validity = crate::self_signed_validity(portward_core::Timestamp::EPOCH, 10);
+            crate::self_signed(&[HostPattern::parse(name).unwrap()], validity).unwrap()
+        };
+        let (ours, other) = (made("shop.test"), made("other.test"));
+        let pem = [&other, &ours].map(|bundle| crate::export_pem(&bundle.chain, &bundle.key).to_string()).concat();
+        let request = csr(&names, &ours.key).unwrap();
+        let (chain, facts) = issued_for(&pem, &request).unwrap();
+        assert_eq!((chain.leaf, facts.thumbprint), (ours.chain.leaf, ours.facts.thumbprint));
+        let stranger = csr(&names, &new_private_key(KeyAlgorithm::EcdsaP256).unwrap()).unwrap();
+        assert!(issued_for(&pem, &stranger).unwrap_err().to_string().contains("not for its key"));
         let key = new_private_key(KeyAlgorithm::EcdsaP256).unwrap();
         assert!(matches!(csr(&[HostPattern::Any], &key), Err(CsrError::AnyHost)));
     }

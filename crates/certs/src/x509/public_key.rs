@@ -19,7 +19,7 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    pub(super) fn read(element: &Element<'_>) -> Result<Self, DerError> {
+    pub(crate) fn read(element: &Element<'_>) -> Result<Self, DerError> {
         let mut parts = element.inside();
         let mut algorithm = parts.expect(der::SEQUENCE, "the algorithm of the public key is missing")?.inside();
         let name = algorithm.oid()?;

@@ -20,7 +20,7 @@ pub(crate) struct Signature {
 }
 
 impl Signature {
-    pub(super) fn read(signed: &Element<'_>, algorithm: &Element<'_>, bits: &Element<'_>) -> Result<Self, DerError> {
+    pub(crate) fn read(signed: &Element<'_>, algorithm: &Element<'_>, bits: &Element<'_>) -> Result<Self, DerError> {
         let mut fields = algorithm.inside();
         let name = fields.oid()?;
         let pss_hash = match name.as_str() {

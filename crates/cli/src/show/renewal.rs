@@ -41,7 +41,8 @@ pub(crate) fn renewal(renewal: &RenewalView, colour: Colour) -> String {
         }
     }
     let reuse = if managed.reuse_key { ", kept at renewals" } else { "" };
-    table.row(["private key".into(), format!("{}{reuse}", managed.key).into()]);
+    let on = managed.key_on.as_ref().map(|agent| format!(", made on {agent}, where it stays")).unwrap_or_default();
+    table.row(["private key".into(), format!("{}{reuse}{on}", managed.key).into()]);
     if let Some(days) = managed.renew_days_before {
         table.row(["renewed at".into(), format!("{days} days before its end").into()]);
     }

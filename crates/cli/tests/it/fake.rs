@@ -175,7 +175,7 @@ pub(crate) fn renewal(id: &str, attempt: Option<Value>) -> Value {
         "certificate": id,
         "managed": {
             "names": ["shop.test"], "issuers": ["i1"], "challenge": null, "profile": null, "dns": null,
-            "key": "ecdsa-p256", "reuse_key": false, "renew_days_before": null,
+            "key": "ecdsa-p256", "reuse_key": false, "key_on": null, "renew_days_before": null,
         },
         "last_renewed": null, "expires": null, "next_check": null, "next_renewal": "2099-01-01T00:00:00Z",
         "why": "the CA suggests it", "failures": 0, "stage": stage, "attempt": attempt,

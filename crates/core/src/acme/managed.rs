@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::ChallengeKind;
-use crate::{DnsProviderId, HostPattern, IssuerId};
+use crate::{AgentName, DnsProviderId, HostPattern, IssuerId};
 
 /// Says what certificate is to be had, and kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Managed {
     pub key: KeyAlgorithm,
     /// Whether a renewal makes a new private key.
     pub reuse: KeyReuse,
+    /// On which agent's machine the private key is made, and stays; none for a key that Portward makes and holds.
+    pub key_on: Option<AgentName>,
     /// Time before the end at which it is renewed; none for what the CA suggests, else a third of its lifetime.
     pub renew_before: Option<Duration>,
 }

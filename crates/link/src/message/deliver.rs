@@ -19,8 +19,12 @@ pub struct Deliver {
     pub install: Install,
     /// Leaf and its issuers, DER in base64 each.
     pub chain: Vec<String>,
-    /// The private key, PKCS #8.
-    pub key: SecretBytes,
+    /// The private key, PKCS #8; none if the agent made it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<SecretBytes>,
+    /// The certificate for which the agent made the key itself ([`MakeRequest`](super::MakeRequest)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_of: Option<String>,
     /// The password of a PFX or key store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretText>,

@@ -248,6 +248,15 @@ impl App {
                 }
             ));
         }
+        let desired = self.desired().await?;
+        let managed =
+            desired.certificates.iter().filter_map(|stored| Some((stored, stored.value.management.managed()?)));
+        for (stored, _) in managed.filter(|(_, managed)| managed.key_on.as_ref() == Some(name)) {
+            warnings.push(format!(
+                "certificate {} cannot be renewed any more, as its private key is to be made there; portward certificate remove {}, or keep the agent",
+                stored.value.id, stored.value.id
+            ));
+        }
         if apply == Apply::Now {
             let mut change = self.change(by, format!("remove agent {name} ({pin})"));
             change.remove_agent(name, expected);

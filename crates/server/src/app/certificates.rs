@@ -16,7 +16,7 @@ use portward_core::{
     CertificateId, HostPattern, LeafFacts, Management, NewWay, SiteCertificate, Source, VersionNumber,
 };
 use portward_store::{
-    change::{Expected, NewVersion},
+    change::{Expected, NewKey, NewVersion},
     desired::{Desired, StoredCertificate, open_private_key},
     sealing::Secret,
     work,
@@ -130,7 +130,7 @@ impl App {
             chain: bundle.chain,
             facts: bundle.facts.into(),
             key: new_key_id()?,
-            private_key: &secret,
+            private_key: NewKey::Here(&secret),
         };
         change.add_certificate(&id, &name, Management::Unmanaged, version, &sealer);
         let revision = self.commit(change).await?;
@@ -216,6 +216,12 @@ impl App {
             AppError::internal(format!("the private key of \"{id}\" cannot be read; portward status says more"), cause)
         };
         let version = certificate.current_version().ok_or_else(|| unusable("no version".into()))?;
+        if let Some(agent) = &version.key_on {
+            let message = format!(
+                "the private key of \"{id}\" was made on the machine of agent \"{agent}\" and never left it; have it installed there: portward delivery add --agent {agent} --certificate {id} --format pem --to CERTIFICATE KEY"
+            );
+            return Err(AppError::conflict("key-elsewhere", message));
+        }
         let sealed = desired.keys.get(&version.key).ok_or_else(|| unusable("no key".into()))?;
         let secret =
             open_private_key(&self.sealer(&desired)?, &version.key, sealed).map_err(|error| unusable(error.into()))?;

@@ -2,8 +2,8 @@
 
 use portward_api::{DeliveryCreate, DeliveryView, Removed};
 use portward_core::{
-    CertificateId, Delivery, DeliveryFormat, DeliveryId, DeliveryPath, FileMode, FileOwner, ProfileName, Thumbprint,
-    Verify,
+    AgentName, CertificateId, Delivery, DeliveryFormat, DeliveryId, DeliveryPath, FileMode, FileOwner, ProfileName,
+    Thumbprint, Verify,
 };
 use portward_store::{
     agents::StoredDelivery,
@@ -57,6 +57,13 @@ impl App {
             Some(id) => id.clone(),
             None => slug(&format!("{}-{agent}", certificate.value.id), "delivery", is_taken),
         };
+        if let Some(other) = key_elsewhere(certificate, &agent) {
+            let message = format!(
+                "the private key of \"{}\" is on the machine of agent \"{other}\", and never leaves it; deliver it there, or request a certificate with a key for this machine: portward certificate request NAME --key-on {agent}",
+                certificate.value.id
+            );
+            return Err(AppError::conflict("key-elsewhere", message));
+        }
         let delivery = parse(input, &id, agent, certificate.value.id.clone())?;
         check_paths(&delivery, &all)?;
         if all.iter().filter(|one| one.stored.value.delivery.agent == delivery.agent).count() >= MOST_OF_ONE {
@@ -216,6 +223,12 @@ fn check_paths(delivery: &Delivery, all: &[Standing]) -> Result<(), AppError> {
         }
     }
     Ok(())
+}
+
+/// On whose machine the key of a certificate is, or is to be, if it is another one than this.
+fn key_elsewhere<'a>(certificate: &'a StoredCertificate, agent: &AgentName) -> Option<&'a AgentName> {
+    let managed = certificate.value.management.managed().and_then(|managed| managed.key_on.as_ref());
+    managed.filter(|on| *on != agent)
 }
 
 fn find_certificate<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {

@@ -9,7 +9,7 @@ use portward_api::{ForeignImport, ForeignImported};
 use portward_certs::{Foreign, ForeignFile, ForeignKind, read_foreign};
 use portward_core::{Management, Revision, Source, Timestamp};
 use portward_store::{
-    change::{Change, NewVersion},
+    change::{Change, NewKey, NewVersion},
     desired::Desired,
     sealing::{Sealer, Secret},
     work::Renewal,
@@ -129,7 +129,7 @@ impl App {
                 chain: bundle.chain.clone(),
                 facts: bundle.facts.clone().into(),
                 key: new_key_id()?,
-                private_key: secret,
+                private_key: NewKey::Here(secret),
             })
         };
         let secret = Secret::copy_of(bundle.key.as_pkcs8_der());

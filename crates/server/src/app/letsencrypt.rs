@@ -79,6 +79,8 @@ impl App {
                 dns: before.and_then(|before| before.dns.clone()),
                 key: before.map_or_else(KeyAlgorithm::default, |before| before.key),
                 reuse: before.map_or(KeyReuse::New, |before| before.reuse),
+                // It is the server's own name.
+                key_on: None,
                 renew_before,
             },
         });

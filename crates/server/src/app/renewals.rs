@@ -17,7 +17,7 @@ use portward_core::{
     acme::{ChallengeKind, Issuer, KeyReuse, Managed, Stage},
 };
 use portward_store::{
-    change::{Change, NewVersion},
+    change::{Change, NewKey, NewVersion},
     desired::{Desired, StoredCertificate},
     sealing::Secret,
     work::{OrderProgress, ReadWorkError, Renewal, RenewalRequest, attempt_ids},
@@ -29,7 +29,7 @@ use super::{
     new_key_id, right,
 };
 use crate::renewals::outlook;
-pub(super) use input::{managed, renew_before};
+pub(super) use input::{check_key_on, managed, renew_before};
 pub(super) use standing::Remembered;
 pub(crate) use standing::RenewalStanding;
 
@@ -48,6 +48,10 @@ impl App {
         let replaced = input.replace.as_deref().map(|id| find(&desired, id)).transpose()?;
         if let Some(stored) = replaced {
             precondition.check("certificate", stored.value.id.as_str(), stored.revision())?;
+            input::check_key_on(&stored.value.management, &managed)?;
+        }
+        if let Some(agent) = &managed.key_on {
+            self.find_agent(agent.as_str())?;
         }
         let mut change;
         let id = match replaced {
@@ -110,7 +114,7 @@ impl App {
             chain: bundle.chain,
             facts: bundle.facts.into(),
             key: new_key_id()?,
-            private_key: &secret,
+            private_key: NewKey::Here(&secret),
         };
         let management = Management::Managed(Arc::clone(managed));
         change.add_certificate(id, name, management, version, &self.sealer(desired)?);
@@ -401,6 +405,7 @@ fn managed_view(managed: &Managed) -> ManagedView {
         dns: managed.dns.as_ref().map(ToString::to_string),
         key: managed.key.to_string(),
         reuse_key: managed.reuse == KeyReuse::Keep,
+        key_on: managed.key_on.as_ref().map(ToString::to_string),
         renew_days_before: managed.renew_before.and_then(|span| u32::try_from(span.as_secs() / DAY).ok()),
     }
 }

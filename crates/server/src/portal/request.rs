@@ -25,6 +25,8 @@ struct RequestPage {
     typed: Typed,
     issuers: Vec<String>,
     providers: Vec<String>,
+    /// On whose machines a key may be.
+    agents: Vec<String>,
     advice: Vec<Advice>,
     slip: Option<Slip>,
     is_advanced: bool,
@@ -47,6 +49,7 @@ struct Typed {
     key: String,
     profile: String,
     reuse_key: bool,
+    key_on: String,
     renew_days_before: String,
     replace: String,
 }
@@ -121,11 +124,13 @@ async fn page<R: Right>(
     let view = visit.may::<right::View>()?;
     let issuers = visit.app.list_issuers(&view).await?.into_iter().map(|issuer| issuer.id).collect();
     let providers = visit.app.list_dns_providers(&view).into_iter().map(|provider| provider.id).collect();
+    let agents = visit.app.agents().roster().all().iter().map(|agent| agent.value.name.to_string()).collect();
     let is_advanced = !typed.second.is_empty()
         || !typed.key.is_empty()
         || !typed.profile.is_empty()
         || !typed.name.is_empty()
         || typed.reuse_key
+        || !typed.key_on.is_empty()
         || !typed.renew_days_before.is_empty();
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let names = (!typed.names.is_empty()).then(|| format!("/request?names={}", encoded(&typed.names.join(" "))));
@@ -140,6 +145,7 @@ async fn page<R: Right>(
         typed,
         issuers,
         providers,
+        agents,
         advice,
         slip,
         is_advanced,
@@ -168,6 +174,7 @@ async fn as_managed(visit: &Visit<right::CertificateChange>, id: &str) -> Result
         key: if managed.key == USUAL_KEY { String::new() } else { managed.key },
         profile: managed.profile.unwrap_or_default(),
         reuse_key: managed.reuse_key,
+        key_on: managed.key_on.unwrap_or_default(),
         renew_days_before: managed.renew_days_before.map(|days| days.to_string()).unwrap_or_default(),
         replace: shown.id,
     })
@@ -230,6 +237,7 @@ impl Typed {
             key: text("key"),
             profile: text("profile"),
             reuse_key: form.is_ticked("reuse_key"),
+            key_on: text("key_on"),
             renew_days_before: text("renew_days_before"),
             replace: text("replace"),
         }
@@ -246,6 +254,7 @@ impl Typed {
             dns: given(&self.dns),
             key: given(&self.key),
             reuse_key: self.reuse_key,
+            key_on: given(&self.key_on),
             renew_days_before: number("renew_days_before", &self.renew_days_before)?,
             replace: given(&self.replace),
         })
@@ -265,13 +274,15 @@ const USUAL_KEY: &str = "ecdsa-p256";
 /// Each takes a second or two.
 const MOST_CHECKED: usize = 5;
 /// The fields that messages name.
-const FIELDS: &[&str] = &["names", "name", "issuers", "challenge", "dns", "key", "profile", "renew_days_before"];
+const FIELDS: &[&str] =
+    &["names", "name", "issuers", "challenge", "dns", "key", "key_on", "profile", "renew_days_before"];
 /// The fields that codes are about.
 const CODES: &[(&str, &str)] = &[
     ("wildcard-needs-dns", "challenge"),
     ("address-needs-port", "challenge"),
     ("no-issuer", "issuers"),
     ("issuer-needed", "issuers"),
+    ("key-is-here", "key_on"),
 ];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use portward_core::{
     SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
 };
 use portward_store::{
-    change::{Change, Expected, NewVersion},
+    change::{Change, Expected, NewKey, NewVersion},
     desired::Desired,
     sealing::Secret,
 };
@@ -168,7 +168,7 @@ impl Recovery<'_> {
             chain: bundle.chain,
             facts: bundle.facts.into(),
             key: new_key_id()?,
-            private_key: &secret,
+            private_key: NewKey::Here(&secret),
         };
         change.add_certificate(&id, "recovered", Management::Unmanaged, version, self.sealer);
         Ok(id)

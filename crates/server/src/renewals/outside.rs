@@ -21,9 +21,9 @@ use zeroize::Zeroizing;
 
 use super::{
     probe::{Probe, Question},
-    surroundings::{Shown, Surroundings, TxtPlace},
+    surroundings::{NoRequest, RequestWanted, Shown, Surroundings, TxtPlace},
 };
-use crate::{app::chain_text, handshake::presented, served::Served, tasks::publish::challenge_port};
+use crate::{agents::Agents, app::chain_text, handshake::presented, served::Served, tasks::publish::challenge_port};
 
 /// Is the real outside of the engine.
 pub(crate) struct Outside {
@@ -31,6 +31,8 @@ pub(crate) struct Outside {
     clock: Clock,
     /// Looks at what may keep a CA from seeing an answer.
     probe: Probe,
+    /// Whose machines may keep a private key.
+    agents: Arc<Agents>,
     timeouts: HttpTimeouts,
     /// Connections and nonces are kept from one turn to the next.
     directories: Mutex<HashMap<IssuerId, Known>>,
@@ -44,9 +46,9 @@ struct Known {
 
 impl Outside {
     /// Makes the outside of a server.
-    pub(crate) fn new(probe: Probe) -> Self {
+    pub(crate) fn new(probe: Probe, agents: Arc<Agents>) -> Self {
         let Probe { served, clock, .. } = probe.clone();
-        Self { served, clock, probe, timeouts: HttpTimeouts::default(), directories: Mutex::default() }
+        Self { served, clock, probe, agents, timeouts: HttpTimeouts::default(), directories: Mutex::default() }
     }
 
     /// Sets how long CAs may take to answer.
@@ -167,6 +169,10 @@ impl Surroundings for Outside {
             return Err(format!("no server of the zone {} can be asked", zone.apex));
         }
         Ok(found.missing)
+    }
+
+    async fn signing_request(&self, wanted: &RequestWanted<'_>) -> Result<Vec<u8>, NoRequest> {
+        self.agents.signing_request(wanted).await
     }
 
     async fn advise(

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use portward_certs::{acme::CertificateAuthority, dns::TxtWriter};
 use portward_core::{
-    HostPattern, Revision, Scheme, Thumbprint, Timestamp,
-    acme::{Advice, ChallengeKind, Issuer},
+    AgentName, CertificateId, HostPattern, Revision, Scheme, Thumbprint, Timestamp,
+    acme::{Advice, ChallengeKind, Issuer, KeyAlgorithm},
 };
 use zeroize::Zeroizing;
 
@@ -67,6 +67,13 @@ pub trait Surroundings: Send + Sync + 'static {
         value: &str,
     ) -> Result<Vec<(String, String)>, String>;
 
+    /// Has a machine make the private key for a certificate, and sign a request with it (PKCS #10, DER).
+    ///
+    /// # Errors
+    ///
+    /// Says why it does not, and whether it may later.
+    async fn signing_request(&self, wanted: &RequestWanted<'_>) -> Result<Vec<u8>, NoRequest>;
+
     /// Looks at what may keep a CA from seeing the answer to a challenge. It takes a few seconds at most.
     async fn advise(
         &self,
@@ -75,6 +82,30 @@ pub trait Surroundings: Send + Sync + 'static {
         kind: ChallengeKind,
         answer: Option<(&str, &str)>,
     ) -> Vec<Advice>;
+}
+
+/// Says what signing request a machine is to make.
+#[derive(Clone, Debug)]
+pub struct RequestWanted<'a> {
+    /// The agent on whose machine the key stays.
+    pub agent: &'a AgentName,
+    /// The certificate.
+    pub certificate: &'a CertificateId,
+    /// What is asked for.
+    pub names: &'a [HostPattern],
+    /// The kind of the key.
+    pub algorithm: KeyAlgorithm,
+    /// Whether the key in use is kept.
+    pub keep: bool,
+}
+
+/// Says why a machine has made no signing request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoRequest {
+    /// It is not connected; it may be later.
+    Away(String),
+    /// It refuses, or what it sent is none.
+    Refused(String),
 }
 
 /// Is where a TXT record belongs.

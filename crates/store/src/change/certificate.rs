@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use portward_core::{
-    CertificateId, CertificateVersion, Chain, KeyId, LeafFacts, Management, Source, Timestamp, VersionNumber,
+    AgentName, CertificateId, CertificateVersion, Chain, KeyId, LeafFacts, Management, Source, Timestamp, VersionNumber,
 };
 
 use super::{Change, Expected};
@@ -27,8 +27,17 @@ pub struct NewVersion<'a> {
     pub facts: Arc<LeafFacts>,
     /// A new name for the private key; none that the store has already.
     pub key: KeyId,
-    /// The private key, PKCS #8 in DER.
-    pub private_key: &'a Secret,
+    /// Where the private key is.
+    pub private_key: NewKey<'a>,
+}
+
+/// Says where the private key of a new version is.
+#[derive(Clone, Debug)]
+pub enum NewKey<'a> {
+    /// Here: PKCS #8 in DER, to be sealed.
+    Here(&'a Secret),
+    /// On the machine of an agent, which made it.
+    On(AgentName),
 }
 
 /// How many versions of a certificate are kept, the one that is served included.
@@ -114,9 +123,15 @@ impl Change {
     }
 
     fn put_version(&mut self, id: &CertificateId, number: VersionNumber, new: NewVersion<'_>, sealer: &Sealer) {
-        let key_place = Place::PrivateKey(new.key.clone());
-        let sealed = sealer.seal(&key_place.key(), PRIVATE_KEY_VERSION, new.private_key);
-        self.put(&key_place, &sealed, Expected::Absent);
+        let key_on = match new.private_key {
+            NewKey::Here(private_key) => {
+                let place = Place::PrivateKey(new.key.clone());
+                let sealed = sealer.seal(&place.key(), PRIVATE_KEY_VERSION, private_key);
+                self.put(&place, &sealed, Expected::Absent);
+                None
+            }
+            NewKey::On(agent) => Some(agent),
+        };
         // Written even if it is there, so that nobody who clears away unused issuers can take it from under us.
         if let Some((sha256, issuers)) = IssuersRecord::of(&new.chain) {
             self.put(&Place::Issuers(sha256), &issuers, Expected::Any);
@@ -127,6 +142,7 @@ impl Change {
             added: new.added,
             chain: new.chain,
             key: new.key,
+            key_on,
             facts: new.facts,
         };
         self.put(&Place::CertificateVersion(id.clone(), number), &VersionRecord::from(&version), Expected::Absent);

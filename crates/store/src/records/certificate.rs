@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use portward_core::{
-    CertificateVersion, Chain, HostPattern, KeyId, KeyType, LeafFacts, Management, Sha1Thumbprint, Source, Thumbprint,
-    Timestamp, Validity, VersionNumber,
+    AgentName, CertificateVersion, Chain, HostPattern, KeyId, KeyType, LeafFacts, Management, Sha1Thumbprint, Source,
+    Thumbprint, Timestamp, Validity, VersionNumber,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,9 @@ pub(crate) struct VersionRecord {
     /// The SHA-256 that is the last segment of `chains/<sha256>`; none if the leaf stands alone.
     pub(crate) issuers: Option<String>,
     key: String,
+    /// Since version 2: the agent on whose machine the key is.
+    #[serde(default)]
+    key_on: Option<String>,
     names: Vec<String>,
     thumbprint: String,
     sha1: String,
@@ -78,7 +81,7 @@ impl Record for CurrentRecord {
 }
 
 impl Record for VersionRecord {
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 impl Record for IssuersRecord {
@@ -144,6 +147,7 @@ impl From<&CertificateVersion> for VersionRecord {
             leaf: Blob(Arc::clone(&version.chain.leaf)),
             issuers: IssuersRecord::of(&version.chain).map(|(sha256, _)| sha256),
             key: version.key.to_string(),
+            key_on: version.key_on.as_ref().map(ToString::to_string),
             names: facts.names.iter().map(ToString::to_string).collect(),
             thumbprint: facts.thumbprint.to_string(),
             sha1: hex(facts.sha1.as_bytes()),
@@ -201,12 +205,14 @@ impl VersionRecord {
             }
             None => Chain::of_leaf(leaf),
         };
+        let key_on = self.key_on.map(|name| AgentName::parse(&name)).transpose();
         Ok(CertificateVersion {
             number,
             source: Source::parse(&self.source).ok_or_else(|| RecordError::invalid("source", self.source))?,
             added: time("added", &self.added)?,
             chain,
             key: KeyId::parse(&self.key).map_err(|error| RecordError::invalid("key", error))?,
+            key_on: key_on.map_err(|error| RecordError::invalid("key_on", error))?,
             facts: Arc::new(facts),
         })
     }

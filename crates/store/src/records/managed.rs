@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portward_core::{
-    DnsProviderId, HostPattern, IssuerId,
+    AgentName, DnsProviderId, HostPattern, IssuerId,
     acme::{ChallengeKind, KeyAlgorithm, KeyReuse, Managed},
 };
 use serde::{Deserialize, Serialize};
@@ -25,11 +25,14 @@ pub(crate) struct ManagedRecord {
     dns: Option<String>,
     key: String,
     reuse_key: bool,
+    /// Since version 2.
+    #[serde(default)]
+    key_on: Option<String>,
     renew_before_seconds: Option<u64>,
 }
 
 impl Record for ManagedRecord {
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 impl From<&Managed> for ManagedRecord {
@@ -43,6 +46,7 @@ impl From<&Managed> for ManagedRecord {
             dns: managed.dns.as_ref().map(ToString::to_string),
             key: managed.key.as_str().to_owned(),
             reuse_key: managed.reuse == KeyReuse::Keep,
+            key_on: managed.key_on.as_ref().map(ToString::to_string),
             renew_before_seconds: managed.renew_before.map(|span| span.as_secs()),
         }
     }
@@ -58,6 +62,7 @@ impl TryFrom<ManagedRecord> for Managed {
         if record.issuers.is_empty() {
             return Err(RecordError::invalid("issuers", "there is at least one"));
         }
+        let key_on = record.key_on.map(|name| AgentName::parse(&name)).transpose();
         let dns = record.dns.map(|id| DnsProviderId::parse(&id)).transpose();
         Ok(Self {
             names: record.names,
@@ -67,6 +72,7 @@ impl TryFrom<ManagedRecord> for Managed {
             dns: dns.map_err(|error| RecordError::invalid("dns", error))?,
             key: KeyAlgorithm::parse(&record.key).ok_or_else(|| RecordError::invalid("key", record.key))?,
             reuse: if record.reuse_key { KeyReuse::Keep } else { KeyReuse::New },
+            key_on: key_on.map_err(|error| RecordError::invalid("key_on", error))?,
             renew_before: record.renew_before_seconds.map(Duration::from_secs),
         })
     }

@@ -39,7 +39,15 @@ fn version() -> CertificateVersion {
     let chain = sample::chain("leaf");
     let facts = Arc::new(sample::facts(&chain.leaf));
     let key = KeyId::parse("key-1").unwrap();
-    CertificateVersion { number: VersionNumber(3), source: Source::Acme, added: sample::at(), chain, key, facts }
+    CertificateVersion {
+        number: VersionNumber(3),
+        source: Source::Acme,
+        added: sample::at(),
+        chain,
+        key,
+        key_on: None,
+        facts,
+    }
 }
 
 #[test]

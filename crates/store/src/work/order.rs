@@ -1,7 +1,7 @@
 //! Orders under way: each step is written here before the next one is taken.
 
 use portward_core::{
-    AttemptId, CertificateId, DnsProviderId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
+    AgentName, AttemptId, CertificateId, DnsProviderId, HostPattern, IssuerId, Thumbprint, Timestamp, VersionNumber,
     acme::{Advice, ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::{ReadWorkError, WorkPlace, read, read_all};
 use crate::{
     Key, Store,
     change::Change,
-    records::text,
+    records::{base64, text},
     sealing::{Sealed, Sealer, Secret, UnsealError},
 };
 
@@ -46,6 +46,12 @@ pub struct OrderProgress {
     pub challenges: Vec<PlacedChallenge>,
     /// The private key for the certificate, PKCS #8 in DER, sealed.
     key: Option<Sealed>,
+    /// The signing request of a key that is elsewhere, DER; none before it was made.
+    #[serde(default, with = "base64::option")]
+    request: Option<Vec<u8>>,
+    /// Who signed it.
+    #[serde(default, with = "text::option")]
+    request_by: Option<AgentName>,
     /// The version that it became.
     #[serde(with = "text::option")]
     pub version: Option<VersionNumber>,
@@ -122,6 +128,8 @@ impl OrderProgress {
             url: None,
             challenges: Vec::new(),
             key: None,
+            request: None,
+            request_by: None,
             version: None,
             not_before: None,
             advice: Vec::new(),
@@ -162,9 +170,19 @@ impl OrderProgress {
         self.advice.iter().map(advice).collect()
     }
 
-    /// Whether the private key is made already.
+    /// Whether the private key is made already, wherever it is.
     pub fn has_key(&self) -> bool {
-        self.key.is_some()
+        self.key.is_some() || self.request.is_some()
+    }
+
+    /// Keeps the signing request of an agent, on whose machine the private key stays (PKCS #10, DER).
+    pub fn set_request(&mut self, agent: AgentName, request: Vec<u8>) {
+        (self.request, self.request_by) = (Some(request), Some(agent));
+    }
+
+    /// The signing request of that agent; none before it was made, or if it is another one's.
+    pub fn request(&self, agent: &AgentName) -> Option<&[u8]> {
+        self.request.as_deref().filter(|_| self.request_by.as_ref() == Some(agent))
     }
 
     /// Keeps the private key, sealed.

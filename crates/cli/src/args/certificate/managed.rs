@@ -34,6 +34,9 @@ pub(crate) struct CertificateRequestArgs {
     /// Keep the private key when it is renewed
     #[arg(long)]
     pub(crate) reuse_key: bool,
+    /// Have that agent make the private key, which never leaves its machine; a delivery installs the certificate there
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) key_on: Option<String>,
     /// Renew it that many days before its end [default: when the CA suggests]
     #[arg(long, value_name = "N")]
     pub(crate) renew_days_before: Option<NonZeroU32>,

@@ -4,7 +4,7 @@ use portward_api::{
     Client, ClientError, Effect,
     acme::{CertificateRenew, CertificateRequestCreate, CertificateRevoke, Requested},
 };
-use portward_core::{CertificateId, DnsProviderId, IssuerId};
+use portward_core::{AgentName, CertificateId, DnsProviderId, IssuerId};
 
 use super::{
     bad, certificate_names, effect,
@@ -18,7 +18,7 @@ pub(crate) enum ManagedRequest {
     /// One more.
     Request {
         /// What is asked for.
-        create: CertificateRequestCreate,
+        create: Box<CertificateRequestCreate>,
         /// Which certificate becomes managed; else there is a new one.
         replace: Option<CertificateId>,
         /// Whether it is only tried.
@@ -55,6 +55,7 @@ impl ManagedRequest {
             args.issuer.iter().map(|id| IssuerId::parse(id)).collect::<Result<_, _>>().map_err(bad("--issuer"))?;
         let dns = args.dns.as_deref().map(DnsProviderId::parse).transpose().map_err(bad("--dns"))?;
         let replace = args.replace.as_deref().map(CertificateId::parse).transpose().map_err(bad("--replace"))?;
+        let key_on = args.key_on.as_deref().map(AgentName::parse).transpose().map_err(bad("--key-on"))?;
         let create = CertificateRequestCreate {
             names: certificate_names(&args.names)?.iter().map(ToString::to_string).collect(),
             issuers: issuers.iter().map(ToString::to_string).collect(),
@@ -64,11 +65,12 @@ impl ManagedRequest {
             dns: dns.map(|id| id.to_string()),
             key: args.key,
             reuse_key: args.reuse_key,
+            key_on: key_on.as_ref().map(ToString::to_string),
             renew_days_before: args.renew_days_before.map(u32::from),
             replace: replace.as_ref().map(ToString::to_string),
         };
         let (effect, waiting) = (effect(args.dry_run), Waiting::of(args.wait));
-        Ok(Self::Request { create, replace, effect, waiting })
+        Ok(Self::Request { create: Box::new(create), replace, effect, waiting })
     }
 
     pub(super) async fn run(self, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {

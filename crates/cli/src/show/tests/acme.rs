@@ -91,6 +91,7 @@ fn renewal_view() -> RenewalView {
             dns: text("cloudflare"),
             key: "ecdsa-p256".to_owned(),
             reuse_key: true,
+            key_on: None,
             renew_days_before: Some(21),
         },
         last_renewed: text("2026-09-20T10:00:00Z"),

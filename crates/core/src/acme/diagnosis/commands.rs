@@ -125,6 +125,9 @@ impl Failure<'_> {
         if managed.reuse == KeyReuse::Keep {
             put("--reuse-key");
         }
+        if let Some(agent) = &managed.key_on {
+            put(&format!("--key-on {agent}"));
+        }
         if let Some(before) = managed.renew_before {
             put(&format!("--renew-days-before {}", before.as_secs() / (24 * 3600)));
         }

@@ -37,6 +37,7 @@ fn managed(issuer: &crate::IssuerId) -> Managed {
         dns: None,
         key: Default::default(),
         reuse: crate::acme::KeyReuse::New,
+        key_on: None,
         renew_before: None,
     }
 }

@@ -25,8 +25,20 @@ impl Agents {
     ) -> Result<Deliver, String> {
         let delivery = &stored.delivery;
         let sealer = self.sealer().ok_or("the store does not say whose it is")?;
-        let sealed = desired.keys.get(&wanted.version.key).ok_or("the private key of the certificate is missing")?;
-        let key = desired::open_private_key(&sealer, &wanted.version.key, sealed).map_err(|error| error.to_string())?;
+        let key = match &wanted.version.key_on {
+            Some(agent) if *agent == delivery.agent => None,
+            Some(agent) => {
+                return Err(format!(
+                    "the private key of the certificate was made on {agent}, and never leaves that machine"
+                ));
+            }
+            None => {
+                let id = &wanted.version.key;
+                let sealed = desired.keys.get(id).ok_or("the private key of the certificate is missing")?;
+                let opened = desired::open_private_key(&sealer, id, sealed);
+                Some(SecretBytes::new(opened.map_err(|error| error.to_string())?.expose().to_vec()))
+            }
+        };
         let password = open_delivery_password(&sealer, stored).map_err(|error| error.to_string())?;
         let password = password.map(|password| String::from_utf8_lossy(password.expose()).into_owned());
         let name = |pattern: &HostPattern| match pattern {
@@ -53,7 +65,8 @@ impl Agents {
                 friendly_name: delivery.certificate.to_string(),
             },
             chain: wanted.version.chain.sent().map(|der| BASE64_STANDARD.encode(der)).collect(),
-            key: SecretBytes::new(key.expose().to_vec()),
+            key_of: key.is_none().then(|| delivery.certificate.to_string()),
+            key,
             password: password.map(SecretText::new),
         })
     }

@@ -161,6 +161,7 @@ impl Handler for OfLink {
                 fake.again.notify_one();
                 Ok(Reply::IdentityAccepted(IdentityAcceptedReply {}))
             }
+            Call::MakeRequest(_) => Err(Fault::new("not-here", "it makes no keys")),
             Call::Deliver(deliver) => {
                 progress.tell("stage", "the files are written");
                 if let Some(fault) = fake.refuses.lock().unwrap().clone() {

@@ -93,7 +93,7 @@ pub(super) fn certificate(certificate: &Certificate) -> CertificateDeclared {
 }
 
 fn managed(managed: &Managed) -> ManagedDeclared {
-    let Managed { names, issuers, challenge, profile, dns, key, reuse, renew_before } = managed;
+    let Managed { names, issuers, challenge, profile, dns, key, reuse, key_on, renew_before } = managed;
     ManagedDeclared {
         names: names.iter().map(ToString::to_string).collect(),
         issuers: issuers.iter().map(ToString::to_string).collect(),
@@ -102,6 +102,7 @@ fn managed(managed: &Managed) -> ManagedDeclared {
         dns: dns.as_ref().map(ToString::to_string),
         key: Some(key.to_string()),
         reuse_key: *reuse == KeyReuse::Keep,
+        key_on: key_on.as_ref().map(ToString::to_string),
         renew_days_before: renew_before.map(|before| u32::try_from(before.as_secs() / DAY).unwrap_or(u32::MAX)),
     }
 }

@@ -6,7 +6,7 @@ use portward_api::{CertificateImport, CertificateOutcome, CertificateTaken, Chan
 use portward_certs::{Allow, Bundle, Input, Password, ReadError, check, read};
 use portward_core::{CertificateId, HostPattern, Management, NewWay, Source, VersionNumber};
 use portward_store::{
-    change::NewVersion,
+    change::{NewKey, NewVersion},
     desired::{Desired, StoredCertificate},
     sealing::Secret,
 };
@@ -142,7 +142,7 @@ impl App {
             chain: bundle.chain,
             facts: Arc::new(bundle.facts),
             key: new_key_id()?,
-            private_key: &secret,
+            private_key: NewKey::Here(&secret),
         };
         match before {
             Some(stored) => {

@@ -194,6 +194,7 @@ impl Origin<'_> {
             dns: None,
             key: algorithm(facts.key_type),
             reuse: KeyReuse::New,
+            key_on: None,
             renew_before,
         };
         if self.challenge == Some(ChallengeKind::Dns01) {

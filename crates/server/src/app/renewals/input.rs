@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portward_api::acme::CertificateRequestCreate;
 use portward_core::{
-    Host, HostPattern, IssuerId,
+    AgentName, Host, HostPattern, IssuerId, Management,
     acme::{ChallengeKind, KeyAlgorithm, KeyReuse, Managed},
 };
 use portward_store::desired::Desired;
@@ -33,6 +33,7 @@ pub(in crate::app) fn managed(input: &CertificateRequestCreate, desired: &Desire
             AppError::refused("invalid-value", message)
         })?,
     };
+    let key_on = input.key_on.as_deref().map(AgentName::parse).transpose();
     Ok(Managed {
         names,
         issuers,
@@ -41,8 +42,21 @@ pub(in crate::app) fn managed(input: &CertificateRequestCreate, desired: &Desire
         dns: dns.map(|stored| stored.value.id.clone()),
         key,
         reuse: if input.reuse_key { KeyReuse::Keep } else { KeyReuse::New },
+        key_on: key_on.map_err(|error| AppError::invalid("key_on", &error))?,
         renew_before: input.renew_days_before.map(renew_before).transpose()?,
     })
+}
+
+/// Refuses to take the key of a certificate away that may be served here.
+pub(in crate::app) fn check_key_on(before: &Management, wanted: &Managed) -> Result<(), AppError> {
+    let was_on = before.managed().and_then(|managed| managed.key_on.as_ref());
+    if let (None, Some(agent)) = (was_on, &wanted.key_on) {
+        let message = format!(
+            "key_on: the private key of this certificate is here, and Portward may serve it; request another certificate whose key is on {agent}, without --replace"
+        );
+        return Err(AppError::refused("key-is-here", message));
+    }
+    Ok(())
 }
 
 /// Days before the end, as a span.

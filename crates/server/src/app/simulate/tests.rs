@@ -77,6 +77,7 @@ impl Shelf {
             added: not_before,
             chain: self.chain.clone(),
             key: KeyId::parse("key").unwrap(),
+            key_on: None,
             facts: Arc::new(facts),
         };
         let managed = Managed {
@@ -87,6 +88,7 @@ impl Shelf {
             dns: None,
             key: KeyAlgorithm::EcdsaP256,
             reuse: KeyReuse::New,
+            key_on: None,
             renew_before: None,
         };
         self.desired.certificates.push(StoredCertificate {

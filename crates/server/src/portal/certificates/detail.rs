@@ -233,6 +233,10 @@ fn renewal_shown(renewal: RenewalView, now: Timestamp) -> Renewal {
     } else {
         format!("{}, a new one each time", managed.key)
     };
+    let key = match &managed.key_on {
+        Some(agent) => format!("{key}; made on {agent}, where it stays"),
+        None => key,
+    };
     Renewal {
         next: next.map(|next| (upcoming(next, now), absolute(next))),
         why: sentence_case(&renewal.why),

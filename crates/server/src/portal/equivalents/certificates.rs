@@ -28,6 +28,7 @@ pub(in crate::portal) fn request(input: &CertificateRequestCreate) -> Equivalent
     command.option("--profile", input.profile.as_ref());
     command.option("--key", input.key.as_ref());
     command.flag("--reuse-key", input.reuse_key);
+    command.option("--key-on", input.key_on.as_ref());
     command.option("--renew-days-before", input.renew_days_before.as_ref());
     command.option("--replace", input.replace.as_ref());
     command.flag("--wait", true);

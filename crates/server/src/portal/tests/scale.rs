@@ -15,7 +15,7 @@ use portward_core::{
 };
 use portward_store::{
     agents::StoredDelivery,
-    change::{Change, Expected, NewVersion, commit},
+    change::{Change, Expected, NewKey, NewVersion, commit},
     sealing::{Sealer, Secret},
     work::{Renewal, Window},
 };
@@ -198,6 +198,7 @@ fn add_certificate(change: &mut Change, number: usize, sealer: &Sealer) {
         dns: None,
         key: KeyAlgorithm::EcdsaP256,
         reuse: KeyReuse::New,
+        key_on: None,
         renew_before: None,
     };
     let window = Window {
@@ -217,7 +218,7 @@ fn add_certificate(change: &mut Change, number: usize, sealer: &Sealer) {
         chain: bundle.chain,
         facts: Arc::new(bundle.facts),
         key: KeyId::parse(&format!("k{number:04}")).unwrap(),
-        private_key: &secret,
+        private_key: NewKey::Here(&secret),
     };
     change.add_certificate(&id, &format!("n{number:04}.test"), Management::Managed(Arc::new(managed)), version, sealer);
 }

@@ -237,7 +237,9 @@ async fn the_engine_is_advised_by_what_is_real() {
     let issuer = Issuer { directory: format!("https://127.0.0.1:{}/dir", free_port()), ..issuer(port, vec![resolver]) };
     let name = HostPattern::parse("shop.test").unwrap();
     let answer = Some(("token", "token.thumbprint"));
-    let advice = Outside::new(fixture.probe.clone()).advise(&issuer, &name, ChallengeKind::Http01, answer).await;
+    let advice = Outside::new(fixture.probe.clone(), Arc::clone(fixture.app.agents()))
+        .advise(&issuer, &name, ChallengeKind::Http01, answer)
+        .await;
     let verdict = |check| advice.iter().find(|advice| advice.check == check).map(|advice| advice.verdict);
     assert_eq!(verdict(Check::Directory), Some(Verdict::Warning), "{advice:?}");
     assert_eq!(verdict(Check::Binding), Some(Verdict::Warning), "{advice:?}");

@@ -3,15 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_certs::{
-    Bundle, Input, PrivateKey,
-    acme::{IssuedChain, OrderStatus, RegisteredAccount, csr, new_private_key},
+    Input, PrivateKey,
+    acme::{CsrError, IssuedChain, OrderStatus, RegisteredAccount, csr, issued_for, leads_to, new_private_key},
 };
 use portward_core::{
-    Source,
+    AgentName, Chain, HostPattern, LeafFacts, Source,
     acme::{FailureKind, Issuer, KeyReuse, Limits, Stage},
 };
 use portward_store::{
-    change::{Change, CommitError, NewVersion, commit},
+    change::{Change, CommitError, NewKey, NewVersion, commit},
     desired,
     sealing::Secret,
     work,
@@ -19,6 +19,7 @@ use portward_store::{
 
 use crate::renewals::{
     ending::is_over,
+    surroundings::{NoRequest, RequestWanted},
     turn::{Asked, Next, Turn, TurnError},
 };
 
@@ -34,9 +35,10 @@ impl Turn<'_> {
             Err(why) => return self.no_account(&asked.issuer, why).await,
         };
         let had_key = self.order()?.has_key();
-        let key = match self.private_key().await? {
+        let key = match self.key().await? {
             Ok(key) => key,
-            Err(text) => return self.fail(&asked.issuer, FailureKind::Internal(&text)).await,
+            Err(NoKey::Failed(text)) => return self.fail(&asked.issuer, FailureKind::Internal(&text)).await,
+            Err(NoKey::NotYet(text)) => return self.wait_for_machine(&asked, &text).await,
         };
         if !had_key {
             // Making it took its time, in which others may have found the CA in trouble.
@@ -48,7 +50,7 @@ impl Turn<'_> {
             Err(error) => return self.call_failed(&asked.issuer, &error).await,
         };
         if order.status == OrderStatus::Ready {
-            let request = match csr(&self.order()?.names, &key) {
+            let request = match key.request(&self.order()?.names) {
                 Ok(request) => request,
                 Err(error) => return self.fail(&asked.issuer, FailureKind::Internal(&error.to_string())).await,
             };
@@ -84,6 +86,49 @@ impl Turn<'_> {
                 self.wait_for_ca(order.retry_after).await
             }
         }
+    }
+
+    /// The key of the order, wherever it is made.
+    async fn key(&mut self) -> Result<Result<OrderKey, NoKey>, TurnError> {
+        match self.managed.key_on.clone() {
+            None => Ok(self.private_key().await?.map(OrderKey::Here).map_err(NoKey::Failed)),
+            Some(agent) => Ok(self.signing_request(&agent).await?.map(|request| OrderKey::On(agent, request))),
+        }
+    }
+
+    /// The signing request of the order, for a key that stays on a machine; made once, and stored.
+    async fn signing_request(&mut self, agent: &AgentName) -> Result<Result<Vec<u8>, NoKey>, TurnError> {
+        if let Some(request) = self.order()?.request(agent) {
+            return Ok(Ok(request.to_vec()));
+        }
+        let names = self.order()?.names.clone();
+        let wanted = RequestWanted {
+            agent,
+            certificate: self.id(),
+            names: &names,
+            algorithm: self.managed.key,
+            keep: self.managed.reuse == KeyReuse::Keep,
+        };
+        let request = match self.engine.surroundings.signing_request(&wanted).await {
+            Ok(request) => request,
+            Err(NoRequest::Away(text)) => return Ok(Err(NoKey::NotYet(text))),
+            Err(NoRequest::Refused(text)) => return Ok(Err(NoKey::Failed(text))),
+        };
+        self.tell(format!("the agent {agent} has made the private key, which stays there, and a signing request"));
+        self.order_mut()?.set_request(agent.clone(), request.clone());
+        self.save().await?;
+        Ok(Ok(request))
+    }
+
+    /// The CA keeps the order meanwhile: nothing is lost by waiting for a machine.
+    async fn wait_for_machine(&mut self, asked: &Asked, text: &str) -> Result<Next, TurnError> {
+        let now = self.now();
+        if is_over(self.order()?.since, MACHINE_BACK_WITHIN, now) {
+            return self.fail(&asked.issuer, FailureKind::Internal(text)).await;
+        }
+        self.tell(format!("{text}; it is waited for, as its private key is to stay there"));
+        self.save().await?;
+        Ok(Next::Wait(now.plus(LOOK_AGAIN)))
     }
 
     /// The private key of the order; made and stored before anybody is told of it.
@@ -133,35 +178,42 @@ impl Turn<'_> {
         asked: &Asked,
         account: &RegisteredAccount,
         url: &str,
-        key: &PrivateKey,
+        key: &OrderKey,
     ) -> Result<Next, TurnError> {
         let chains = match asked.ca.certificate(account, url).await {
             Ok(chains) => chains,
             Err(error) => return self.call_failed(&asked.issuer, &error).await,
         };
-        let bundle = match choose_chain(&chains, key, &asked.issuer) {
-            Ok(bundle) => bundle,
+        let chosen = match choose_chain(&chains, key, &asked.issuer) {
+            Ok(chosen) => chosen,
             Err(text) => return self.fail(&asked.issuer, FailureKind::Internal(&text)).await,
         };
         let missing: Vec<String> = self
             .order()?
             .names
             .iter()
-            .filter(|name| !bundle.facts.names.contains(name))
+            .filter(|name| !chosen.facts.names.contains(name))
             .map(ToString::to_string)
             .collect();
         if !missing.is_empty() {
             let text = format!("the certificate that the CA issued is not valid for {}", missing.join(", "));
             return self.fail(&asked.issuer, FailureKind::Internal(&text)).await;
         }
-        self.store_certificate(asked, bundle, key).await
+        self.store_certificate(asked, chosen, key).await
     }
 
     /// Makes the certificate the version that is served: one change, with the end of the order's work in it.
-    async fn store_certificate(&mut self, asked: &Asked, bundle: Bundle, key: &PrivateKey) -> Result<Next, TurnError> {
+    async fn store_certificate(&mut self, asked: &Asked, chosen: Chosen, key: &OrderKey) -> Result<Next, TurnError> {
         let now = self.now();
-        let secret = Secret::copy_of(key.as_pkcs8_der());
-        let (thumbprint, facts) = (bundle.facts.thumbprint, Arc::new(bundle.facts));
+        let secret;
+        let stored = match key {
+            OrderKey::Here(key) => {
+                secret = Secret::copy_of(key.as_pkcs8_der());
+                NewKey::Here(&secret)
+            }
+            OrderKey::On(on, _) => NewKey::On(on.clone()),
+        };
+        let (thumbprint, facts) = (chosen.facts.thumbprint, Arc::new(chosen.facts));
         for attempt in 1.. {
             // An operator may have changed it meanwhile.
             let Some(certificate) = desired::read_certificate(&*self.engine.store, self.id()).await? else {
@@ -179,10 +231,10 @@ impl Turn<'_> {
             let version = NewVersion {
                 source: Source::Acme,
                 added: now,
-                chain: bundle.chain.clone(),
+                chain: chosen.chain.clone(),
                 facts: Arc::clone(&facts),
                 key: crate::app::new_key_id().map_err(|error| TurnError::Other(error.to_string()))?,
-                private_key: &secret,
+                private_key: stored.clone(),
             };
             change.add_version(&self.certificate, version, &self.engine.sealer);
             let mut renewal = self.renewal.clone();
@@ -222,22 +274,74 @@ impl Turn<'_> {
     }
 }
 
+/// Is the key of an order.
+enum OrderKey {
+    /// It was made here.
+    Here(PrivateKey),
+    /// It stays on the machine of an agent, which signed a request with it.
+    On(AgentName, Vec<u8>),
+}
+
+/// Says why there is no key.
+enum NoKey {
+    /// Its machine is away.
+    NotYet(String),
+    /// It could not be made.
+    Failed(String),
+}
+
+/// Is what a CA issued, as it is to be stored.
+struct Chosen {
+    chain: Chain,
+    facts: LeafFacts,
+}
+
+impl OrderKey {
+    /// The signing request for the CA.
+    fn request(&self, names: &[HostPattern]) -> Result<Vec<u8>, CsrError> {
+        match self {
+            Self::Here(key) => csr(names, key),
+            Self::On(_, request) => Ok(request.clone()),
+        }
+    }
+
+    /// Reads a chain that was issued for it.
+    fn read(&self, chain: &IssuedChain) -> Result<Chosen, String> {
+        let unreadable = |error: &dyn std::error::Error| {
+            format!("the certificate that the CA issued cannot be read: {}", crate::app::chain_text(error))
+        };
+        match self {
+            Self::Here(key) => {
+                let key = Input { name: "the private key", bytes: key.as_pkcs8_der() };
+                let files = [Input { name: "the certificate", bytes: chain.pem.as_bytes() }, key];
+                let bundle = portward_certs::read(&files, None).map_err(|error| unreadable(&error))?;
+                Ok(Chosen { chain: bundle.chain, facts: bundle.facts })
+            }
+            Self::On(_, request) => {
+                let (chain, facts) = issued_for(&chain.pem, request).map_err(|error| unreadable(&error))?;
+                Ok(Chosen { chain, facts })
+            }
+        }
+    }
+}
+
 /// Reads the chains with the key, and takes the preferred one; the CA's default if none is preferred or none has it.
-fn choose_chain(chains: &[IssuedChain], key: &PrivateKey, issuer: &Issuer) -> Result<Bundle, String> {
+fn choose_chain(chains: &[IssuedChain], key: &OrderKey, issuer: &Issuer) -> Result<Chosen, String> {
     let mut first = None;
     for chain in chains {
-        let key = Input { name: "the private key", bytes: key.as_pkcs8_der() };
-        let bundle = portward_certs::read(&[Input { name: "the certificate", bytes: chain.pem.as_bytes() }, key], None)
-            .map_err(|error| format!("the certificate that the CA issued cannot be read: {error}"))?;
-        let Some(wanted) = &issuer.preferred_chain else { return Ok(bundle) };
-        if portward_certs::acme::leads_to(&bundle.chain, wanted) {
-            return Ok(bundle);
+        let chosen = key.read(chain)?;
+        let Some(wanted) = &issuer.preferred_chain else { return Ok(chosen) };
+        if leads_to(&chosen.chain, wanted) {
+            return Ok(chosen);
         }
-        first.get_or_insert(bundle);
+        first.get_or_insert(chosen);
     }
     first.ok_or_else(|| "the CA gave no certificate".to_owned())
 }
 
 /// CAs of companies have people in them.
 const ISSUED_WITHIN: Duration = Duration::from_secs(3 * 24 * 3600);
+/// An order lives for a week with most CAs, and a machine may be off over a weekend.
+const MACHINE_BACK_WITHIN: Duration = Duration::from_secs(3 * 24 * 3600);
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 const MOST_CONFLICTS: u32 = 4;

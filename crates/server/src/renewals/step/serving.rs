@@ -46,6 +46,10 @@ impl Turn<'_> {
             self.tell("another version is served by now, as an operator chose it");
             return self.succeed(&issuer.id).await;
         };
+        if let Some(agent) = &version.key_on {
+            self.tell(format!("its private key is on {agent}, where a delivery installs it; it is served there"));
+            return self.succeed(&issuer.id).await;
+        }
         for name in order.names.iter().take(MOST_LOOKED_AT) {
             match self.engine.surroundings.shown(name, &version.facts.thumbprint).await {
                 Shown::It => self.tell(format!("a handshake for {name} shows it")),

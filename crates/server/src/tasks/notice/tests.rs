@@ -9,7 +9,7 @@ use portward_core::{
 };
 use portward_store::{
     Store,
-    change::{Change, NewVersion, commit},
+    change::{Change, NewKey, NewVersion, commit},
     sealing::Secret,
     work::{self, Renewal},
 };
@@ -95,7 +95,7 @@ impl Fixture {
             chain: bundle.chain,
             facts: Arc::new(bundle.facts),
             key: new_key_id().unwrap(),
-            private_key: &secret,
+            private_key: NewKey::Here(&secret),
         };
         let managed = Managed {
             names: vec![HostPattern::parse("shop.test").unwrap()],
@@ -105,6 +105,7 @@ impl Fixture {
             dns: None,
             key: KeyAlgorithm::EcdsaP256,
             reuse: KeyReuse::New,
+            key_on: None,
             renew_before: Some(days(20)),
         };
         let management = Management::Managed(Arc::new(managed));

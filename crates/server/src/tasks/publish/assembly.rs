@@ -7,8 +7,8 @@ use std::{
 };
 
 use portward_core::{
-    Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management, Scheme, Site,
-    SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
+    Binding, Certificate, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management,
+    Scheme, Site, SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
 };
 use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 use portward_store::desired::{Desired, Stored, StoredCertificate};
@@ -66,6 +66,12 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
     Built { snapshot, problems: assembly.problems, changes_at }
 }
 
+/// Whether the private key is, or is to be, on the machine of an agent: then nothing is served with it here.
+fn is_elsewhere(certificate: &Certificate) -> bool {
+    let is_to_be = certificate.management.managed().is_some_and(|managed| managed.key_on.is_some());
+    is_to_be || certificate.current_version().is_some_and(|version| version.key_on.is_some())
+}
+
 /// When time makes another status of a certificate.
 fn next_status_change(validity: Validity, now: Timestamp, warn: WarningPolicy) -> Option<Timestamp> {
     let second = Duration::from_secs(1);
@@ -107,6 +113,9 @@ impl<'a> Assembly<'a> {
                 ));
                 continue;
             };
+            if is_elsewhere(certificate) {
+                continue;
+            }
             let status = version.facts.validity.status(self.now, self.desired.settings.warning);
             match library.served(self.desired, &certificate.id, version, status) {
                 Ok(served) => {

@@ -136,7 +136,8 @@ struct Net {
     nginx: Nginx,
     third: Machine,
     listener: Listener,
-    _running: (RunningNginx, StartedAgent),
+    _nginx_runs: RunningNginx,
+    running: Option<StartedAgent>,
     _web: Machine,
 }
 
@@ -163,7 +164,7 @@ impl Net {
         agent.portward_agent(&["join", line.trim_end()]);
         let running = agent.start(&["--no-listen"]);
         becomes_healthy(&bench.server, "web-03", Duration::from_secs(20));
-        Self { bench, agent, nginx, third, listener, _running: (nginx_runs, running), _web: web }
+        Self { bench, agent, nginx, third, listener, _nginx_runs: nginx_runs, running: Some(running), _web: web }
     }
 
     /// The leaf that the third machine is shown.
@@ -180,8 +181,21 @@ impl Net {
     /// The third machine is shown this certificate by then, and the files have it.
     fn is_served_within(&self, within: Duration, thumbprint: &str) {
         let served = within_time(within, || self.served().filter(|leaf| leaf.to_string() == thumbprint));
-        assert!(served.is_some(), "{:#}\n{}", self.delivery(), self._running.1.log());
+        assert!(
+            served.is_some(),
+            "{:#}\n{}",
+            self.delivery(),
+            self.running.as_ref().map(StartedAgent::log).unwrap_or_default()
+        );
         assert_eq!(pair(&self.agent).to_string(), thumbprint);
+    }
+
+    fn agent_stops(&mut self) {
+        self.running = None;
+    }
+
+    fn agent_starts(&mut self) {
+        self.running = Some(self.agent.start(&["--no-listen"]));
     }
 
     fn delivery(&self) -> Value {
@@ -239,6 +253,62 @@ fn a_renewed_certificate_is_served_on_another_machine_within_ten_seconds_and_a_b
         a_broken_configuration_is_rolled_back(&net, &id, &second);
         let last = net.thumbprint(&id);
         what_somebody_writes_over_it_is_mended(&net, &last);
+        net
+    });
+    drop(net);
+}
+
+#[test]
+fn a_private_key_that_is_made_on_a_machine_never_leaves_it_and_its_certificate_is_renewed_there() {
+    let test = "agents::delivery::a_private_key_that_is_made_on_a_machine_never_leaves_it_and_its_certificate_is_renewed_there";
+    let files = [("/etc/hosts", "127.0.0.1 localhost shop.test\n"), ("/etc/resolv.conf", "nameserver 127.0.0.1\n")];
+    if !in_network_of_its_own(test, &files) {
+        return;
+    }
+    let net = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut net = Net::start().await;
+        let server = &net.bench.server;
+        let (pem, key) = (net.agent.text("tls/shop.pem"), net.agent.text("tls/shop.key"));
+        let words = ["certificate", "request", "shop.test", "--name", "shop", "--key-on"];
+        let (code, told) = said(&mut server.command(&[&words[..], &["nobody"]].concat()));
+        assert!(code != 0 && told.contains("nobody"), "{told}");
+        let requested = server.portward(&[&words[..], &["web-03", "-o", "json"]].concat());
+        let id = text(&json(&requested)["certificate"]["id"]);
+        let to = ["--to", &pem, "--to", &key, "--reload", "nginx", "--verify", "shop.test@127.0.0.1:443"];
+        let words = ["delivery", "add", "--agent", "web-03", "--certificate", &id, "--format", "pem", "--id", "shop"];
+        server.portward(&[&words[..], &to].concat());
+        net.bench.is_served_in_the_end(&id).await;
+        let first = net.thumbprint(&id);
+        net.is_served_within(TEN_SECONDS, &first);
+        net.comes_to(TEN_SECONDS, "installed");
+        let first_key = fs::read(net.agent.path("tls/shop.key")).unwrap();
+
+        // Portward has no key of it: it gives none out, and shows something else in its own handshakes.
+        let (code, told) =
+            said(&mut server.command(&["certificate", "export", &id, "--format", "pem", "--out", "x.pem"]));
+        assert!(code != 0 && told.contains("never left it") && told.contains("web-03"), "{told}");
+        let own = Thumbprint::of(&portward_testkit::handshake(server.https, "shop.test").await);
+        assert_ne!(own.to_string(), first);
+
+        net.bench.renew(&id);
+        let second = net.thumbprint(&id);
+        net.is_served_within(TEN_SECONDS, &second);
+        assert_ne!(fs::read(net.agent.path("tls/shop.key")).unwrap(), first_key, "a renewal makes a new key");
+
+        // Its machine is off when the certificate is due, and comes back.
+        net.agent_stops();
+        net.bench.server.portward(&["certificate", "renew", &id, "--force"]);
+        let waits = within_time(Duration::from_secs(30), || {
+            Some(net.bench.timeline(&id)).filter(|text| text.contains("web-03 is not connected"))
+        });
+        assert!(waits.is_some(), "{}", net.bench.timeline(&id));
+        net.agent_starts();
+        net.bench.is_served_in_the_end(&id).await;
+        let third = net.thumbprint(&id);
+        assert_ne!(third, second);
+        net.is_served_within(TEN_SECONDS, &third);
+        net.comes_to(TEN_SECONDS, "installed");
+        becomes_healthy(&net.bench.server, "web-03", TEN_SECONDS);
         net
     });
     drop(net);

@@ -93,7 +93,8 @@ impl Burglary {
                 friendly_name: String::new(),
             },
             chain: chain(&issued),
-            key: SecretBytes::new(der(&issued.key_pem)),
+            key: Some(SecretBytes::new(der(&issued.key_pem))),
+            key_of: None,
             password: Some(SecretText::new(PASSWORD.to_owned())),
         }
     }
@@ -239,7 +240,7 @@ async fn whoever_has_the_key_of_the_server_gets_no_further_than_the_policy() {
     call.install.to = vec![agent.text("tls/new.pem"); 100];
     burglary.refused("a hundred paths", call).await;
     let mut call = burglary.good();
-    call.key = SecretBytes::new(format!("* * * * * root touch {}\n", agent.text("canary")).into_bytes());
+    call.key = Some(SecretBytes::new(format!("* * * * * root touch {}\n", agent.text("canary")).into_bytes()));
     burglary.refused("a key that is a table of cron", call).await;
     let mut call = burglary.good();
     call.chain = vec![BASE64_STANDARD.encode(b"directories = [\"/\"]"); 21];

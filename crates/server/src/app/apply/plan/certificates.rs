@@ -9,7 +9,7 @@ use portward_core::{
     VersionNumber, acme::Managed,
 };
 use portward_store::{
-    change::{Change, NewVersion},
+    change::{Change, NewKey, NewVersion},
     desired::StoredCertificate,
     sealing::Secret,
 };
@@ -41,7 +41,7 @@ impl Plan<'_> {
             let managed = declared.managed.as_ref().map(|managed| self.managed(managed)).transpose();
             let managed = managed.map_err(|error| error.within(&what))?.map(Arc::new);
             match (self.before.certificate(&id).cloned(), managed) {
-                (Some(stored), managed) => self.compare(stored, declared, name, managed),
+                (Some(stored), managed) => self.compare(stored, declared, name, managed)?,
                 (None, Some(managed)) => self.add(id, name, managed).map_err(|error| error.within(&what))?,
                 (None, None) => missing.push(declared.id.clone()),
             }
@@ -70,7 +70,10 @@ impl Plan<'_> {
         declared: &CertificateDeclared,
         name: String,
         managed: Option<Arc<Managed>>,
-    ) {
+    ) -> Result<(), AppError> {
+        if let Some(managed) = &managed {
+            renewals::check_key_on(&stored.value.management, managed)?;
+        }
         let before = &stored.value;
         if let (None, Some(wanted), Some(version)) = (&managed, &declared.thumbprint, before.current_version())
             && Thumbprint::parse(wanted).ok() != Some(version.facts.thumbprint)
@@ -83,7 +86,7 @@ impl Plan<'_> {
         let management = managed.map_or(Management::Unmanaged, Management::Managed);
         let wanted = Certificate { name: name.clone(), management: management.clone(), ..before.clone() };
         if wanted == *before {
-            return;
+            return Ok(());
         }
         let changes = fields(&declare::certificate(before), &declare::certificate(&wanted));
         self.step(AppliedAction::Edit, "certificate", before.id.as_str(), changes);
@@ -94,6 +97,7 @@ impl Plan<'_> {
         }
         let write = CertificateWrite::Edit { stored: Box::new(stored), name, management };
         self.writes.push(Write::Certificate(write));
+        Ok(())
     }
 
     fn add(&mut self, id: CertificateId, name: String, managed: Arc<Managed>) -> Result<(), AppError> {
@@ -106,6 +110,7 @@ impl Plan<'_> {
             added: self.now,
             chain: bundle.chain.clone(),
             key: key.clone(),
+            key_on: None,
             facts: Arc::new(bundle.facts.clone()),
         };
         let value = Certificate {
@@ -136,7 +141,7 @@ impl Plan<'_> {
                     chain: bundle.chain.clone(),
                     facts: Arc::new(bundle.facts.clone()),
                     key: key.clone(),
-                    private_key: &secret,
+                    private_key: NewKey::Here(&secret),
                 };
                 let management = Management::Managed(Arc::clone(managed));
                 change.add_certificate(id, name, management, version, &self.sealer);
@@ -169,7 +174,8 @@ impl Plan<'_> {
     }
 
     fn managed(&self, declared: &ManagedDeclared) -> Result<Managed, AppError> {
-        let ManagedDeclared { names, issuers, challenge, profile, dns, key, reuse_key, renew_days_before } = declared;
+        let ManagedDeclared { names, issuers, challenge, profile, dns, key, reuse_key, key_on, renew_days_before } =
+            declared;
         let input = CertificateRequestCreate {
             names: names.clone(),
             issuers: issuers.clone(),
@@ -179,6 +185,7 @@ impl Plan<'_> {
             dns: dns.clone(),
             key: key.clone(),
             reuse_key: *reuse_key,
+            key_on: key_on.clone(),
             renew_days_before: *renew_days_before,
             replace: None,
         };

@@ -4,7 +4,7 @@ use portward_core::{BindingId, HeaderRules, Host, Hsts, SiteId, SiteLimits, Sour
 use portward_proxy::Snapshot;
 use portward_store::{
     Key, Revision,
-    change::{Change, Expected, NewVersion, commit},
+    change::{Change, Expected, NewKey, NewVersion, commit},
     cluster::Cluster,
     desired,
     memory::MemoryStore,
@@ -75,7 +75,7 @@ impl Wanted {
             chain: bundle.chain,
             facts: bundle.facts.into(),
             key: new_key_id().unwrap(),
-            private_key: &secret,
+            private_key: NewKey::Here(&secret),
         };
         let id = CertificateId::parse(id).unwrap();
         self.change(|change| {
