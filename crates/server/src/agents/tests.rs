@@ -5,4 +5,5 @@
 mod deliveries;
 mod fake;
 mod joining;
+mod nodes;
 mod rotation;

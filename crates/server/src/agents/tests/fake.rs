@@ -74,8 +74,13 @@ impl Fake {
 
     /// Joins, and trusts whom it is told.
     pub(super) async fn join(&self, string: &str) -> Result<String, String> {
+        self.join_at(&JoinString::parse(string).unwrap().addresses[0], string).await
+    }
+
+    /// The same at one node of several.
+    pub(super) async fn join_at(&self, address: &DialAddress, string: &str) -> Result<String, String> {
         let string = JoinString::parse(string).unwrap();
-        let tcp = dial(&string.addresses[0], None).await.unwrap();
+        let tcp = dial(address, None).await.unwrap();
         let identity = self.identity.lock().unwrap().clone();
         let token = string.token.clone();
         match enrol(tcp, &identity, &string.pins, &string.secret, None, token).await.unwrap() {
@@ -232,13 +237,19 @@ pub(super) fn leaf(deliver: &Deliver) -> String {
 /// A server with an https binding, and where that is.
 pub(super) async fn server() -> (Fixture, SocketAddr) {
     let fixture = Fixture::start().await;
-    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
-    let id = fixture.stored().await.bindings[0].value.id.clone();
-    let at = address(&fixture, &id).await;
+    let at = bound(&fixture).await;
     (fixture, at)
 }
 
-async fn address(fixture: &Fixture, id: &BindingId) -> SocketAddr {
+/// Adds an https binding, at whatever port each node over its store finds, and tells where this node has it.
+pub(super) async fn bound(fixture: &Fixture) -> SocketAddr {
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    let id = fixture.stored().await.bindings[0].value.id.clone();
+    address(fixture, &id).await
+}
+
+/// Where a node has that binding.
+pub(super) async fn address(fixture: &Fixture, id: &BindingId) -> SocketAddr {
     let state = fixture.served.until(|state| state.binding(id).is_some_and(|report| report.result.is_ok())).await;
     *state.binding(id).unwrap().result.as_ref().unwrap()
 }
