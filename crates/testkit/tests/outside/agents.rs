@@ -3,6 +3,7 @@
 mod bench;
 mod delivery;
 mod false_server;
+mod half_open;
 mod kills;
 mod listening;
 mod polling;
