@@ -8,3 +8,4 @@ mod kills;
 mod listening;
 mod polling;
 mod registering;
+mod systemd;
