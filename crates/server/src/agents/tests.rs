@@ -4,6 +4,7 @@
 
 mod deliveries;
 mod fake;
+mod forged;
 mod joining;
 mod nodes;
 mod rotation;

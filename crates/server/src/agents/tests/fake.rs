@@ -8,15 +8,16 @@ use std::{
 
 use portward_core::{BindingId, DialAddress, Thumbprint, Timestamp};
 use portward_link::{
-    EnrolAnswer, Handler, Identity, Instance, JoinString, LinkError, Progress, Session, dial, enrol,
+    EnrolAnswer, Guest, Handler, Identity, Instance, JoinString, LinkError, Progress, Session, Wire, dial, enrol,
     message::{
         Call, Deliver, DeliverReply, Fault, HealthReport, IdentityAcceptedReply, IdentityReport, InstalledReport,
         PolicyReport, Reply, RotateReply, ServedReport, TrustReply, WithdrawReply,
     },
     opening::{Hello, TrustMark},
     serve,
+    tls::{Dialled, Purpose},
 };
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
 use crate::{
     app::Apply,
@@ -38,9 +39,13 @@ pub(super) struct Fake {
     pub(super) withdrawn: Mutex<Vec<String>>,
     /// The versions of the protocol that it says to speak.
     pub(super) protocols: Mutex<(u16, u16)>,
+    /// Changes what it says of itself.
+    pub(super) forges: Mutex<Option<Forge>>,
     /// Told when something is to be looked at by a new link.
     pub(super) again: Notify,
 }
+
+pub(super) type Forge = Box<dyn Fn(&mut HealthReport) + Send>;
 
 /// Calls of one link.
 struct OfLink {
@@ -60,6 +65,7 @@ impl Fake {
             stored: Mutex::default(),
             withdrawn: Mutex::default(),
             protocols: Mutex::new(portward_link::opening::PROTOCOLS),
+            forges: Mutex::default(),
             again: Notify::new(),
         })
     }
@@ -119,6 +125,26 @@ impl Fake {
         let handler = Arc::new(OfLink { fake: Arc::clone(self), session: session.peer.shown.thumbprint });
         let fake = Arc::clone(self);
         Ok(tokio::spawn(async move { serve(session, handler, async move { fake.again.notified().await }).await }))
+    }
+
+    /// Listens, and serves the links of whoever dials, one after the other.
+    pub(super) async fn listen(self: &Arc<Self>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let fake = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let identity = fake.identity.lock().unwrap().clone();
+                let dialled = Dialled::new(&identity, &[], &[Purpose::Link]).unwrap();
+                let Ok(guest) = Guest::welcome(Wire::new(tcp), &dialled).await else { continue };
+                let protocols = *fake.protocols.lock().unwrap();
+                let hello = Hello { protocols, ..Hello::new(&fake.instance) };
+                let Ok(session) = guest.open(hello, None).await else { continue };
+                let handler = Arc::new(OfLink { fake: Arc::clone(&fake), session: session.peer.shown.thumbprint });
+                serve(session, handler, fake.again.notified()).await;
+            }
+        });
+        at
     }
 
     /// Is linked for as long as the handle lives, with a new link whenever what it trusts or shows has changed.
@@ -203,7 +229,7 @@ impl OfLink {
                 problem: None,
             });
         }
-        HealthReport {
+        let mut report = HealthReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             platform: "linux-x86_64".to_owned(),
             host_name: "web-03".to_owned(),
@@ -224,7 +250,11 @@ impl OfLink {
             policy: PolicyReport::default(),
             installed,
             warnings: Vec::new(),
+        };
+        if let Some(forge) = &*fake.forges.lock().unwrap() {
+            forge(&mut report);
         }
+        report
     }
 }
 
