@@ -8,4 +8,5 @@ mod kills;
 mod listening;
 mod polling;
 mod registering;
+mod secrets;
 mod systemd;
