@@ -23,7 +23,7 @@ fn of_join(line: &str) -> Vec<(&'static str, Vec<u8>)> {
     let secret = string.secret.expose();
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     vec![
-        ("the join string", line.trim()["pwa1_".len()..].as_bytes().to_vec()),
+        ("the join string", line.trim().strip_prefix("pwa1_").unwrap().into()),
         ("the secret of the join string", secret.to_vec()),
         ("the secret of the join string in base64", BASE64_STANDARD.encode(secret).trim_end_matches('=').into()),
         ("the secret of the join string in base64url", BASE64_URL_SAFE_NO_PAD.encode(secret).into()),
