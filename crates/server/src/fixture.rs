@@ -66,16 +66,24 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) async fn start() -> Self {
         let set = Arc::new(AtomicI64::new(now().unix()));
-        Self::over(MemoryStore::new(), MasterKey::generate(), set).await
+        let store = MemoryStore::new();
+        Self::over(store.clone(), Arc::new(store), MasterKey::generate(), set).await
+    }
+
+    /// Starts one of several nodes over that store, with that key and the time at which every test begins; what becomes
+    /// of agents goes through `of_agents`, which leads to the same store.
+    pub(crate) async fn node(store: &MemoryStore, of_agents: Arc<dyn Store>, master: &MasterKey) -> Self {
+        let set = Arc::new(AtomicI64::new(now().unix()));
+        Self::over(store.clone(), of_agents, master.clone(), set).await
     }
 
     /// Ends it, and starts another one over the same store, at the same time.
     pub(crate) async fn restart(self) -> Self {
         let Self { store, master, set, .. } = self;
-        Self::over(store, master, set).await
+        Self::over(store.clone(), Arc::new(store), master, set).await
     }
 
-    async fn over(store: MemoryStore, master: MasterKey, set: Arc<AtomicI64>) -> Self {
+    async fn over(store: MemoryStore, of_agents: Arc<dyn Store>, master: MasterKey, set: Arc<AtomicI64>) -> Self {
         let opened = Cluster::open(&store, master.clone()).await.unwrap();
         let told = Arc::clone(&set);
         let clock = Clock::new(move || Timestamp::from_unix(told.load(Ordering::SeqCst)).unwrap());
@@ -92,7 +100,7 @@ impl Fixture {
             clock: clock.clone(),
         };
         let agents = Arc::new(Agents::new(AgentsParts {
-            store: Arc::new(store.clone()),
+            store: of_agents,
             master: master.clone(),
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),

@@ -109,19 +109,31 @@ impl AgentProgram {
 
     /// Starts `portward-agent run` with these arguments, and waits for `ready`.
     pub fn start(&self, arguments: &[&str]) -> StartedAgent {
-        let mut started = self.start_unready(arguments);
+        Self::until_ready(self.start_unready(arguments))
+    }
+
+    /// The same, logging what that filter lets through.
+    pub fn start_logging(&self, arguments: &[&str], filter: &str) -> StartedAgent {
+        Self::until_ready(self.spawn(arguments, filter))
+    }
+
+    /// Starts it, and waits for nothing.
+    pub fn start_unready(&self, arguments: &[&str]) -> StartedAgent {
+        self.spawn(arguments, "info,portward_agent=debug")
+    }
+
+    fn until_ready(mut started: StartedAgent) -> StartedAgent {
         let mut line = String::new();
         BufReader::new(started.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "{}", started.log());
         started
     }
 
-    /// Starts it, and waits for nothing.
-    pub fn start_unready(&self, arguments: &[&str]) -> StartedAgent {
+    fn spawn(&self, arguments: &[&str], filter: &str) -> StartedAgent {
         let log = self.path("log");
         let file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = self.command(&[&["run"], arguments].concat());
-        command.env("PORTWARD_LOG", "info,portward_agent=debug").stdout(Stdio::piped()).stderr(file);
+        command.env("PORTWARD_LOG", filter).stdout(Stdio::piped()).stderr(file);
         StartedAgent { child: command.spawn().unwrap(), log }
     }
 }

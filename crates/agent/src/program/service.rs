@@ -122,7 +122,6 @@ fn unit(here: &Here<'_>) -> Result<String, Failure> {
     Ok(format!(
         "[Unit]
 Description=Portward agent
-Documentation=man:systemd.exec(5)
 Wants=network-online.target
 After=network-online.target
 
@@ -132,12 +131,11 @@ Restart=always
 RestartSec=5
 UMask=0077
 LimitNOFILE=65536
-# It writes certificates where its policy lets it, and runs what its policy names as the users that are named there:
-# so it is root, sees the file system, and may change users. The rest is closed.
+# It writes certificates where its policy lets it, below /home too, and runs what its policy names as the users that are
+# named there: so it is root, sees the file system, and may change users. The rest is closed, and closed to what it runs.
 NoNewPrivileges=no
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_NET_BIND_SERVICE
 ProtectSystem=no
-ProtectHome=read-only
 PrivateTmp=yes
 ProtectClock=yes
 ProtectHostname=yes
@@ -153,6 +151,7 @@ RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target

@@ -4,6 +4,8 @@
 
 mod deliveries;
 mod fake;
+mod forged;
 mod joining;
+mod nodes;
 mod rotation;
 mod store_writer;

@@ -1,6 +1,7 @@
 //! Tests of the whole: the house itself, and a server in-process with real sockets and real TLS.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod challenge_endpoint;
 mod changes;
 mod fault_ca;
 mod force_https;

@@ -3,7 +3,10 @@
 mod bench;
 mod delivery;
 mod false_server;
+mod half_open;
 mod kills;
 mod listening;
 mod polling;
 mod registering;
+mod secrets;
+mod systemd;

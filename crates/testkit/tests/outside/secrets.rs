@@ -82,7 +82,7 @@ async fn planted_secrets_are_found_nowhere() {
 }
 
 /// The password, and the key in each form in which it could lie about: raw, base64 of files, hexadecimal.
-fn needles(key_pem: &str) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn needles(key_pem: &str) -> Vec<(&'static str, Vec<u8>)> {
     let lines: Vec<&str> = key_pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = base64::engine::general_purpose::STANDARD.decode(lines.concat()).unwrap();
     // The private scalar of a P-256 key in PKCS #8 follows the header of its OCTET STRING.
@@ -100,7 +100,7 @@ fn needles(key_pem: &str) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn search(path: &Path, needles: &[(&str, Vec<u8>)], files: &mut usize) {
+pub(crate) fn search(path: &Path, needles: &[(&str, Vec<u8>)], files: &mut usize) {
     let kind = std::fs::symlink_metadata(path).unwrap().file_type();
     if kind.is_dir() {
         for entry in std::fs::read_dir(path).unwrap() {
@@ -112,7 +112,7 @@ fn search(path: &Path, needles: &[(&str, Vec<u8>)], files: &mut usize) {
     }
 }
 
-fn assert_free_of(needles: &[(&str, Vec<u8>)], hay: &[u8], place: &str) {
+pub(crate) fn assert_free_of(needles: &[(&str, Vec<u8>)], hay: &[u8], place: &str) {
     for (what, needle) in needles {
         let found = hay.windows(needle.len()).any(|window| window == needle.as_slice());
         assert!(!found, "{what} is in {place}");

@@ -10,7 +10,7 @@ use crate::{
     fixture::{Fixture, bundle, by, import},
 };
 
-async fn linked(fixture: &Fixture, at: std::net::SocketAddr, name: &str) -> Arc<Fake> {
+pub(super) async fn linked(fixture: &Fixture, at: std::net::SocketAddr, name: &str) -> Arc<Fake> {
     let create = AgentJoinCreate { name: name.to_owned(), ttl: None, addresses: Vec::new() };
     let created = fixture.app.add_agent(&by(), &create, Apply::Now).await.unwrap();
     let fake = Fake::new(name);
@@ -21,7 +21,7 @@ async fn linked(fixture: &Fixture, at: std::net::SocketAddr, name: &str) -> Arc<
     fake
 }
 
-async fn certificate(fixture: &Fixture, replace: Option<&str>) -> String {
+pub(super) async fn certificate(fixture: &Fixture, replace: Option<&str>) -> String {
     let import = import(&bundle(&["shop.test"], 30), replace);
     fixture
         .app
@@ -34,7 +34,7 @@ async fn certificate(fixture: &Fixture, replace: Option<&str>) -> String {
         .clone()
 }
 
-fn delivery(agent: &str, certificate: &str) -> DeliveryCreate {
+pub(super) fn delivery(agent: &str, certificate: &str) -> DeliveryCreate {
     DeliveryCreate {
         id: None,
         agent: agent.to_owned(),
@@ -49,11 +49,11 @@ fn delivery(agent: &str, certificate: &str) -> DeliveryCreate {
     }
 }
 
-async fn shown(fixture: &Fixture, id: &str) -> DeliveryView {
+pub(super) async fn shown(fixture: &Fixture, id: &str) -> DeliveryView {
     fixture.app.show_delivery(&by(), id).await.unwrap().view
 }
 
-async fn until_state(fixture: &Fixture, id: &str, state: &str) -> DeliveryView {
+pub(super) async fn until_state(fixture: &Fixture, id: &str, state: &str) -> DeliveryView {
     for _ in 0..1000 {
         let view = shown(fixture, id).await;
         if view.state == state {

@@ -8,15 +8,16 @@ use std::{
 
 use portward_core::{BindingId, DialAddress, Thumbprint, Timestamp};
 use portward_link::{
-    EnrolAnswer, Handler, Identity, Instance, JoinString, LinkError, Progress, Session, dial, enrol,
+    EnrolAnswer, Guest, Handler, Identity, Instance, JoinString, LinkError, Progress, Session, Wire, dial, enrol,
     message::{
         Call, Deliver, DeliverReply, Fault, HealthReport, IdentityAcceptedReply, IdentityReport, InstalledReport,
         PolicyReport, Reply, RotateReply, ServedReport, TrustReply, WithdrawReply,
     },
     opening::{Hello, TrustMark},
     serve,
+    tls::{Dialled, Purpose},
 };
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
 use crate::{
     app::Apply,
@@ -38,9 +39,13 @@ pub(super) struct Fake {
     pub(super) withdrawn: Mutex<Vec<String>>,
     /// The versions of the protocol that it says to speak.
     pub(super) protocols: Mutex<(u16, u16)>,
+    /// Changes what it says of itself.
+    pub(super) forges: Mutex<Option<Forge>>,
     /// Told when something is to be looked at by a new link.
     pub(super) again: Notify,
 }
+
+pub(super) type Forge = Box<dyn Fn(&mut HealthReport) + Send>;
 
 /// Calls of one link.
 struct OfLink {
@@ -60,6 +65,7 @@ impl Fake {
             stored: Mutex::default(),
             withdrawn: Mutex::default(),
             protocols: Mutex::new(portward_link::opening::PROTOCOLS),
+            forges: Mutex::default(),
             again: Notify::new(),
         })
     }
@@ -74,8 +80,13 @@ impl Fake {
 
     /// Joins, and trusts whom it is told.
     pub(super) async fn join(&self, string: &str) -> Result<String, String> {
+        self.join_at(&JoinString::parse(string).unwrap().addresses[0], string).await
+    }
+
+    /// The same at one node of several.
+    pub(super) async fn join_at(&self, address: &DialAddress, string: &str) -> Result<String, String> {
         let string = JoinString::parse(string).unwrap();
-        let tcp = dial(&string.addresses[0], None).await.unwrap();
+        let tcp = dial(address, None).await.unwrap();
         let identity = self.identity.lock().unwrap().clone();
         let token = string.token.clone();
         match enrol(tcp, &identity, &string.pins, &string.secret, None, token).await.unwrap() {
@@ -114,6 +125,26 @@ impl Fake {
         let handler = Arc::new(OfLink { fake: Arc::clone(self), session: session.peer.shown.thumbprint });
         let fake = Arc::clone(self);
         Ok(tokio::spawn(async move { serve(session, handler, async move { fake.again.notified().await }).await }))
+    }
+
+    /// Listens, and serves the links of whoever dials, one after the other.
+    pub(super) async fn listen(self: &Arc<Self>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let fake = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let identity = fake.identity.lock().unwrap().clone();
+                let dialled = Dialled::new(&identity, &[], &[Purpose::Link]).unwrap();
+                let Ok(guest) = Guest::welcome(Wire::new(tcp), &dialled).await else { continue };
+                let protocols = *fake.protocols.lock().unwrap();
+                let hello = Hello { protocols, ..Hello::new(&fake.instance) };
+                let Ok(session) = guest.open(hello, None).await else { continue };
+                let handler = Arc::new(OfLink { fake: Arc::clone(&fake), session: session.peer.shown.thumbprint });
+                serve(session, handler, fake.again.notified()).await;
+            }
+        });
+        at
     }
 
     /// Is linked for as long as the handle lives, with a new link whenever what it trusts or shows has changed.
@@ -199,7 +230,7 @@ impl OfLink {
                 problem: None,
             });
         }
-        HealthReport {
+        let mut report = HealthReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             platform: "linux-x86_64".to_owned(),
             host_name: "web-03".to_owned(),
@@ -220,7 +251,11 @@ impl OfLink {
             policy: PolicyReport::default(),
             installed,
             warnings: Vec::new(),
+        };
+        if let Some(forge) = &*fake.forges.lock().unwrap() {
+            forge(&mut report);
         }
+        report
     }
 }
 
@@ -233,13 +268,19 @@ pub(super) fn leaf(deliver: &Deliver) -> String {
 /// A server with an https binding, and where that is.
 pub(super) async fn server() -> (Fixture, SocketAddr) {
     let fixture = Fixture::start().await;
-    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
-    let id = fixture.stored().await.bindings[0].value.id.clone();
-    let at = address(&fixture, &id).await;
+    let at = bound(&fixture).await;
     (fixture, at)
 }
 
-async fn address(fixture: &Fixture, id: &BindingId) -> SocketAddr {
+/// Adds an https binding, at whatever port each node over its store finds, and tells where this node has it.
+pub(super) async fn bound(fixture: &Fixture) -> SocketAddr {
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    let id = fixture.stored().await.bindings[0].value.id.clone();
+    address(fixture, &id).await
+}
+
+/// Where a node has that binding.
+pub(super) async fn address(fixture: &Fixture, id: &BindingId) -> SocketAddr {
     let state = fixture.served.until(|state| state.binding(id).is_some_and(|report| report.result.is_ok())).await;
     *state.binding(id).unwrap().result.as_ref().unwrap()
 }

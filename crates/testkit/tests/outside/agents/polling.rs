@@ -163,11 +163,12 @@ fn an_agent_behind_a_proxy_dials_a_binding_for_agents_alone() {
     assert_eq!((code, text_of_it), (0, expected));
     let shown = server.portward(&["identity", "show"]);
     assert!(shown.contains(&format!("agents dial   {alone}\nagents alone  {alone}\n")), "{shown}");
-    // No site is there, and no portal.
+    // No site is there, and no portal: who is no agent gets no further than the handshake.
     let curl = ["--noproxy", "*", "-skS", "--max-time", "5", "-o", "page", "-w", "%{http_code}"];
     let mut command = Command::new("curl");
     let command = command.args(curl).arg(format!("https://{alone}/")).current_dir(server.files());
-    assert_eq!(said(command), (0, "404".to_owned()));
+    let (code, text_of_it) = said(command);
+    assert!(code == 35 && text_of_it.contains("alert no application protocol"), "{code}: {text_of_it}");
 
     let proxy = Proxy::start();
     let agent = AgentProgram::new();
