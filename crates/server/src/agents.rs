@@ -72,6 +72,8 @@ pub(crate) struct Agents {
     remember: Remember,
     /// Handshakes that are done at a time.
     handshakes: Arc<Semaphore>,
+    /// Those among whom a handshake is waited for without a place of its own.
+    slow: Semaphore,
     /// Calls that are made unasked at a time, so that ten thousand agents that come back are asked one after the other.
     calls: Arc<Semaphore>,
     /// What is wanted on their machines, and what is there.
@@ -113,6 +115,7 @@ impl Agents {
             strangers: Strangers::default(),
             remember,
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE)),
+            slow: Semaphore::new(SLOW_AT_ONCE),
             calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             deliveries: deliveries::Deliveries::default(),
             diallers: dial::Diallers::default(),
@@ -219,6 +222,8 @@ impl std::fmt::Debug for Agents {
 
 /// About what two cores do in a third of a second.
 const HANDSHAKES_AT_ONCE: usize = 100;
+/// Each costs less than 30 KiB, for 10 s.
+const SLOW_AT_ONCE: usize = 16 * 1024;
 /// Calls that nobody waits for.
 const CALLS_AT_ONCE: usize = 100;
 

@@ -1,6 +1,6 @@
 //! Taking those who dial: agents that poll, and those who want to join.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use portward_core::{AgentName, Thumbprint};
 use portward_link::{
@@ -9,7 +9,7 @@ use portward_link::{
     tls::Purpose,
 };
 use portward_proxy::HandedOver;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, task::JoinSet, time::timeout};
 
 use super::{Agents, identities::Identities};
 use crate::tasks::Shutdown;
@@ -30,10 +30,7 @@ pub(crate) async fn run(agents: Arc<Agents>, shutdown: Shutdown) {
         let agents = Arc::clone(&agents);
         guests.spawn(async move {
             let peer = handed.peer;
-            let welcomed = agents.welcome(handed).await;
-            // What follows is short, and waits for others than the guest.
-            drop(permit);
-            match welcomed {
+            match agents.welcome_in_turn(handed, permit).await {
                 Ok(guest) => agents.receive(guest).await,
                 Err(error) => {
                     tracing::debug!(client.peer = %peer, stage = %error.stage(), %error, "somebody who says to be an agent");
@@ -44,6 +41,22 @@ pub(crate) async fn run(agents: Arc<Agents>, shutdown: Shutdown) {
 }
 
 impl Agents {
+    /// Who is slow gives their place to the next one, as they cost nothing while they say nothing; but as many as that may
+    /// be at a time keep it.
+    async fn welcome_in_turn(
+        &self,
+        handed: HandedOver,
+        place: OwnedSemaphorePermit,
+    ) -> Result<(Guest, Arc<Identities>), LinkError> {
+        let mut welcoming = pin!(self.welcome(handed));
+        if let Ok(welcomed) = timeout(PROMPT, &mut welcoming).await {
+            return welcomed;
+        }
+        let slow = self.slow.try_acquire();
+        let _kept = slow.is_err().then_some(place);
+        welcoming.await
+    }
+
     async fn welcome(&self, handed: HandedOver) -> Result<(Guest, Arc<Identities>), LinkError> {
         let HandedOver { tcp, unread, .. } = handed;
         let identities = self.identities().ok_or(LinkError::NoCertificate)?;
@@ -121,5 +134,7 @@ pub(crate) fn id_of(thumbprint: Thumbprint) -> String {
     id
 }
 
+/// Longer than handshakes take of our own time, when as many as may be are done at a time.
+const PROMPT: Duration = Duration::from_millis(100);
 /// Seconds until somebody who is not trusted comes again: soon enough for who has just approved them.
 const RETRY_UNKNOWN: u64 = 5;

@@ -298,7 +298,7 @@ impl Agents {
             if work.wanted != wanted.digest {
                 (work.tries, work.next_try) = (0, None);
             }
-            work.generation = work.generation.max(entry.stored.value.generation) + 1;
+            work.generation = work.generation.max(entry.stored.value.generation).saturating_add(1);
             work.wanted = wanted.digest.clone();
             work.state = DeliveryState::Running;
             work.version = Some(wanted.version.number);

@@ -16,6 +16,8 @@ use crate::app::chain_text;
 enum Refused {
     /// It is used up, expired, or was never made; or they do not know its secret. Who asks is not told which.
     JoinString,
+    /// Another agent has this very thumbprint.
+    InUse(AgentName),
     /// The store fails.
     Store(String),
 }
@@ -47,6 +49,12 @@ impl Agents {
                         "this join string does not count: it was used, it has expired, or the server never made it"
                             .to_owned(),
                         "on the server: portward agent add NAME makes another one".to_owned(),
+                    ),
+                    Refused::InUse(other) => (
+                        format!("the thumbprint {shown} is that of agent \"{other}\" already; a machine has one name"),
+                        format!(
+                            "on the server: portward agent remove {other}, and then join again; if this is a copy of its machine: portward-agent new-certificate --now here, and then join again"
+                        ),
                     ),
                     Refused::Store(error) => (
                         format!("the server cannot store that you join: {error}"),
@@ -87,6 +95,9 @@ impl Agents {
         }
         if join.expires <= now {
             return Err(Refused::JoinString);
+        }
+        if let Some(other) = self.roster.owner(shown).filter(|other| *other != join.agent) {
+            return Err(Refused::InUse(other));
         }
         let agent = Agent {
             name: join.agent.clone(),

@@ -81,7 +81,7 @@ pub(crate) fn judge(report: &HealthReport, live: &Live, now: Timestamp) -> Stand
     let of_policy = |code: &str| code == "policy" && !wrong.is_empty();
     let told = report.warnings.iter().filter(|warning| !of_policy(&warning.code));
     warnings.extend(told.map(|warning| sentence(&warning.message)));
-    let ahead = report.now - now.unix();
+    let ahead = report.now.saturating_sub(now.unix());
     if ahead.unsigned_abs() > CLOCK.as_secs() {
         let (seconds, way) = (ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" });
         warnings.push(format!(

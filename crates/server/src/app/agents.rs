@@ -466,7 +466,7 @@ fn report_view(report: &HealthReport, checked: Timestamp) -> AgentReport {
         platform: report.platform.clone(),
         host_name: report.host_name.clone(),
         started: at(report.started),
-        clock_difference: report.now - checked.unix(),
+        clock_difference: report.now.saturating_sub(checked.unix()),
         identity_since: at(report.identity.since),
         identity_not_after: at(report.identity.not_after),
         trusts: report.trusts.iter().flat_map(|trust| trust.pins.clone()).collect(),

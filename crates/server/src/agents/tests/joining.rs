@@ -65,6 +65,20 @@ async fn of_a_hundred_who_join_with_one_string_one_does() {
 }
 
 #[tokio::test]
+async fn a_machine_joins_under_one_name() {
+    let (fixture, at) = server().await;
+    let fake = Fake::new("web-03");
+    fake.join(&join_string(&fixture, "web-03").await).await.unwrap();
+    let refused = fake.join(&join_string(&fixture, "web-04").await).await.unwrap_err();
+    assert!(refused.contains("that of agent \"web-03\" already"), "{refused}");
+    assert_eq!(fixture.app.agents().roster().len(), 1);
+    let _link = fake.link(at).await.unwrap();
+    until("linked", || fixture.app.agents().link(&name("web-03")).is_some()).await;
+    // The same name again: its machine was made anew, or moved.
+    fake.join(&join_string(&fixture, "web-03").await).await.unwrap();
+}
+
+#[tokio::test]
 async fn who_is_not_trusted_waits_to_be_approved() {
     let (fixture, at) = server().await;
     let identity = fixture.app.show_identity(&by()).await.unwrap();

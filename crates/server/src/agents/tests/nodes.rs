@@ -149,7 +149,8 @@ async fn of_a_hundred_who_join_with_one_string_at_three_nodes_one_does() {
 
     // There is one agent, the one that won, and each node knows it.
     let (winner, _) = &joined[0];
-    let fleet = agents::read_all(&store).await.unwrap();
+    let sealer = nodes[0].sealer().await;
+    let fleet = agents::read_all(&store, &sealer).await.unwrap();
     assert_eq!(fleet.agents.len(), 1);
     assert_eq!(fleet.agents[0].value.pins.current, winner.thumbprint());
     for node in &nodes {
@@ -159,7 +160,7 @@ async fn of_a_hundred_who_join_with_one_string_at_three_nodes_one_does() {
         assert_eq!(roster.len(), 1);
     }
     let token = JoinToken::parse(&JoinString::parse(&string).unwrap().token).unwrap();
-    let join = agents::join(&store, &token).await.unwrap().unwrap().value;
+    let join = agents::join(&store, &sealer, &token).await.unwrap().unwrap().value;
     assert_eq!(join.used.map(|(_, by)| by), Some(winner.thumbprint()));
     let joins = nodes[0].app.list_audit(&by(), &portward_api::AuditQuery::default()).await.unwrap().items;
     let joins = joins.iter().filter(|record| record.what.starts_with("agent web-03 joins with")).count();
