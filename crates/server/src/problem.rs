@@ -28,13 +28,14 @@ pub(crate) const RENEWAL_FAILING: &str = "renewal-failing";
 pub(crate) const NOTIFICATION_FAILING: &str = "notification-failing";
 
 /// The codes of what is wrong with agents and deliveries.
-pub(crate) const OF_AGENTS: [&str; 6] = [
+pub(crate) const OF_AGENTS: [&str; 7] = [
     "agent-unhealthy",
     "agent-unavailable",
     "agent-unrecognised",
     "delivery-failed",
     "delivery-drifted",
     "rotation-stuck",
+    "identity-old",
 ];
 
 /// Names what a problem is about.
