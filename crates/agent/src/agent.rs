@@ -5,7 +5,7 @@ use std::{io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use portward_core::Thumbprint;
 use tokio::{
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
@@ -184,13 +184,18 @@ async fn beat(shared: &Arc<Shared>) {
     }
 }
 
-/// Has servers that dial this agent come back when there is an identity to offer.
+/// Has servers that dial this agent come back when there is an identity to offer. One that has asked for it comes by
+/// itself, and is not to be without a link meanwhile.
 async fn offer(shared: Arc<Shared>) {
     let mut states = shared.watch();
     loop {
         let next = states.borrow_and_update().next.as_ref().map(|next| next.identity.thumbprint());
         if let Some(next) = next {
-            shared.links.end_dialled_here_without(next);
+            sleep(COMES_BY_ITSELF).await;
+            let is_offered = |held: &crate::HeldIdentity| held.identity.thumbprint() == next;
+            if shared.state().next.as_ref().is_some_and(is_offered) {
+                shared.links.end_dialled_here_without(next);
+            }
         }
         if states.changed().await.is_err() {
             return;
@@ -198,5 +203,7 @@ async fn offer(shared: Arc<Shared>) {
     }
 }
 
+/// A server looks twice a second whom it is to dial.
+const COMES_BY_ITSELF: Duration = Duration::from_secs(3);
 /// How often it is written down that the agent is alive.
 const BEAT: Duration = Duration::from_secs(10);

@@ -44,6 +44,18 @@ pub struct SettingsDeclared {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 365)]
     pub warning_days: Option<u32>,
+    /// At which age the identity of an agent is followed by a new one, in days; 0 for never.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 0, maximum = 3650)]
+    pub agent_identity_days: Option<u32>,
+    /// At which age the server's own identity is followed by a new one, in days; 0 for never.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 0, maximum = 3650)]
+    pub server_identity_days: Option<u32>,
+    /// How often agents are asked how they are, in minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 1440)]
+    pub agent_check_minutes: Option<u32>,
 }
 
 /// Declares a binding.

@@ -10,6 +10,12 @@ pub struct SettingsView {
     pub force_https: String,
     /// How many days before its end a certificate is warned of; at most a third of its lifetime.
     pub warning_days: u32,
+    /// At which age the identity of an agent is followed by a new one, in days; 0 for never.
+    pub agent_identity_days: u32,
+    /// At which age the server's own identity is followed by a new one, in days; 0 for never.
+    pub server_identity_days: u32,
+    /// How often agents are asked how they are, in minutes.
+    pub agent_check_minutes: u32,
 }
 
 /// Changes what applies to the whole server; what is left out stays as it is.
@@ -23,4 +29,16 @@ pub struct SettingsUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 365)]
     pub warning_days: Option<u32>,
+    /// From 0 to 3650; 0 for never.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 0, maximum = 3650)]
+    pub agent_identity_days: Option<u32>,
+    /// From 0 to 3650; 0 for never.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 0, maximum = 3650)]
+    pub server_identity_days: Option<u32>,
+    /// From 1 to 1440.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
+    #[schema(minimum = 1, maximum = 1440)]
+    pub agent_check_minutes: Option<u32>,
 }

@@ -10,6 +10,7 @@ pub mod explain;
 mod access;
 mod actor_kind;
 mod agent;
+mod agent_settings;
 mod binding;
 mod certificate;
 mod chain;
@@ -46,6 +47,7 @@ pub use agent::{
     Agent, AgentHealth, AgentName, AgentNameError, AgentOrigin, AgentPins, DialAddress, DialAddressError, Dialling,
     IdentityState,
 };
+pub use agent_settings::AgentSettings;
 pub use binding::{Binding, BindingUrlError, Scheme, addresses_overlap};
 pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
 pub use chain::Chain;

@@ -1,8 +1,8 @@
 //! Sites: host names, and what is served for them.
 
 use crate::{
-    CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, SiteId, SiteLimits, Upstream, UpstreamTrust,
-    WarningPolicy,
+    AgentSettings, CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, SiteId, SiteLimits, Upstream,
+    UpstreamTrust, WarningPolicy,
 };
 
 /// Is a set of host names and what is served for them.
@@ -54,12 +54,19 @@ pub struct Settings {
     pub force_https: ForceHttps,
     /// When a certificate's end is warned of.
     pub warning: WarningPolicy,
+    /// What is done with agents, and when.
+    pub agents: AgentSettings,
     /// The certificate for the server's own name, as `portward letsencrypt configure` made it.
     pub letsencrypt: Option<CertificateId>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { force_https: ForceHttps::Off, warning: WarningPolicy::DEFAULT, letsencrypt: None }
+        Self {
+            force_https: ForceHttps::Off,
+            warning: WarningPolicy::DEFAULT,
+            agents: AgentSettings::DEFAULT,
+            letsencrypt: None,
+        }
     }
 }

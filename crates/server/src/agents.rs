@@ -9,6 +9,7 @@
 
 pub(crate) mod accept;
 mod addresses;
+mod ages;
 pub(crate) mod check;
 mod converse;
 pub(crate) mod deliveries;
@@ -43,12 +44,12 @@ use tokio::sync::{Notify, Semaphore};
 pub(crate) use accept::id_of;
 pub(crate) use glance::Glance;
 pub(crate) use health::{Standing, judge};
-pub(crate) use identities::Identities;
+pub(crate) use identities::{Identities, SUBJECT};
 use links::Links;
 pub(crate) use links::Live;
 use remember::Remember;
 pub(crate) use roster::Roster;
-pub(crate) use rotation::{put_newer_trust, put_state};
+pub(crate) use rotation::{put_follower, put_newer_trust};
 pub(crate) use strangers::Strangers;
 
 use crate::served::Served;
@@ -76,6 +77,8 @@ pub(crate) struct Agents {
     slow: Semaphore,
     /// Calls that are made unasked at a time, so that ten thousand agents that come back are asked one after the other.
     calls: Arc<Semaphore>,
+    /// Who was asked for a new identity.
+    asked: ages::Asked,
     /// What is wanted on their machines, and what is there.
     deliveries: deliveries::Deliveries,
     /// Who dials agents that listen.
@@ -117,6 +120,7 @@ impl Agents {
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE)),
             slow: Semaphore::new(SLOW_AT_ONCE),
             calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
+            asked: ages::Asked::default(),
             deliveries: deliveries::Deliveries::default(),
             diallers: dial::Diallers::default(),
             changed: Notify::new(),
@@ -203,8 +207,8 @@ impl Agents {
         let live = self.link(name).ok_or("it is not connected; portward agent check says why")?;
         let asked = live.caller.call::<method::Rotate>(&Rotate::default(), converse::CALL).await;
         let reply = asked.map_err(|error| error.to_string())?;
-        // Only with a link of its own can the new one be offered.
-        live.caller.close();
+        // Only with a link of its own can the new one be offered: who polls makes one, the others are dialled.
+        self.diallers.dial_anew(name);
         Ok(reply.thumbprint)
     }
 

@@ -32,6 +32,7 @@ mod https_settings;
 mod import;
 mod issuers;
 mod lets_encrypt;
+mod listing;
 mod notifications;
 mod oidc;
 mod overview;

@@ -37,6 +37,7 @@ pub(crate) const OF_AGENTS: &[&str] = &[
     "delivery-refused",
     "delivery-drifted",
     "rotation-stuck",
+    "identity-old",
 ];
 
 /// Names what a problem is about.

@@ -34,9 +34,9 @@ use crate::{
     hex::hex,
     place::{Place, SettingName},
     records::{
-        AuditRecord, AuditedRecord, Authentic, BindingRecord, ChallengeRecord, DnsProviderRecord, ForceHttpsRecord,
-        IssuerRecord, LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord, encode,
-        encode_authentic,
+        AgentSettingsRecord, AuditRecord, AuditedRecord, Authentic, BindingRecord, ChallengeRecord, DnsProviderRecord,
+        ForceHttpsRecord, IssuerRecord, LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord,
+        encode, encode_authentic,
     },
     sealing::{Sealer, Secret},
     work::AskedConfirmation,
@@ -180,6 +180,7 @@ impl Change {
         let force_https = ForceHttpsRecord::from(settings.force_https);
         self.put(&Place::Setting(SettingName::ForceHttps), &force_https, Expected::Any);
         self.put(&Place::Setting(SettingName::Warning), &WarningRecord::from(settings.warning), Expected::Any);
+        self.put(&Place::Setting(SettingName::Agents), &AgentSettingsRecord::from(settings.agents), Expected::Any);
     }
 
     /// Writes which certificate is for the server's own name, or that none is.

@@ -73,6 +73,8 @@ pub(crate) enum SettingName {
     ForceHttps,
     /// When a certificate's end is warned of.
     Warning,
+    /// What is done with agents, and when.
+    Agents,
     /// The certificate for the server's own name.
     LetsEncrypt,
 }
@@ -193,12 +195,15 @@ impl SettingName {
         match self {
             Self::ForceHttps => "force-https",
             Self::Warning => "warning",
+            Self::Agents => "agents",
             Self::LetsEncrypt => "letsencrypt",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::ForceHttps, Self::Warning, Self::LetsEncrypt].into_iter().find(|name| name.as_str() == text)
+        [Self::ForceHttps, Self::Warning, Self::Agents, Self::LetsEncrypt]
+            .into_iter()
+            .find(|name| name.as_str() == text)
     }
 }
 
@@ -245,6 +250,7 @@ mod tests {
             (Place::SealCheck, "meta/seal-check"),
             (Place::Setting(SettingName::ForceHttps), "settings/force-https"),
             (Place::Setting(SettingName::Warning), "settings/warning"),
+            (Place::Setting(SettingName::Agents), "settings/agents"),
             (Place::Setting(SettingName::LetsEncrypt), "settings/letsencrypt"),
             (Place::Binding(BindingId::parse("b1").unwrap()), "bindings/b1"),
             (Place::Site(SiteId::parse("s1").unwrap()), "sites/s1"),

@@ -37,7 +37,7 @@ pub(crate) use issuer::{DnsProviderRecord, IssuerRecord};
 pub(crate) use managed::ManagedRecord;
 pub(crate) use meta::{ClusterRecord, SchemaRecord};
 pub(crate) use oidc::OidcRecord;
-pub(crate) use setting::{ForceHttpsRecord, LetsEncryptRecord, WarningRecord};
+pub(crate) use setting::{AgentSettingsRecord, ForceHttpsRecord, LetsEncryptRecord, WarningRecord};
 pub(crate) use site::SiteRecord;
 
 use crate::{

@@ -136,7 +136,7 @@ async fn every_operation_asks_at_its_route() {
     });
     let bound = json!({ "id": "b1", "url": "http://127.0.0.1:80", "bound": true, "problem": null });
     let removed = json!({ "id": "b1", "warnings": [] });
-    let settings = json!({ "force_https": "off", "warning_days": 30 });
+    let settings = json!({ "force_https": "off", "warning_days": 30, "agent_identity_days": 365, "server_identity_days": 0, "agent_check_minutes": 10 });
 
     let routes = [
         (asked!(status, |client| client.status()), "GET /api/v1/status"),

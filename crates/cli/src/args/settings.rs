@@ -33,6 +33,15 @@ pub(crate) struct SettingsEditArgs {
     /// How many days before its end a certificate is warned of; at most a third of its lifetime
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=365))]
     pub(crate) warning_days: Option<u32>,
+    /// At which age the identity of an agent is followed by a new one; 0 for never
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=3650))]
+    pub(crate) agent_identity_days: Option<u32>,
+    /// At which age the server's own identity is followed by a new one; 0 for never
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=3650))]
+    pub(crate) server_identity_days: Option<u32>,
+    /// How often agents are asked how they are
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) agent_check_minutes: Option<u32>,
     #[command(flatten)]
     pub(crate) safety: SafetyArgs,
     #[command(flatten)]
@@ -52,4 +61,5 @@ Settings that are not named stay as they are.
 Examples:
   portward settings edit --force-https browsers
   portward settings edit --force-https all --confirm-within 60s
-  portward settings edit --warning-days 14";
+  portward settings edit --warning-days 14
+  portward settings edit --agent-identity-days 180 --agent-check-minutes 5";

@@ -15,7 +15,11 @@ fn site(id: &str) -> SiteDeclared {
 fn state() -> DesiredState {
     let secret = SecretDeclared { env: Some("PORTWARD_TEST_NOT_SET".to_owned()), ..SecretDeclared::default() };
     DesiredState {
-        settings: Some(SettingsDeclared { force_https: Some("off".to_owned()), warning_days: Some(30) }),
+        settings: Some(SettingsDeclared {
+            force_https: Some("off".to_owned()),
+            warning_days: Some(30),
+            ..SettingsDeclared::default()
+        }),
         issuers: Some(Vec::new()),
         dns_providers: Some(vec![DnsProviderDeclared {
             id: "cf".to_owned(),

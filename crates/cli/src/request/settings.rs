@@ -28,7 +28,13 @@ impl SettingsRequest {
             SettingsCommand::Show(args) => (Self::Show, args.server, args.output),
             SettingsCommand::Edit(args) => {
                 let force_https = args.force_https.map(|word| ForceHttps::from(word).to_string());
-                let update = SettingsUpdate { force_https, warning_days: args.warning_days };
+                let update = SettingsUpdate {
+                    force_https,
+                    warning_days: args.warning_days,
+                    agent_identity_days: args.agent_identity_days,
+                    server_identity_days: args.server_identity_days,
+                    agent_check_minutes: args.agent_check_minutes,
+                };
                 if update == SettingsUpdate::default() {
                     let error = anyhow!("nothing to change was named; see: portward settings edit --help");
                     return Err(Failure::usage(error));

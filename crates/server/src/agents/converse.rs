@@ -13,7 +13,7 @@ use portward_store::{
     desired::Stored,
 };
 
-use super::{Agents, Live, enrol::NO_CLUSTER};
+use super::{Agents, Live, ages::AGENTS, enrol::NO_CLUSTER};
 use crate::app::chain_text;
 
 impl Agents {
@@ -65,10 +65,7 @@ impl Agents {
         if is_news {
             tracing::warn!(agent.name = %name, "an agent is refused: {message}");
             let what = format!("refuse agent {name}: {message}");
-            let change = Change::new("portward (agents)", what, self.now());
-            if let Err(error) = commit(&*self.parts.store, change).await {
-                tracing::warn!(error = chain_text(&error), "it could not be recorded that an agent was refused");
-            }
+            self.record(what).await;
         }
         let remedy = format!(
             "install the newer portward-agent again; if it was set back on purpose, on the server: portward agent trust {name} --thumbprint SHA256, with its own"
@@ -105,7 +102,7 @@ impl Agents {
     }
 
     /// Takes note of which of its identities an agent shows and offers.
-    async fn follow_identity(&self, name: &AgentName, live: &Live) {
+    pub(super) async fn follow_identity(&self, name: &AgentName, live: &Live) {
         let peer = live.caller.peer();
         let (shown, offered) = (peer.shown.thumbprint, peer.next);
         let edited = self.edit_agent(name, |agent, now| {
@@ -130,7 +127,11 @@ impl Agents {
         let Some(offered) = offered else { return };
         let accepted = IdentityAccepted { thumbprint: offered.to_string() };
         match live.caller.call::<method::IdentityAccepted>(&accepted, CALL).await {
-            Ok(_) => tracing::info!(agent.name = %name, thumbprint = %offered, "an agent follows its new identity"),
+            Ok(_) => {
+                tracing::info!(agent.name = %name, thumbprint = %offered, "an agent follows its new identity");
+                // It is shown on the next link.
+                self.diallers.dial_anew(name);
+            }
             Err(error) => tracing::warn!(agent.name = %name, %error, "an agent cannot follow its new identity yet"),
         }
     }
@@ -171,7 +172,7 @@ impl Agents {
         let limit = if look_at_served { LOOKING } else { CALL };
         let answered = live.caller.call::<method::Health>(&Health { look_at_served }, limit).await;
         let standing = match &answered {
-            Ok(report) => super::judge(report, live, self.now()),
+            Ok(report) => super::judge(report, live, self.settings().identity_age, self.now()),
             Err(error) => super::Standing::failed(error, self.now()),
         };
         self.remember.found(name, standing);
@@ -193,7 +194,7 @@ impl Agents {
             let found = agents::agent(store, &sealer, name).await.map_err(|error| chain_text(&error))?;
             let Some(Stored { value: mut agent, revision }) = found else { return Err("it was removed".to_owned()) };
             let Some(what) = edit(&mut agent, self.now()) else { return Ok(()) };
-            let mut change = Change::new("portward (agents)", what, self.now());
+            let mut change = Change::new(AGENTS, what, self.now());
             change.put_agent(&agent, &sealer, Expected::At(revision));
             match commit(store, change).await {
                 Ok(_) => {

@@ -1,7 +1,7 @@
 //! Dialling the agents that listen: one task for each keeps a link to it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,6 +23,30 @@ use crate::tasks::Shutdown;
 #[derive(Debug, Default)]
 pub(super) struct Diallers {
     running: Mutex<HashMap<AgentName, (DialAddress, JoinHandle<()>)>>,
+    /// To whom a link is made in place of the one that is there.
+    anew: Mutex<HashSet<AgentName>>,
+}
+
+/// Says why somebody is dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// There is no link.
+    Link,
+    /// The link that is there is of old identities, and stays until there is another one.
+    Another,
+}
+
+impl Diallers {
+    /// Has a link made to an agent that listens in place of the one that is there.
+    pub(super) fn dial_anew(&self, name: &AgentName) {
+        if self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name) {
+            self.anew.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        }
+    }
+
+    fn takes_anew(&self, name: &AgentName) -> bool {
+        self.anew.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
 }
 
 impl Agents {
@@ -62,8 +86,11 @@ impl Agents {
                 Ok(session) => {
                     said = None;
                     self.take(name.clone(), session).await;
-                    self.until_needed(&name).await;
+                    let need = self.until_needed(&name).await;
                     backoff.lived(begun.elapsed());
+                    if need == Need::Another {
+                        continue;
+                    }
                 }
                 Err(error) => {
                     let text = error.to_string();
@@ -82,13 +109,18 @@ impl Agents {
         }
     }
 
-    /// Waits until there is no link to an agent, or one that was begun with another identity than the one in use.
-    async fn until_needed(&self, name: &AgentName) {
+    /// Waits until there is no link to an agent, or one that was begun with another identity than the one in use, or with
+    /// one of the agent that has been followed by another.
+    async fn until_needed(&self, name: &AgentName) -> Need {
         loop {
-            let Some(live) = self.link(name) else { return };
+            let is_anew = self.diallers.takes_anew(name);
+            let Some(live) = self.link(name) else { return Need::Link };
+            if is_anew {
+                return Need::Another;
+            }
             let current = self.identities().map(|identities| identities.current.thumbprint());
             if current.is_some_and(|current| current != live.ours()) && self.knows_identity(name) {
-                return;
+                return Need::Link;
             }
             sleep(LOOK).await;
         }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use portward_core::{AgentHealth, Timestamp};
+use portward_core::{AgentHealth, AgentSettings, Timestamp};
 use portward_link::{
     CallError,
     message::{HealthReport, ServedReport},
 };
 
-use super::Live;
+use super::{Live, ages};
 
 /// Says how an agent was found last.
 #[derive(Clone, Debug)]
@@ -57,7 +57,9 @@ impl Standing {
 }
 
 /// Judges what an agent says of itself.
-pub(crate) fn judge(report: &HealthReport, live: &Live, now: Timestamp) -> Standing {
+///
+/// `identity_age` is the age at which its identity is followed by a new one, if it is by itself.
+pub(crate) fn judge(report: &HealthReport, live: &Live, identity_age: Option<Duration>, now: Timestamp) -> Standing {
     let (mut wrong, mut warnings) = (Vec::new(), Vec::new());
     // Without a policy an agent is as it is meant to be, as long as nothing is installed.
     if let Some(problem) = report.policy.problem.as_ref().filter(|_| !report.installed.is_empty()) {
@@ -79,13 +81,26 @@ pub(crate) fn judge(report: &HealthReport, live: &Live, now: Timestamp) -> Stand
         }
     }
     let of_policy = |code: &str| code == "policy" && !wrong.is_empty();
-    let told = report.warnings.iter().filter(|warning| !of_policy(&warning.code));
+    // An agent goes by a year, and does not know what is wanted here.
+    let of_age = |code: &str| code == "identity-age";
+    let told = report.warnings.iter().filter(|warning| !of_policy(&warning.code) && !of_age(&warning.code));
     warnings.extend(told.map(|warning| sentence(&warning.message)));
     let ahead = report.now.saturating_sub(now.unix());
     if ahead.unsigned_abs() > CLOCK.as_secs() {
         let (seconds, way) = (ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" });
         warnings.push(format!(
             "Its clock is {seconds} s {way} the server's; set it (chrony or systemd-timesyncd), as certificates have dates."
+        ));
+    }
+    let age = ages::age(report, now, now);
+    if AgentSettings::is_overdue(age, identity_age) {
+        let by_itself = match identity_age {
+            Some(age) => format!("; it should have made a new one after {} at most", days(age)),
+            None => String::new(),
+        };
+        warnings.push(format!(
+            "It has its identity for {}{by_itself}; have it make one: portward agent rotate NAME, or there: portward-agent new-certificate.",
+            days(age)
         ));
     }
     if report.version != env!("CARGO_PKG_VERSION") {
@@ -114,6 +129,13 @@ pub(crate) fn judge(report: &HealthReport, live: &Live, now: Timestamp) -> Stand
     }
 }
 
+fn days(age: Duration) -> String {
+    match age.as_secs() / DAY {
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
 /// An error as a sentence of its own.
 pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -123,5 +145,6 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{first}{rest}{end}")
 }
 
+const DAY: u64 = 24 * 3600;
 /// A clock that is further off than this is set by nobody.
 const CLOCK: Duration = Duration::from_secs(60);

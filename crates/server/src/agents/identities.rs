@@ -131,3 +131,6 @@ pub(crate) fn newest(
         _ => Ok(Identities::open(desired, sealer)?.map(Arc::new)),
     }
 }
+
+/// What people find in the certificate of an identity of the server.
+pub(crate) const SUBJECT: &str = "Portward";

@@ -15,6 +15,7 @@ impl Agents {
         problems.extend(self.undelivered());
         problems.extend(self.unrecognised());
         problems.extend(self.stuck());
+        problems.extend(self.old());
         self.parts.served.set_problems_of_agents(problems);
     }
 
@@ -103,6 +104,16 @@ impl Agents {
             id_of(first.shown.thumbprint)
         );
         Some(Problem::warning("agent-unrecognised", Subject::Agents, message, remedy))
+    }
+
+    fn old(&self) -> Option<Problem> {
+        let (thumbprint, since) = self.old_identity().filter(|_| self.roster.len() > 0)?;
+        let days = self.now().since(since).as_secs() / (24 * 3600);
+        let message = format!(
+            "The server's identity {thumbprint} is in use for {days} days, since {since}; the longer a key is used, the more copies of it there may be."
+        );
+        let remedy = "portward identity rotate; agents follow by themselves (or for good: portward settings edit --server-identity-days 365)";
+        Some(Problem::warning("identity-old", Subject::Agents, message, remedy))
     }
 
     fn stuck(&self) -> Option<Problem> {

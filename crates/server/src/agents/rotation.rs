@@ -10,12 +10,14 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{AgentName, IdentityState, Thumbprint, Timestamp};
+use portward_link::Identity;
 use portward_store::{
-    change::{Change, CommitError, Expected, commit},
+    change::{Change, CommitError, Expected, NewIdentity, commit},
     desired::{Desired, Stored, StoredIdentity, StoredTrust},
+    sealing::{Sealer, Secret},
 };
 
-use super::Agents;
+use super::{Agents, ages::AGENTS};
 use crate::app::chain_text;
 
 /// Says how far a rotation is.
@@ -110,7 +112,7 @@ impl Agents {
             rotation.agents,
             rotation.laggards.len()
         );
-        let mut change = Change::new("portward (agents)", what, self.now());
+        let mut change = Change::new(AGENTS, what, self.now());
         put_state(&mut change, next, IdentityState::Current);
         put_state(&mut change, current, IdentityState::Old);
         put_newer_trust(&mut change, desired);
@@ -131,7 +133,7 @@ impl Agents {
         if list.is_empty() {
             return None;
         }
-        let mut change = Change::new("portward (agents)", format!("destroy the identity {}", list.join(", ")), now);
+        let mut change = Change::new(AGENTS, format!("destroy the identity {}", list.join(", ")), now);
         for stored in over {
             change.remove_identity(stored.value.seq, Expected::At(stored.revision));
         }
@@ -154,8 +156,37 @@ impl Agents {
     }
 }
 
+/// Writes an identity that follows the one in use: at once, when that one becomes `old_becomes`, or
+/// announced first if nothing is said of it.
+pub(crate) fn put_follower(
+    change: &mut Change,
+    sealer: &Sealer,
+    desired: &Desired,
+    new: &Identity,
+    old_becomes: Option<IdentityState>,
+    now: Timestamp,
+) {
+    for stored in &desired.identities {
+        match stored.value.state {
+            // It was announced to some: it is one that they know, and nobody needs it any more.
+            IdentityState::Next => change.remove_identity(stored.value.seq, Expected::At(stored.revision)),
+            IdentityState::Current => {
+                if let Some(old_becomes) = old_becomes {
+                    put_state(change, stored, old_becomes);
+                }
+            }
+            IdentityState::Old | IdentityState::Compromised => {}
+        }
+    }
+    let seq = desired.identities.iter().map(|stored| stored.value.seq).max().unwrap_or(0) + 1;
+    let state = if old_becomes.is_none() { IdentityState::Next } else { IdentityState::Current };
+    let key = Secret::copy_of(new.expose_key());
+    let new = NewIdentity { seq, certificate: new.certificate().into(), key: &key, state, created: now };
+    change.add_identity(new, sealer);
+}
+
 /// Writes an identity with another state.
-pub(crate) fn put_state(change: &mut Change, stored: &Stored<StoredIdentity>, state: IdentityState) {
+fn put_state(change: &mut Change, stored: &Stored<StoredIdentity>, state: IdentityState) {
     change.put_identity(&StoredIdentity { state, ..stored.value.clone() }, Expected::At(stored.revision));
 }
 

@@ -10,8 +10,8 @@ use portward_store::{
     sealing::Sealer,
 };
 use tokio::{
-    task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
+    task::{JoinHandle, JoinSet},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -35,8 +35,9 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
     let begun = Instant::now();
     let mut writing = interval_at(begun + WRITING, WRITING);
     let mut looking = interval_at(begun + PERIOD, PERIOD);
-    let mut sweeping = interval_at(begun + FIRST_SWEEP, SWEEP);
-    for interval in [&mut writing, &mut looking, &mut sweeping] {
+    let (mut next_sweep, mut sweeping, mut renewing) = (begun + FIRST_SWEEP, None, None);
+    let mut settings = these.settings();
+    for interval in [&mut writing, &mut looking] {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     these.follow_identities();
@@ -64,6 +65,13 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                     told = these.mark();
                     these.tell_everybody();
                 }
+                if settings != these.settings() {
+                    let before = std::mem::replace(&mut settings, these.settings());
+                    if sweeping.is_some() {
+                        next_sweep = moved(next_sweep, before.check_every, settings.check_every);
+                    }
+                    these.look_at_ages_in(&mut renewing);
+                }
                 these.reconcile();
             }
             () = these.changed.notified() => {
@@ -84,15 +92,20 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
                 these.remember.write(these.now()).await;
                 these.write_deliveries().await;
             }
-            _ = sweeping.tick() => {
-                let these = Arc::clone(&these);
-                tokio::spawn(async move { these.sweep().await });
+            () = sleep_until(next_sweep) => {
+                next_sweep = Instant::now() + settings.check_every;
+                // One that takes longer than that is waited for.
+                if sweeping.as_ref().is_none_or(JoinHandle::is_finished) {
+                    let these = Arc::clone(&these);
+                    sweeping = Some(tokio::spawn(async move { these.sweep().await }));
+                }
             }
             _ = looking.tick() => {
                 is_loaded &= watch.is_some();
                 // Whoever could not take it may have made room meanwhile.
                 these.tell_everybody();
                 these.go_on_rotating().await;
+                these.look_at_ages_in(&mut renewing);
                 these.tell_problems();
             }
         }
@@ -102,6 +115,14 @@ pub(crate) async fn run(these: Arc<Agents>, shutdown: Shutdown) {
 }
 
 impl Agents {
+    /// Looks at the ages of identities in a task, unless the last look is not over.
+    fn look_at_ages_in(self: &Arc<Self>, task: &mut Option<JoinHandle<()>>) {
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            let these = Arc::clone(self);
+            *task = Some(tokio::spawn(async move { these.look_at_ages().await }));
+        }
+    }
+
     /// Reads everything, and watches for what comes after it; none if the store fails.
     async fn load(&self) -> Option<WatchStream> {
         let read = async {
@@ -259,15 +280,31 @@ fn whose(key: &Key) -> Option<Whose> {
     }
 }
 
+/// When the next sweep is, as if it had always been every so often: counted from the sweep before.
+fn moved(next: Instant, before: Duration, after: Duration) -> Instant {
+    next.checked_sub(before).map_or(next, |swept| swept + after)
+}
+
 /// How long what was found may be lost in a crash.
 const WRITING: Duration = Duration::from_secs(1);
 /// How long is waited for others when something changed.
 const TOGETHER: Duration = Duration::from_millis(20);
 /// Steps that wait for time.
 const PERIOD: Duration = Duration::from_secs(30);
-/// How often agents are asked how they are.
-const SWEEP: Duration = Duration::from_secs(600);
 /// By then those are back who come back after a restart.
 const FIRST_SWEEP: Duration = Duration::from_secs(90);
 /// After the store could not be read.
 const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_period_counts_from_the_sweep_before() {
+        let (swept, minute) = (Instant::now(), Duration::from_secs(60));
+        let next = swept + 10 * minute;
+        assert_eq!(moved(next, 10 * minute, 3 * minute), swept + 3 * minute);
+        assert_eq!(moved(next, 10 * minute, 60 * minute), swept + 60 * minute);
+    }
+}

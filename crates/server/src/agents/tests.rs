@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod ages;
 mod deliveries;
 mod fake;
 mod forged;

@@ -1,25 +1,22 @@
-//! Use cases of agents: joining, trusting, approving, checking, removing.
+//! Use cases of agents: trusting, approving, checking, removing.
 
-use std::{sync::Arc, time::Duration};
+mod joins;
+mod views;
 
-use portward_api::{
-    AgentCheckStep, AgentChecked, AgentDisk, AgentJoinCreate, AgentJoinCreated, AgentJoinView, AgentReport, AgentTrust,
-    AgentView, AgentsCheck, Removed, SecretText, StrangerApprove, StrangerView,
-};
-use portward_core::{
-    Agent, AgentName, AgentOrigin, AgentPins, DialAddress, Dialling, Thumbprint, Timestamp, parse_duration,
-};
-use portward_link::{JoinSecret, JoinString, message::HealthReport};
+use std::sync::Arc;
+
+use portward_api::{AgentChecked, AgentTrust, AgentView, AgentsCheck, Removed, StrangerApprove, StrangerView};
+use portward_core::{Agent, AgentName, AgentOrigin, AgentPins, DialAddress, Dialling, Thumbprint};
 use portward_store::{
-    agents::{self, JoinToken, ReadAgentsError},
-    change::{Expected, NewJoin},
+    agents::{self, ReadAgentsError},
+    change::Expected,
     desired::Stored,
-    sealing::Secret,
     work,
 };
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, random_hex, right};
-use crate::agents::{Agents, Glance, check::Checked, id_of, refused::Whose, strangers::Stranger};
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, right};
+use crate::agents::{Agents, Glance, id_of, refused::Whose, strangers::Stranger};
+use views::{checked_view, stranger_view};
 
 impl App {
     /// Who is trusted, who is linked, how they are.
@@ -60,55 +57,6 @@ impl App {
         let deliveries = agents::deliveries_of(&*self.parts.store, &self.sealer_now()?, &stored.value.name).await?;
         let view = self.agent_view(&stored.value, deliveries.len());
         Ok(Revised { view, revision: Some(stored.revision) })
-    }
-
-    /// Makes a join string; there is an identity from then on.
-    pub(crate) async fn add_agent(
-        &self,
-        by: &Allowed<right::AgentChange>,
-        input: &AgentJoinCreate,
-        apply: Apply,
-    ) -> Result<AgentJoinCreated, AppError> {
-        let name = AgentName::parse(&input.name).map_err(|error| AppError::invalid("name", &error))?;
-        let ttl = parse_ttl(input.ttl.as_deref())?;
-        let given: Vec<DialAddress> = parse_addresses(&input.addresses)?;
-        if self.agents().roster().agent(&name).is_some() {
-            let message = format!(
-                "there is an agent \"{name}\" already; remove it first (portward agent remove {name}), or give another name"
-            );
-            return Err(AppError::conflict("already-there", message));
-        }
-        let addresses = if given.is_empty() { self.agents().addresses() } else { given };
-        if addresses.is_empty() {
-            let message = "there is no https binding at which the agent could dial; add one (portward binding add https://0.0.0.0:443), or say where it is reached: --address HOST:PORT";
-            return Err(AppError::conflict("no-way-in", message));
-        }
-        let id = random_hex::<8>()?;
-        let token = JoinToken::parse(&id).ok_or_else(|| AppError::internal("no join string could be made", "no id"))?;
-        let now = self.now();
-        let expires = now.plus(ttl);
-        let join = AgentJoinView {
-            id,
-            name: name.to_string(),
-            expires: expires.to_string(),
-            addresses: addresses.iter().map(ToString::to_string).collect(),
-        };
-        if apply == Apply::DryRun {
-            return Ok(AgentJoinCreated { join_string: None, join });
-        }
-        let identities = self.identities_for(by.actor()).await?;
-        let secret = JoinSecret::new()
-            .ok_or_else(|| AppError::internal("no join string could be made", "the system gave no random bytes"))?;
-        let _deciding = self.decide().await;
-        let mut change = self.change(by, format!("make a join string for agent {name}, until {expires}")).for_good();
-        let kept = Secret::copy_of(secret.expose());
-        let sealer = self.sealer(&*self.desired().await?)?;
-        change.add_join(NewJoin { token: token.clone(), agent: name, secret: &kept, created: now, expires }, &sealer);
-        self.forget_joins(&mut change, now).await?;
-        self.commit(change).await?;
-        let pins = identities.pins(true);
-        let string = JoinString { addresses, pins, token: token.as_str().to_owned(), secret };
-        Ok(AgentJoinCreated { join_string: Some(SecretText::new(string.expose().to_string())), join })
     }
 
     /// Trusts an agent by its thumbprint.
@@ -171,48 +119,6 @@ impl App {
     /// Lists those who came and are not trusted.
     pub(crate) fn list_strangers(&self, _by: &Allowed<right::View>) -> Vec<StrangerView> {
         self.agents().strangers().all(self.now()).iter().map(stranger_view).collect()
-    }
-
-    /// Lists the join strings that count.
-    pub(crate) async fn list_joins(&self, _by: &Allowed<right::View>) -> Result<Vec<AgentJoinView>, AppError> {
-        let now = self.now();
-        let joins = agents::joins(&*self.parts.store, &self.sealer_now()?).await?;
-        let counts = joins.into_iter().map(|stored| stored.value);
-        let counts = counts.filter(|join| join.used.is_none() && join.expires > now);
-        let view = |join: agents::StoredJoin| AgentJoinView {
-            id: join.token.as_str().to_owned(),
-            name: join.agent.to_string(),
-            expires: join.expires.to_string(),
-            addresses: Vec::new(),
-        };
-        Ok(counts.map(view).collect())
-    }
-
-    /// Takes a join string back.
-    pub(crate) async fn remove_join(
-        &self,
-        by: &Allowed<right::AgentChange>,
-        id: &str,
-        apply: Apply,
-    ) -> Result<Removed, AppError> {
-        let missing =
-            || AppError::new(http::StatusCode::NOT_FOUND, "not-found", format!("there is no join string \"{id}\""));
-        let token = JoinToken::parse(id).ok_or_else(missing)?;
-        let (agent, expected) = match agents::join(&*self.parts.store, &self.sealer_now()?, &token).await {
-            Ok(stored) => {
-                let stored = stored.ok_or_else(missing)?;
-                (stored.value.agent.to_string(), Expected::At(stored.revision))
-            }
-            // What does not count can be removed too.
-            Err(ReadAgentsError::Record { .. }) => ("(cannot be read)".to_owned(), Expected::Any),
-            Err(error) => return Err(error.into()),
-        };
-        if apply == Apply::Now {
-            let mut change = self.change(by, format!("take back the join string of agent {agent}")).for_good();
-            change.remove_join(&token, expected);
-            self.commit(change).await?;
-        }
-        Ok(Removed { id: id.to_owned(), warnings: Vec::new() })
     }
 
     /// Trusts an agent no more, and forgets its deliveries; its link ends at once.
@@ -404,51 +310,6 @@ impl App {
             AppError::new(http::StatusCode::NOT_FOUND, "not-found", message)
         })
     }
-
-    /// Takes join strings away that do not count any more.
-    async fn forget_joins(&self, change: &mut super::Draft, now: Timestamp) -> Result<(), AppError> {
-        let joins = agents::joins(&*self.parts.store, &self.sealer_now()?).await?;
-        let is_over = |stored: &&Stored<agents::StoredJoin>| now.since(stored.value.expires) > JOIN_KEPT;
-        for stored in joins.iter().filter(is_over).take(FORGOTTEN_AT_ONCE) {
-            change.remove_join(&stored.value.token, Expected::At(stored.revision));
-        }
-        Ok(())
-    }
-
-    /// What is shown of an agent.
-    pub(crate) fn agent_view(&self, agent: &Agent, deliveries: usize) -> AgentView {
-        let (agents, now) = (self.agents(), self.now());
-        let standing = agents.standing(&agent.name);
-        let live = agents.link(&agent.name);
-        let report = standing.report.as_ref().map(|report| report_view(report, standing.checked.unwrap_or(now)));
-        let previous = agent.pins.previous.filter(|(_, until)| now < *until).map(|(pin, _)| pin.to_string());
-        AgentView {
-            name: agent.name.to_string(),
-            health: standing.health.to_string(),
-            reasons: standing.reasons,
-            dialling: match agent.dialling {
-                Dialling::Polling => "polling".to_owned(),
-                Dialling::Listening(_) => "listening".to_owned(),
-            },
-            listening: match &agent.dialling {
-                Dialling::Polling => None,
-                Dialling::Listening(address) => Some(address.to_string()),
-            },
-            thumbprint: agent.pins.current.to_string(),
-            next_thumbprint: agent.pins.next.map(|pin| pin.to_string()),
-            previous_thumbprint: previous,
-            trusted: agent.trusted.to_string(),
-            origin: agent.origin.to_string(),
-            connected: live.is_some(),
-            address: standing.address,
-            last_heard: if live.is_some() { Some(now) } else { standing.last_heard }.map(|at| at.to_string()),
-            checked: standing.checked.map(|at| at.to_string()),
-            version: standing.report.map(|report| report.version),
-            deliveries,
-            trust_is_newest: agents.trust_is_newest(&agent.name),
-            report,
-        }
-    }
 }
 
 impl From<ReadAgentsError> for AppError {
@@ -460,65 +321,6 @@ impl From<ReadAgentsError> for AppError {
     }
 }
 
-fn report_view(report: &HealthReport, checked: Timestamp) -> AgentReport {
-    let at = |seconds: i64| Timestamp::from_unix(seconds).map(|at| at.to_string()).unwrap_or_default();
-    AgentReport {
-        platform: report.platform.clone(),
-        host_name: report.host_name.clone(),
-        started: at(report.started),
-        clock_difference: report.now.saturating_sub(checked.unix()),
-        identity_since: at(report.identity.since),
-        identity_not_after: at(report.identity.not_after),
-        trusts: report.trusts.iter().flat_map(|trust| trust.pins.clone()).collect(),
-        disks: report
-            .disks
-            .iter()
-            .map(|disk| AgentDisk { path: disk.path.clone(), free: disk.free, total: disk.total })
-            .collect(),
-        directories: report.policy.directories.clone(),
-        profiles: report.policy.profiles.clone(),
-        policy_problem: report.policy.problem.clone(),
-    }
-}
-
-fn stranger_view(stranger: &Stranger) -> StrangerView {
-    StrangerView {
-        id: id_of(stranger.shown.thumbprint),
-        thumbprint: stranger.shown.thumbprint.to_string(),
-        sha1: stranger.shown.sha1.to_string(),
-        subject: stranger.shown.subject.clone(),
-        address: stranger.address.map(|address| address.to_string()).unwrap_or_default(),
-        first_seen: stranger.first_seen.to_string(),
-        last_seen: stranger.last_seen.to_string(),
-        tries: stranger.tries,
-        former: stranger.former.as_ref().map(ToString::to_string),
-    }
-}
-
-fn checked_view(checked: &Checked) -> AgentChecked {
-    let step = |step: &crate::agents::check::Step| AgentCheckStep {
-        step: step.step.to_owned(),
-        mark: step.mark.as_str().to_owned(),
-        message: step.message.clone(),
-        remedy: step.remedy.clone(),
-    };
-    AgentChecked {
-        name: checked.name.to_string(),
-        health: checked.standing.health.to_string(),
-        reasons: checked.standing.reasons.clone(),
-        steps: checked.steps.iter().map(step).collect(),
-        milliseconds: u64::try_from(checked.took.as_millis()).unwrap_or(u64::MAX),
-    }
-}
-
-fn parse_ttl(text: Option<&str>) -> Result<Duration, AppError> {
-    let Some(text) = text else { return Ok(JOIN_COUNTS) };
-    let span = parse_duration(text).filter(|span| *span >= Duration::from_secs(1) && *span <= LONGEST_JOIN);
-    span.ok_or_else(|| {
-        AppError::refused("invalid-value", format!("ttl: \"{text}\" is not a time from 1s to 30d, as in 30m"))
-    })
-}
-
 pub(super) fn parse_addresses(texts: &[String]) -> Result<Vec<DialAddress>, AppError> {
     let parse = |text: &String| DialAddress::parse(text, Some(443));
     texts.iter().map(parse).collect::<Result<_, _>>().map_err(|error| AppError::invalid("addresses", &error))
@@ -526,10 +328,3 @@ pub(super) fn parse_addresses(texts: &[String]) -> Result<Vec<DialAddress>, AppE
 
 /// Where agents listen, as Octopus's do.
 const LISTENING_PORT: u16 = 10933;
-/// How long a join string counts where nothing is said.
-const JOIN_COUNTS: Duration = Duration::from_secs(30 * 60);
-/// A secret in a script is not kept for longer.
-const LONGEST_JOIN: Duration = Duration::from_secs(30 * 24 * 3600);
-/// So long an agent whose answer was lost may ask again.
-const JOIN_KEPT: Duration = Duration::from_secs(24 * 3600);
-const FORGOTTEN_AT_ONCE: usize = 20;

@@ -17,7 +17,7 @@ use portward_store::{
 
 use super::{Actor, Allowed, App, AppError, Apply, Draft, right};
 use crate::{
-    agents::{Identities, put_newer_trust, put_state},
+    agents::{Identities, SUBJECT, put_follower, put_newer_trust},
     tasks::publish::bind_code,
 };
 
@@ -242,19 +242,8 @@ impl App {
             let message = format!("the identity {} is among those that count already", new.thumbprint());
             return Err(AppError::conflict("already-there", message));
         }
-        for stored in &desired.identities {
-            match stored.value.state {
-                // It was announced to some: it is one that they know, and nobody needs it any more.
-                IdentityState::Next => change.remove_identity(stored.value.seq, Expected::At(stored.revision)),
-                IdentityState::Current if !is_announced => put_state(change, stored, old_becomes),
-                _ => {}
-            }
-        }
-        let seq = desired.identities.iter().map(|stored| stored.value.seq).max().unwrap_or(0) + 1;
-        let state = if is_announced { IdentityState::Next } else { IdentityState::Current };
-        let key = Secret::copy_of(new.expose_key());
-        let new = NewIdentity { seq, certificate: new.certificate().into(), key: &key, state, created: self.now() };
-        change.add_identity(new, &self.sealer(desired)?);
+        let old_becomes = (!is_announced).then_some(old_becomes);
+        put_follower(change, &self.sealer(desired)?, desired, new, old_becomes, self.now());
         Ok(())
     }
 
@@ -289,6 +278,4 @@ fn read_identity(input: &IdentityImport) -> Result<Identity, AppError> {
         .map_err(|error| AppError::refused("invalid-identity", format!("{name}: {error}")))
 }
 
-/// What people find in the certificate.
-const SUBJECT: &str = "Portward";
 const LAGGARDS: usize = 100;

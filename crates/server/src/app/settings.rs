@@ -1,6 +1,6 @@
 //! Use cases of what applies to the whole server.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use http::StatusCode;
 use portward_api::{Changed, SettingsUpdate, SettingsView};
@@ -56,10 +56,14 @@ impl App {
 
 /// The view of the settings.
 pub(crate) fn view(settings: &Settings) -> SettingsView {
-    let days = settings.warning.before_end.as_secs() / DAY;
+    let of = |span: Duration, unit: u64| u32::try_from(span.as_secs() / unit).unwrap_or(u32::MAX);
+    let days = |age: Option<Duration>| age.map_or(0, |age| of(age, DAY));
     SettingsView {
         force_https: settings.force_https.to_string(),
-        warning_days: u32::try_from(days).unwrap_or(u32::MAX),
+        warning_days: of(settings.warning.before_end, DAY),
+        agent_identity_days: days(settings.agents.identity_age),
+        server_identity_days: days(settings.agents.server_identity_age),
+        agent_check_minutes: of(settings.agents.check_every, MINUTE),
     }
 }
 
@@ -69,17 +73,36 @@ pub(super) fn edited(before: &Settings, input: &SettingsUpdate) -> Result<Settin
     if let Some(mode) = &input.force_https {
         settings.force_https = sites::input::force_https(mode)?;
     }
-    if let Some(days) = input.warning_days {
-        if !(1..=365).contains(&days) {
-            let message = format!("warning_days is {days}; it is a number of days from 1 to 365");
-            return Err(AppError::refused("invalid-value", message));
-        }
-        settings.warning = WarningPolicy { before_end: Duration::from_secs(u64::from(days) * DAY) };
+    if let Some(days) = within("warning_days", input.warning_days, "days", 1..=365)? {
+        settings.warning = WarningPolicy { before_end: Duration::from_secs(days * DAY) };
+    }
+    let age = |days: u64| (days > 0).then(|| Duration::from_secs(days * DAY));
+    if let Some(days) = within("agent_identity_days", input.agent_identity_days, "days", 0..=3650)? {
+        settings.agents.identity_age = age(days);
+    }
+    if let Some(days) = within("server_identity_days", input.server_identity_days, "days", 0..=3650)? {
+        settings.agents.server_identity_age = age(days);
+    }
+    if let Some(minutes) = within("agent_check_minutes", input.agent_check_minutes, "minutes", 1..=1440)? {
+        settings.agents.check_every = Duration::from_secs(minutes * MINUTE);
     }
     Ok(settings)
 }
 
+/// A number that is within its bounds; none if it is not given.
+fn within(name: &str, given: Option<u32>, unit: &str, bounds: RangeInclusive<u32>) -> Result<Option<u64>, AppError> {
+    match given {
+        Some(number) if !bounds.contains(&number) => {
+            let (least, most) = bounds.into_inner();
+            let message = format!("{name} is {number}; it is a number of {unit} from {least} to {most}");
+            Err(AppError::refused("invalid-value", message))
+        }
+        given => Ok(given.map(u64::from)),
+    }
+}
+
 const DAY: u64 = 24 * 3600;
+const MINUTE: u64 = 60;
 
 #[cfg(test)]
 mod tests {
@@ -95,7 +118,7 @@ mod tests {
         let before = app.show_settings(&by());
         assert_eq!((before.view.force_https.as_str(), before.view.warning_days), ("off", 30));
 
-        let force = SettingsUpdate { force_https: Some("browsers".to_owned()), warning_days: None };
+        let force = SettingsUpdate { force_https: Some("browsers".to_owned()), ..SettingsUpdate::default() };
         let tried = app.edit_settings(&by(), &force, Precondition::None, Apply::DryRun).await.unwrap();
         assert_eq!(tried.result.view.force_https, "browsers");
         assert_eq!(app.show_settings(&by()), before);
@@ -106,6 +129,17 @@ mod tests {
         assert_eq!(app.list_sites(&by())[0].force_https, "browsers");
         assert_eq!(app.show_settings(&by()), edited);
 
+        let agents = SettingsUpdate {
+            agent_identity_days: Some(0),
+            server_identity_days: Some(730),
+            agent_check_minutes: Some(1),
+            ..SettingsUpdate::default()
+        };
+        assert_eq!((edited.view.agent_identity_days, edited.view.server_identity_days), (365, 0));
+        let view = app.edit_settings(&by(), &agents, Precondition::None, Apply::Now).await.unwrap().result.view;
+        assert_eq!((view.agent_identity_days, view.server_identity_days, view.agent_check_minutes), (0, 730, 1));
+        assert_eq!(view.warning_days, 30);
+
         let stale = Precondition::Revision(before.revision.unwrap());
         let refused = app.edit_settings(&by(), &force, stale, Apply::Now).await.unwrap_err();
         assert_eq!(refused.code(), "changed-meanwhile");
@@ -114,8 +148,16 @@ mod tests {
     #[tokio::test]
     async fn settings_that_make_no_sense_are_refused() {
         let fixture = Fixture::start().await;
-        for (force_https, warning_days) in [(Some("sometimes"), None), (None, Some(0)), (None, Some(366))] {
-            let update = SettingsUpdate { force_https: force_https.map(str::to_owned), warning_days };
+        let none = SettingsUpdate::default;
+        for update in [
+            SettingsUpdate { force_https: Some("sometimes".to_owned()), ..none() },
+            SettingsUpdate { warning_days: Some(0), ..none() },
+            SettingsUpdate { warning_days: Some(366), ..none() },
+            SettingsUpdate { agent_identity_days: Some(3651), ..none() },
+            SettingsUpdate { server_identity_days: Some(u32::MAX), ..none() },
+            SettingsUpdate { agent_check_minutes: Some(0), ..none() },
+            SettingsUpdate { agent_check_minutes: Some(1441), ..none() },
+        ] {
             let refused = fixture.app.edit_settings(&by(), &update, Precondition::None, Apply::Now).await;
             assert_eq!(refused.unwrap_err().code(), "invalid-value", "{update:?}");
         }

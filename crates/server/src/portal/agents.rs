@@ -16,7 +16,6 @@ mod strangers;
 #[cfg(test)]
 mod tests;
 mod trust;
-mod wanted;
 
 use http::Method as M;
 use portward_core::Timestamp;

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use portward_api::{SettingsUpdate, SettingsView};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     answer,
@@ -32,6 +32,9 @@ struct SettingsPage {
 struct Edit {
     force_https: String,
     warning_days: String,
+    agent_identity_days: String,
+    server_identity_days: String,
+    agent_check_minutes: String,
 }
 
 /// Shows the settings, and the form that changes them.
@@ -74,41 +77,68 @@ fn page<R: Right>(visit: &Visit<R>, before: &SettingsView, form: Edit, refused: 
 
 impl Edit {
     fn of(view: &SettingsView) -> Self {
-        Self { force_https: view.force_https.clone(), warning_days: view.warning_days.to_string() }
+        Self {
+            force_https: view.force_https.clone(),
+            warning_days: view.warning_days.to_string(),
+            agent_identity_days: view.agent_identity_days.to_string(),
+            server_identity_days: view.server_identity_days.to_string(),
+            agent_check_minutes: view.agent_check_minutes.to_string(),
+        }
     }
 
     fn read(form: &Form) -> Self {
+        let text = |name: &str| form.text(name).trim().to_owned();
         Self {
-            force_https: form.text("force_https").trim().to_owned(),
-            warning_days: form.text("warning_days").trim().to_owned(),
+            force_https: text("force_https"),
+            warning_days: text("warning_days"),
+            agent_identity_days: text("agent_identity_days"),
+            server_identity_days: text("server_identity_days"),
+            agent_check_minutes: text("agent_check_minutes"),
         }
     }
 
     fn input(&self) -> Result<SettingsUpdate, AppError> {
-        let days = self.warning_days.parse().map_err(|_| {
-            let message = format!("\"{}\" is not a number of days; give one from 1 to 365", self.warning_days);
-            AppError::refused("invalid-value", message)
-        })?;
-        Ok(SettingsUpdate { force_https: Some(self.force_https.clone()), warning_days: Some(days) })
+        let number = |text: &str, wanted: &str| {
+            text.parse()
+                .map(Some)
+                .map_err(|_| AppError::refused("invalid-value", format!("\"{text}\" is not a number of {wanted}")))
+        };
+        Ok(SettingsUpdate {
+            force_https: Some(self.force_https.clone()),
+            warning_days: number(&self.warning_days, "days; give one from 1 to 365")?,
+            agent_identity_days: number(&self.agent_identity_days, "days; give one from 0 to 3650")?,
+            server_identity_days: number(&self.server_identity_days, "days; give one from 0 to 3650")?,
+            agent_check_minutes: number(&self.agent_check_minutes, "minutes; give one from 1 to 1440")?,
+        })
     }
 
     fn equivalents(&self, before: &SettingsView) -> Equivalents {
-        let Self { force_https, warning_days } = self;
-        let days_before = before.warning_days.to_string();
-        let lines: Vec<DifferenceLine> = difference(
-            "settings",
-            &[("force_https", &before.force_https, force_https), ("warning_days", &days_before, warning_days)],
-        );
-        let body =
-            json!({ "force_https": force_https, "warning_days": warning_days.parse::<u32>().unwrap_or_default() });
+        let before = Self::of(before);
+        let (old, new) = (before.fields(), self.fields());
+        let changes: Vec<(&str, &str, &str)> =
+            old.iter().zip(new).map(|((name, old), (_, new))| (*name, *old, new)).collect();
+        let number = |text: &str| text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number));
+        let body: Value = new.iter().map(|(name, value)| ((*name).to_owned(), number(value))).collect();
+        let options: Vec<String> =
+            new.iter().map(|(name, value)| format!("--{} {value}", name.replace('_', "-"))).collect();
+        let lines: Vec<String> = new.iter().map(|(name, value)| format!("  {name}: {value}\n")).collect();
         Equivalents {
-            cli: format!(
-                "portward settings edit \\\n  --force-https {force_https} \\\n  --warning-days {warning_days}"
-            ),
+            cli: format!("portward settings edit \\\n  {}", options.join(" \\\n  ")),
             curl: curl(&Method::PATCH, "/api/v1/settings", Some(&body)),
-            yaml: format!("settings:\n  force_https: {force_https}\n  warning_days: {warning_days}\n"),
-            difference: lines,
+            yaml: format!("settings:\n{}", lines.concat()),
+            difference: difference("settings", &changes),
         }
+    }
+
+    /// Each as the API calls it.
+    fn fields(&self) -> [(&'static str, &str); 5] {
+        [
+            ("force_https", &self.force_https),
+            ("warning_days", &self.warning_days),
+            ("agent_identity_days", &self.agent_identity_days),
+            ("server_identity_days", &self.server_identity_days),
+            ("agent_check_minutes", &self.agent_check_minutes),
+        ]
     }
 }
 
@@ -118,3 +148,38 @@ const MODES: [(&str, &str, &str); 3] = [
     ("browsers", "Only browser requests", "Browsers go to HTTPS. Agents and scripts may go on over HTTP."),
     ("all", "All requests", "Everybody goes to HTTPS. Clients that do not follow a redirect will fail."),
 ];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::browser::Browser;
+    use crate::fixture::{Fixture, by};
+
+    #[tokio::test]
+    async fn settings_are_shown_changed_and_kept_when_a_number_is_none() {
+        let fixture = Fixture::start().await;
+        let browser = Browser::of(&fixture);
+        let page = browser.get("/settings").await;
+        page.shows("name=\"agent_identity_days\" inputmode=\"numeric\" value=\"365\"");
+        page.shows("name=\"server_identity_days\" inputmode=\"numeric\" value=\"0\"");
+        let fields = |minutes| {
+            [
+                ("force_https", "off"),
+                ("warning_days", "30"),
+                ("agent_identity_days", "180"),
+                ("server_identity_days", "0"),
+                ("agent_check_minutes", minutes),
+            ]
+        };
+        for wrong in ["soon", "0"] {
+            let refused = browser.post("/settings", &fields(wrong)).await;
+            assert_eq!(refused.status, 422);
+            refused.shows("from 1 to 1440");
+            refused.shows("value=\"180\"");
+        }
+        assert_eq!(browser.post("/settings", &fields("5")).await.location(), "/settings");
+        let view = fixture.app.show_settings(&by()).view;
+        assert_eq!((view.agent_identity_days, view.agent_check_minutes, view.warning_days), (180, 5, 30));
+        browser.get("/settings").await.shows("portward settings edit");
+    }
+}

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use std::sync::Arc;
 
-use portward_core::{ForceHttps, KeyId, Settings, VersionNumber};
+use portward_core::{AgentSettings, ForceHttps, KeyId, Settings, VersionNumber};
 
 use super::*;
 use crate::{
@@ -251,7 +251,11 @@ async fn name_management_settings_and_challenges_are_written_and_read() {
     sample::fill(&store, &sealer).await;
     let desired = read(&store).await;
     assert_eq!((desired.settings.clone(), desired.settings_revision), (Settings::default(), Revision(0)));
-    let settings = Settings { force_https: ForceHttps::All, ..Settings::default() };
+    let settings = Settings {
+        force_https: ForceHttps::All,
+        agents: AgentSettings { identity_age: None, ..AgentSettings::DEFAULT },
+        ..Settings::default()
+    };
     let mut change = sample::change("several things");
     assert!(change.is_empty());
     change.edit_certificate(&desired.certificates[0], "New name", &sample::managed());

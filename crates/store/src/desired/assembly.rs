@@ -17,10 +17,10 @@ use crate::{
     hex::unhex,
     place::{Place, SettingName, is_sha256},
     records::{
-        AgentTrustRecord, BindingRecord, ChallengeRecord, ChannelRecord, ClusterRecord, CurrentRecord,
-        DnsProviderRecord, ForceHttpsRecord, IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord, ManagedRecord,
-        RecordError, SchemaRecord, ServerIdentityRecord, SiteRecord, SpecRecord, TlsChallengeRecord, VersionRecord,
-        WarningRecord, decode,
+        AgentSettingsRecord, AgentTrustRecord, BindingRecord, ChallengeRecord, ChannelRecord, ClusterRecord,
+        CurrentRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord,
+        ManagedRecord, RecordError, SchemaRecord, ServerIdentityRecord, SiteRecord, SpecRecord, TlsChallengeRecord,
+        VersionRecord, WarningRecord, decode,
     },
     sealing::Sealed,
 };
@@ -238,6 +238,7 @@ fn take_setting(settings: &mut Settings, name: SettingName, value: &[u8]) -> Res
     match name {
         SettingName::ForceHttps => settings.force_https = decode::<ForceHttpsRecord>(value)?.try_into()?,
         SettingName::Warning => settings.warning = decode::<WarningRecord>(value)?.into(),
+        SettingName::Agents => settings.agents = decode::<AgentSettingsRecord>(value)?.into(),
         SettingName::LetsEncrypt => settings.letsencrypt = Some(decode::<LetsEncryptRecord>(value)?.certificate),
     }
     Ok(())

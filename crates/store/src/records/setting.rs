@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portward_core::{CertificateId, ForceHttps, WarningPolicy};
+use portward_core::{AgentSettings, CertificateId, ForceHttps, WarningPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::{Record, RecordError, text};
@@ -30,6 +30,17 @@ pub(crate) struct LetsEncryptRecord {
 pub(crate) struct WarningRecord {
     v: u32,
     before_end_seconds: u64,
+}
+
+/// Is `settings/agents`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentSettingsRecord {
+    v: u32,
+    /// 0 for never, as in the next one.
+    identity_age_seconds: u64,
+    server_identity_age_seconds: u64,
+    check_every_seconds: u64,
 }
 
 impl Record for ForceHttpsRecord {
@@ -62,6 +73,34 @@ impl TryFrom<ForceHttpsRecord> for ForceHttps {
 
     fn try_from(record: ForceHttpsRecord) -> Result<Self, RecordError> {
         Self::parse(&record.mode).ok_or_else(|| RecordError::invalid("mode", record.mode))
+    }
+}
+
+impl Record for AgentSettingsRecord {
+    const VERSION: u32 = 1;
+}
+
+impl From<AgentSettings> for AgentSettingsRecord {
+    fn from(settings: AgentSettings) -> Self {
+        let AgentSettings { identity_age, server_identity_age, check_every } = settings;
+        let seconds = |age: Option<Duration>| age.map_or(0, |age| age.as_secs());
+        Self {
+            v: Self::VERSION,
+            identity_age_seconds: seconds(identity_age),
+            server_identity_age_seconds: seconds(server_identity_age),
+            check_every_seconds: check_every.as_secs(),
+        }
+    }
+}
+
+impl From<AgentSettingsRecord> for AgentSettings {
+    fn from(record: AgentSettingsRecord) -> Self {
+        let age = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
+        Self {
+            identity_age: age(record.identity_age_seconds),
+            server_identity_age: age(record.server_identity_age_seconds),
+            check_every: Duration::from_secs(record.check_every_seconds),
+        }
     }
 }
 

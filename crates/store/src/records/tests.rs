@@ -2,9 +2,9 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{
-    BindingId, BodyLimit, CertificateVersion, ForceHttps, HeaderRules, Hsts, KeyId, Management, PresetId, Site,
-    SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust, VersionNumber, WaitLimit, WarningPolicy,
-    acme::Managed,
+    AgentSettings, BindingId, BodyLimit, CertificateVersion, ForceHttps, HeaderRules, Hsts, KeyId, Management,
+    PresetId, Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust, VersionNumber, WaitLimit,
+    WarningPolicy, acme::Managed,
 };
 
 use super::*;
@@ -81,6 +81,17 @@ fn what_is_written_is_read() {
     assert_eq!(record.into_version(version.number, Some(&issuers)).unwrap(), version);
     let warning = WarningPolicy { before_end: Duration::from_secs(77) };
     assert_eq!(WarningPolicy::from(decode::<WarningRecord>(&encode(&WarningRecord::from(warning))).unwrap()), warning);
+    for agents in [
+        AgentSettings::DEFAULT,
+        AgentSettings {
+            server_identity_age: Some(Duration::from_secs(77)),
+            identity_age: None,
+            ..AgentSettings::DEFAULT
+        },
+    ] {
+        let record: AgentSettingsRecord = decode(&encode(&AgentSettingsRecord::from(agents))).unwrap();
+        assert_eq!(AgentSettings::from(record), agents);
+    }
     for mode in [ForceHttps::Off, ForceHttps::Browsers, ForceHttps::All] {
         let record: ForceHttpsRecord = decode(&encode(&ForceHttpsRecord::from(mode))).unwrap();
         assert_eq!(ForceHttps::try_from(record).unwrap(), mode);
@@ -104,6 +115,8 @@ fn records_of_version_1_look_like_this() {
     assert_eq!(encode(&SpecRecord::new("n".to_owned(), &sample::managed())), r#"{"v":1,"name":"n","managed":true}"#);
     assert_eq!(encode(&ForceHttpsRecord::from(ForceHttps::All)), r#"{"v":1,"mode":"all"}"#);
     assert_eq!(encode(&WarningRecord::from(WarningPolicy::DEFAULT)), r#"{"v":1,"before_end_seconds":2592000}"#);
+    let agents = r#"{"v":1,"identity_age_seconds":31536000,"server_identity_age_seconds":0,"check_every_seconds":600}"#;
+    assert_eq!(encode(&AgentSettingsRecord::from(AgentSettings::DEFAULT)), agents);
     assert_eq!(encode(&ChallengeRecord::new("a.b".to_owned(), 80)), r#"{"v":1,"key_authorization":"a.b","port":80}"#);
     let cluster = r#"{"v":1,"cluster_id":"c","generation":7}"#;
     assert_eq!(encode(&ClusterRecord::new("c".to_owned(), 7)), cluster);

@@ -1,9 +1,17 @@
 //! The server's identity changes, and agents follow by themselves: nobody visits a machine, and who is there stays linked.
 
-use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use portward_agent::{Agent, AgentOptions, DataDirectory, DirectoryError, ListenOptions};
-use portward_api::{AgentTrust, Effect, IdentityExport, IdentityImport, IdentityRotate, SecretText};
+use portward_api::{
+    AgentTrust, AgentsCheck, AuditQuery, Effect, IdentityExport, IdentityImport, IdentityRotate, SecretText,
+    SettingsUpdate,
+};
 use portward_core::{AgentName, Thumbprint};
 use portward_testkit::{Fleet, FleetOptions, TestServer, Watch, eventually};
 
@@ -141,12 +149,11 @@ async fn a_compromised_identity_is_left_by_those_that_are_there_and_lets_nobody_
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agent_that_listens_follows_a_rotation_and_is_never_without_a_link() {
-    let (server, root) = (TestServer::start_ticking().await, tempfile::tempdir().unwrap());
-    let pin = Thumbprint::parse(&identity(&server).await).unwrap();
+/// An agent that listens, and is trusted.
+async fn listening(server: &TestServer, root: &Path) -> (Agent, AgentName) {
+    let pin = Thumbprint::parse(&identity(server).await).unwrap();
     let now = server.now();
-    let data_dir = root.path().join("listens");
+    let data_dir = root.join("listens");
     let trusting = DataDirectory::open(&data_dir).unwrap().edit(|draft| {
         draft.configuration.trust(pin, now);
         Ok::<_, DirectoryError>(())
@@ -167,7 +174,14 @@ async fn an_agent_that_listens_follows_a_rotation_and_is_never_without_a_link() 
         listening: agent.status().listen.address,
     };
     server.client.trust_agent(&trust, Effect::Apply).await.unwrap();
-    let name = AgentName::parse("listens").unwrap();
+    (agent, AgentName::parse("listens").unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_listens_follows_a_rotation_and_is_never_without_a_link() {
+    let (server, root) = (TestServer::start_ticking().await, tempfile::tempdir().unwrap());
+    let pin = Thumbprint::parse(&identity(&server).await).unwrap();
+    let (agent, name) = listening(&server, root.path()).await;
     let trusts = async |pin: &str| {
         eventually("the agent is linked, healthy, and trusts one identity", async || {
             let view = server.client.show_agent(&name).await.unwrap();
@@ -195,6 +209,88 @@ async fn an_agent_that_listens_follows_a_rotation_and_is_never_without_a_link() 
         (identity.identities.len() == 1 && identity.rotation.is_none()).then_some(())
     })
     .await;
+}
+
+/// How often agents were asked for a new identity, as the audit has it.
+async fn asked(server: &TestServer) -> usize {
+    let records = server.client.list_audit(&AuditQuery::default()).await.unwrap().items;
+    let is_it = |record: &&portward_api::AuditView| {
+        record.who == "portward (agents)" && record.what.contains("follow its identity")
+    };
+    records.iter().filter(is_it).count()
+}
+
+/// Waits until agents are known by others than `before`, are healthy, and the ones before count for a day yet.
+async fn have_new_ones(server: &TestServer, before: &[(String, String)]) {
+    let begun = Instant::now();
+    loop {
+        let agents = server.client.list_agents().await.unwrap();
+        let is_so = |(name, before): &(String, String)| {
+            let agent = agents.iter().find(|agent| agent.name == *name).unwrap();
+            agent.previous_thumbprint.as_ref() == Some(before)
+                && agent.thumbprint != *before
+                && agent.next_thumbprint.is_none()
+                && agent.connected
+                && agent.health == "Healthy"
+        };
+        if before.iter().all(is_so) {
+            return;
+        }
+        let slow: Vec<_> = before.iter().filter(|one| !is_so(one)).collect();
+        assert!(begun.elapsed() < PATIENCE, "{slow:?} are not known by new ones: {agents:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_identities_of_agents_are_followed_by_new_ones_and_nobody_is_without_a_link() {
+    let (server, root) = (TestServer::start_ticking().await, tempfile::tempdir().unwrap());
+    let fleet = fleet(&server, root.path(), 6, 0..5).await;
+    let (listens, name) = listening(&server, root.path()).await;
+    eventually("the one that listens is linked and healthy", async || {
+        let view = server.client.show_agent(&name).await.unwrap();
+        (view.connected && view.health == "Healthy").then_some(())
+    })
+    .await;
+    let of_all = server.client.list_agents().await.unwrap();
+    let mut before: Vec<_> = of_all.into_iter().map(|agent| (agent.name, agent.thumbprint)).collect();
+    let away = before.remove(5);
+    assert_eq!((before.len(), away.0.as_str()), (6, fleet.names(5..6)[0].as_str()));
+    let watch = Watch::begin(&fleet, &server.client, 0..5);
+    server.set_now(server.now().plus(Duration::from_secs(367 * 24 * 3600)));
+    let looks = async {
+        loop {
+            assert!(listens.links() > 0, "the one that listens is without a link");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = have_new_ones(&server, &before) => {}
+        () = looks => {}
+    }
+    assert_eq!(watch.end().await.gaps, Vec::<String>::new());
+    assert_eq!(server.client.show_agent(&name).await.unwrap().thumbprint, listens.thumbprint().to_string());
+    assert_eq!(asked(&server).await, 6);
+
+    // Who was away says that its identity is old, and is asked at the next look: an edit of the settings is one.
+    fleet.start(5..6).await;
+    let name = AgentName::parse(&away.0).unwrap();
+    eventually("it says how it is", async || {
+        let view = server.client.show_agent(&name).await.unwrap();
+        view.reasons.iter().any(|reason| reason.contains("It has its identity for 367 days")).then_some(())
+    })
+    .await;
+    let look = async |days| {
+        let update = SettingsUpdate { agent_identity_days: Some(days), ..SettingsUpdate::default() };
+        server.client.edit_settings(&update).await.unwrap();
+    };
+    look(364).await;
+    have_new_ones(&server, &[away]).await;
+    look(363).await;
+    let checked = server.client.check_agents(&AgentsCheck::default()).await.unwrap();
+    assert!(checked.iter().all(|checked| checked.health == "Healthy"), "{checked:?}");
+    look(362).await;
+    assert_eq!((asked(&server).await, checked.len()), (7, 7));
 }
 
 /// An agent that begins, or whose link was lost, tries again within a few seconds.

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,18 +24,22 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
 use crate::{
     app::Apply,
-    fixture::{Fixture, binding, by},
+    fixture::{Fixture, binding, by, now},
 };
 
 /// Is an agent.
 pub(super) struct Fake {
     pub(super) identity: Mutex<Identity>,
     pub(super) next: Mutex<Option<Identity>>,
+    /// What its clock says, and since when it has its identity.
+    pub(super) clock: Mutex<(Timestamp, Timestamp)>,
+    /// How often it was asked for a new one.
+    pub(super) rotations: AtomicUsize,
     pub(super) instance: Instance,
     pub(super) trust: Mutex<(TrustMark, Vec<Thumbprint>)>,
     /// What it was asked to install, the newest last.
     pub(super) installed: Mutex<Vec<Deliver>>,
-    /// What it says instead of installing.
+    /// What it says instead of installing, or of making a new identity.
     pub(super) refuses: Mutex<Option<Fault>>,
     /// What it says that is in its files, in place of what was installed.
     pub(super) stored: Mutex<Option<String>>,
@@ -56,8 +63,10 @@ struct OfLink {
 impl Fake {
     pub(super) fn new(name: &str) -> Arc<Self> {
         Arc::new(Self {
-            identity: Mutex::new(Identity::new(name, Timestamp::parse("2026-11-20T12:00:00Z").unwrap()).unwrap()),
+            identity: Mutex::new(Identity::new(name, now()).unwrap()),
             next: Mutex::default(),
+            clock: Mutex::new((now(), now())),
+            rotations: AtomicUsize::new(0),
             instance: Instance::new(),
             trust: Mutex::default(),
             installed: Mutex::default(),
@@ -180,15 +189,22 @@ impl Handler for OfLink {
                 Ok(Reply::Trust(TrustReply { mark: trust.mark, session_pin: self.session.to_string() }))
             }
             Call::Rotate(_) => {
-                let next = Identity::new("next", Timestamp::parse("2026-11-20T12:00:00Z").unwrap()).unwrap();
+                fake.rotations.fetch_add(1, Ordering::SeqCst);
+                if let Some(fault) = fake.refuses.lock().unwrap().clone() {
+                    return Err(fault);
+                }
+                let next = Identity::new("next", now()).unwrap();
                 let thumbprint = next.thumbprint().to_string();
                 *fake.next.lock().unwrap() = Some(next);
+                fake.again.notify_one();
                 Ok(Reply::Rotate(RotateReply { thumbprint }))
             }
             Call::IdentityAccepted(accepted) => {
                 let next = fake.next.lock().unwrap().take().unwrap();
                 assert_eq!(next.thumbprint().to_string(), accepted.thumbprint);
                 *fake.identity.lock().unwrap() = next;
+                let mut clock = fake.clock.lock().unwrap();
+                clock.1 = clock.0;
                 fake.again.notify_one();
                 Ok(Reply::IdentityAccepted(IdentityAcceptedReply {}))
             }
@@ -215,7 +231,8 @@ impl Handler for OfLink {
 impl OfLink {
     fn report(&self) -> HealthReport {
         let fake = &self.fake;
-        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap().unix();
+        let (now, since) = *fake.clock.lock().unwrap();
+        let now = now.unix();
         let mut installed: Vec<InstalledReport> = Vec::new();
         for deliver in fake.installed.lock().unwrap().iter() {
             let thumbprint = leaf(deliver);
@@ -244,7 +261,7 @@ impl OfLink {
                 sha1: fake.identity.lock().unwrap().sha1().to_string(),
                 not_before: now,
                 not_after: now,
-                since: now,
+                since: since.unix(),
             },
             trusts: Vec::new(),
             disks: Vec::new(),

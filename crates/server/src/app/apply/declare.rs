@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use portward_api::{
     BindingDeclared, CertificateDeclared, DesiredState, DnsProviderDeclared, EabDeclared, HeaderSet, IssuerDeclared,
-    ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared, UpstreamTrustDeclared,
+    ManagedDeclared, SecretDeclared, SettingsDeclared, SettingsView, SiteDeclared, UpstreamTrustDeclared,
 };
 use portward_core::{
     Binding, Certificate, Hsts, Settings, Site, SiteCertificate, UpstreamTrust,
     acme::{DirectoryTrust, Issuer, IssuerPorts, KeyReuse, Managed},
 };
 use portward_store::desired::{Desired, StoredDnsProvider};
+
+use super::super::settings::view;
 
 /// The whole desired state.
 pub(super) fn desired_state(desired: &Desired) -> DesiredState {
@@ -29,9 +31,16 @@ pub(super) fn desired_state(desired: &Desired) -> DesiredState {
 
 pub(super) fn settings(settings: &Settings) -> SettingsDeclared {
     // The certificate for the server's own name is there by itself once it is asked for.
-    let Settings { force_https, warning, letsencrypt: _ } = settings;
-    let days = u32::try_from(warning.before_end.as_secs() / DAY).unwrap_or(u32::MAX);
-    SettingsDeclared { force_https: Some(force_https.to_string()), warning_days: Some(days) }
+    let Settings { force_https: _, warning: _, agents: _, letsencrypt: _ } = settings;
+    let SettingsView { force_https, warning_days, agent_identity_days, server_identity_days, agent_check_minutes } =
+        view(settings);
+    SettingsDeclared {
+        force_https: Some(force_https),
+        warning_days: Some(warning_days),
+        agent_identity_days: Some(agent_identity_days),
+        server_identity_days: Some(server_identity_days),
+        agent_check_minutes: Some(agent_check_minutes),
+    }
 }
 
 pub(super) fn binding(binding: &Binding) -> BindingDeclared {

@@ -58,7 +58,13 @@ impl<'a> Plan<'a> {
     /// Compares the settings.
     pub(super) fn settings(&mut self, state: &DesiredState) -> Result<(), AppError> {
         let Some(declared) = &state.settings else { return Ok(()) };
-        let update = SettingsUpdate { force_https: declared.force_https.clone(), warning_days: declared.warning_days };
+        let update = SettingsUpdate {
+            force_https: declared.force_https.clone(),
+            warning_days: declared.warning_days,
+            agent_identity_days: declared.agent_identity_days,
+            server_identity_days: declared.server_identity_days,
+            agent_check_minutes: declared.agent_check_minutes,
+        };
         let wanted = settings::edited(&self.before.settings, &update).map_err(|error| error.within("settings"))?;
         if wanted != self.before.settings {
             let changes = fields(&declare::settings(&self.before.settings), &declare::settings(&wanted));

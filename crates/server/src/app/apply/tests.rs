@@ -61,7 +61,11 @@ fn dns_declared(token: Option<&str>) -> DnsProviderDeclared {
 /// One of each kind.
 fn everything() -> DesiredState {
     DesiredState {
-        settings: Some(SettingsDeclared { force_https: Some("browsers".to_owned()), warning_days: Some(14) }),
+        settings: Some(SettingsDeclared {
+            force_https: Some("browsers".to_owned()),
+            warning_days: Some(14),
+            ..SettingsDeclared::default()
+        }),
         issuers: Some(vec![issuer_declared()]),
         dns_providers: Some(vec![dns_declared(Some("marker-token"))]),
         certificates: Some(vec![CertificateDeclared {
@@ -274,7 +278,7 @@ async fn what_would_leave_no_way_in_to_the_portal_is_refused_and_can_be_tried() 
     }
     // The certificate of the first start is not there in this test, so nothing is presented.
     let redirect = DesiredState {
-        settings: Some(SettingsDeclared { force_https: Some("all".to_owned()), warning_days: None }),
+        settings: Some(SettingsDeclared { force_https: Some("all".to_owned()), ..SettingsDeclared::default() }),
         ..DesiredState::default()
     };
     let refused = applied(&fixture, redirect, false, Apply::Now).await.unwrap_err();

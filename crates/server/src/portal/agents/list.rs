@@ -13,13 +13,13 @@ use super::{
         answer,
         deliveries::is_trouble,
         frame::{Frame, Nav},
-        view::{Mark, counted, grouped},
+        listing::{Column, Listing, Pager, Segment},
+        view::{Mark, grouped},
         visit::Visit,
     },
     board::Board,
-    row::{Machine, Row},
+    row::{Machine, Row, dialled_at},
     strangers::{Refused, ShownStrangers},
-    wanted::Wanted,
 };
 use crate::app::{AppError, Right, right};
 
@@ -28,7 +28,7 @@ use crate::app::{AppError, Right, right};
 struct ListPage {
     frame: Frame,
     segments: Vec<Segment>,
-    wanted: Wanted,
+    wanted: Listing,
     live: String,
     is_empty: bool,
     may_add: bool,
@@ -55,26 +55,6 @@ struct Part {
     may_retry: bool,
 }
 
-struct Segment {
-    word: &'static str,
-    count: String,
-    path: String,
-    is_current: bool,
-}
-
-struct Column {
-    word: &'static str,
-    path: Option<String>,
-    sorted: &'static str,
-    class: &'static str,
-}
-
-struct Pager {
-    text: String,
-    previous: Option<String>,
-    next: Option<String>,
-}
-
 /// Shows the list.
 pub(in crate::portal) async fn list(visit: Visit<right::View>) -> Result<Response, AppError> {
     answer::html(&page(&visit, None).await?)
@@ -95,39 +75,36 @@ async fn page<R: Right>(visit: &Visit<R>, refused: Option<Refused>) -> Result<Li
     let (by, now) = (visit.may::<right::View>()?, visit.app.now());
     let deliveries = visit.app.list_deliveries(&by).await?;
     let all = machines(visit.app.survey_agents(&by), &deliveries, now);
-    let wanted = Wanted::read(&visit.query);
+    let wanted = Listing::read("/agents", &visit.query, &["board"]);
     let strangers = ShownStrangers::of(&visit.app.list_strangers(&by), refused, now);
-    let board = Board::of(&deliveries, &wanted.board);
+    let board = Board::of(&deliveries, wanted.word("board"));
     let lead = lead(&all, &board);
     let segments = segments(&all, &wanted);
     let (total, is_empty) = (all.len(), all.is_empty() && strangers.is_empty());
     let mut shown: Vec<Machine> = all.into_iter().filter(|machine| takes(&wanted, machine)).collect();
     sort(&wanted, &mut shown);
-    let pages = shown.len().div_ceil(ROWS).max(1);
-    let page = wanted.page.clamp(1, pages);
-    let rows = shown.iter().skip((page - 1) * ROWS).take(ROWS).map(|machine| Row::of(machine, now)).collect();
-    let order = if ["", "status"].contains(&wanted.sort.as_str()) { ", most urgent first" } else { "" };
-    let pager = Pager {
-        text: match pages {
-            1 => format!("{} on 1 page.", counted(shown.len(), "agent")),
-            pages => format!("{}, page {page} of {pages}.", counted(shown.len(), "agent")),
-        },
-        previous: (page > 1).then(|| wanted.path(|wanted| wanted.page = page - 1)),
-        next: (page < pages).then(|| wanted.path(|wanted| wanted.page = page + 1)),
-    };
+    let pager = wanted.pager(shown.len(), "agent");
     let may_change = visit.may::<right::AgentChange>().is_ok();
     Ok(ListPage {
         frame: visit.frame(Nav::Agents, "Agents"),
         segments,
-        live: wanted.live(),
+        live: wanted.at("/machines/live"),
         is_empty,
         may_add: may_change,
         part: Part {
             lead,
             strangers,
-            columns: columns(&wanted),
-            tally: format!("{} of {}{order}", grouped(shown.len() as u64), grouped(total as u64)),
-            rows,
+            columns: wanted.columns([
+                ("Health", "status", ""),
+                ("Agent", "name", ""),
+                ("Who dials", "", "w"),
+                ("Last heard", "heard", "w w3"),
+                ("Thumbprint, SHA-256", "", ""),
+                ("Certificates", "certificates", "num w w2"),
+                ("Version", "version", "w w2"),
+            ]),
+            tally: wanted.tally(shown.len(), total),
+            rows: shown.drain(pager.rows.clone()).map(|machine| Row::of(&machine, now)).collect(),
             pager,
             board,
             may_check: visit.may::<right::AgentCheck>().is_ok(),
@@ -153,21 +130,31 @@ fn machines(glances: Vec<crate::agents::Glance>, deliveries: &[DeliveryView], no
     glances.into_iter().map(machine).collect()
 }
 
-fn takes(wanted: &Wanted, machine: &Machine) -> bool {
+fn takes(wanted: &Listing, machine: &Machine) -> bool {
     let is_shown = match wanted.show.as_str() {
         "attention" => machine.needs_attention(),
         "away" => machine.is_away(),
         "connected" => machine.glance.is_linked,
         _ => true,
     };
-    is_shown && wanted.finds(&machine.glance)
+    let (glance, agent) = (&machine.glance, &machine.glance.stored.value);
+    let pins = &agent.pins;
+    let pins = pins.previous.iter().map(|(pin, _)| pin).chain([&pins.current]).chain(&pins.next);
+    is_shown
+        && wanted.finds(pins, || {
+            let (address, version) = (glance.address.as_deref(), glance.version.as_deref());
+            format!(
+                "{} {} {} {}",
+                agent.name,
+                dialled_at(agent),
+                address.unwrap_or_default(),
+                version.unwrap_or_default()
+            )
+        })
 }
 
-fn sort(wanted: &Wanted, shown: &mut [Machine]) {
-    let (word, is_backwards) = match wanted.sort.strip_prefix('-') {
-        Some(word) => (word, true),
-        None => (wanted.sort.as_str(), false),
-    };
+fn sort(wanted: &Listing, shown: &mut [Machine]) {
+    let (word, is_backwards) = wanted.order();
     match word {
         // They are by name already.
         "name" => {}
@@ -208,45 +195,12 @@ fn lead(all: &[Machine], board: &Board) -> String {
     }
 }
 
-fn segments(all: &[Machine], wanted: &Wanted) -> Vec<Segment> {
+fn segments(all: &[Machine], wanted: &Listing) -> Vec<Segment> {
     let count = |takes: fn(&Machine) -> bool| all.iter().filter(|machine| takes(machine)).count();
-    let counts = [
+    wanted.segments([
         ("", "All", all.len()),
         ("attention", "Attention", count(Machine::needs_attention)),
         ("away", "Out of reach", count(Machine::is_away)),
         ("connected", "Connected", count(|machine| machine.glance.is_linked)),
-    ];
-    let segment = |(show, word, count): (&str, &'static str, usize)| Segment {
-        word,
-        count: grouped(count as u64),
-        path: wanted.path(|wanted| show.clone_into(&mut wanted.show)),
-        is_current: wanted.show == show,
-    };
-    counts.into_iter().map(segment).collect()
+    ])
 }
-
-fn columns(wanted: &Wanted) -> Vec<Column> {
-    let sorted_by = if wanted.sort.is_empty() { "status" } else { wanted.sort.as_str() };
-    let column = |word, sort: &str, class| {
-        let sorted = match sorted_by.strip_prefix('-') {
-            Some(word) if word == sort => "descending",
-            None if sorted_by == sort => "ascending",
-            _ => "",
-        };
-        let next = if sorted == "ascending" { format!("-{sort}") } else { sort.to_owned() };
-        let path = (!sort.is_empty()).then(|| wanted.path(|wanted| wanted.sort = next));
-        Column { word, path, sorted, class }
-    };
-    vec![
-        column("Health", "status", ""),
-        column("Agent", "name", ""),
-        column("Who dials", "", "w"),
-        column("Last heard", "heard", "w w3"),
-        column("Thumbprint, SHA-256", "", ""),
-        column("Certificates", "certificates", "num w w2"),
-        column("Version", "version", "w w2"),
-    ]
-}
-
-/// A page of the list: with more it would not be there at once on a slow line.
-const ROWS: usize = 50;
