@@ -3,6 +3,7 @@
 use std::{io, net::IpAddr, sync::Arc};
 
 use anyhow::{Context, anyhow};
+use sd_notify::NotifyState;
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -50,10 +51,19 @@ async fn serve(options: AgentOptions) -> Result<Exit, Failure> {
     let mut signals = (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?, catch(SignalKind::hangup())?);
     let agent = Agent::begin(options).await?;
     terminal::print("ready")?;
+    tell_systemd(NotifyState::Ready);
     let name = next(&mut signals).await;
     tracing::info!(signal = name, "ending");
+    tell_systemd(NotifyState::Stopping);
     agent.stop().await;
     Ok(Exit::Done)
+}
+
+/// Tells it to systemd (sd_notify(3)), if that waits to hear it.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told how far this is");
+    }
 }
 
 /// The name of the next signal that ends it; SIGHUP, by which others are told to reload, ends nothing.

@@ -126,6 +126,8 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
+Type=notify
+NotifyAccess=main
 ExecStart={program} run --data-dir {data_dir}
 Restart=always
 RestartSec=5

@@ -41,8 +41,8 @@ pub(crate) struct VersionRecord {
     /// The SHA-256 that is the last segment of `chains/<sha256>`; none if the leaf stands alone.
     pub(crate) issuers: Option<String>,
     key: String,
-    /// Since version 2: the agent on whose machine the key is.
-    #[serde(default)]
+    /// Since version 2, which is written only where there is one: the agent on whose machine the key is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     key_on: Option<String>,
     names: Vec<String>,
     thumbprint: String,
@@ -141,7 +141,7 @@ impl From<&CertificateVersion> for VersionRecord {
     fn from(version: &CertificateVersion) -> Self {
         let facts = &version.facts;
         Self {
-            v: Self::VERSION,
+            v: if version.key_on.is_some() { Self::VERSION } else { 1 },
             source: version.source.as_str().to_owned(),
             added: version.added.to_string(),
             leaf: Blob(Arc::clone(&version.chain.leaf)),

@@ -25,8 +25,8 @@ pub(crate) struct ManagedRecord {
     dns: Option<String>,
     key: String,
     reuse_key: bool,
-    /// Since version 2.
-    #[serde(default)]
+    /// Since version 2, which is written only where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     key_on: Option<String>,
     renew_before_seconds: Option<u64>,
 }
@@ -38,7 +38,7 @@ impl Record for ManagedRecord {
 impl From<&Managed> for ManagedRecord {
     fn from(managed: &Managed) -> Self {
         Self {
-            v: Self::VERSION,
+            v: if managed.key_on.is_some() { Self::VERSION } else { 1 },
             names: managed.names.clone(),
             issuers: managed.issuers.clone(),
             challenge: managed.challenge,

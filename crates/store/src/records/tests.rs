@@ -133,6 +133,13 @@ fn records_of_version_1_look_like_this() {
         .replace("<thumbprint>", &version.facts.thumbprint.to_string())
         .replace("<sha1>", &version.facts.sha1.to_string().to_lowercase());
     assert_eq!(encode(&VersionRecord::from(&version)), expected);
+    // What an older Portward would read as a key of its own is of a version that it refuses.
+    let elsewhere = CertificateVersion { key_on: Some(sample::agent("web-03").name), ..version };
+    let expected = expected.replace(r#""v":1"#, r#""v":2"#).replace(r#""key-1","#, r#""key-1","key_on":"web-03","#);
+    assert_eq!(encode(&VersionRecord::from(&elsewhere)), expected);
+    let managed = sample::managed();
+    let managed = String::from_utf8(encode(&ManagedRecord::from(&**managed.managed().unwrap())).to_vec()).unwrap();
+    assert!(managed.starts_with(r#"{"v":2,"#) && managed.contains(r#""key_on":"web-03""#), "{managed}");
 }
 
 /// Likewise of version 3, which is written only where version 2 cannot say it.

@@ -74,8 +74,6 @@ async fn a_machine_joins_under_one_name() {
     assert_eq!(fixture.app.agents().roster().len(), 1);
     let _link = fake.link(at).await.unwrap();
     until("linked", || fixture.app.agents().link(&name("web-03")).is_some()).await;
-    // The same name again: its machine was made anew, or moved.
-    fake.join(&join_string(&fixture, "web-03").await).await.unwrap();
 }
 
 #[tokio::test]

@@ -200,6 +200,13 @@ fn systemd_runs_the_agent_with_all_that_it_needs_and_starts_it_again() {
     let result = machine.run(&["systemctl", "show", "--property=ActiveState,Result", UNIT]);
     assert_eq!(result, "Result=success\nActiveState=inactive\n");
 
+    // One that cannot start is not said to be started.
+    let configuration = machine.path("/var/lib/portward-agent/agent.json");
+    let before = std::fs::read(&configuration).unwrap();
+    std::fs::write(&configuration, "{").unwrap();
+    let (code, text) = machine.says(&[AGENT, "service", "start"]);
+    assert!(code == 1 && text.contains("journalctl -u portward-agent.service"), "{code} {text}");
+    std::fs::write(&configuration, before).unwrap();
     machine.run(&[AGENT, "service", "start"]);
     becomes_healthy(&server, "web-03", Duration::from_secs(10));
     assert_eq!(machine.run(&[AGENT, "service", "uninstall"]), "Service uninstalled\n");
