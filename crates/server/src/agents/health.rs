@@ -141,8 +141,13 @@ pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let rest = letters.as_str();
+    ended(&format!("{first}{rest}"))
+}
+
+/// A text with what ends a sentence.
+pub(super) fn ended(text: &str) -> String {
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{rest}{end}")
+    format!("{text}{end}")
 }
 
 const DAY: u64 = 24 * 3600;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portward_core::{AgentHealth, AgentName};
 
-use super::{Agents, accept::id_of, deliveries::State};
+use super::{Agents, accept::id_of, deliveries::State, health::ended};
 use crate::problem::{Problem, Subject};
 
 impl Agents {
@@ -63,8 +63,8 @@ impl Agents {
             match standing.state {
                 State::Failed => {
                     let stage = work.stage.as_deref().map_or_else(String::new, |stage| format!(" ({stage})"));
-                    let said = work.output.as_deref().map(|output| format!(" It said: {}", output.trim()));
-                    let why = work.message.clone().unwrap_or_default();
+                    let said = work.output.as_deref().map(|output| format!(" It said: {}", ended(output.trim())));
+                    let why = ended(work.message.as_deref().unwrap_or("the agent does not say why"));
                     let message = format!(
                         "The {what} could not be installed{stage}: {why}{} What was there before goes on being used.",
                         said.unwrap_or_default()

@@ -168,7 +168,11 @@ impl App {
         let made = self.new_identity()?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
-        if desired.identities.is_empty() {
+        // Right after a start there may be one that nobody has looked at yet; somebody else may have made it a moment ago.
+        let known = desired.identities.iter().map(|stored| stored.revision).max();
+        let revision = if let Some(revision) = known {
+            revision
+        } else {
             let what = format!("make the identity {} for agents", made.thumbprint());
             let mut change = self.change_of(actor, what);
             let key = Secret::copy_of(made.expose_key());
@@ -181,11 +185,10 @@ impl App {
             };
             change.add_identity(new, &self.sealer(&desired)?);
             change.put_trust(&StoredTrust { seq: 2, addresses: Vec::new(), bindings: Vec::new() }, Expected::Absent);
-            portward_store::change::commit(&*self.parts.store, change).await?;
-        }
+            portward_store::change::commit(&*self.parts.store, change).await?
+        };
         drop(deciding);
-        // Somebody else may have made it a moment ago.
-        self.in_effect(self.parts.store.revision().await?).await?;
+        self.in_effect(revision).await?;
         self.agents().follow_identities();
         self.agents().identities().ok_or_else(|| {
             AppError::internal("the identity for agents cannot be used; the log says why", "it does not open")

@@ -1,5 +1,6 @@
 use portward_api::{AgentJoinCreate, IdentityRotate};
 use portward_core::{AgentName, Thumbprint};
+use portward_store::{Key, Store, Txn};
 
 use super::fake::{Fake, server, until};
 use crate::{
@@ -76,4 +77,14 @@ async fn a_server_that_is_started_anew_goes_on_with_a_rotation() {
     let _here = here.stay(at);
     until("forgotten", || here.pins().iter().map(ToString::to_string).eq([changed.new_thumbprint.clone()])).await;
     until("destroyed", || fixture.app.agents().rotation().is_none()).await;
+}
+
+#[tokio::test]
+async fn an_identity_that_nobody_has_looked_at_yet_is_told_whatever_else_was_stored_since() {
+    let (fixture, _) = server().await;
+    let before = fixture.app.show_identity(&by()).await.unwrap().thumbprint;
+    // As right after a start. What is no desired state is published by nobody.
+    fixture.app.agents().identities.store(None);
+    fixture.store.txn(Txn::new().put(Key::parse("work/else").unwrap(), "1")).await.unwrap();
+    assert_eq!(fixture.app.show_identity(&by()).await.unwrap().thumbprint, before);
 }
