@@ -179,7 +179,7 @@ async fn ten_thousand_who_never_finish_a_hello_cost_little_and_keep_no_agent_out
         // The agent that is there is well, and another one comes; all of them are there meanwhile.
         block_in_place(|| is_healthy(server, "web-03"));
         let another = AgentProgram::new();
-        let another = block_in_place(|| join(server, &another, name, Duration::from_secs(5)));
+        let another = block_in_place(|| join(server, &another, name, Duration::from_secs(10)));
         assert!(open_files(server) >= scene.files + COUNT, "after {:?}", begun.elapsed());
         let each = scene.cost(COUNT);
         println!("{COUNT} that begin a handshake cost {each} bytes each");
@@ -217,7 +217,7 @@ async fn ten_thousand_who_greet_and_fall_silent_cost_little_and_cut_no_link() {
             0 => unheard += 1,
             _ => {
                 answered += 1;
-                let within = Duration::from_secs(9)..Duration::from_secs(30);
+                let within = Duration::from_secs(9)..Duration::from_secs(60);
                 assert!(within.contains(&ended.after), "{ended:?}");
             }
         }

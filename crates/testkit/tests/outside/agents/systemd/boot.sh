@@ -75,4 +75,9 @@ cat >/dev/null || true
 kill -KILL "$(cat first.pid)" || kill -KILL $child || true
 wait $child || true
 # Those that it ran are killed with it, and are gone a moment later.
-until find $own -depth -type d -exec rmdir {} + 2>/dev/null; do sleep 0.05; done
+for _ in $(seq 200); do
+  ! find $own -depth -type d -exec rmdir {} + 2>/dev/null || exit 0
+  sleep 0.05
+done
+echo "the control group $own is still used" >&2
+exit 1
