@@ -5,7 +5,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,9 +38,10 @@ enum Goes {
 }
 
 /// Sends as much as that kind sends, and waits until the server ends it.
-async fn go(kind: Goes, number: usize, to: SocketAddr, hello: Arc<Vec<u8>>) -> Ended {
+async fn go(kind: Goes, to: SocketAddr, hello: Arc<Vec<u8>>) -> Ended {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::new(address(number), 0)).unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address(NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap();
     let tcp = socket.connect(to).await.unwrap();
     let begun = Instant::now();
     let answered = match kind {
@@ -82,10 +86,11 @@ struct Ended {
     answered: usize,
 }
 
-/// So many addresses are used, all of this machine.
-fn address(number: usize) -> IpAddr {
-    let number = u8::try_from(number % 40).unwrap();
-    IpAddr::V4(Ipv4Addr::new(127, 7, number / 20, 1 + number % 20))
+/// From where the next one comes: 40 addresses, all of this machine, and ports that the system gives nobody by itself, so
+/// that other tests find theirs free.
+fn address(number: usize) -> SocketAddr {
+    let (host, port) = (u8::try_from(number % 40).unwrap(), u16::try_from(20_000 + number / 40 % 12_000).unwrap());
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 7, host / 20, 1 + host % 20)), port)
 }
 
 /// What an agent says first.
@@ -172,7 +177,7 @@ async fn ten_thousand_who_never_finish_a_hello_cost_little_and_keep_no_agent_out
         let mut all = JoinSet::new();
         for number in 0..COUNT {
             let kind = [Goes::Nowhere, Goes::Half, Goes::Half, Goes::Crumbs][number % 4];
-            all.spawn(go(kind, number, server.https, Arc::clone(&hello)));
+            all.spawn(go(kind, server.https, Arc::clone(&hello)));
         }
         block_in_place(|| scene.until_open(COUNT));
 
@@ -204,12 +209,11 @@ async fn ten_thousand_who_greet_and_fall_silent_cost_little_and_cut_no_link() {
     let scene = block_in_place(Scene::begin);
     let (server, server_at, hello) = (&scene.server, scene.server.https, hello());
     let mut all = JoinSet::new();
-    for number in 0..COUNT {
-        all.spawn(go(Goes::ToTheHello, number, server.https, Arc::clone(&hello)));
+    for _ in 0..COUNT {
+        all.spawn(go(Goes::ToTheHello, server.https, Arc::clone(&hello)));
     }
     // Who is answered is given 10 s from then on; those beyond the queue are closed unheard. Whoever ends comes again.
     let (mut answered, mut unheard, begun) = (0, 0, Instant::now());
-    let mut number = COUNT;
     while begun.elapsed() < Duration::from_secs(15) {
         let Ok(Some(ended)) = timeout(Duration::from_secs(1), all.join_next()).await else { continue };
         let ended = ended.unwrap();
@@ -221,8 +225,7 @@ async fn ten_thousand_who_greet_and_fall_silent_cost_little_and_cut_no_link() {
                 assert!(within.contains(&ended.after), "{ended:?}");
             }
         }
-        all.spawn(go(Goes::ToTheHello, number, server.https, Arc::clone(&hello)));
-        number += 1;
+        all.spawn(go(Goes::ToTheHello, server.https, Arc::clone(&hello)));
     }
     let there = open_files(server) - scene.files;
     let each = scene.cost(there);
@@ -233,8 +236,7 @@ async fn ten_thousand_who_greet_and_fall_silent_cost_little_and_cut_no_link() {
     let among_them = tokio::spawn(async move {
         loop {
             if all.join_next().await.is_some() {
-                all.spawn(go(Goes::ToTheHello, number, server_at, Arc::clone(&hello)));
-                number += 1;
+                all.spawn(go(Goes::ToTheHello, server_at, Arc::clone(&hello)));
             }
         }
     });
@@ -248,6 +250,8 @@ async fn ten_thousand_who_greet_and_fall_silent_cost_little_and_cut_no_link() {
 }
 
 const COUNT: usize = 10_000;
+/// Counts those who came.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 /// What somebody who gets no further costs, in KiB: less than a link, of which 60 would be too much.
 const MOST_OF_A_BEGINNING: u64 = 30;
 /// What somebody costs, in KiB, to whom the server has shown its certificate, and who is waited for.
