@@ -8,7 +8,7 @@ use portward_link::{
     message::{Call, Fault, IdentityAcceptedReply, Reply, RotateReply},
 };
 
-use crate::{DirectoryError, HeldIdentity, health, install::OpenError, shared::Shared, trust};
+use crate::{DirectoryError, HeldIdentity, health, install::Installer, shared::Shared, trust};
 
 /// Is called on one link.
 pub(crate) struct SessionHandler {
@@ -33,6 +33,10 @@ impl SessionHandler {
             Some(server) if server.id == self.server => Ok(()),
             _ => Err(Fault::new("not-trusted", "this server is not trusted any more")),
         }
+    }
+
+    async fn installer(&self) -> Result<&Installer, Fault> {
+        self.shared.installer().await.map_err(|error| Fault::new("files", error.to_string()))
     }
 
     async fn trust(&self, said: portward_link::message::Trust) -> Result<Reply, Fault> {
@@ -100,24 +104,11 @@ impl Handler for SessionHandler {
             Call::Trust(said) => self.trust(said).await,
             Call::Rotate(_) => self.rotate().await,
             Call::IdentityAccepted(accepted) => self.accepted(accepted.thumbprint).await,
-            Call::Deliver(deliver) => {
-                let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
-                installer.deliver(deliver, &progress).await.map(Reply::Deliver)
-            }
-            Call::MakeRequest(call) => {
-                let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
-                installer.make_request(call).await.map(Reply::MakeRequest)
-            }
-            Call::Withdraw(withdraw) => {
-                let installer = self.shared.installer().await.map_err(|error| not_open(&error))?;
-                installer.withdraw(withdraw).await.map(Reply::Withdraw)
-            }
+            Call::Deliver(deliver) => self.installer().await?.deliver(deliver, &progress).await.map(Reply::Deliver),
+            Call::MakeRequest(call) => self.installer().await?.make_request(call).await.map(Reply::MakeRequest),
+            Call::Withdraw(withdraw) => self.installer().await?.withdraw(withdraw).await.map(Reply::Withdraw),
         }
     }
-}
-
-fn not_open(error: &OpenError) -> Fault {
-    Fault::new("files", error.to_string())
 }
 
 impl From<DirectoryError> for Refused {

@@ -15,6 +15,7 @@
 mod apply;
 mod check;
 mod directory;
+mod durable;
 mod keys;
 mod ledger;
 mod place;
@@ -29,7 +30,6 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use portward_core::DeliveryId;
 use portward_link::{
     Progress,
@@ -142,23 +142,15 @@ impl Installer {
         }
         progress.tell(DeliverStage::Check.as_str(), "what was sent is looked at");
         let (shared, delivery) = (Arc::clone(&self.shared), call.delivery.clone());
-        let made_here = call.key_of.clone().zip(call.chain.first().cloned());
-        let Checked { apply, what } =
+        let Checked { apply, what, made_here } =
             in_background(move || check::check(shared, &call)).await.map_err(|fault| at(fault, DeliverStage::Check))?;
         let reply = match what {
             Fresh::Yes(files) => apply.install(files, progress).await?,
             Fresh::InPlace => apply.again(progress).await?,
         };
         self.shared.taken_back().remove(&delivery);
-        if let Some((certificate, leaf)) = made_here {
-            let shared = Arc::clone(&self.shared);
-            in_background(move || {
-                if let Ok(leaf) = BASE64_STANDARD.decode(leaf) {
-                    shared.keys.forget_before(&certificate, &leaf);
-                }
-                Ok(())
-            })
-            .await?;
+        if let Some(made_here) = made_here {
+            self.shared.keys.forget_before(&made_here);
         }
         Ok(reply)
     }

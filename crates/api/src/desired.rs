@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{HeaderSet, SecretText};
+use crate::{HeaderSet, SecretText, SettingsUpdate};
 
 /// Declares what is to be there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -15,7 +15,7 @@ use crate::{HeaderSet, SecretText};
 pub struct DesiredState {
     /// What applies to the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<SettingsDeclared>,
+    pub settings: Option<SettingsUpdate>,
     /// Whom certificates are asked of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuers: Option<Vec<IssuerDeclared>>,
@@ -31,31 +31,6 @@ pub struct DesiredState {
     /// What is served for which host names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sites: Option<Vec<SiteDeclared>>,
-}
-
-/// Declares what applies to the whole server; what is left out stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SettingsDeclared {
-    /// `off`, `browsers` or `all`, where a site does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub force_https: Option<String>,
-    /// Days before its end from which a certificate is warned of.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
-    #[schema(minimum = 1, maximum = 365)]
-    pub warning_days: Option<u32>,
-    /// At which age the identity of an agent is followed by a new one, in days; 0 for never.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
-    #[schema(minimum = 0, maximum = 3650)]
-    pub agent_identity_days: Option<u32>,
-    /// At which age the server's own identity is followed by a new one, in days; 0 for never.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
-    #[schema(minimum = 0, maximum = 3650)]
-    pub server_identity_days: Option<u32>,
-    /// How often agents are asked how they are, in minutes.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
-    #[schema(minimum = 1, maximum = 1440)]
-    pub agent_check_minutes: Option<u32>,
 }
 
 /// Declares a binding.

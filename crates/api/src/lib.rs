@@ -55,7 +55,7 @@ pub use client::{Client, ClientError, Effect, RemoteUrlError};
 pub use delivery::{DeliveryCreate, DeliveryView};
 pub use desired::{
     Applied, AppliedAction, AppliedStep, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply,
-    DnsProviderDeclared, EabDeclared, IssuerDeclared, ManagedDeclared, SecretDeclared, SettingsDeclared, SiteDeclared,
+    DnsProviderDeclared, EabDeclared, IssuerDeclared, ManagedDeclared, SecretDeclared, SiteDeclared,
     UpstreamTrustDeclared,
 };
 pub use event::{AttemptEvent, EVENT_STREAM, NoticeEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};

@@ -18,26 +18,26 @@ pub struct SettingsView {
     pub agent_check_minutes: u32,
 }
 
-/// Changes what applies to the whole server; what is left out stays as it is.
+/// Changes or declares what applies to the whole server; what is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsUpdate {
-    /// `off`, `browsers` or `all`.
+    /// `off`, `browsers` or `all`, where a site does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_https: Option<String>,
-    /// From 1 to 365.
+    /// Days before its end from which a certificate is warned of.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 365)]
     pub warning_days: Option<u32>,
-    /// From 0 to 3650; 0 for never.
+    /// At which age the identity of an agent is followed by a new one, in days; 0 for never.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 0, maximum = 3650)]
     pub agent_identity_days: Option<u32>,
-    /// From 0 to 3650; 0 for never.
+    /// At which age the server's own identity is followed by a new one, in days; 0 for never.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 0, maximum = 3650)]
     pub server_identity_days: Option<u32>,
-    /// From 1 to 1440.
+    /// How often agents are asked how they are, in minutes.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 1440)]
     pub agent_check_minutes: Option<u32>,

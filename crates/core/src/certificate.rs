@@ -102,6 +102,16 @@ impl Certificate {
         self.version(self.current)
     }
 
+    /// The agent on whose machine the private key of the version in use is, or is to be once a CA has issued; none if it is
+    /// here, so that Portward can present it.
+    pub fn key_on(&self) -> Option<&AgentName> {
+        match self.current_version() {
+            // It only bridges the time until then.
+            Some(version) if version.source != Source::SelfSigned => version.key_on.as_ref(),
+            _ => self.management.managed().and_then(|managed| managed.key_on.as_ref()),
+        }
+    }
+
     /// The version of that number.
     pub fn version(&self, number: VersionNumber) -> Option<&Arc<CertificateVersion>> {
         self.versions.iter().find(|version| version.number == number)

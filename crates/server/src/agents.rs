@@ -38,7 +38,10 @@ use portward_link::{
     verify::Shown,
 };
 use portward_proxy::{Clock, Proxy};
-use portward_store::{Store, sealing::MasterKey};
+use portward_store::{
+    Store,
+    sealing::{MasterKey, Sealer},
+};
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use accept::id_of;
@@ -103,6 +106,11 @@ pub(crate) struct AgentsParts {
     /// What the machine is called.
     pub(crate) host_name: String,
 }
+
+/// Says that nothing can be opened: the store was not read yet, or is nobody's.
+#[derive(Debug, thiserror::Error)]
+#[error("the store does not say whose it is")]
+struct NoCluster;
 
 impl Agents {
     /// Begins with nobody.
@@ -212,6 +220,13 @@ impl Agents {
         Ok(reply.thumbprint)
     }
 
+    /// What opens and seals, and tells our records from others.
+    fn sealer(&self) -> Result<Sealer, NoCluster> {
+        let served = self.parts.served.now();
+        let cluster = served.desired.cluster.as_ref().ok_or(NoCluster)?;
+        Ok(Sealer::new(cluster.id.clone(), self.parts.master.clone()))
+    }
+
     /// Whether a thumbprint is trusted, and whose it is.
     fn trusted(&self, thumbprint: Thumbprint) -> Option<AgentName> {
         self.roster.trusted(thumbprint, self.now())
@@ -226,7 +241,7 @@ impl std::fmt::Debug for Agents {
 
 /// About what two cores do in a third of a second.
 const HANDSHAKES_AT_ONCE: usize = 100;
-/// Each costs less than 30 KiB, for 10 s.
+/// Each costs about 30 KiB, for 10 s.
 const SLOW_AT_ONCE: usize = 16 * 1024;
 /// Calls that nobody waits for.
 const CALLS_AT_ONCE: usize = 100;

@@ -172,7 +172,7 @@ pub async fn delivery(
 }
 
 /// Reads all deliveries, in the order of their ids; one that cannot be read is left out and logged.
-pub async fn deliveries(store: &dyn Store, sealer: &Sealer) -> Result<Vec<Stored<StoredDelivery>>, StoreError> {
+async fn deliveries(store: &dyn Store, sealer: &Sealer) -> Result<Vec<Stored<StoredDelivery>>, StoreError> {
     all(store, DELIVERIES, |kv| match Place::of(&kv.key) {
         Some(Place::Delivery(id)) => read_delivery(kv, sealer, id),
         _ => Err(RecordError::UnknownKey),

@@ -164,6 +164,11 @@ impl Desired {
         self.identities.iter().find(|stored| stored.value.seq == seq)
     }
 
+    /// The certificates that Portward can present, as their private keys are here.
+    pub fn presentable(&self) -> impl Iterator<Item = &StoredCertificate> {
+        self.certificates.iter().filter(|stored| stored.value.key_on().is_none())
+    }
+
     /// The certificate of that id.
     pub fn certificate(&self, id: &CertificateId) -> Option<&StoredCertificate> {
         let index = self.certificates.binary_search_by(|stored| stored.value.id.cmp(id)).ok()?;

@@ -10,12 +10,13 @@ mod mac;
 mod master_key;
 mod secret;
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-pub use mac::{Mac, MacError};
+pub(crate) use mac::Mac;
+pub use mac::MacError;
 pub use master_key::{MasterKey, MasterKeyError};
 pub use secret::Secret;
 
@@ -26,7 +27,8 @@ use crate::{Key, random};
 pub struct Sealer {
     cluster: String,
     master: MasterKey,
-    authenticator: Authenticator,
+    /// Derived when it is asked for: most of those who seal and open have nothing to do with it.
+    authenticator: OnceLock<Authenticator>,
 }
 
 /// Holds a secret as it lies in the store: useless without the master key.
@@ -86,21 +88,23 @@ pub enum UnsealError {
 impl Sealer {
     /// Makes what seals for the cluster of that id.
     pub fn new(cluster: impl Into<String>, master: MasterKey) -> Self {
-        let cluster = cluster.into();
-        let authenticator = Authenticator::new(&cluster, &master);
-        Self { cluster, master, authenticator }
+        Self { cluster: cluster.into(), master, authenticator: OnceLock::new() }
     }
 
     /// Makes the MAC of a record that is no secret, for one key of the store.
-    pub fn authenticate(&self, key: &Key, content: &[u8]) -> Mac {
-        self.authenticator.of(key, content)
+    pub(crate) fn authenticate(&self, key: &Key, content: &[u8]) -> Mac {
+        self.authenticator().of(key, content)
     }
 
     /// Refuses a record that has no MAC, or that of another content, key of the store, cluster or master key.
     ///
     /// A record that counted once counts again if somebody puts it back: the MAC does not tell when it was written.
-    pub fn verify(&self, key: &Key, content: &[u8], mac: Option<&Mac>) -> Result<(), MacError> {
-        self.authenticator.check(key, content, mac)
+    pub(crate) fn verify(&self, key: &Key, content: &[u8], mac: Option<&Mac>) -> Result<(), MacError> {
+        self.authenticator().check(key, content, mac)
+    }
+
+    fn authenticator(&self) -> &Authenticator {
+        self.authenticator.get_or_init(|| Authenticator::new(&self.cluster, &self.master))
     }
 
     /// Seals a secret for one key of the store and one version of what lies there.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     Apply, Place, Shared, Target,
     directory::Content,
+    keys::MadeHere,
     ledger::{Ledger, Pending, Record},
     place::Found,
     refused,
@@ -20,6 +21,8 @@ use crate::{policy::Policy, profile::Profile};
 pub(super) struct Checked {
     pub(super) apply: Apply,
     pub(super) what: Fresh,
+    /// Its key, if that was made here.
+    pub(super) made_here: Option<MadeHere>,
 }
 
 /// Says whether there is anything to write.
@@ -101,7 +104,7 @@ pub(super) fn check(shared: Arc<Shared>, call: &Deliver) -> Result<Checked, Faul
         access,
         thumbprint: wanted.facts.thumbprint,
     };
-    Ok(Checked { apply, what })
+    Ok(Checked { apply, what, made_here: wanted.made_here })
 }
 
 /// Takes up again what was broken off.

@@ -4,9 +4,9 @@
 //! A new one has a higher number. When a certificate is installed, keys that are older than its own are of no use any more.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,14 @@ use portward_core::{CertificateId, HostPattern, acme::KeyAlgorithm};
 use portward_link::message::{Fault, MakeRequest, MakeRequestReply};
 use zeroize::Zeroizing;
 
-use super::refused;
+use super::{durable, refused};
+
+/// Names a key that was made here.
+#[derive(Clone, Debug)]
+pub(super) struct MadeHere {
+    certificate: CertificateId,
+    number: u64,
+}
 
 /// Has the keys that were made here.
 #[derive(Debug)]
@@ -59,7 +66,7 @@ impl Keys {
                 self.write(&directory, number, &key).map_err(written)?;
                 // The one in use, and the newest: an order for one of these may be under way.
                 for number in known.iter().skip(1).rev().skip(MAX_KEYS) {
-                    let _ = fs::remove_file(path(&directory, *number));
+                    let _ = fs::remove_file(directory.join(name(*number)));
                 }
                 key
             }
@@ -69,7 +76,7 @@ impl Keys {
     }
 
     /// The key of a certificate that was made here, if it is the one of this leaf.
-    pub(super) fn find(&self, certificate: &str, leaf: &[u8]) -> Result<PrivateKey, Fault> {
+    pub(super) fn find(&self, certificate: &str, leaf: &[u8]) -> Result<(PrivateKey, MadeHere), Fault> {
         let id = CertificateId::parse(certificate).map_err(|error| refused("unreadable", error.to_string()))?;
         let unreadable =
             |error: io::Error| refused("key-missing", format!("the keys made here cannot be read: {error}"));
@@ -77,7 +84,7 @@ impl Keys {
         for number in known.into_iter().rev() {
             let key = self.read(&directory, number).map_err(unreadable)?;
             if key.fits(leaf) {
-                return Ok(key);
+                return Ok((key, MadeHere { certificate: id, number }));
             }
         }
         let what = format!(
@@ -87,15 +94,12 @@ impl Keys {
         Err(refused("key-missing", what))
     }
 
-    /// Forgets keys that are older than the one of an installed leaf.
-    pub(super) fn forget_before(&self, certificate: &str, leaf: &[u8]) {
-        let Ok(id) = CertificateId::parse(certificate) else { return };
-        let Ok((directory, known)) = self.of(&id) else { return };
-        let is_its = |number: &u64| self.read(&directory, *number).is_ok_and(|key| key.fits(leaf));
-        let Some(used) = known.iter().copied().rev().find(is_its) else { return };
-        for number in known.into_iter().filter(|number| *number < used) {
-            if let Err(error) = fs::remove_file(path(&directory, number)) {
-                tracing::warn!(%error, certificate, "a private key that is used no more could not be removed");
+    /// Forgets the keys before one whose certificate is installed.
+    pub(super) fn forget_before(&self, used: &MadeHere) {
+        let Ok((directory, known)) = self.of(&used.certificate) else { return };
+        for number in known.into_iter().filter(|number| *number < used.number) {
+            if let Err(error) = fs::remove_file(directory.join(name(number))) {
+                tracing::warn!(%error, certificate = %used.certificate, "a private key that is used no more could not be removed");
             }
         }
     }
@@ -127,31 +131,24 @@ impl Keys {
     }
 
     fn read(&self, directory: &Path, number: u64) -> io::Result<PrivateKey> {
-        let der = Zeroizing::new(fs::read(path(directory, number))?);
+        let der = Zeroizing::new(fs::read(directory.join(name(number)))?);
         PrivateKey::from_pkcs8_der(&der).map_err(io::Error::other)
     }
 
     /// Writes a key so that it is whole, or not there.
     fn write(&self, directory: &Path, number: u64, key: &PrivateKey) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let new = directory.join(NEW);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(key.as_pkcs8_der())?;
-        file.sync_all()?;
-        fs::rename(&new, path(directory, number))?;
-        for directory in [directory, &self.directory] {
-            File::open(directory)?.sync_all()?;
-        }
-        Ok(())
+        durable::write(directory, &name(number), key.as_pkcs8_der())?;
+        // The directory may be new too.
+        File::open(&self.directory)?.sync_all()
     }
 }
 
-fn path(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("{number}{SUFFIX}"))
+fn name(number: u64) -> String {
+    format!("{number}{SUFFIX}")
 }
 
 const SUFFIX: &str = ".key";
-const NEW: &str = "new";
 /// The most that a CA takes.
 const MAX_NAMES: usize = 100;
 /// Of orders that came to nothing, beside the one in use.
@@ -195,9 +192,10 @@ mod tests {
         let as_signed = PrivateKey::from_pkcs8_der(&fs::read(directory.join("2.key")).unwrap()).unwrap();
         assert!(!as_signed.fits(&stranger.chain.leaf));
         fs::write(directory.join("3.key"), stranger.key.as_pkcs8_der()).unwrap();
-        assert!(keys.find("shop", &stranger.chain.leaf).unwrap().fits(&stranger.chain.leaf));
+        let (key, made) = keys.find("shop", &stranger.chain.leaf).unwrap();
+        assert!(key.fits(&stranger.chain.leaf));
         request(&keys, false);
-        keys.forget_before("shop", &stranger.chain.leaf);
+        keys.forget_before(&made);
         let (_, left) = keys.of(&CertificateId::parse("shop").unwrap()).unwrap();
         assert_eq!(left, [3, 4], "the one in use and the one of an order under way");
         // Kept at a renewal: the one in use.

@@ -5,14 +5,16 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{DirBuilder, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use portward_link::message::Install;
 use serde::{Deserialize, Serialize};
+
+use super::durable;
 
 /// Is what is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,12 +87,7 @@ impl LedgerFile {
     /// Writes it to the disk.
     pub(super) fn save(&self, ledger: &Ledger) -> io::Result<()> {
         let json = serde_json::to_vec_pretty(ledger).map_err(io::Error::other)?;
-        let new = self.directory.join(format!("{NAME}.new"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&json)?;
-        file.sync_all()?;
-        std::fs::rename(&new, self.directory.join(NAME))?;
-        File::open(&self.directory)?.sync_all()
+        durable::write(&self.directory, NAME, &json)
     }
 }
 

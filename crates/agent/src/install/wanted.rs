@@ -14,7 +14,11 @@ use portward_link::{
 };
 use zeroize::Zeroizing;
 
-use super::{directory::Access, keys::Keys, refused};
+use super::{
+    directory::Access,
+    keys::{Keys, MadeHere},
+    refused,
+};
 use crate::render::render;
 
 /// Is where and how a certificate is installed.
@@ -44,6 +48,8 @@ pub(super) struct Wanted {
     pub(super) facts: LeafFacts,
     /// SHA-256 of all that is asked.
     pub(super) digest: String,
+    /// Its key, if that was made here.
+    pub(super) made_here: Option<MadeHere>,
     chain: Chain,
     key: PrivateKey,
     password: Option<Password>,
@@ -136,9 +142,14 @@ impl Wanted {
             .collect::<Result<_, _>>()
             .map_err(|_| broken("the chain has a certificate that is not base64".to_owned()))?;
         let facts = facts(&chain[0]).map_err(|error| broken(error.to_string()))?;
-        let key = match (&call.key, &call.key_of) {
-            (Some(key), _) => PrivateKey::from_pkcs8_der(key.expose()).map_err(|error| broken(error.to_string()))?,
-            (None, Some(certificate)) => keys.find(certificate, &chain[0])?,
+        let (key, made_here) = match (&call.key, &call.key_of) {
+            (Some(key), _) => {
+                (PrivateKey::from_pkcs8_der(key.expose()).map_err(|error| broken(error.to_string()))?, None)
+            }
+            (None, Some(certificate)) => {
+                let (key, made_here) = keys.find(certificate, &chain[0])?;
+                (key, Some(made_here))
+            }
             (None, None) => return Err(broken("there is no private key with it".to_owned())),
         };
         if !key.fits(&chain[0]) {
@@ -170,6 +181,7 @@ impl Wanted {
             digest: digest(call, &key),
             chain: Chain { leaf, intermediates: chain.into(), root },
             key,
+            made_here,
             password,
         })
     }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use portward_api::{BindingDeclared, DnsProviderDeclared, SettingsDeclared, SiteDeclared};
+use portward_api::{BindingDeclared, DnsProviderDeclared, SettingsUpdate, SiteDeclared};
 
 use super::*;
 
@@ -15,10 +15,10 @@ fn site(id: &str) -> SiteDeclared {
 fn state() -> DesiredState {
     let secret = SecretDeclared { env: Some("PORTWARD_TEST_NOT_SET".to_owned()), ..SecretDeclared::default() };
     DesiredState {
-        settings: Some(SettingsDeclared {
+        settings: Some(SettingsUpdate {
             force_https: Some("off".to_owned()),
             warning_days: Some(30),
-            ..SettingsDeclared::default()
+            ..SettingsUpdate::default()
         }),
         issuers: Some(Vec::new()),
         dns_providers: Some(vec![DnsProviderDeclared {

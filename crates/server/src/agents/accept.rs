@@ -41,8 +41,8 @@ pub(crate) async fn run(agents: Arc<Agents>, shutdown: Shutdown) {
 }
 
 impl Agents {
-    /// Who is slow gives their place to the next one, as they cost nothing while they say nothing; but as many as that may
-    /// be at a time keep it.
+    /// Who is slow gives their place to the next one, as they cost no time of ours while they say nothing. When too many are
+    /// slow, the others keep theirs.
     async fn welcome_in_turn(
         &self,
         handed: HandedOver,

@@ -107,7 +107,7 @@ impl Agents {
         if ends.is_none_or(|ends| now < ends) || of(IdentityState::Next).is_some() {
             return;
         }
-        let Some(sealer) = self.sealer() else { return };
+        let Ok(sealer) = self.sealer() else { return };
         let made = match Identity::new(SUBJECT, now) {
             Ok(made) => made,
             Err(error) => return tracing::warn!(%error, "no identity could be made in place of the old one"),

@@ -13,7 +13,7 @@ use portward_store::{
     desired::Stored,
 };
 
-use super::{Agents, Live, ages::AGENTS, enrol::NO_CLUSTER};
+use super::{Agents, Live, ages::AGENTS};
 use crate::app::chain_text;
 
 impl Agents {
@@ -189,7 +189,7 @@ impl Agents {
         mut edit: impl FnMut(&mut Agent, portward_core::Timestamp) -> Option<String>,
     ) -> Result<(), String> {
         let store = &*self.parts.store;
-        let sealer = self.sealer().ok_or(NO_CLUSTER)?;
+        let sealer = self.sealer().map_err(|error| error.to_string())?;
         for _ in 0..ATTEMPTS {
             let found = agents::agent(store, &sealer, name).await.map_err(|error| chain_text(&error))?;
             let Some(Stored { value: mut agent, revision }) = found else { return Err("it was removed".to_owned()) };

@@ -81,7 +81,7 @@ impl Agents {
     ) -> Result<AgentName, Refused> {
         let store = &*self.parts.store;
         let failed = |error: &dyn std::error::Error| Refused::Store(chain_text(error));
-        let sealer = self.sealer().ok_or_else(|| Refused::Store(NO_CLUSTER.to_owned()))?;
+        let sealer = self.sealer().map_err(|error| failed(&error))?;
         let found = agents::join(store, &sealer, token).await.map_err(|error| failed(&error))?;
         let Stored { value: join, revision } = found.ok_or(Refused::JoinString)?;
         let secret = secret(&sealer, &join).ok_or(Refused::JoinString)?;
@@ -120,17 +120,7 @@ impl Agents {
         self.follow(&agent.name).await;
         Ok(agent.name)
     }
-
-    /// What opens and seals.
-    pub(super) fn sealer(&self) -> Option<Sealer> {
-        let served = self.parts.served.now();
-        let cluster = served.desired.cluster.as_ref()?;
-        Some(Sealer::new(cluster.id.clone(), self.parts.master.clone()))
-    }
 }
-
-/// What nobody can do anything with.
-pub(super) const NO_CLUSTER: &str = "the store does not say whose it is";
 
 fn secret(sealer: &Sealer, join: &StoredJoin) -> Option<JoinSecret> {
     let opened = agents::open_join_secret(sealer, join).ok()?;

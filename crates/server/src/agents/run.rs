@@ -15,9 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Agents, Live,
-    enrol::NO_CLUSTER,
-    identities,
+    Agents, Live, NoCluster, identities,
     refused::{Record, Whose},
 };
 use crate::{
@@ -127,7 +125,7 @@ impl Agents {
     async fn load(&self) -> Option<WatchStream> {
         let read = async {
             self.remember.load().await.map_err(|error| chain_text(&error))?;
-            let sealer = self.first_sealer().await.ok_or(NO_CLUSTER)?;
+            let sealer = self.first_sealer().await.map_err(|error| error.to_string())?;
             let fleet = agents::read_all(&*self.parts.store, &sealer).await.map_err(|error| chain_text(&error))?;
             for bad in &fleet.bad {
                 tracing::error!(key = %bad.key, error = chain_text(&*bad.reason), "an agent or a delivery is left out");
@@ -164,17 +162,11 @@ impl Agents {
     }
 
     /// What tells our records from others: at a start the store is being read by who serves, and says whose it is soon.
-    async fn first_sealer(&self) -> Option<Sealer> {
+    async fn first_sealer(&self) -> Result<Sealer, NoCluster> {
         let mut served = self.parts.served.subscribe();
-        let known = async {
-            loop {
-                match self.sealer() {
-                    Some(sealer) => break Some(sealer),
-                    None => served.changed().await.ok()?,
-                }
-            }
-        };
-        timeout(RETRY, known).await.ok().flatten()
+        let says = served.wait_for(|served| served.desired.cluster.is_some());
+        let _ = timeout(RETRY, says).await;
+        self.sealer()
     }
 
     /// Follows what was changed below the watched prefixes.
@@ -190,7 +182,7 @@ impl Agents {
 
     /// Looks at an agent in the store anew, and ends its link if it is not trusted any more.
     pub(crate) async fn follow(&self, name: &AgentName) {
-        let Some(sealer) = self.sealer() else { return };
+        let Ok(sealer) = self.sealer() else { return };
         match agents::agent(&*self.parts.store, &sealer, name).await {
             Ok(stored) => {
                 let is_gone = stored.is_none();
@@ -221,7 +213,7 @@ impl Agents {
     /// Takes the identities of the desired state that is served.
     pub(crate) fn follow_identities(&self) {
         let served = self.parts.served.now();
-        let Some(sealer) = self.sealer() else { return };
+        let Ok(sealer) = self.sealer() else { return };
         let before = self.identities.load_full();
         match identities::newest(before.clone(), &served.desired, &sealer) {
             Ok(now) => {

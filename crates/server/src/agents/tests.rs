@@ -7,6 +7,7 @@ mod deliveries;
 mod fake;
 mod forged;
 mod joining;
+mod key_elsewhere;
 mod nodes;
 mod rotation;
 mod store_writer;

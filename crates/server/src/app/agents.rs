@@ -26,15 +26,9 @@ impl App {
 
     /// Lists the agents.
     pub(crate) async fn list_agents(&self, _by: &Allowed<right::View>) -> Result<Vec<AgentView>, AppError> {
-        let deliveries = agents::deliveries(&*self.parts.store, &self.sealer_now()?).await?;
-        let mut counts: std::collections::HashMap<AgentName, usize> = std::collections::HashMap::new();
-        for stored in &deliveries {
-            *counts.entry(stored.value.delivery.agent.clone()).or_default() += 1;
-        }
         let all = self.agents().roster().all();
         let view = |stored: &Arc<Stored<Agent>>| {
-            let count = counts.get(&stored.value.name).copied().unwrap_or_default();
-            let mut view = self.agent_view(&stored.value, count);
+            let mut view = self.agent_view(&stored.value);
             // A list of ten thousand is for looking through; one of them is for looking at.
             view.report = None;
             view
@@ -54,9 +48,7 @@ impl App {
         name: &str,
     ) -> Result<Revised<AgentView>, AppError> {
         let stored = self.find_agent(name)?;
-        let deliveries = agents::deliveries_of(&*self.parts.store, &self.sealer_now()?, &stored.value.name).await?;
-        let view = self.agent_view(&stored.value, deliveries.len());
-        Ok(Revised { view, revision: Some(stored.revision) })
+        Ok(Revised { view: self.agent_view(&stored.value), revision: Some(stored.revision) })
     }
 
     /// Trusts an agent by its thumbprint.
@@ -155,11 +147,9 @@ impl App {
             ));
         }
         let desired = self.desired().await?;
-        let managed =
-            desired.certificates.iter().filter_map(|stored| Some((stored, stored.value.management.managed()?)));
-        for (stored, _) in managed.filter(|(_, managed)| managed.key_on.as_ref() == Some(name)) {
+        for stored in desired.certificates.iter().filter(|stored| stored.value.key_on() == Some(name)) {
             warnings.push(format!(
-                "certificate {} cannot be renewed any more, as its private key is to be made there; portward certificate remove {}, or keep the agent",
+                "the private key of certificate {} is on its machine, so that it cannot be renewed any more; portward certificate remove {}, or keep the agent",
                 stored.value.id, stored.value.id
             ));
         }
@@ -208,7 +198,7 @@ impl App {
         })?;
         let what = format!("have agent {name} follow its identity {} by {thumbprint}", stored.value.pins.current);
         self.commit(self.change(by, what).for_good()).await?;
-        Ok(self.agent_view(&stored.value, 0))
+        Ok(self.agent_view(&stored.value))
     }
 
     async fn put_agent(
@@ -253,7 +243,7 @@ impl App {
             },
         };
         if apply == Apply::DryRun {
-            return Ok(Revised { view: self.agent_view(&agent, 0), revision: None });
+            return Ok(Revised { view: self.agent_view(&agent), revision: None });
         }
         let mut change = self.change(by, format!("trust agent {name} with {thumbprint}"));
         let expected = match before {
@@ -272,7 +262,7 @@ impl App {
             }
         }
         self.agents().follow(name).await;
-        Ok(Revised { view: self.agent_view(&agent, 0), revision: Some(revision) })
+        Ok(Revised { view: self.agent_view(&agent), revision: Some(revision) })
     }
 
     /// Reads a thumbprint; of a SHA-1 one it says which SHA-256 to give, if somebody with it is known.

@@ -9,7 +9,9 @@ use portward_store::{
 };
 
 use super::{
-    Allowed, App, AppError, Apply, Precondition, Revised, impacts, right,
+    Allowed, App, AppError, Apply, Precondition, Revised,
+    certificates::find_presentable,
+    impacts, right,
     safely::Safety,
     slug,
     trial::{Demand, Trial},
@@ -201,15 +203,13 @@ pub(super) fn default_certificate(
         };
     }
     if let Some(asked) = asked {
-        let found = desired.certificates.iter().find(|stored| stored.value.id.as_str() == asked);
-        let found = found.ok_or_else(|| AppError::not_found("certificate", asked))?;
-        return Ok(Some(found.value.id.clone()));
+        return Ok(Some(find_presentable(desired, asked)?.value.id.clone()));
     }
     let of_others = desired.bindings.iter().filter_map(|stored| stored.value.default_certificate.as_ref());
     if let Some(id) = of_others.into_iter().find(|id| desired.certificate(id).is_some()) {
         return Ok(Some(id.clone()));
     }
-    let best = desired.certificates.iter().filter_map(|stored| {
+    let best = desired.presentable().filter_map(|stored| {
         let facts = &stored.value.current_version()?.facts;
         let status = facts.validity.status(now, desired.settings.warning);
         Some((preference(facts, status), &stored.value.id))

@@ -218,7 +218,7 @@ impl App {
         let version = certificate.current_version().ok_or_else(|| unusable("no version".into()))?;
         if let Some(agent) = &version.key_on {
             let message = format!(
-                "the private key of \"{id}\" was made on the machine of agent \"{agent}\" and never left it; have it installed there: portward delivery add --agent {agent} --certificate {id} --format pem --to CERTIFICATE KEY"
+                "the private key of \"{id}\" was made on the machine of agent \"{agent}\" and never left it; have it installed there: portward delivery add --agent {agent} --certificate {id} --format pem --to CERTIFICATE --to KEY"
             );
             return Err(AppError::conflict("key-elsewhere", message));
         }
@@ -330,6 +330,20 @@ impl App {
 pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
     let parsed = CertificateId::parse(id).map_err(|_| AppError::not_found("certificate", id))?;
     desired.certificate(&parsed).ok_or_else(|| AppError::not_found("certificate", id))
+}
+
+/// The certificate of that id, which is to be presented to clients here.
+pub(super) fn find_presentable<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
+    let found = find(desired, id)?;
+    match found.value.key_on() {
+        None => Ok(found),
+        Some(agent) => Err(AppError::conflict(
+            "key-elsewhere",
+            format!(
+                "the private key of \"{id}\" is on the machine of agent \"{agent}\" and never leaves it, so that Portward cannot present it; give another certificate, or request one here: portward certificate request NAME"
+            ),
+        )),
+    }
 }
 
 /// An id for a new certificate, out of its name.

@@ -2,17 +2,17 @@
 
 use portward_api::{DeliveryCreate, DeliveryView, Removed};
 use portward_core::{
-    AgentName, CertificateId, Delivery, DeliveryFormat, DeliveryId, DeliveryPath, FileMode, FileOwner, ProfileName,
-    Thumbprint, Verify,
+    CertificateId, Delivery, DeliveryFormat, DeliveryId, DeliveryPath, FileMode, FileOwner, ProfileName, Thumbprint,
+    Verify,
 };
 use portward_store::{
     agents::StoredDelivery,
     change::Expected,
-    desired::{Desired, Stored, StoredCertificate},
+    desired::{Desired, Stored},
     sealing::Secret,
 };
 
-use super::{Allowed, App, AppError, Apply, Precondition, Revised, right, slug};
+use super::{Allowed, App, AppError, Apply, Precondition, Revised, certificates, right, slug};
 use crate::agents::{
     deliveries::{NOTHING, Standing, State},
     refused::Whose,
@@ -44,7 +44,7 @@ impl App {
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let agent = self.find_agent(&input.agent)?.value.name.clone();
-        let certificate = find_certificate(&desired, &input.certificate)?;
+        let certificate = certificates::find(&desired, &input.certificate)?;
         let all = self.agents().delivered();
         let is_taken = |id: &str| all.iter().any(|one| one.stored.value.delivery.id.as_str() == id);
         let id = match &input.id {
@@ -57,7 +57,7 @@ impl App {
             Some(id) => id.clone(),
             None => slug(&format!("{}-{agent}", certificate.value.id), "delivery", is_taken),
         };
-        if let Some(other) = key_elsewhere(certificate, &agent) {
+        if let Some(other) = certificate.value.key_on().filter(|on| **on != agent) {
             let message = format!(
                 "the private key of \"{}\" is on the machine of agent \"{other}\", and never leaves it; deliver it there, or request a certificate with a key for this machine: portward certificate request NAME --key-on {agent}",
                 certificate.value.id
@@ -122,26 +122,23 @@ impl App {
         apply: Apply,
     ) -> Result<Removed, AppError> {
         let _deciding = self.decide().await;
-        let (id, certificate, agent, expected) = match self.find_delivery(id) {
+        let (id, what, expected) = match self.find_delivery(id) {
             Ok(standing) => {
                 precondition.check("delivery", id, standing.stored.revision)?;
-                let Delivery { id, certificate, agent, .. } = standing.stored.value.delivery.clone();
-                (id, certificate.to_string(), agent.to_string(), Expected::At(standing.stored.revision))
+                let Delivery { id, certificate, agent, .. } = &standing.stored.value.delivery;
+                let what = format!("deliver certificate {certificate} to agent {agent} no more");
+                (id.clone(), what, Expected::At(standing.stored.revision))
             }
             // What does not count can be removed too.
             Err(missing) => {
                 let id = DeliveryId::parse(id).ok();
-                let refused = id.filter(|id| self.agents().refused().has(&Whose::Delivery(id.clone())));
-                (
-                    refused.ok_or(missing)?,
-                    "that cannot be read".to_owned(),
-                    "that cannot be read".to_owned(),
-                    Expected::Any,
-                )
+                let id = id.filter(|id| self.agents().refused().has(&Whose::Delivery(id.clone()))).ok_or(missing)?;
+                let what = format!("remove delivery {id}, which cannot be read");
+                (id, what, Expected::Any)
             }
         };
         if apply == Apply::Now {
-            let mut change = self.change(by, format!("deliver certificate {certificate} to agent {agent} no more"));
+            let mut change = self.change(by, what);
             change.remove_delivery(&id, expected);
             self.commit(change).await?;
             self.agents().follow_delivery(&id).await;
@@ -151,7 +148,7 @@ impl App {
                 tracing::warn!(%error, "what was remembered of a removed delivery stays in the store");
             }
         }
-        let warnings = vec![format!("the files stay on the machine of {agent} as they are")];
+        let warnings = vec!["the files stay on the agent's machine as they are".to_owned()];
         Ok(Removed { id: id.to_string(), warnings })
     }
 
@@ -223,18 +220,6 @@ fn check_paths(delivery: &Delivery, all: &[Standing]) -> Result<(), AppError> {
         }
     }
     Ok(())
-}
-
-/// On whose machine the key of a certificate is, or is to be, if it is another one than this.
-fn key_elsewhere<'a>(certificate: &'a StoredCertificate, agent: &AgentName) -> Option<&'a AgentName> {
-    let managed = certificate.value.management.managed().and_then(|managed| managed.key_on.as_ref());
-    managed.filter(|on| *on != agent)
-}
-
-fn find_certificate<'a>(desired: &'a Desired, id: &str) -> Result<&'a StoredCertificate, AppError> {
-    let missing = || AppError::not_found("certificate", id);
-    let parsed = CertificateId::parse(id).map_err(|_| missing())?;
-    desired.certificate(&parsed).ok_or_else(missing)
 }
 
 fn view(standing: &Standing, desired: &Desired) -> DeliveryView {

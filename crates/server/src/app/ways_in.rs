@@ -56,7 +56,7 @@ pub(crate) fn presented_at<'a>(
     });
     let best = || {
         let covering =
-            desired.certificates.iter().filter_map(|stored| Some((rank(desired, facts(stored)?, host, now)?, stored)));
+            desired.presentable().filter_map(|stored| Some((rank(desired, facts(stored)?, host, now)?, stored)));
         covering.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, stored)| stored)
     };
     let default = || desired.certificate(binding.default_certificate.as_ref()?);
@@ -81,7 +81,7 @@ pub(crate) fn takes_over(desired: &Desired, new: &LeafFacts, now: Timestamp) -> 
     let host = portal_host(desired);
     let is_fixed = site_of(desired, &host).is_some_and(|site| site.certificate != SiteCertificate::Auto);
     let Some(rank_of_new) = rank(desired, new, &host, now).filter(|_| !is_fixed) else { return false };
-    let others = desired.certificates.iter().filter_map(|stored| rank(desired, facts(stored)?, &host, now));
+    let others = desired.presentable().filter_map(|stored| rank(desired, facts(stored)?, &host, now));
     portal_sites(desired).next().is_some() && others.max().is_none_or(|best| best <= rank_of_new)
 }
 

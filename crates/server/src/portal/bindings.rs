@@ -180,7 +180,7 @@ fn page(frame: Frame, app: &App, form: Add, may_change: bool, refused: Option<St
         (all, working) if all == working => format!("Portward accepts connections at {all} addresses."),
         (all, working) => format!("Portward accepts connections at {working} of {all} addresses."),
     };
-    let certificates = CertificateChoice::of(&served.desired, &form.certificate, &[]);
+    let certificates = CertificateChoice::of(&served.desired.presentable().collect::<Vec<_>>(), &form.certificate, &[]);
     let equivalents = form.equivalents();
     BindingsPage { frame, lead, bindings, certificates, form, may_change, refused, equivalents }
 }

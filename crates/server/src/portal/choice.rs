@@ -1,7 +1,7 @@
 //! A choice among certificates: a list where they are few, a field that completes itself where they are many.
 
 use portward_core::HostPattern;
-use portward_store::desired::Desired;
+use portward_store::desired::StoredCertificate;
 
 /// Is what can be chosen.
 pub(super) struct CertificateChoice {
@@ -15,8 +15,7 @@ pub(super) struct CertificateChoice {
 
 impl CertificateChoice {
     /// Offers certificates; those for some of the names first, where not all are offered.
-    pub(super) fn of(desired: &Desired, chosen: &str, names: &[HostPattern]) -> Self {
-        let certificates = &desired.certificates;
+    pub(super) fn of(certificates: &[&StoredCertificate], chosen: &str, names: &[HostPattern]) -> Self {
         let is_long = certificates.len() > MOST_OFFERED;
         let mut offered: Vec<String> = Vec::new();
         if is_long {

@@ -20,24 +20,6 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     BASE64_STANDARD.decode(text.as_bytes()).map_err(D::Error::custom)
 }
 
-/// The same for bytes that may be missing.
-pub(crate) mod option {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::Blob;
-
-    pub(crate) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-        match bytes {
-            Some(bytes) => super::serialize(bytes, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
-        Ok(Option::<Blob>::deserialize(deserializer)?.map(|blob| blob.0.to_vec()))
-    }
-}
-
 impl Serialize for Blob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize(&self.0, serializer)

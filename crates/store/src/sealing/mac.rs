@@ -9,7 +9,7 @@ use crate::Key;
 /// Is a message authentication code (RFC 2104) of a record at its key of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mac {
+pub(crate) struct Mac {
     /// The generation of the master key.
     g: u32,
     #[serde(with = "crate::records::base64")]

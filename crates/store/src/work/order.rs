@@ -46,12 +46,9 @@ pub struct OrderProgress {
     pub challenges: Vec<PlacedChallenge>,
     /// The private key for the certificate, PKCS #8 in DER, sealed.
     key: Option<Sealed>,
-    /// The signing request of a key that is elsewhere, DER; none before it was made.
-    #[serde(default, with = "base64::option")]
-    request: Option<Vec<u8>>,
-    /// Who signed it.
-    #[serde(default, with = "text::option")]
-    request_by: Option<AgentName>,
+    /// The signing request of a key that is elsewhere; none before it was made.
+    #[serde(default)]
+    request: Option<RequestRecord>,
     /// The version that it became.
     #[serde(with = "text::option")]
     pub version: Option<VersionNumber>,
@@ -61,6 +58,14 @@ pub struct OrderProgress {
     /// What was seen before the CA was told to look.
     #[serde(default)]
     advice: Vec<AdviceRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct RequestRecord {
+    #[serde(with = "text")]
+    agent: AgentName,
+    #[serde(with = "base64")]
+    der: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +134,6 @@ impl OrderProgress {
             challenges: Vec::new(),
             key: None,
             request: None,
-            request_by: None,
             version: None,
             not_before: None,
             advice: Vec::new(),
@@ -177,12 +181,12 @@ impl OrderProgress {
 
     /// Keeps the signing request of an agent, on whose machine the private key stays (PKCS #10, DER).
     pub fn set_request(&mut self, agent: AgentName, request: Vec<u8>) {
-        (self.request, self.request_by) = (Some(request), Some(agent));
+        self.request = Some(RequestRecord { agent, der: request });
     }
 
     /// The signing request of that agent; none before it was made, or if it is another one's.
     pub fn request(&self, agent: &AgentName) -> Option<&[u8]> {
-        self.request.as_deref().filter(|_| self.request_by.as_ref() == Some(agent))
+        self.request.as_ref().filter(|request| request.agent == *agent).map(|request| request.der.as_slice())
     }
 
     /// Keeps the private key, sealed.

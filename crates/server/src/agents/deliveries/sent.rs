@@ -24,7 +24,7 @@ impl Agents {
         generation: u64,
     ) -> Result<Deliver, String> {
         let delivery = &stored.delivery;
-        let sealer = self.sealer().ok_or("the store does not say whose it is")?;
+        let sealer = self.sealer().map_err(|error| error.to_string())?;
         let key = match &wanted.version.key_on {
             Some(agent) if *agent == delivery.agent => None,
             Some(agent) => {

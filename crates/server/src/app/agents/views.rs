@@ -13,7 +13,7 @@ use crate::agents::{
 
 impl App {
     /// What is shown of an agent.
-    pub(crate) fn agent_view(&self, agent: &Agent, deliveries: usize) -> AgentView {
+    pub(crate) fn agent_view(&self, agent: &Agent) -> AgentView {
         let (agents, now) = (self.agents(), self.now());
         let standing = agents.standing(&agent.name);
         let live = agents.link(&agent.name);
@@ -41,7 +41,7 @@ impl App {
             last_heard: if live.is_some() { Some(now) } else { standing.last_heard }.map(|at| at.to_string()),
             checked: standing.checked.map(|at| at.to_string()),
             version: standing.report.map(|report| report.version),
-            deliveries,
+            deliveries: agents.deliveries_to(&agent.name),
             trust_is_newest: agents.trust_is_newest(&agent.name),
             report,
         }

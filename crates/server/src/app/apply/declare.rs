@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use portward_api::{
     BindingDeclared, CertificateDeclared, DesiredState, DnsProviderDeclared, EabDeclared, HeaderSet, IssuerDeclared,
-    ManagedDeclared, SecretDeclared, SettingsDeclared, SettingsView, SiteDeclared, UpstreamTrustDeclared,
+    ManagedDeclared, SecretDeclared, SettingsUpdate, SettingsView, SiteDeclared, UpstreamTrustDeclared,
 };
 use portward_core::{
     Binding, Certificate, Hsts, Settings, Site, SiteCertificate, UpstreamTrust,
@@ -29,12 +29,12 @@ pub(super) fn desired_state(desired: &Desired) -> DesiredState {
 
 // Each of these names every field, so that a new one is not forgotten here.
 
-pub(super) fn settings(settings: &Settings) -> SettingsDeclared {
+pub(super) fn settings(settings: &Settings) -> SettingsUpdate {
     // The certificate for the server's own name is there by itself once it is asked for.
     let Settings { force_https: _, warning: _, agents: _, letsencrypt: _ } = settings;
     let SettingsView { force_https, warning_days, agent_identity_days, server_identity_days, agent_check_minutes } =
         view(settings);
-    SettingsDeclared {
+    SettingsUpdate {
         force_https: Some(force_https),
         warning_days: Some(warning_days),
         agent_identity_days: Some(agent_identity_days),

@@ -7,7 +7,7 @@ mod write;
 
 use std::{collections::BTreeSet, fmt::Display};
 
-use portward_api::{AppliedAction, AppliedStep, BindingDeclared, DesiredState, SettingsUpdate};
+use portward_api::{AppliedAction, AppliedStep, BindingDeclared, DesiredState};
 use portward_certs::dns;
 use portward_core::{Binding, BindingId, CertificateId, DnsProviderId, Permission, Revision, Timestamp};
 use portward_store::{
@@ -58,14 +58,7 @@ impl<'a> Plan<'a> {
     /// Compares the settings.
     pub(super) fn settings(&mut self, state: &DesiredState) -> Result<(), AppError> {
         let Some(declared) = &state.settings else { return Ok(()) };
-        let update = SettingsUpdate {
-            force_https: declared.force_https.clone(),
-            warning_days: declared.warning_days,
-            agent_identity_days: declared.agent_identity_days,
-            server_identity_days: declared.server_identity_days,
-            agent_check_minutes: declared.agent_check_minutes,
-        };
-        let wanted = settings::edited(&self.before.settings, &update).map_err(|error| error.within("settings"))?;
+        let wanted = settings::edited(&self.before.settings, declared).map_err(|error| error.within("settings"))?;
         if wanted != self.before.settings {
             let changes = fields(&declare::settings(&self.before.settings), &declare::settings(&wanted));
             self.step(AppliedAction::Edit, "settings", "", changes);

@@ -2,7 +2,7 @@
 
 use portward_api::{
     AppliedAction, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply, DnsProviderDeclared,
-    IssuerDeclared, ManagedDeclared, SecretDeclared, SecretText, SettingsDeclared, SiteDeclared,
+    IssuerDeclared, ManagedDeclared, SecretDeclared, SecretText, SettingsUpdate, SiteDeclared,
 };
 use portward_core::Permission;
 
@@ -61,10 +61,10 @@ fn dns_declared(token: Option<&str>) -> DnsProviderDeclared {
 /// One of each kind.
 fn everything() -> DesiredState {
     DesiredState {
-        settings: Some(SettingsDeclared {
+        settings: Some(SettingsUpdate {
             force_https: Some("browsers".to_owned()),
             warning_days: Some(14),
-            ..SettingsDeclared::default()
+            ..SettingsUpdate::default()
         }),
         issuers: Some(vec![issuer_declared()]),
         dns_providers: Some(vec![dns_declared(Some("marker-token"))]),
@@ -278,7 +278,7 @@ async fn what_would_leave_no_way_in_to_the_portal_is_refused_and_can_be_tried() 
     }
     // The certificate of the first start is not there in this test, so nothing is presented.
     let redirect = DesiredState {
-        settings: Some(SettingsDeclared { force_https: Some("all".to_owned()), ..SettingsDeclared::default() }),
+        settings: Some(SettingsUpdate { force_https: Some("all".to_owned()), ..SettingsUpdate::default() }),
         ..DesiredState::default()
     };
     let refused = applied(&fixture, redirect, false, Apply::Now).await.unwrap_err();

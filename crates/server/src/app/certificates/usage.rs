@@ -71,7 +71,7 @@ fn for_name<'a>(best: &HostMap<&'a CertificateId>, name: &HostPattern) -> Option
 /// The best certificate for each name, as the publish task chooses.
 fn best_by_name(desired: &Desired, now: Timestamp) -> HostMap<&CertificateId> {
     let mut best: HashMap<&HostPattern, (&CertificateId, (bool, bool, Timestamp))> = HashMap::new();
-    for stored in &desired.certificates {
+    for stored in desired.presentable() {
         let Some(version) = stored.value.current_version() else { continue };
         let rank = preference(&version.facts, version.facts.validity.status(now, desired.settings.warning));
         for name in version.facts.names.iter().filter(|name| **name != HostPattern::Any) {

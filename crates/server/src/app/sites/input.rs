@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::app::AppError;
+use crate::app::{AppError, certificates::find_presentable};
 
 /// Host names: at least one, and none twice.
 pub(in crate::app) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
@@ -97,9 +97,7 @@ pub(in crate::app) fn certificate(text: &str, desired: &Desired) -> Result<SiteC
     if text == "auto" {
         return Ok(SiteCertificate::Auto);
     }
-    let found = desired.certificates.iter().find(|stored| stored.value.id.as_str() == text);
-    let found = found.ok_or_else(|| AppError::not_found("certificate", text))?;
-    Ok(SiteCertificate::Fixed(found.value.id.clone()))
+    Ok(SiteCertificate::Fixed(find_presentable(desired, text)?.value.id.clone()))
 }
 
 pub(in crate::app) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust, AppError> {

@@ -79,7 +79,7 @@ fn page(
     let before = binding.default_certificate.as_ref().map(ToString::to_string).unwrap_or_default();
     let chosen = typed.and_then(|form| form.filled("certificate")).unwrap_or(&before).to_owned();
     let going_back = typed.map_or_else(|| GoingBack::usual(true), GoingBack::read);
-    let choices = served.desired.certificates.iter().filter_map(|stored| {
+    let choices = served.desired.presentable().filter_map(|stored| {
         let facts = &stored.value.current_version()?.facts;
         let names: Vec<String> = facts.names.iter().map(ToString::to_string).collect();
         let id = stored.value.id.to_string();

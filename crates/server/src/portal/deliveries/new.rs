@@ -174,7 +174,11 @@ async fn page(visit: &Visit<right::DeliveryChange>, form: &Form, slip: Option<Sl
         has_agents: !agents.is_empty(),
         is_long,
         agents,
-        certificate: CertificateChoice::of(&served.desired, &certificate, &names),
+        certificate: CertificateChoice::of(
+            &served.desired.certificates.iter().collect::<Vec<_>>(),
+            &certificate,
+            &names,
+        ),
         formats: FORMATS
             .iter()
             .map(|(word, name, _)| Format { word, name, is_chosen: *word == format.as_str() })

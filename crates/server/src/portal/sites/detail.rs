@@ -154,7 +154,11 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
         health_path: health_path(site).to_owned(),
         notes: notes(site),
         max_ages: max_ages(&given.max_age),
-        certificates: CertificateChoice::of(&served.desired, &given.certificate, &site.names),
+        certificates: CertificateChoice::of(
+            &served.desired.presentable().collect::<Vec<_>>(),
+            &given.certificate,
+            &site.names,
+        ),
         authorities,
         is_portal: site.is_portal(),
         names: standing.names,

@@ -126,8 +126,12 @@ impl Turn<'_> {
         if is_over(self.order()?.since, MACHINE_BACK_WITHIN, now) {
             return self.fail(&asked.issuer, FailureKind::Internal(text)).await;
         }
+        let before = self.attempt.clone();
         self.tell(format!("{text}; it is waited for, as its private key is to stay there"));
-        self.save().await?;
+        // It is said once, however long it takes.
+        if self.attempt != before {
+            self.save().await?;
+        }
         Ok(Next::Wait(now.plus(LOOK_AGAIN)))
     }
 

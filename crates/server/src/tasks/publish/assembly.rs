@@ -7,8 +7,8 @@ use std::{
 };
 
 use portward_core::{
-    Binding, Certificate, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management,
-    Scheme, Site, SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
+    Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management, Scheme, Site,
+    SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
 };
 use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 use portward_store::desired::{Desired, Stored, StoredCertificate};
@@ -66,12 +66,6 @@ pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) ->
     Built { snapshot, problems: assembly.problems, changes_at }
 }
 
-/// Whether the private key is, or is to be, on the machine of an agent: then nothing is served with it here.
-fn is_elsewhere(certificate: &Certificate) -> bool {
-    let is_to_be = certificate.management.managed().is_some_and(|managed| managed.key_on.is_some());
-    is_to_be || certificate.current_version().is_some_and(|version| version.key_on.is_some())
-}
-
 /// When time makes another status of a certificate.
 fn next_status_change(validity: Validity, now: Timestamp, warn: WarningPolicy) -> Option<Timestamp> {
     let second = Duration::from_secs(1);
@@ -102,7 +96,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn certificates(&mut self, library: &mut Library) {
-        for StoredCertificate { value: certificate, .. } in &self.desired.certificates {
+        for StoredCertificate { value: certificate, .. } in self.desired.presentable() {
             let subject = || Subject::Certificate(certificate.id.clone());
             let Some(version) = certificate.current_version() else {
                 self.problems.push(Problem::error(
@@ -113,9 +107,6 @@ impl<'a> Assembly<'a> {
                 ));
                 continue;
             };
-            if is_elsewhere(certificate) {
-                continue;
-            }
             let status = version.facts.validity.status(self.now, self.desired.settings.warning);
             match library.served(self.desired, &certificate.id, version, status) {
                 Ok(served) => {
@@ -267,7 +258,11 @@ impl<'a> Assembly<'a> {
         let subject = Subject::Site(site.id.clone());
         let remedy = format!("portward site edit {} --certificate auto, or the id of another certificate", site.id);
         let Some((served, facts)) = self.usable.get(id) else {
-            let why = if self.desired.certificate(id).is_some() { "cannot be served" } else { "does not exist" };
+            let why = match self.desired.certificate(id).map(|stored| stored.value.key_on()) {
+                Some(Some(agent)) => format!("has its private key on the machine of agent \"{agent}\""),
+                Some(None) => "cannot be served".to_owned(),
+                None => "does not exist".to_owned(),
+            };
             let message =
                 format!("its certificate \"{id}\" {why}; the best one that has the name is presented instead");
             self.problems.push(Problem::error("site-certificate-missing", subject, message, remedy));

@@ -41,7 +41,9 @@ impl Plan<'_> {
             let managed = declared.managed.as_ref().map(|managed| self.managed(managed)).transpose();
             let managed = managed.map_err(|error| error.within(&what))?.map(Arc::new);
             match (self.before.certificate(&id).cloned(), managed) {
-                (Some(stored), managed) => self.compare(stored, declared, name, managed)?,
+                (Some(stored), managed) => {
+                    self.compare(stored, declared, name, managed).map_err(|error| error.within(&what))?;
+                }
                 (None, Some(managed)) => self.add(id, name, managed).map_err(|error| error.within(&what))?,
                 (None, None) => missing.push(declared.id.clone()),
             }
