@@ -37,8 +37,8 @@ pub(crate) struct DeliveryAddArgs {
     /// In which form: pem, pem-combined, pfx, pkcs12-java or der
     #[arg(long = "format", value_name = "FORMAT")]
     pub(crate) form: String,
-    /// Absolute path of a file; repeat it for pem (certificates, then key) and der (certificate, then key)
-    #[arg(long, value_name = "PATH", required = true)]
+    /// Absolute path of each file: one, or two for pem (certificates, then key) and der (certificate, then key)
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub(crate) to: Vec<String>,
     /// Who owns the files, as in root:ssl-cert [default: the agent's own user]
     #[arg(long, value_name = "USER:GROUP")]

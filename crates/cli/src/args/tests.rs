@@ -165,3 +165,45 @@ fn every_command_that_a_remedy_names_can_be_typed() {
     let wrong: Vec<String> = wrong.collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// The words of each command of the program that a page shows after a prompt, as a shell would give them.
+fn commands(page: &str) -> Vec<Vec<String>> {
+    let lines = page.replace("\\\n", " ");
+    let shown = lines.lines().filter_map(|line| line.trim_start().strip_prefix("$ "));
+    let words = |line: &str| -> Vec<String> {
+        let (mut words, mut quote) = (vec![String::new()], None);
+        for letter in line.chars() {
+            match (letter, quote) {
+                ('#' | '|' | '>' | '<' | '&' | ';' | '(', None) => break,
+                ('\'' | '"', None) => quote = Some(letter),
+                (letter, Some(open)) if letter == open => quote = None,
+                (letter, None) if letter.is_whitespace() => words.push(String::new()),
+                (letter, _) => words.last_mut().unwrap().push(letter),
+            }
+        }
+        words.into_iter().filter(|word| !word.is_empty()).collect()
+    };
+    let commands = shown.map(words);
+    commands.filter(|words| words.first().is_some_and(|word| word == "portward")).collect()
+}
+
+/// Whoever copies a command from a page is not told that it makes no sense.
+#[test]
+fn what_the_pages_show_is_understood() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|kind| kind == "md")).chain([root.join("README.md")]);
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in pages {
+        for words in commands(&std::fs::read_to_string(&path).unwrap()) {
+            seen += 1;
+            if let Err(error) = Args::try_parse_from(&words)
+                && !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+            {
+                wrong.push(format!("{}: {}\n{error}", path.display(), words.join(" ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 20, "{seen} commands are shown");
+}

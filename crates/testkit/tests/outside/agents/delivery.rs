@@ -274,7 +274,7 @@ fn a_private_key_that_is_made_on_a_machine_never_leaves_it_and_its_certificate_i
         assert!(code != 0 && told.contains("nobody"), "{told}");
         let requested = server.portward(&[&words[..], &["web-03", "-o", "json"]].concat());
         let id = text(&json(&requested)["certificate"]["id"]);
-        let to = ["--to", &pem, "--to", &key, "--reload", "nginx", "--verify", "shop.test@127.0.0.1:443"];
+        let to = ["--to", &pem, &key, "--reload", "nginx", "--verify", "shop.test@127.0.0.1:443"];
         let words = ["delivery", "add", "--agent", "web-03", "--certificate", &id, "--format", "pem", "--id", "shop"];
         server.portward(&[&words[..], &to].concat());
         net.bench.is_served_in_the_end(&id).await;
