@@ -216,9 +216,9 @@ impl App {
             AppError::internal(format!("the private key of \"{id}\" cannot be read; portward status says more"), cause)
         };
         let version = certificate.current_version().ok_or_else(|| unusable("no version".into()))?;
-        if let Some(agent) = &version.key_on {
+        if let Some(agent) = certificate.key_on() {
             let message = format!(
-                "the private key of \"{id}\" was made on the machine of agent \"{agent}\" and never left it; have it installed there: portward delivery add --agent {agent} --certificate {id} --format pem --to CERTIFICATE --to KEY"
+                "the private key of \"{id}\" is on the machine of agent \"{agent}\" and never leaves it; have it installed there: portward delivery add --agent {agent} --certificate {id} --format pem --to CERTIFICATE --to KEY"
             );
             return Err(AppError::conflict("key-elsewhere", message));
         }

@@ -286,7 +286,7 @@ fn a_private_key_that_is_made_on_a_machine_never_leaves_it_and_its_certificate_i
         // Portward has no key of it: it gives none out, and shows something else in its own handshakes.
         let (code, told) =
             said(&mut server.command(&["certificate", "export", &id, "--format", "pem", "--out", "x.pem"]));
-        assert!(code != 0 && told.contains("never left it") && told.contains("web-03"), "{told}");
+        assert!(code != 0 && told.contains("never leaves it") && told.contains("web-03"), "{told}");
         let own = Thumbprint::of(&portward_testkit::handshake(server.https, "shop.test").await);
         assert_ne!(own.to_string(), first);
 
