@@ -18,6 +18,7 @@ mod client_family;
 mod confirmation;
 mod delivery;
 mod force_https;
+mod forwarding;
 mod header_rules;
 mod host;
 mod host_map;
@@ -57,6 +58,9 @@ pub use delivery::{
     Delivery, DeliveryError, DeliveryFormat, DeliveryPath, FileMode, FileOwner, ProfileName, Verify, wave,
 };
 pub use force_https::{ForceHttps, RedirectDecision, RequestFacts, decide_redirect, https_port_for, redirect_url};
+pub use forwarding::{
+    Balance, Forwarding, ForwardingError, HealthPath, PathPrefix, PathRoute, ProxyProtocol, UpstreamHttp,
+};
 pub use header_rules::{HeaderRuleError, HeaderRules};
 pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;

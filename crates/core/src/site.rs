@@ -1,8 +1,8 @@
 //! Sites: host names, and what is served for them.
 
 use crate::{
-    AgentSettings, CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, SiteId, SiteLimits, Upstream,
-    UpstreamTrust, WarningPolicy,
+    AgentSettings, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, PresetId, SiteId, SiteLimits,
+    Upstream, UpstreamTrust, WarningPolicy,
 };
 
 /// Is a set of host names and what is served for them.
@@ -12,10 +12,12 @@ pub struct Site {
     pub id: SiteId,
     /// Its host names; never empty, and no other site has any of them.
     pub names: Vec<HostPattern>,
-    /// The application, or the portal alone; requests go to these in turn. Never empty.
+    /// The application, or the portal alone; requests go to these as `forwarding` says. Never empty.
     pub upstreams: Vec<Upstream>,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
+    /// How requests reach the upstreams; as it comes if it is the portal.
+    pub forwarding: Forwarding,
     /// What happens to plain HTTP; none for the server's default.
     pub force_https: Option<ForceHttps>,
     /// What browsers are told to remember.

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use portward_core::{
-    BindingId, CertificateId, CertificateStatus, ForceHttps, HeaderRules, Host, HostMap, Hsts, Revision, Scheme,
-    SiteId, SiteLimits, Thumbprint, Upstream, UpstreamTrust,
+    BindingId, CertificateId, CertificateStatus, ForceHttps, Forwarding, HeaderRules, Host, HostMap, Hsts, Revision,
+    Scheme, SiteId, SiteLimits, Thumbprint, Upstream, UpstreamTrust,
 };
 use rustls::sign::CertifiedKey;
 
@@ -73,6 +73,8 @@ pub struct ServedSite {
     pub upstreams: Vec<Upstream>,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
+    /// How requests reach the upstreams.
+    pub forwarding: Forwarding,
     /// What happens to plain HTTP, the server's default already applied.
     pub force_https: ForceHttps,
     /// What browsers are told to remember.

@@ -7,8 +7,8 @@ use std::{
 
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
-    Binding, BindingId, CertificateId, HeaderRules, Host, HostName, HostPattern, Hsts, Management, Scheme, Site,
-    SiteCertificate, SiteId, SiteLimits, Source, Timestamp, Upstream, UpstreamTrust,
+    Binding, BindingId, CertificateId, Forwarding, HeaderRules, Host, HostName, HostPattern, Hsts, Management, Scheme,
+    Site, SiteCertificate, SiteId, SiteLimits, Source, Timestamp, Upstream, UpstreamTrust,
 };
 use portward_proxy::{BindError, Proxy};
 use portward_store::{
@@ -77,6 +77,7 @@ pub(crate) async fn seed(
         force_https: None,
         hsts: Hsts::Off,
         certificate: SiteCertificate::Auto,
+        forwarding: Forwarding::default(),
         limits: SiteLimits::default(),
         headers: HeaderRules::default(),
         preset: None,

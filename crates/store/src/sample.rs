@@ -6,9 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use portward_core::{
     Agent, AgentName, AgentOrigin, AgentPins, Binding, BindingId, CertificateId, Chain, Delivery, DeliveryFormat,
-    DeliveryId, DeliveryPath, DialAddress, Dialling, FileMode, FileOwner, ForceHttps, HeaderRules, Host, HostPattern,
-    Hsts, KeyId, KeyType, LeafFacts, ProfileName, Sha1Thumbprint, Site, SiteCertificate, SiteId, SiteLimits, Source,
-    Thumbprint, Timestamp, Upstream, UpstreamTrust, Validity, Verify,
+    DeliveryId, DeliveryPath, DialAddress, Dialling, FileMode, FileOwner, ForceHttps, Forwarding, HeaderRules, Host,
+    HostPattern, Hsts, KeyId, KeyType, LeafFacts, ProfileName, Sha1Thumbprint, Site, SiteCertificate, SiteId,
+    SiteLimits, Source, Thumbprint, Timestamp, Upstream, UpstreamTrust, Validity, Verify,
 };
 
 use crate::{
@@ -48,6 +48,7 @@ pub(crate) fn site(id: &str) -> Site {
         force_https: Some(ForceHttps::Browsers),
         hsts: Hsts::On { max_age: Duration::from_secs(365 * 24 * 3600), include_subdomains: true, preload: true },
         certificate: SiteCertificate::Fixed(certificate_id("cert-1")),
+        forwarding: Forwarding::default(),
         limits: SiteLimits::default(),
         headers: HeaderRules::default(),
         preset: None,

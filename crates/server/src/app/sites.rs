@@ -5,8 +5,8 @@ pub(crate) mod presented;
 
 use portward_api::{Changed, HeaderSet, Removed, SiteCreate, SiteUpdate, SiteView};
 use portward_core::{
-    ForceHttps, HeaderRules, HostPattern, Hsts, NewWay, Preset, Scheme, Settings, Site, SiteCertificate, SiteId,
-    SiteLimits, Upstream, UpstreamTrust,
+    ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, NewWay, Preset, Scheme, Settings, Site, SiteCertificate,
+    SiteId, SiteLimits, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected},
@@ -56,6 +56,7 @@ impl App {
             force_https: input.force_https.as_deref().map(input::force_https).transpose()?,
             hsts: input.hsts.as_deref().map(input::hsts).transpose()?.unwrap_or_default(),
             certificate: SiteCertificate::Auto,
+            forwarding: Forwarding::default(),
             limits: SiteLimits::default(),
             headers: HeaderRules::default(),
             preset: preset.and_then(Preset::preset_id),

@@ -2,8 +2,8 @@
 
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
-    Binding, BindingId, CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, Management, Scheme, Site,
-    SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
+    Binding, BindingId, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, Management, Scheme,
+    Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected, NewKey, NewVersion},
@@ -81,6 +81,7 @@ impl Recovery<'_> {
             force_https: Some(ForceHttps::Off),
             hsts: Hsts::Off,
             certificate: SiteCertificate::Auto,
+            forwarding: Forwarding::default(),
             limits: SiteLimits::default(),
             headers: HeaderRules::default(),
             preset: None,

@@ -1,8 +1,8 @@
 //! The record of a site.
 
 use portward_core::{
-    BodyLimit, CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, Site, SiteCertificate, SiteId,
-    SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, WaitLimit,
+    BodyLimit, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, PresetId, Site, SiteCertificate,
+    SiteId, SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, WaitLimit,
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +127,7 @@ impl SiteRecord {
                     CertificateId::parse(&id).map_err(|error| RecordError::invalid("certificate", error))?,
                 ),
             },
+            forwarding: Forwarding::default(),
             limits: self.limits.try_into()?,
             headers: HeaderRules::new(self.headers.set, self.headers.remove)
                 .map_err(|error| RecordError::invalid("headers", error))?,

@@ -3,7 +3,8 @@
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use portward_core::{
-    BindingId, ForceHttps, HostPattern, Hsts, Revision, Scheme, SiteId, SiteLimits, Timestamp, Upstream, UpstreamTrust,
+    BindingId, ForceHttps, Forwarding, HostPattern, Hsts, Revision, Scheme, SiteId, SiteLimits, Timestamp, Upstream,
+    UpstreamTrust,
 };
 use rustls::{ServerConfig, pki_types::ServerName};
 use tokio::{
@@ -208,6 +209,7 @@ pub(super) fn site(apps: &[SocketAddr]) -> ServedSite {
         force_https: ForceHttps::Off,
         hsts: Hsts::Off,
         certificate: None,
+        forwarding: Forwarding::default(),
         limits: SiteLimits::default(),
         headers: None,
         traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),

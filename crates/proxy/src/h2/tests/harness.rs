@@ -4,7 +4,9 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use portward_core::{ForceHttps, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp, Upstream, UpstreamTrust};
+use portward_core::{
+    ForceHttps, Forwarding, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp, Upstream, UpstreamTrust,
+};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -44,6 +46,7 @@ impl Door {
                 force_https: ForceHttps::Off,
                 hsts: Hsts::Off,
                 certificate: None,
+                forwarding: Forwarding::default(),
                 limits: SiteLimits::default(),
                 headers: None,
                 traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),

@@ -54,7 +54,8 @@ pub(super) fn binding(binding: &Binding) -> BindingDeclared {
 
 /// A site as a file declares it.
 pub(crate) fn site(site: &Site) -> SiteDeclared {
-    let Site { id, names, upstreams, upstream_trust, force_https, hsts, certificate, limits, headers, preset } = site;
+    let Site { id, names, upstreams, upstream_trust, force_https, hsts, certificate, limits, headers, preset, .. } =
+        site;
     SiteDeclared {
         id: id.to_string(),
         names: names.iter().map(ToString::to_string).collect(),

@@ -234,6 +234,7 @@ impl<'a> Assembly<'a> {
                 force_https,
                 hsts: site.hsts,
                 certificate,
+                forwarding: site.forwarding.clone(),
                 limits: site.limits,
                 headers: (!site.headers.is_empty()).then(|| Arc::new(site.headers.clone())),
                 traffic: library.traffic(&site.id, self.now),

@@ -4,7 +4,7 @@ use portward_api::{
     DnsProviderDeclared, IssuerDeclared, SecretDeclared, SiteDeclared, UpstreamTrustInput,
     acme::{EabInput, IssuerCreate},
 };
-use portward_core::{HeaderRules, IssuerId, Site, SiteCertificate, SiteId, SiteLimits, acme::Issuer};
+use portward_core::{Forwarding, HeaderRules, IssuerId, Site, SiteCertificate, SiteId, SiteLimits, acme::Issuer};
 use portward_store::{desired::Desired, sealing::Secret};
 use zeroize::Zeroizing;
 
@@ -67,6 +67,7 @@ pub(super) fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, App
             None => SiteCertificate::Auto,
             Some(text) => sites::input::certificate(text, after)?,
         },
+        forwarding: Forwarding::default(),
         limits,
         headers: sites::input::headers(Some(set_headers), Some(remove_headers), &HeaderRules::default())?,
         preset: preset.as_deref().map(sites::input::preset_name).transpose()?,

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use portward_core::{BindingId, HeaderRules, Host, Hsts, SiteId, SiteLimits, Source, Upstream, UpstreamTrust};
+use portward_core::{
+    BindingId, Forwarding, HeaderRules, Host, Hsts, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
+};
 use portward_proxy::Snapshot;
 use portward_store::{
     Key, Revision,
@@ -55,6 +57,7 @@ impl Wanted {
             force_https: None,
             hsts: Hsts::Off,
             certificate: SiteCertificate::Auto,
+            forwarding: Forwarding::default(),
             limits: SiteLimits::default(),
             headers: HeaderRules::default(),
             preset: None,
