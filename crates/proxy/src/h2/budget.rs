@@ -27,6 +27,7 @@ use crate::{forward::Deadline, stream::Stream};
 pub(super) struct Metered {
     wire: Rc<Wire>,
     frames: Frames,
+    begun: bool,
     budget: Budget,
     blocks: Blocks,
     fragments: Rc<Fragments>,
@@ -49,7 +50,18 @@ impl Metered {
         let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
         let budget = Budget { left: BURST, since: Instant::now() };
         let cork = Cork(Rc::clone(&wire));
-        (Self { wire, frames: Frames::new(), budget, blocks: Blocks::default(), fragments, linger: None }, cork)
+        (
+            Self {
+                wire,
+                frames: Frames::new(),
+                begun: false,
+                budget,
+                blocks: Blocks::default(),
+                fragments,
+                linger: None,
+            },
+            cork,
+        )
     }
 }
 
@@ -70,11 +82,13 @@ impl AsyncRead for Metered {
         let me = self.get_mut();
         let before = into.filled().len();
         ready!(Pin::new(&mut *me.wire.stream.borrow_mut()).poll_read(cx, into))?;
-        let (budget, blocks, fragments) = (&mut me.budget, &mut me.blocks, &*me.fragments);
+        let (begun, budget, blocks, fragments) = (&mut me.begun, &mut me.budget, &mut me.blocks, &*me.fragments);
         let within = me.frames.pass(&into.filled()[before..], |piece| match piece {
             Piece::Header { kind, flags, stream } => {
+                // SETTINGS comes first (RFC 9113 section 3.4), which the crate does not ask for.
+                *begun |= kind == SETTINGS && flags & ACK == 0;
                 blocks.begin(kind, flags, stream);
-                budget.pay(kind, flags)
+                *begun && budget.pay(kind, flags)
             }
             Piece::Payload(bytes) => {
                 blocks.payload(bytes, fragments);
@@ -126,7 +140,7 @@ impl AsyncWrite for Metered {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the client sends more frames without use than it may")]
+#[error("the client sends more frames without use than it may, or begins with another one than SETTINGS")]
 struct OverBudget;
 
 /// Walks over frames that come in pieces.

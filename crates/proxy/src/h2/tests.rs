@@ -7,3 +7,4 @@ mod floods;
 mod frames;
 mod harness;
 mod records;
+mod rfc9113;

@@ -50,6 +50,12 @@ async fn floods_are_cut() {
     let no_window =
         each(&|n| [frame(1, END_HEADERS, stream(n), &get()), frame(8, 0, stream(n), &[0, 0, 0, 0])].concat());
     cut(&door, "reset made by an empty window update", no_window, true).await;
+    let too_much = each(&|n| {
+        [frame(1, END_HEADERS, stream(n), &get()), frame(8, 0, stream(n), &0x7fff_ffff_u32.to_be_bytes())].concat()
+    });
+    cut(&door, "reset made by a window that overflows", too_much, true).await;
+    let bad_priority = each(&|n| [frame(1, END_HEADERS, stream(n), &get()), frame(2, 0, stream(n), &[0; 4])].concat());
+    cut(&door, "reset made by a PRIORITY of a wrong length", bad_priority, true).await;
     let mut continuation = vec![frame(1, END_STREAM, 1, &get())];
     continuation.extend(each(&|_| frame(9, 0, 1, &block(&[("x-a", b"b")]))));
     cut(&door, "CONTINUATION", continuation, true).await;

@@ -57,6 +57,11 @@ impl Raw {
         raw
     }
 
+    /// A connection on which nothing was said.
+    pub(super) async fn silent(door: &Door) -> Self {
+        Self { tls: door.connect().await, seen: Vec::new() }
+    }
+
     /// Writes; a server that cuts the connection meanwhile shows when it is read.
     pub(super) async fn write(&mut self, bytes: &[u8]) {
         let _ = timeout(PATIENCE, self.tls.write_all(bytes)).await.expect("nobody reads");
@@ -65,26 +70,43 @@ impl Raw {
 
     /// The next frame that says something of a stream, or the end.
     pub(super) async fn said(&mut self) -> Said {
+        while let Some((kind, _, _, payload)) = self.frame().await {
+            let number = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
+            match kind {
+                1 => return Said::Headers(payload[0]),
+                3 => return Said::Reset(number(0)),
+                7 => return Said::GoAway(number(4)),
+                _ => {}
+            }
+        }
+        Said::Closed
+    }
+
+    /// The next frame: kind, flags, stream and payload; none at the end.
+    pub(super) async fn frame(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         loop {
-            while self.seen.len() >= 9 {
-                let length =
-                    usize::from(self.seen[0]) << 16 | usize::from(self.seen[1]) << 8 | usize::from(self.seen[2]);
-                if self.seen.len() < 9 + length {
-                    break;
-                }
-                let frame: Vec<u8> = self.seen.drain(..9 + length).collect();
-                let number = |at: usize| u32::from_be_bytes(frame[at..at + 4].try_into().unwrap());
-                match frame[3] {
-                    1 => return Said::Headers(frame[9]),
-                    3 => return Said::Reset(number(9)),
-                    7 => return Said::GoAway(number(13)),
-                    _ => {}
+            if let [a, b, c, kind, flags, stream @ ..] = &self.seen[..]
+                && stream.len() >= 4
+            {
+                let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+                if self.seen.len() >= 9 + length {
+                    let (kind, flags) = (*kind, *flags);
+                    let stream = u32::from_be_bytes(stream[..4].try_into().unwrap());
+                    let payload = self.seen.drain(..9 + length).skip(9).collect();
+                    return Some((kind, flags, stream, payload));
                 }
             }
             let read = timeout(PATIENCE, self.tls.read_buf(&mut self.seen)).await.expect("the server says nothing");
             if !matches!(read, Ok(bytes) if bytes > 0) {
-                return Said::Closed;
+                return None;
             }
+        }
+    }
+
+    /// Waits for the end of the connection, before which no stream is answered.
+    pub(super) async fn is_closed(&mut self, what: &str) {
+        while let Some((kind, ..)) = self.frame().await {
+            assert!(kind != 1, "{what}: an answer behind GOAWAY");
         }
     }
 }
