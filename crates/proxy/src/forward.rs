@@ -9,6 +9,7 @@
 mod deadline;
 mod exchange;
 mod flight;
+mod paced;
 mod response;
 mod upload;
 mod upstream_error;
@@ -36,6 +37,9 @@ pub(crate) trait Downstream {
     /// body has not ended. The first call is also the moment to answer an expected `100 Continue`: the upstream has
     /// taken the head.
     fn poll_body(&mut self, cx: &mut Context<'_>, upload: &mut Upload) -> Poll<Result<(), ClientFault>>;
+
+    /// Bytes of bodies that have come from this client by now, on whatever stream.
+    fn moved(&self) -> u64;
 
     /// Is ready when the client can take no response any more; called while a response is awaited and the request's
     /// body has been read. May read ahead.

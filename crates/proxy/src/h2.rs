@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) tls: TlsFacts,
     fragments: Rc<Fragments>,
+    /// Bytes of bodies that streams have taken.
+    moved: Cell<u64>,
     /// Whether the connection ends after the answers to what was asked so far.
     is_outdated: Cell<bool>,
 }
@@ -58,7 +60,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
         idle: true,
         stage: Stage::Open,
         drain: client.drain.clone(),
-        shared: Rc::new(Shared { client, tls, fragments, is_outdated: Cell::new(false) }),
+        shared: Rc::new(Shared { client, tls, fragments, moved: Cell::new(0), is_outdated: Cell::new(false) }),
     };
     poll_fn(|cx| serving.poll(cx)).await;
 }

@@ -21,6 +21,8 @@ pub struct Limits {
     pub upstream_response: Duration,
     /// Between two reads or two writes of a body, on either side, and between two messages of an upgraded connection.
     pub body_idle: Duration,
+    /// How slowly a client may send or take a body.
+    pub pace: Pace,
     /// How long a connection to an upstream is kept for the next request.
     pub upstream_idle: Duration,
     /// How long the connections of a removed binding may take to finish before they are cut.
@@ -33,6 +35,20 @@ pub struct Limits {
     pub body: Option<u64>,
     /// Concurrent streams of one HTTP/2 connection.
     pub h2_streams: u32,
+}
+
+/// Says how long a client may be waited for while it moves a body.
+///
+/// It holds for bodies of requests whose length was announced, and for all responses. Time in which an upstream is waited
+/// for does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// For all waits of a body together, beside what its bytes earn.
+    pub grace: Duration,
+    /// Bytes that earn a second.
+    pub bytes_per_second: u64,
+    /// For one wait until some of a response is taken, however much has been.
+    pub stall: Duration,
 }
 
 /// Is what holds for one request: the site's own limits, and the server's where it has none.
@@ -58,6 +74,13 @@ impl Limits {
     }
 }
 
+impl Pace {
+    /// How long a client may have been waited for that has moved so many bytes.
+    pub(crate) fn earned(&self, bytes: u64) -> Duration {
+        self.grace.saturating_add(Duration::from_secs(bytes / self.bytes_per_second.max(1)))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -72,6 +95,9 @@ impl Default for Limits {
             // TeamCity's documentation asks proxies for 1200 s: builds and reports answer late.
             upstream_response: Duration::from_secs(1200),
             body_idle: Duration::from_secs(1200),
+            // Kestrel asks for 240 bytes a second after 5 s, Apache (mod_reqtimeout) for 500 after 20 s: a telephone that
+            // changes networks needs longer than 5. A paused video does not read; nginx gives it 60 s, Caddy all the time.
+            pace: Pace { grace: Duration::from_secs(30), bytes_per_second: 240, stall: Duration::from_secs(300) },
             // Below the 75 s of nginx and the 60 s of Node's newer releases would be too late for Node's 5 s;
             // a connection that the upstream closes meanwhile is noticed and replaced.
             upstream_idle: Duration::from_secs(55),

@@ -59,6 +59,11 @@ impl Downstream for ClientSide<'_> {
         self.body.poll_upload(cx, self.wire, upload)
     }
 
+    fn moved(&self) -> u64 {
+        // One request at a time: what has come of its body, the upload knows.
+        0
+    }
+
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // One look ahead finds a reset, and may bring the next request along.
         if !self.wire.unread().is_empty() || self.wire.is_finished() {

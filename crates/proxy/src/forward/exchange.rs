@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     ClientFault, Deadline, Downstream, Exchanged, Outgoing, Upload,
     flight::{End, Flight},
+    paced::Paced,
     upstream_error::UpstreamError,
 };
 use crate::{answer::Failure, served::Client, snapshot::ServedSite, traffic::Answered};
@@ -50,6 +51,7 @@ async fn attempt<D: Downstream>(
     let upstreams = &client.worker.upstreams;
     let turn = upstreams.turn(site);
     let mut lease = upstreams.take(site, turn);
+    let downstream = &mut Paced::new(downstream, limits.pace);
     let mut flight = Flight::new(upload, asked, interim, expects_continue);
     loop {
         let (mut held, reused) = match lease.take() {

@@ -68,6 +68,16 @@ impl Upload {
         self.framing == Framing::Ended
     }
 
+    /// Whether the client has said how long its body is, and owes some of it.
+    pub(super) fn is_measured(&self) -> bool {
+        matches!(self.framing, Framing::Exact { .. })
+    }
+
+    /// Bytes of body so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Puts bytes of the body in, at most [`Upload::room`] of them; a body of known length ends with its last byte.
     pub(crate) fn data(&mut self, data: &[u8]) -> Result<(), Fault> {
         self.make_room();

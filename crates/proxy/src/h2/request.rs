@@ -38,7 +38,7 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
         false => decide(&head, &body, &shared),
     };
     drop(head);
-    let side = RefCell::new(StreamSide::new(body, respond, &about));
+    let side = RefCell::new(StreamSide::new(body, respond, &about, &shared));
     let answer = match decided {
         Decided::Answer(answer) => {
             log::answered(&answer, &about.subject(&shared, None));
@@ -97,7 +97,7 @@ pub(super) fn refuse(request: http::Request<RecvStream>, respond: SendResponse<B
     let answer = Fault::Overloaded.into();
     log::answered(&answer, &about.subject(shared, None));
     // Who has too many requests open already is not listened to.
-    let _ = StreamSide::new(body, respond, &about).answer(&answer, &about, shared);
+    let _ = StreamSide::new(body, respond, &about, shared).answer(&answer, &about, shared);
 }
 
 enum Decided {

@@ -1,7 +1,7 @@
 //! An HTTP/2 client's side of one exchange.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -53,6 +53,8 @@ pub(super) struct StreamSide<'a> {
     /// There once the head has gone.
     send: Option<SendStream<Bytes>>,
     about: &'a About,
+    /// Bytes of bodies that all streams of the connection have taken.
+    moved: &'a Cell<u64>,
     invited: bool,
     /// Bytes of a response of known length that are still to come.
     left: Option<u64>,
@@ -80,9 +82,9 @@ impl About {
 }
 
 impl<'a> StreamSide<'a> {
-    pub(super) fn new(body: RecvStream, respond: SendResponse<Bytes>, about: &'a About) -> Self {
-        let rest = Bytes::new();
-        Self { body, rest, respond, send: None, about, invited: false, left: None, ended: false }
+    pub(super) fn new(body: RecvStream, respond: SendResponse<Bytes>, about: &'a About, shared: &'a Shared) -> Self {
+        let (rest, moved) = (Bytes::new(), &shared.moved);
+        Self { body, rest, respond, send: None, about, moved, invited: false, left: None, ended: false }
     }
 
     /// Is ready when the client has reset the stream or is gone.
@@ -148,6 +150,7 @@ impl<'a> StreamSide<'a> {
         let part = self.rest.split_to(self.rest.len().min(upload.room()));
         // The client may send as much again: the upload holds no more than its window.
         self.body.flow_control().release_capacity(part.len()).map_err(gone)?;
+        self.moved.set(self.moved.get() + part.len() as u64);
         Poll::Ready(upload.data(&part).map_err(ClientFault::from))
     }
 
@@ -227,6 +230,10 @@ impl<'a> StreamSide<'a> {
 impl Downstream for &RefCell<StreamSide<'_>> {
     fn poll_body(&mut self, cx: &mut Context<'_>, upload: &mut Upload) -> Poll<Result<(), ClientFault>> {
         self.borrow_mut().poll_upload(cx, upload)
+    }
+
+    fn moved(&self) -> u64 {
+        self.borrow().moved.get()
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,4 +1,7 @@
+use tokio::io::AsyncWriteExt;
+
 use super::harness::{Door, SHORT, short};
+use crate::limits::Pace;
 
 #[tokio::test]
 async fn a_head_that_does_not_end_in_time_is_answered_and_the_connection_closed() {
@@ -100,4 +103,31 @@ async fn an_application_that_cannot_be_reached_in_time_is_a_fault_of_its_own() {
     let mut client = door.send(b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n").await;
     let answer = client.rest().await;
     assert!(answer.starts_with("HTTP/1.1 50") && answer.contains("upstream-unreachable"), "{answer}");
+}
+
+/// 30 s without progress, as `Limits::pace` has it, are tried in `forward/paced.rs`.
+fn hasty() -> Pace {
+    Pace { grace: SHORT, bytes_per_second: 1_000_000, stall: SHORT }
+}
+
+#[tokio::test]
+async fn a_body_that_was_announced_and_does_not_come_is_a_408_long_before_the_limit_of_a_stream() {
+    let door = Door::open_with(short(|limits| limits.pace = hasty()), |_| {}).await;
+    let mut client = door.send(b"POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 10\r\n\r\nabc").await;
+    let mut app = door.app.accept().await;
+    app.head().await;
+    assert!(client.head().await.starts_with("HTTP/1.1 408 "));
+    assert_eq!(app.rest().await, "abc");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_and_its_application_freed() {
+    let door = Door::open_with(short(|limits| limits.pace = hasty()), |_| {}).await;
+    let _client = door.send(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+    let mut app = door.app.accept().await;
+    app.head().await;
+    app.write(b"HTTP/1.1 200 OK\r\n\r\n").await;
+    // Everything between here and the client is full at some point; then the connection is gone.
+    let all = [b'x'; 64 * 1024];
+    while app.tcp.write_all(&all).await.is_ok() {}
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use tokio::{join, time::timeout};
 
 use super::harness::{Door, PATIENCE};
-use crate::Limits;
+use crate::{Limits, limits::Pace};
 
 /// Reads a body to its end and makes room for more.
 async fn read(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
@@ -287,4 +287,22 @@ async fn an_idle_connection_is_closed_in_order() {
     let door = Door::open_with(Limits { idle, ..Limits::default() }).await;
     let (_client, connection) = h2::client::handshake(door.connect().await).await.unwrap();
     timeout(PATIENCE, connection).await.expect("the connection stays").unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_without_a_window_is_reset_and_its_application_freed() {
+    let hasty =
+        Pace { grace: Duration::from_millis(50), bytes_per_second: 1_000_000, stall: Duration::from_millis(50) };
+    let door = Door::open_with(Limits { pace: hasty, ..Limits::default() }).await;
+    let (client, connection) =
+        h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(door.connect().await).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("https://shop.test/").body(()).unwrap();
+    let (response, _stream) = client.ready().await.unwrap().send_request(request, true).unwrap();
+    let mut app = door.app().await;
+    app.head().await;
+    app.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc").await;
+    let mut body = response.await.unwrap().into_body();
+    assert!(timeout(PATIENCE, body.data()).await.unwrap().unwrap().is_err());
+    assert!(app.some().await.is_empty(), "the connection to the application stays");
 }
