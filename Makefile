@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PORTWARD := $(or $(CARGO_TARGET_DIR),target)/release/portward
 
-.PHONY: run build test check bench screenshots
+.PHONY: run build test check bench soak fuzz screenshots
 
 run: ## Builds Portward and starts it with its embedded store in ./portward-data
 	$(CARGO) build --release --locked -p portward-cli
@@ -26,6 +26,13 @@ bench: build ## Compares with nginx, HAProxy and Caddy on this machine
 	scripts/install-test-tools bench
 	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W1,W2,W3,W3r,W4,W6 -r 5 -q
 	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W5 -r 1 -q
+
+soak: build ## Keeps Portward under mixed load for 30 minutes (SOAK_MINUTES) while it is changed, and looks for stalls and growth
+	$(CARGO) build --release --locked -p portward-testkit --bin soak
+	$(or $(CARGO_TARGET_DIR),target)/release/soak --minutes $(or $(SOAK_MINUTES),30)
+
+fuzz: ## Fuzzes each parser for 10 minutes (FUZZ_SECONDS), two at a time; wants a nightly toolchain
+	scripts/fuzz $(or $(FUZZ_SECONDS),600)
 
 screenshots: ## Takes the pictures in docs/screenshots
 	scripts/install-test-tools

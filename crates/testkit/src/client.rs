@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Is an open connection to a binding, plain or TLS.
 pub struct Connection {
@@ -48,10 +48,7 @@ impl Connection {
 
     /// Connects by TLS and takes any certificate, which the test then looks at.
     pub async fn tls(address: SocketAddr, name: &str) -> std::io::Result<Self> {
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let stream = TlsConnector::from(Arc::new(config())).connect(name, stream).await?;
+        let stream = tls_stream(address, name, b"http/1.1").await?;
         let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(|leaf| leaf.to_vec());
         Ok(Self { stream: Box::new(stream), pending: Vec::new(), leaf })
     }
@@ -107,6 +104,22 @@ impl Connection {
             }
             self.read_more().await.unwrap();
         }
+    }
+
+    /// Reads until a text has come; whatever comes instead, up to the end of the connection, is an error.
+    pub(crate) async fn comes(&mut self, text: &str) -> std::io::Result<()> {
+        while self.pending.len() < text.len() {
+            self.read_more().await?;
+        }
+        match self.pending.drain(..text.len()).eq(text.bytes()) {
+            true => Ok(()),
+            false => Err(std::io::Error::other("something else came")),
+        }
+    }
+
+    /// Whether something has come that was not read as a response.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// Whether the server closes the connection without sending anything more.
@@ -186,7 +199,15 @@ pub async fn request(address: SocketAddr, method: &str, host: &str, path: &str, 
     Connection::plain(address).await.unwrap().request(method, host, path, headers).await.unwrap()
 }
 
-fn config() -> ClientConfig {
+/// Connects by TLS with one protocol to choose, and takes any certificate.
+pub(crate) async fn tls_stream(address: SocketAddr, name: &str, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    TlsConnector::from(Arc::new(config(alpn))).connect(name, stream).await
+}
+
+fn config(alpn: &[u8]) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -194,7 +215,7 @@ fn config() -> ClientConfig {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     // A resumed session would show no certificate.
     config.resumption = Resumption::disabled();
     config

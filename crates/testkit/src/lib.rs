@@ -18,6 +18,7 @@ mod eventually;
 mod fake_agent;
 mod fault_ca;
 mod fleet;
+pub mod fuzzing;
 mod machine;
 mod mail_sink;
 mod named;
@@ -26,6 +27,7 @@ mod pebble;
 mod program;
 mod server;
 mod simulation;
+pub mod soak;
 mod steady;
 mod upstream;
 

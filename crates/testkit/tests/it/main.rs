@@ -6,6 +6,7 @@ mod changes;
 mod fault_ca;
 mod force_https;
 mod framing;
+mod fuzzing;
 mod house;
 mod pains;
 mod redaction;

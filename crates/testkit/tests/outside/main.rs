@@ -23,3 +23,4 @@ mod pains;
 mod portal;
 mod recover;
 mod secrets;
+mod soak;
