@@ -292,7 +292,7 @@ impl Connection {
             After::Close if !self.wire.unread().is_empty() => self.linger().await,
             After::Next | After::Close => {
                 self.deadline.put_off(LINGER);
-                poll_fn(|cx| match self.wire.stream.poll_close(cx) {
+                poll_fn(|cx| match self.wire.stream.poll_goodbye(cx) {
                     Poll::Ready(_) => Poll::Ready(()),
                     Poll::Pending => self.deadline.poll(cx),
                 })

@@ -104,7 +104,9 @@ impl Default for Limits {
             // Envoy drains a removed listener for 600 s; nginx and HAProxy wait for ever unless they are told not to.
             drain: Duration::from_secs(600),
             connections: 50_000,
-            upstream_idle_connections: 256,
+            // More requests at once than that are rare, and each connection beyond is made anew for its request. HAProxy sets
+            // no bound; of what is not needed the oldest ages and goes.
+            upstream_idle_connections: 1024,
             // As the applications behind us decide; Octopus packages have gigabytes.
             body: None,
             // nginx's http2_max_concurrent_streams is 128, h2's suggestion at least 100 (RFC 9113 section 6.5.2).

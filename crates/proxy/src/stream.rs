@@ -104,7 +104,7 @@ impl Stream {
         }
     }
 
-    /// Sends what [`Stream::poll_write`] held back.
+    /// Sends what [`Stream::poll_write`] held back. The ticket of a handshake waits for something that it can go with.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
             Kind::Tls(tcp, records) => records.poll_flush(tcp, cx),
@@ -112,14 +112,19 @@ impl Stream {
         }
     }
 
-    /// Sends what is held, says goodbye (`close_notify` on TLS) and closes the sending side of the socket.
-    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Sends what is held and says goodbye: `close_notify` on TLS. Dropped after that, the stream closes in order.
+    pub(crate) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
-            Kind::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Kind::Tls(tcp, records) => {
-                ready!(records.poll_goodbye(tcp, cx))?;
-                Pin::new(tcp).poll_shutdown(cx)
-            }
+            Kind::Tls(tcp, records) => records.poll_goodbye(tcp, cx),
+            Kind::Plain(_) | Kind::Within(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Says goodbye and closes the sending side of the socket.
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_goodbye(cx))?;
+        match &mut self.0 {
+            Kind::Plain(tcp) | Kind::Tls(tcp, _) => Pin::new(tcp).poll_shutdown(cx),
             Kind::Within(pair) => Pin::new(pair).poll_shutdown(cx),
         }
     }

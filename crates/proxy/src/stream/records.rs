@@ -34,6 +34,8 @@ pub(super) struct Records {
     /// Sealed bytes that the socket has not taken, from `sealed_at`.
     sealed: Vec<u8>,
     sealed_at: usize,
+    /// Whether `sealed` is the ticket of a handshake: that can wait for company.
+    is_ticket: bool,
     incoming: Incoming,
     goodbye: Goodbye,
 }
@@ -65,12 +67,12 @@ enum Goodbye {
 
 impl Records {
     /// Goes on where a handshake ended: `input` is what came behind it, `opened` what applications said already,
-    /// `sealed` what is still to be sent.
+    /// `ticket` what is to be sent with the first bytes.
     pub(super) fn new(
         session: Session,
         input: Vec<u8>,
         opened: Vec<u8>,
-        sealed: Vec<u8>,
+        ticket: Vec<u8>,
         peer: PeerAfterHandshake,
     ) -> Self {
         Self {
@@ -79,7 +81,8 @@ impl Records {
             opened,
             opened_at: 0,
             held: Vec::new(),
-            sealed,
+            is_ticket: !ticket.is_empty(),
+            sealed: ticket,
             sealed_at: 0,
             incoming: match peer {
                 PeerAfterHandshake::Open => Incoming::Open,
@@ -174,6 +177,9 @@ impl Records {
         if self.incoming == Incoming::Broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
+        if self.held.is_empty() && self.is_ticket {
+            return Poll::Ready(Ok(()));
+        }
         if !self.held.is_empty() {
             // What waits in `sealed` goes first, in the same write if the socket is free.
             if self.sealed.len() - self.sealed_at > buffer::BUFFER_BYTES {
@@ -231,8 +237,9 @@ impl Records {
             });
             match read {
                 Poll::Pending => {
-                    // The last words of a handshake, or the answer to a key update.
+                    // The answer to a key update, or what the socket did not take before.
                     if self.sealed_at < self.sealed.len()
+                        && !self.is_ticket
                         && let Poll::Ready(Err(error)) = self.poll_send(tcp, cx)
                     {
                         return Poll::Ready(Err(error));
@@ -250,7 +257,10 @@ impl Records {
     }
 
     fn open(&mut self, bytes: &mut [u8], buffer: &mut Vec<u8>) -> io::Result<()> {
-        let Progress { consumed, peer_closed, .. } = match self.session.advance(bytes, buffer, &mut self.sealed) {
+        let before = self.sealed.len();
+        let advanced = self.session.advance(bytes, buffer, &mut self.sealed);
+        self.is_ticket &= self.sealed.len() == before;
+        let Progress { consumed, peer_closed, .. } = match advanced {
             Ok(progress) => progress,
             Err(error) => {
                 self.incoming = Incoming::Broken;
@@ -308,6 +318,7 @@ impl Records {
             }
             self.sealed.clear();
             self.sealed_at = 0;
+            self.is_ticket = false;
             if at < end {
                 if self.sealed.capacity() == 0 {
                     self.sealed = buffer::take();
@@ -330,6 +341,7 @@ impl Records {
         }
         self.sealed.clear();
         self.sealed_at = 0;
+        self.is_ticket = false;
         buffer::give_if_empty(&mut self.sealed);
         Poll::Ready(Ok(()))
     }

@@ -290,6 +290,10 @@ async fn records_that_come_byte_by_byte_are_put_together() {
 #[tokio::test]
 async fn an_idle_connection_holds_no_buffer() {
     for (what, mut one, mut other) in pairs().await {
+        // A server that says something has no ticket to send any more.
+        other.write_all(b"!").await.unwrap();
+        other.flush().await.unwrap();
+        assert_eq!(one.fill(&mut Vec::new(), 1).await.unwrap(), 1);
         for _ in 0..3 {
             one.write_all(&pattern(40_000)).await.unwrap();
             let ((), ()) = join!(async { one.flush().await.unwrap() }, async {
@@ -302,13 +306,28 @@ async fn an_idle_connection_holds_no_buffer() {
             });
             let mut buffer = Vec::new();
             for stream in [&mut one, &mut other] {
-                // This also sends the ticket of the handshake.
                 let waiting = poll_fn(|cx| Poll::Ready(stream.poll_fill(cx, &mut buffer, 100))).await;
                 assert!(waiting.is_pending(), "{what}");
                 assert_eq!((held(stream), buffer.capacity()), (0, 0), "{what}");
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_ticket_waits_for_company_and_holds_little() {
+    let (mut server, mut client) = with_rustls().await;
+    let mut buffer = Vec::new();
+    let waiting = poll_fn(|cx| Poll::Ready(server.poll_fill(cx, &mut buffer, 100))).await;
+    assert!(waiting.is_pending());
+    server.flush().await.unwrap();
+    let waits = held(&server);
+    assert!((1..512).contains(&waits), "{waits} bytes");
+    server.write_all(b"hello").await.unwrap();
+    server.flush().await.unwrap();
+    assert_eq!(held(&server), 0);
+    client.read_exact(&mut [0; 5]).await.unwrap();
+    assert_eq!(client.get_ref().1.tls13_tickets_received(), 1);
 }
 
 #[test]
