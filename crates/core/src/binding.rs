@@ -5,22 +5,37 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::{BindingId, CertificateId, Host, HostError, host::Authority};
+use crate::{BindingId, CertificateId, Host, HostError, HostPattern, Network, Passage, host::Authority};
 
-/// Is a scheme, an address and a port that Portward accepts on.
+/// Is a protocol, an address and a port that Portward accepts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Names the binding.
     pub id: BindingId,
-    /// Plain or TLS.
-    pub scheme: Scheme,
+    /// What is spoken there.
+    pub protocol: BindingProtocol,
     /// Address and port; an unspecified IPv6 address takes IPv4 connections too.
     pub address: SocketAddr,
     /// For https: what is served to a name that no certificate has, and to clients that name none.
     pub default_certificate: Option<CertificateId>,
+    /// From these peers connections begin with a header of the PROXY protocol, which says who the client is.
+    pub accept_proxy_from: Vec<Network>,
+    /// Names whose connections are passed through: all that there is for tls-passthrough, exceptions for https.
+    pub to: Vec<Passage>,
 }
 
-/// Is the protocol of a binding.
+/// Is what is spoken at a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BindingProtocol {
+    /// HTTP in the clear.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// What the targets behind it speak: connections reach them as they are.
+    TlsPassthrough,
+}
+
+/// Says whether HTTP is spoken in the clear or over TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
     /// HTTP in the clear.
@@ -34,7 +49,7 @@ pub enum Scheme {
 pub enum BindingUrlError {
     /// It does not begin with a scheme of ours.
     #[error(
-        "\"{0}\" does not begin with http:// or https://; a binding is http://ADDRESS:PORT or https://ADDRESS:PORT"
+        "\"{0}\" does not begin with http://, https:// or tls-passthrough://; a binding is http://ADDRESS:PORT, https://ADDRESS:PORT or tls-passthrough://ADDRESS:PORT"
     )]
     Scheme(String),
     /// It has a path, a query or a fragment.
@@ -50,11 +65,87 @@ pub enum BindingUrlError {
     Address(#[source] HostError),
 }
 
+/// Says why what a binding has does not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BindingError {
+    /// Passages without TLS.
+    #[error(
+        "an http binding passes nothing through: who connects in the clear asks for no name; leave --to out, or add a tls-passthrough:// binding"
+    )]
+    PassageWithoutTls,
+    /// Nothing to do.
+    #[error("a tls-passthrough binding needs to know where connections go; name it with --to HOST=ADDRESS:PORT")]
+    NoPassage,
+    /// Nothing would be left for sites.
+    #[error(
+        "* would leave an https binding no name that it serves itself; name the hosts that are passed through, or add a tls-passthrough:// binding"
+    )]
+    PassageForAll,
+    /// One name twice.
+    #[error("{0} is there twice; the connections of a name have one target")]
+    PassageTwice(HostPattern),
+    /// A certificate where no handshake is done.
+    #[error("{0} presents no certificate; give an https:// URL, or leave the default certificate out")]
+    CertificateWithoutHttps(&'static str),
+}
+
 impl Binding {
-    /// Reads `http://ADDR[:PORT]` or `https://ADDR[:PORT]`; the port is 80 or 443 if none is given,
-    /// and 0 stands for any that is free.
-    pub fn parse_url(text: &str) -> Result<(Scheme, SocketAddr), BindingUrlError> {
-        let (scheme, rest) = Scheme::split_url(text).ok_or_else(|| BindingUrlError::Scheme(text.to_owned()))?;
+    /// One that has nothing but where it is.
+    pub fn new(id: BindingId, protocol: BindingProtocol, address: SocketAddr) -> Self {
+        Self { id, protocol, address, default_certificate: None, accept_proxy_from: Vec::new(), to: Vec::new() }
+    }
+
+    /// Whether HTTP over TLS is spoken there.
+    pub fn is_https(&self) -> bool {
+        self.protocol == BindingProtocol::Https
+    }
+
+    /// Whether HTTP in the clear is spoken there.
+    pub fn is_http(&self) -> bool {
+        self.protocol == BindingProtocol::Http
+    }
+
+    /// Checks that what it has fits together.
+    pub fn check(&self) -> Result<(), BindingError> {
+        match self.protocol {
+            BindingProtocol::Http if !self.to.is_empty() => return Err(BindingError::PassageWithoutTls),
+            BindingProtocol::Https if self.to.iter().any(|passage| passage.name == HostPattern::Any) => {
+                return Err(BindingError::PassageForAll);
+            }
+            BindingProtocol::TlsPassthrough if self.to.is_empty() => return Err(BindingError::NoPassage),
+            _ => {}
+        }
+        if self.default_certificate.is_some() {
+            match self.protocol {
+                BindingProtocol::Https => {}
+                BindingProtocol::Http => return Err(BindingError::CertificateWithoutHttps("an http binding")),
+                BindingProtocol::TlsPassthrough => {
+                    return Err(BindingError::CertificateWithoutHttps("a tls-passthrough binding"));
+                }
+            }
+        }
+        for (at, passage) in self.to.iter().enumerate() {
+            if self.to[..at].iter().any(|other| other.name == passage.name) {
+                return Err(BindingError::PassageTwice(passage.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name that an https binding would take from a site with these names, and the passage that does.
+    ///
+    /// A passage within a wildcard of the site is an exception to it, and takes no name from it.
+    pub fn takes_from<'a>(&'a self, names: &'a [HostPattern]) -> Option<(&'a Passage, &'a HostPattern)> {
+        let of_site =
+            |passage: &'a Passage| names.iter().find(|name| passage.name.covers(name)).map(|name| (passage, name));
+        self.to.iter().filter(|_| self.is_https()).find_map(of_site)
+    }
+
+    /// Reads `http://ADDR[:PORT]`, `https://ADDR[:PORT]` or `tls-passthrough://ADDR[:PORT]`; the port is 80 or 443 if none
+    /// is given, and 0 stands for any that is free.
+    pub fn parse_url(text: &str) -> Result<(BindingProtocol, SocketAddr), BindingUrlError> {
+        let (protocol, rest) =
+            BindingProtocol::split_url(text).ok_or_else(|| BindingUrlError::Scheme(text.to_owned()))?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains(['/', '?', '#']) {
             return Err(BindingUrlError::Path(text.to_owned()));
@@ -74,13 +165,13 @@ impl Binding {
         let Host::Ip(address) = authority.host else {
             return Err(BindingUrlError::Name(text.to_owned()));
         };
-        let port = if free_port { 0 } else { authority.port.unwrap_or_else(|| scheme.default_port()) };
-        Ok((scheme, SocketAddr::new(address, port)))
+        let port = if free_port { 0 } else { authority.port.unwrap_or_else(|| protocol.default_port()) };
+        Ok((protocol, SocketAddr::new(address, port)))
     }
 
     /// The binding as a URL, always with its port.
     pub fn url(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        format!("{}://{}", self.protocol, self.address)
     }
 
     /// Whether the operating system would refuse both at once: same port, and addresses that overlap.
@@ -90,6 +181,58 @@ impl Binding {
         self.address.port() != 0
             && self.address.port() == other.address.port()
             && addresses_overlap(self.address.ip(), other.address.ip())
+    }
+}
+
+impl BindingProtocol {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Https, Self::TlsPassthrough];
+
+    /// 80 or 443.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https | Self::TlsPassthrough => 443,
+        }
+    }
+
+    /// `http`, `https` or `tls-passthrough`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::TlsPassthrough => "tls-passthrough",
+        }
+    }
+
+    /// The scheme of what Portward serves there itself; none if it serves nothing.
+    pub fn scheme(self) -> Option<Scheme> {
+        match self {
+            Self::Http => Some(Scheme::Http),
+            Self::Https => Some(Scheme::Https),
+            Self::TlsPassthrough => None,
+        }
+    }
+
+    fn split_url(text: &str) -> Option<(Self, &str)> {
+        let (word, rest) = text.trim().split_once("://")?;
+        let protocol = Self::ALL.into_iter().find(|known| word.eq_ignore_ascii_case(known.as_str()))?;
+        Some((protocol, rest))
+    }
+}
+
+impl From<Scheme> for BindingProtocol {
+    fn from(scheme: Scheme) -> Self {
+        match scheme {
+            Scheme::Http => Self::Http,
+            Scheme::Https => Self::Https,
+        }
+    }
+}
+
+impl fmt::Display for BindingProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -139,55 +282,4 @@ pub fn addresses_overlap(one: IpAddr, other: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    fn binding(url: &str) -> Binding {
-        let (scheme, address) = Binding::parse_url(url).unwrap();
-        Binding { id: BindingId::parse("b").unwrap(), scheme, address, default_certificate: None }
-    }
-
-    #[test]
-    fn a_binding_is_a_scheme_an_address_and_a_port() {
-        for (given, shown) in [
-            ("http://0.0.0.0:8080", "http://0.0.0.0:8080"),
-            ("HTTPS://127.0.0.1", "https://127.0.0.1:443"),
-            ("http://[::]", "http://[::]:80"),
-            ("https://[::1]:8443/", "https://[::1]:8443"),
-            ("https://[::1]:0", "https://[::1]:0"),
-            ("http://127.0.0.1:0/", "http://127.0.0.1:0"),
-        ] {
-            assert_eq!(binding(given).url(), shown, "{given}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_binding_is_refused_with_its_reason() {
-        use BindingUrlError as E;
-        assert!(matches!(Binding::parse_url("0.0.0.0:80"), Err(E::Scheme(_))));
-        assert!(matches!(Binding::parse_url("ftp://0.0.0.0:80"), Err(E::Scheme(_))));
-        assert!(matches!(Binding::parse_url("http://0.0.0.0:80/octopus"), Err(E::Path(_))));
-        assert!(matches!(Binding::parse_url("http://localhost:80"), Err(E::Name(_))));
-        assert!(matches!(Binding::parse_url("https://+:443"), Err(E::Name(_))));
-        assert!(matches!(Binding::parse_url("https://[::1:443"), Err(E::Address(_))));
-        assert!(matches!(Binding::parse_url("https://1.2.3.4:99999"), Err(E::Address(_))));
-        assert!(matches!(Binding::parse_url("https://[::1:0"), Err(E::Address(_))));
-        assert!(Binding::parse_url("https://1.2.3.4:80:0").is_err());
-    }
-
-    #[test]
-    fn bindings_overlap_when_one_takes_what_the_other_wants() {
-        for (one, other, expected) in [
-            ("http://0.0.0.0:80", "https://127.0.0.1:80", true),
-            ("http://[::]:80", "http://10.0.0.1:80", true),
-            ("http://0.0.0.0:80", "http://[::1]:80", false),
-            ("http://127.0.0.1:80", "http://127.0.0.2:80", false),
-            ("http://[::]:80", "http://[::]:81", false),
-            ("http://[::]:0", "http://[::]:0", false),
-        ] {
-            assert_eq!(binding(one).overlaps(&binding(other)), expected, "{one} {other}");
-            assert_eq!(binding(other).overlaps(&binding(one)), expected, "{other} {one}");
-        }
-    }
-}
+mod tests;

@@ -16,7 +16,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{CertificateStatus, ForceHttps, HostPattern, Hsts, LeafFacts, Scheme, SiteId, Thumbprint, Timestamp};
+use crate::{
+    BindingProtocol, CertificateStatus, ForceHttps, HostPattern, Hsts, LeafFacts, SiteId, Thumbprint, Timestamp,
+};
 
 pub use asked::{Asked, AskedError};
 
@@ -70,8 +72,8 @@ pub enum Dns {
 pub struct BindingFacts {
     /// Names it.
     pub id: String,
-    /// Plain or TLS.
-    pub scheme: Scheme,
+    /// What is spoken there.
+    pub protocol: BindingProtocol,
     /// Where it was asked for.
     pub wanted: SocketAddr,
     /// Where it is, or why it is not.

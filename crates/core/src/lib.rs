@@ -26,8 +26,10 @@ mod host_pattern;
 mod hsts;
 mod id;
 mod key_type;
+mod network;
 mod notice;
 mod oidc;
+mod passage;
 mod password;
 mod preset;
 mod revision;
@@ -49,7 +51,7 @@ pub use agent::{
     IdentityState,
 };
 pub use agent_settings::AgentSettings;
-pub use binding::{Binding, BindingUrlError, Scheme, addresses_overlap};
+pub use binding::{Binding, BindingError, BindingProtocol, BindingUrlError, Scheme, addresses_overlap};
 pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
 pub use chain::Chain;
 pub use client_family::client_family;
@@ -71,8 +73,10 @@ pub use id::{
     KeyId, PresetId, SiteId, TokenId, UserId, VersionNumber,
 };
 pub use key_type::KeyType;
+pub use network::{Network, NetworkError};
 pub use notice::{NoticeKind, Tone, Wanted, WantedError};
 pub use oidc::{GroupRoles, GroupRolesError, Identity, OidcIssuer, OidcIssuerError};
+pub use passage::{Passage, PassageError};
 pub use password::{PasswordError, SecondFactor, check_password};
 pub use preset::Preset;
 pub use revision::Revision;

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use portward_core::{BindingId, Scheme};
+use portward_core::{BindingId, BindingProtocol};
 use tokio::{sync::Mutex, time::timeout};
 
 use self::plan::{Held, Placement, place};
@@ -158,8 +158,8 @@ impl Proxy {
 
     /// Tries for real whether a binding could have `address`, and lets it go again.
     ///
-    /// An address that Portward holds itself is [`BindError::Ours`], whichever the two schemes are: a port has one.
-    pub fn try_bind(&self, _scheme: Scheme, address: SocketAddr) -> Result<(), BindError> {
+    /// An address that Portward holds itself is [`BindError::Ours`], whichever the two protocols are: a port has one.
+    pub fn try_bind(&self, _protocol: impl Into<BindingProtocol>, address: SocketAddr) -> Result<(), BindError> {
         let bound = self.served.bound();
         match bound.iter().find(|bound| bind::overlap(bound.local, address)) {
             Some(bound) => Err(BindError::Ours(bound.id.clone())),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
-use portward_core::{BindingId, Scheme, Timestamp, Upstream, https_port_for};
+use portward_core::{BindingId, BindingProtocol, Timestamp, Upstream, https_port_for};
 
 pub(crate) use warned::{Warned, Warning};
 
@@ -53,7 +53,7 @@ pub(crate) struct Served {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
     pub(crate) id: BindingId,
-    pub(crate) scheme: Scheme,
+    pub(crate) protocol: BindingProtocol,
     /// Where it listens for real, with the port that the operating system chose.
     pub(crate) local: SocketAddr,
     pub(crate) serves: Serves,
@@ -89,7 +89,7 @@ impl Client {
 impl Bound {
     /// The binding with its sockets at `local`.
     pub(crate) fn of(binding: &ServedBinding, local: SocketAddr) -> Self {
-        Self { id: binding.id.clone(), scheme: binding.scheme, local, serves: binding.serves }
+        Self { id: binding.id.clone(), protocol: binding.protocol, local, serves: binding.serves }
     }
 }
 
@@ -129,7 +129,8 @@ impl Served {
     /// Only bindings that have their sockets and serve sites are looked at, with the ports that they really have.
     pub(crate) fn https_port_for(&self, local: IpAddr) -> Option<u16> {
         let bound = self.bound.load();
-        let leads_to_sites = |bound: &&Bound| bound.scheme == Scheme::Https && bound.serves == Serves::Everything;
+        let leads_to_sites =
+            |bound: &&Bound| bound.protocol == BindingProtocol::Https && bound.serves == Serves::Everything;
         https_port_for(local, bound.iter().filter(leads_to_sites).map(|bound| bound.local))
     }
 

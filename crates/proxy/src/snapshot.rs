@@ -3,8 +3,8 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use portward_core::{
-    BindingId, CertificateId, CertificateStatus, ForceHttps, Forwarding, HeaderRules, Host, HostMap, Hsts, Revision,
-    Scheme, SiteId, SiteLimits, Thumbprint, Upstream, UpstreamTrust,
+    BindingId, BindingProtocol, CertificateId, CertificateStatus, DialAddress, ForceHttps, Forwarding, HeaderRules,
+    Host, HostMap, Hsts, Network, Revision, SiteId, SiteLimits, Thumbprint, Upstream, UpstreamTrust,
 };
 use rustls::sign::CertifiedKey;
 
@@ -40,14 +40,43 @@ pub struct Snapshot {
 pub struct ServedBinding {
     /// Names the binding.
     pub id: BindingId,
-    /// Plain or TLS.
-    pub scheme: Scheme,
+    /// What is spoken there.
+    pub protocol: BindingProtocol,
     /// What was asked for; port 0 takes any free port.
     pub address: SocketAddr,
     /// For https: presented where no other certificate fits.
     pub default_certificate: Option<Arc<ServedCertificate>>,
     /// What requests get there.
     pub serves: Serves,
+    /// From these peers connections begin with a header of the PROXY protocol.
+    pub accept_proxy_from: Vec<Network>,
+    /// Names whose connections are passed through as they are, and where to.
+    pub passages: HostMap<DialAddress>,
+}
+
+impl ServedBinding {
+    /// One that has nothing but where it is, and serves everything.
+    pub fn new(id: BindingId, protocol: BindingProtocol, address: SocketAddr) -> Self {
+        Self {
+            id,
+            protocol,
+            address,
+            default_certificate: None,
+            serves: Serves::Everything,
+            accept_proxy_from: Vec::new(),
+            passages: HostMap::new(),
+        }
+    }
+
+    /// Whether HTTP over TLS is spoken there.
+    pub fn is_https(&self) -> bool {
+        self.protocol == BindingProtocol::Https
+    }
+
+    /// Whether HTTP in the clear is spoken there.
+    pub fn is_http(&self) -> bool {
+        self.protocol == BindingProtocol::Http
+    }
 }
 
 /// Says what requests get at a binding.

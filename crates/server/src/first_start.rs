@@ -64,7 +64,8 @@ pub(crate) async fn seed(
     for (scheme, address) in addresses {
         let name = slug(&format!("{scheme}-{}", address.port()), "binding", |id| taken.contains(id));
         let default_certificate = (scheme == Scheme::Https).then(|| certificate.clone());
-        let binding = Binding { id: BindingId::parse(&name).map_err(id)?, scheme, address, default_certificate };
+        let binding_id = BindingId::parse(&name).map_err(id)?;
+        let binding = Binding { default_certificate, ..Binding::new(binding_id, scheme.into(), address) };
         change.put_binding(&binding, Expected::Absent);
         taken.insert(name);
     }
@@ -103,7 +104,8 @@ pub(crate) fn agree(flags: &Flags, desired: &Desired) -> Result<(), StartError> 
     for (scheme, flag) in [(Scheme::Http, &flags.http), (Scheme::Https, &flags.https)] {
         let Some(asked) = flag else { continue };
         let asked: BTreeSet<SocketAddr> = asked.iter().copied().collect();
-        let bindings = desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.scheme == scheme);
+        let bindings =
+            desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.protocol == scheme.into());
         let stored: BTreeSet<SocketAddr> = bindings.map(|binding| binding.address).collect();
         if asked != stored {
             return Err(StartError::Configuration(format!(

@@ -96,7 +96,8 @@ impl Handshake {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream, HandshakeError> {
+/// Connects, and says nothing.
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, HandshakeError> {
     let connecting = timeout(LIMIT, TcpStream::connect(address)).await;
     let connected = connecting.map_err(|_| HandshakeError::Tcp("nobody took the connection in time".to_owned()))?;
     connected.map_err(|error| HandshakeError::Tcp(error.to_string()))

@@ -63,7 +63,7 @@ pub(crate) use answer::error_page;
 pub(crate) use import::Uploads;
 pub(crate) use toast::Toasts;
 
-use portward_core::{HostPattern, Scheme};
+use portward_core::HostPattern;
 
 use crate::{app::App, served::ServedState};
 use asset::Assets;
@@ -203,7 +203,7 @@ pub(crate) fn public_url(served: &ServedState) -> Option<String> {
         _ => None,
     })?;
     let bindings = desired.bindings.iter().map(|stored| &stored.value);
-    let ports = bindings.filter(|binding| binding.scheme == Scheme::Https).filter_map(|binding| {
+    let ports = bindings.filter(|binding| binding.is_https()).filter_map(|binding| {
         let report = served.binding(&binding.id)?;
         report.result.as_ref().ok().map(std::net::SocketAddr::port)
     });

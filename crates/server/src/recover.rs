@@ -80,7 +80,7 @@ impl Recovery<'_> {
         let after = desired::read(self.store).await?;
         let binding = ways_in::https_binding(&after).map(|stored| &stored.value);
         let url =
-            binding.map(|binding| ways_in::url(binding.scheme, &ways_in::portal_host(&after), binding.address.port()));
+            binding.map(|binding| ways_in::url(Scheme::Https, &ways_in::portal_host(&after), binding.address.port()));
         let has_owner = access::is_owned(self.store).await?;
         Ok((Recovered { steps, notes, has_owner, url }, revision))
     }
@@ -188,7 +188,7 @@ pub async fn recover_offline(
         store: &store,
         sealer: &opened.sealer,
         try_bind: &try_bind,
-        works: &|binding| proxy.try_bind(binding.scheme, binding.address).is_ok(),
+        works: &|binding| proxy.try_bind(binding.protocol, binding.address).is_ok(),
         host_name,
         who: local_actor(rustix::process::geteuid().as_raw()).to_string(),
         now: clock(),

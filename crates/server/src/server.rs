@@ -11,7 +11,7 @@ use std::{
 
 use portward_api::SetupLinkView;
 use portward_certs::acme::HttpTimeouts;
-use portward_core::{Revision, Scheme, Timestamp, Upstream};
+use portward_core::{BindingProtocol, Revision, Timestamp, Upstream};
 use portward_proxy::{Clock, Drained, Proxy, ProxyOptions, limits::Limits};
 use portward_store::{
     Page, Prefix, Store,
@@ -93,8 +93,8 @@ pub struct Server {
 pub struct BoundBinding {
     /// Names the binding.
     pub id: portward_core::BindingId,
-    /// Plain or TLS.
-    pub scheme: Scheme,
+    /// What is spoken there.
+    pub protocol: BindingProtocol,
     /// Where it listens for real; or why it does not, for an operator.
     pub result: Result<SocketAddr, String>,
 }
@@ -276,7 +276,7 @@ impl Server {
                 Some(Err(error)) => Err(error.to_string()),
                 None => Err("it is not served yet".to_owned()),
             };
-            BoundBinding { id: binding.id.clone(), scheme: binding.scheme, result }
+            BoundBinding { id: binding.id.clone(), protocol: binding.protocol, result }
         };
         now.desired.bindings.iter().map(report).collect()
     }

@@ -35,8 +35,8 @@ pub(crate) fn certificate_id(text: &str) -> CertificateId {
 }
 
 pub(crate) fn binding(id: &str, url: &str) -> Binding {
-    let (scheme, address) = Binding::parse_url(url).unwrap();
-    Binding { id: BindingId::parse(id).unwrap(), scheme, address, default_certificate: None }
+    let (protocol, address) = Binding::parse_url(url).unwrap();
+    Binding::new(BindingId::parse(id).unwrap(), protocol, address)
 }
 
 pub(crate) fn site(id: &str) -> Site {

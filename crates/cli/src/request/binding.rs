@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::anyhow;
 use portward_api::{BindingCreate, BindingUpdate, Client};
-use portward_core::{Binding, BindingId, CertificateId, Scheme};
+use portward_core::{Binding, BindingId, BindingProtocol, CertificateId};
 
 use super::{
     bad,
@@ -25,8 +25,8 @@ pub(crate) enum BindingRequest {
     List,
     /// A new one.
     Add {
-        /// Plain or TLS.
-        scheme: Scheme,
+        /// What is spoken there.
+        protocol: BindingProtocol,
         /// Address and port.
         address: SocketAddr,
         /// Certificate for names that no certificate has.
@@ -45,16 +45,16 @@ impl BindingRequest {
         Ok(match command {
             BindingCommand::List(args) => (Self::List, args.server, args.output),
             BindingCommand::Add(args) => {
-                let (scheme, address) = Binding::parse_url(&args.binding_url).map_err(Failure::usage)?;
+                let (protocol, address) = Binding::parse_url(&args.binding_url).map_err(Failure::usage)?;
                 let default_certificate = args.default_certificate.as_deref().map(CertificateId::parse).transpose();
                 let default_certificate = default_certificate.map_err(bad("--default-certificate"))?;
-                if scheme == Scheme::Http && default_certificate.is_some() {
+                if protocol != BindingProtocol::Https && default_certificate.is_some() {
                     return Err(Failure::usage(anyhow!(
-                        "an http binding presents no certificate; leave --default-certificate out, or add an https binding"
+                        "the {protocol} binding presents no certificate; leave --default-certificate out, or add an https binding"
                     )));
                 }
                 let safety = Safety::parse(&args.safety)?;
-                (Self::Add { scheme, address, default_certificate, safety }, args.server, args.output)
+                (Self::Add { protocol, address, default_certificate, safety }, args.server, args.output)
             }
             BindingCommand::Edit(args) => {
                 let id = BindingId::parse(&args.id).map_err(Failure::usage)?;
@@ -75,9 +75,9 @@ impl BindingRequest {
                 let bindings = client.list_bindings().await?;
                 terminal.result(&bindings, |colour| show::bindings(&bindings, colour))
             }
-            Self::Add { scheme, address, default_certificate, safety } => {
+            Self::Add { protocol, address, default_certificate, safety } => {
                 let create = BindingCreate {
-                    url: format!("{scheme}://{address}"),
+                    url: format!("{protocol}://{address}"),
                     default_certificate: default_certificate.map(|id| id.to_string()),
                 };
                 let binding = safety.client(client).add_binding(&create).await?;

@@ -5,7 +5,7 @@
 use clap::Parser;
 use portward_api::Effect;
 use portward_core::{
-    AttemptId, BindingId, CertificateId, ChannelId, DnsProviderId, HostPattern, IssuerId, Scheme, SiteId,
+    AttemptId, BindingId, BindingProtocol, CertificateId, ChannelId, DnsProviderId, HostPattern, IssuerId, SiteId,
 };
 
 use super::{
@@ -42,7 +42,7 @@ fn words_become_requests() {
         (
             "binding add HTTPS://[::] --default-certificate c1",
             Request::Binding(BindingRequest::Add {
-                scheme: Scheme::Https,
+                protocol: BindingProtocol::Https,
                 address: "[::]:443".parse().unwrap(),
                 default_certificate: Some(id("c1")),
                 safety: Safety::default(),

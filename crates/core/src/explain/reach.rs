@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Dns, Facts, Finding, Look, Mark, Step, TlsFacts, Vantage, list, took};
-use crate::Scheme;
+use crate::{BindingProtocol, Scheme};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![dns(facts), binding(facts)];
@@ -100,11 +100,11 @@ fn binding(facts: &Facts) -> Finding {
         let bound =
             facts.bindings.iter().find(|binding| binding.bound.as_ref().is_ok_and(|at| at.port() == inside.at.port()));
         let (id, url) = match bound {
-            Some(binding) => (binding.id.as_str(), format!("{}://{}", binding.scheme, inside.at)),
+            Some(binding) => (binding.id.as_str(), format!("{}://{}", binding.protocol, inside.at)),
             None => ("", inside.at.to_string()),
         };
         let port = inside.at.port();
-        let usual = bound.map_or(scheme, |binding| binding.scheme).default_port();
+        let usual = bound.map_or(BindingProtocol::from(scheme), |binding| binding.protocol).default_port();
         if asked.port.is_none() && port != usual {
             let message =
                 format!("The binding {id} accepts at port {port}, and a client that names no port goes to {usual}.");

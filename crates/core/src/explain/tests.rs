@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use super::*;
-use crate::{Host, KeyType, Sha1Thumbprint, Validity};
+use crate::{Host, KeyType, Scheme, Sha1Thumbprint, Validity};
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-20T12:00:00Z").unwrap()
@@ -63,7 +63,7 @@ fn well() -> Facts {
         own: vec![address],
         bindings: vec![BindingFacts {
             id: "https-443".to_owned(),
-            scheme: Scheme::Https,
+            protocol: BindingProtocol::Https,
             wanted: "[::]:443".parse().unwrap(),
             bound: Ok("[::]:443".parse().unwrap()),
         }],

@@ -73,22 +73,16 @@ impl Held {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use portward_core::Scheme;
+    use portward_core::BindingProtocol;
 
     use super::*;
     use crate::snapshot::Serves;
 
     fn wanted(id: &str, url: &str) -> Arc<ServedBinding> {
-        let (scheme, address) = url.split_once("://").unwrap();
-        let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
+        let (protocol, address) = url.split_once("://").unwrap();
+        let protocol = if protocol == "https" { BindingProtocol::Https } else { BindingProtocol::Http };
         let address = address.parse().unwrap();
-        Arc::new(ServedBinding {
-            id: BindingId::parse(id).unwrap(),
-            scheme,
-            address,
-            default_certificate: None,
-            serves: Serves::Everything,
-        })
+        Arc::new(ServedBinding::new(BindingId::parse(id).unwrap(), protocol, address))
     }
 
     fn held(id: &str, asked: &str, local: &str) -> Held {
@@ -97,7 +91,7 @@ mod tests {
             asked: asked.parse().unwrap(),
             bound: Bound {
                 id: BindingId::parse(id).unwrap(),
-                scheme: Scheme::Http,
+                protocol: BindingProtocol::Http,
                 local: local.parse().unwrap(),
                 serves: Serves::Everything,
             },

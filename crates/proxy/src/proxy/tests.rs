@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use portward_core::Timestamp;
+use portward_core::{BindingProtocol, Timestamp};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -36,18 +36,10 @@ fn id(text: &str) -> BindingId {
     BindingId::parse(text).unwrap()
 }
 
-fn snapshot(bindings: &[(&str, Scheme, SocketAddr)]) -> Snapshot {
+fn snapshot(bindings: &[(&str, BindingProtocol, SocketAddr)]) -> Snapshot {
     let bindings = bindings
         .iter()
-        .map(|(name, scheme, address)| {
-            Arc::new(ServedBinding {
-                id: id(name),
-                scheme: *scheme,
-                address: *address,
-                default_certificate: None,
-                serves: Serves::Everything,
-            })
-        })
+        .map(|(name, protocol, address)| Arc::new(ServedBinding::new(id(name), *protocol, *address)))
         .collect();
     Snapshot { bindings, ..Snapshot::default() }
 }
@@ -58,7 +50,7 @@ fn any_port() -> SocketAddr {
 
 /// Publishes http bindings on any port, and gives where they are.
 async fn publish_http(proxy: &Proxy, names: &[&str]) -> Vec<SocketAddr> {
-    let bindings: Vec<_> = names.iter().map(|name| (*name, Scheme::Http, any_port())).collect();
+    let bindings: Vec<_> = names.iter().map(|name| (*name, BindingProtocol::Http, any_port())).collect();
     proxy.publish(snapshot(&bindings)).await.into_iter().map(|report| report.result.unwrap()).collect()
 }
 
@@ -145,11 +137,11 @@ async fn a_binding_moves_to_another_address() {
     let proxy = spawn(2);
     let old = publish_http(&proxy, &["a"]).await[0];
     let wide = SocketAddr::new("0.0.0.0".parse().unwrap(), old.port());
-    let reports = proxy.publish(snapshot(&[("a", Scheme::Http, wide)])).await;
+    let reports = proxy.publish(snapshot(&[("a", BindingProtocol::Http, wide)])).await;
     assert_eq!(reports[0].result.clone().unwrap(), wide);
     assert!(ask(old).await.unwrap().starts_with("HTTP/1.1 4"));
     let elsewhere = SocketAddr::new("127.0.0.2".parse().unwrap(), old.port());
-    let reports = proxy.publish(snapshot(&[("a", Scheme::Http, elsewhere)])).await;
+    let reports = proxy.publish(snapshot(&[("a", BindingProtocol::Http, elsewhere)])).await;
     assert_eq!(reports[0].result.clone().unwrap(), elsewhere);
     assert!(is_refused(old).await);
     assert!(ask(elsewhere).await.unwrap().starts_with("HTTP/1.1 4"));
@@ -161,7 +153,10 @@ async fn a_binding_that_cannot_move_stays_and_is_reported() {
     let old = publish_http(&proxy, &["a"]).await[0];
     let kept = connect_and_ask(old).await;
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let wanted = snapshot(&[("a", Scheme::Http, other.local_addr().unwrap()), ("b", Scheme::Http, any_port())]);
+    let wanted = snapshot(&[
+        ("a", BindingProtocol::Http, other.local_addr().unwrap()),
+        ("b", BindingProtocol::Http, any_port()),
+    ]);
     let reports = proxy.publish(wanted).await;
     assert!(matches!(reports[0].result, Err(BindError::Taken { .. })), "{reports:?}");
     assert!(ask(reports[1].result.clone().unwrap()).await.is_ok());
@@ -173,7 +168,7 @@ async fn a_binding_that_cannot_move_stays_and_is_reported() {
     // The next snapshot tries again.
     let address = other.local_addr().unwrap();
     drop(other);
-    let reports = proxy.publish(snapshot(&[("a", Scheme::Http, address)])).await;
+    let reports = proxy.publish(snapshot(&[("a", BindingProtocol::Http, address)])).await;
     assert_eq!(reports[0].result.clone().unwrap(), address);
     assert!(ask(address).await.unwrap().starts_with("HTTP/1.1 4"));
     assert!(is_refused(old).await);
@@ -182,12 +177,12 @@ async fn a_binding_that_cannot_move_stays_and_is_reported() {
 #[tokio::test]
 async fn a_binding_turns_from_https_to_http_on_the_same_sockets() {
     let proxy = spawn(2);
-    let reports = proxy.publish(snapshot(&[("a", Scheme::Https, any_port())])).await;
+    let reports = proxy.publish(snapshot(&[("a", BindingProtocol::Https, any_port())])).await;
     let address = reports[0].result.clone().unwrap();
     assert_eq!(proxy.served.https_port_for(address.ip()), Some(address.port()));
     let waiting = TcpStream::connect(address).await.unwrap();
     let before = proxy.sockets.lock().await.held[0].inodes.clone();
-    let reports = proxy.publish(snapshot(&[("a", Scheme::Http, address)])).await;
+    let reports = proxy.publish(snapshot(&[("a", BindingProtocol::Http, address)])).await;
     assert_eq!(reports[0].result.clone().unwrap(), address);
     assert_eq!(proxy.sockets.lock().await.held[0].inodes, before);
     assert_eq!(proxy.served.https_port_for(address.ip()), None);
@@ -199,12 +194,12 @@ async fn a_binding_turns_from_https_to_http_on_the_same_sockets() {
 async fn a_binding_for_challenges_becomes_one_for_everything_and_back_on_the_same_sockets() {
     use Serves::{ChallengesOnly, Everything};
     let proxy = spawn(2);
-    let serving = |name, scheme, address, serves| {
-        let mut snapshot = snapshot(&[(name, scheme, address)]);
+    let serving = |name, protocol, address, serves| {
+        let mut snapshot = snapshot(&[(name, protocol, address)]);
         Arc::make_mut(&mut snapshot.bindings[0]).serves = serves;
         snapshot
     };
-    let reports = proxy.publish(serving("a", Scheme::Http, any_port(), Everything)).await;
+    let reports = proxy.publish(serving("a", BindingProtocol::Http, any_port(), Everything)).await;
     let address = reports[0].result.clone().unwrap();
     let before = proxy.sockets.lock().await.held[0].inodes.clone();
     // By its own change, and when another binding takes its place.
@@ -215,7 +210,7 @@ async fn a_binding_for_challenges_becomes_one_for_everything_and_back_on_the_sam
         ("a", Everything, "no-site"),
     ] {
         let idle = connect_and_ask(address).await;
-        proxy.publish(serving(name, Scheme::Http, address, serves)).await;
+        proxy.publish(serving(name, BindingProtocol::Http, address, serves)).await;
         assert_eq!(proxy.sockets.lock().await.held[0].inodes, before, "{name} {serves:?}");
         ended(idle).await;
         for _ in 0..10 {
@@ -226,7 +221,7 @@ async fn a_binding_for_challenges_becomes_one_for_everything_and_back_on_the_sam
     for (serves, port) in
         [(Everything, Some(address.port())), (ChallengesOnly, None), (Everything, Some(address.port()))]
     {
-        proxy.publish(serving("a", Scheme::Https, address, serves)).await;
+        proxy.publish(serving("a", BindingProtocol::Https, address, serves)).await;
         assert_eq!(proxy.served.https_port_for(address.ip()), port, "a redirect leads to sites");
     }
 }
@@ -236,14 +231,14 @@ async fn a_try_tells_addresses_of_our_own_and_of_others() {
     let proxy = spawn(1);
     let held = publish_http(&proxy, &["front"]).await[0];
     for address in [held, SocketAddr::new("0.0.0.0".parse().unwrap(), held.port())] {
-        let result = proxy.try_bind(Scheme::Https, address);
+        let result = proxy.try_bind(BindingProtocol::Https, address);
         assert!(matches!(&result, Err(BindError::Ours(id)) if id.as_str() == "front"), "{result:?}");
     }
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
-    assert!(matches!(proxy.try_bind(Scheme::Http, address), Err(BindError::Taken { .. })));
+    assert!(matches!(proxy.try_bind(BindingProtocol::Http, address), Err(BindError::Taken { .. })));
     drop(other);
-    proxy.try_bind(Scheme::Http, address).unwrap();
+    proxy.try_bind(BindingProtocol::Http, address).unwrap();
     assert!(is_refused(address).await);
     assert!(ask(held).await.is_ok());
 }
@@ -253,7 +248,8 @@ async fn two_bindings_cannot_have_one_address() {
     let proxy = spawn(1);
     let address = publish_http(&proxy, &["a"]).await[0];
     let wide = SocketAddr::new("0.0.0.0".parse().unwrap(), address.port());
-    let reports = proxy.publish(snapshot(&[("b", Scheme::Http, wide), ("a", Scheme::Http, address)])).await;
+    let reports =
+        proxy.publish(snapshot(&[("b", BindingProtocol::Http, wide), ("a", BindingProtocol::Http, address)])).await;
     assert!(matches!(&reports[0].result, Err(BindError::Ours(other)) if *other == id("a")), "{reports:?}");
     assert_eq!(reports[1].result.clone().unwrap(), address);
 }
@@ -303,7 +299,7 @@ async fn a_binding_moves_between_overlapping_addresses_without_losing_a_connecti
     let client = tokio::spawn(ask_without_pause(narrow, Arc::clone(&asked), Arc::clone(&stop)));
     for address in [wide, narrow].into_iter().cycle().take(6) {
         let before = asked.load(Ordering::Relaxed);
-        let reports = proxy.publish(snapshot(&[("a", Scheme::Http, address)])).await;
+        let reports = proxy.publish(snapshot(&[("a", BindingProtocol::Http, address)])).await;
         assert_eq!(reports[0].result.clone().unwrap(), address);
         eventually(|| asked.load(Ordering::Relaxed) > before || client.is_finished()).await;
     }
@@ -381,7 +377,9 @@ async fn after_a_drain_nothing_is_bound_any_more() {
     assert!(!proxy.is_draining());
     proxy.drain(LONG).await;
     assert!(proxy.is_draining() && is_refused(address).await);
-    let reports = proxy.publish(snapshot(&[("a", Scheme::Http, address), ("b", Scheme::Http, any_port())])).await;
+    let reports = proxy
+        .publish(snapshot(&[("a", BindingProtocol::Http, address), ("b", BindingProtocol::Http, any_port())]))
+        .await;
     assert_eq!(reports.iter().map(|report| report.id.as_str()).collect::<Vec<_>>(), ["a"]);
     assert!(is_refused(address).await);
     assert_eq!(timeout(LONG, proxy.drain(LONG)).await.unwrap(), Drained::default());

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use portward_core::{BindingId, CertificateId, CertificateStatus, Chain, HostPattern, Scheme, Thumbprint};
+use portward_core::{BindingId, BindingProtocol, CertificateId, CertificateStatus, Chain, HostPattern, Thumbprint};
 use rcgen::{CertificateParams, CustomExtension, Issuer, KeyPair, SignatureAlgorithm};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use super::challenge_key;
-use crate::snapshot::{ServedBinding, ServedCertificate, Serves, Snapshot};
+use crate::snapshot::{ServedBinding, ServedCertificate, Snapshot};
 
 /// A chain, and its key in PKCS #8.
 pub(crate) struct Issued {
@@ -105,13 +105,9 @@ pub(crate) fn snapshot(certificates: &[(&str, &Arc<ServedCertificate>)]) -> Arc<
 }
 
 pub(crate) fn binding(default: Option<&Arc<ServedCertificate>>) -> Arc<ServedBinding> {
-    Arc::new(ServedBinding {
-        id: BindingId::parse("front").unwrap(),
-        scheme: Scheme::Https,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        default_certificate: default.cloned(),
-        serves: Serves::Everything,
-    })
+    let id = BindingId::parse("front").unwrap();
+    let binding = ServedBinding::new(id, BindingProtocol::Https, SocketAddr::from(([127, 0, 0, 1], 0)));
+    Arc::new(ServedBinding { default_certificate: default.cloned(), ..binding })
 }
 
 /// A client that believes everybody, offers what `change` leaves of everything, and `alpn`.

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use portward_core::Scheme;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -60,7 +59,7 @@ pub(super) fn spawn(arrival: Arrival) {
             );
         }
         // Without a handshake there is nothing to be said on https.
-        if binding.scheme == Scheme::Http && counts.refusing.read() < REFUSING_AT_ONCE {
+        if binding.is_http() && counts.refusing.read() < REFUSING_AT_ONCE {
             counts.refusing.up();
             spawn_local(refuse(tcp, worker));
         }
@@ -76,16 +75,16 @@ pub(super) fn spawn(arrival: Arrival) {
         drain: drain.clone(),
         worker,
     };
-    if client.binding.scheme == Scheme::Http {
+    if client.binding.is_http() {
         spawn_local(isolate(|| serve_h1(Stream::plain(tcp), client, None), drain, open, peer));
     } else {
         spawn_local(isolate(|| serve_tls(tcp, client), drain, open, peer));
     }
 }
 
-/// The binding as the snapshot has it; as the socket's own when the snapshot has it no more, or with another scheme.
+/// The binding as the snapshot has it; as the socket's own when the snapshot has it no more, or with another protocol.
 fn newest(binding: &Arc<ServedBinding>, snapshot: &Snapshot) -> Arc<ServedBinding> {
-    let same = |other: &&Arc<ServedBinding>| other.id == binding.id && other.scheme == binding.scheme;
+    let same = |other: &&Arc<ServedBinding>| other.id == binding.id && other.protocol == binding.protocol;
     Arc::clone(snapshot.bindings.iter().find(same).unwrap_or(binding))
 }
 
@@ -267,11 +266,11 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use std::{future::pending, pin::Pin};
 
-    use portward_core::BindingId;
+    use portward_core::{BindingId, BindingProtocol};
     use tokio::task::{LocalSet, yield_now};
 
     use super::*;
-    use crate::{snapshot::Serves, worker::drain::Drain};
+    use crate::worker::drain::Drain;
 
     fn peer() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 1))
@@ -301,17 +300,17 @@ mod tests {
 
     #[test]
     fn a_connection_sees_its_binding_as_the_newest_snapshot_has_it() {
-        let binding = |id: &str, scheme, port| {
+        let binding = |id: &str, protocol, port| {
             let address = SocketAddr::from(([127, 0, 0, 1], port));
             let id = BindingId::parse(id).unwrap();
-            Arc::new(ServedBinding { id, scheme, address, default_certificate: None, serves: Serves::Everything })
+            Arc::new(ServedBinding::new(id, protocol, address))
         };
-        let own = binding("a", Scheme::Https, 1);
+        let own = binding("a", BindingProtocol::Https, 1);
         for (bindings, expected) in [
             (vec![], 1),
-            (vec![binding("b", Scheme::Https, 2)], 1),
-            (vec![binding("a", Scheme::Http, 2)], 1),
-            (vec![binding("b", Scheme::Https, 2), binding("a", Scheme::Https, 3)], 3),
+            (vec![binding("b", BindingProtocol::Https, 2)], 1),
+            (vec![binding("a", BindingProtocol::Http, 2)], 1),
+            (vec![binding("b", BindingProtocol::Https, 2), binding("a", BindingProtocol::Https, 3)], 3),
         ] {
             let snapshot = Snapshot { bindings, ..Snapshot::default() };
             assert_eq!(newest(&own, &snapshot).address.port(), expected, "{snapshot:?}");

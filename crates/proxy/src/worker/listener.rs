@@ -202,24 +202,18 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use std::io::{Read, Write};
 
-    use portward_core::{BindingId, Scheme};
+    use portward_core::{BindingId, BindingProtocol};
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::{snapshot::Serves, worker::ListenerKey};
+    use crate::worker::ListenerKey;
 
     fn new_listener() -> NewListener {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let local = socket.local_addr().unwrap();
         let id = BindingId::parse("a").unwrap();
-        let binding = ServedBinding {
-            id,
-            scheme: Scheme::Http,
-            address: local,
-            default_certificate: None,
-            serves: Serves::Everything,
-        };
+        let binding = ServedBinding::new(id, BindingProtocol::Http, local);
         NewListener { key: ListenerKey(0), binding: Arc::new(binding), local, socket }
     }
 

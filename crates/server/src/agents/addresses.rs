@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use portward_core::{DialAddress, Host, Scheme};
+use portward_core::{DialAddress, Host};
 use portward_proxy::BindingReport;
 
 use super::Agents;
@@ -27,7 +27,7 @@ impl Agents {
         // Those for agents alone first: they are there for it.
         let mut https: Vec<&BindingReport> =
             served.bindings.iter().filter(|report| is_for_agents(&report.id)).collect();
-        let of_sites = served.desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+        let of_sites = served.desired.bindings.iter().filter(|stored| stored.value.is_https());
         https.extend(of_sites.filter_map(|stored| served.binding(&stored.value.id)));
         for report in https {
             let Ok(bound) = &report.result else { continue };

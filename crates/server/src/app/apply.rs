@@ -42,7 +42,7 @@ impl App {
         plan.check()?;
         plan.demand_rights(by.actor())?;
         for binding in plan.bindings_to_try() {
-            let tried = self.parts.proxy.try_bind(binding.scheme, binding.address);
+            let tried = self.parts.proxy.try_bind(binding.protocol, binding.address);
             tried.map_err(|error| super::bindings::unsaved(&binding, &error))?;
         }
         let demand = plan.lock_out(apply)?;

@@ -1,7 +1,7 @@
 //! Use cases of bindings. A new one is tried for real before it is saved.
 
 use portward_api::{BindingCreate, BindingUpdate, BindingView, Changed, Removed};
-use portward_core::{Binding, BindingId, CertificateId, NewWay, Scheme, Timestamp, preference};
+use portward_core::{Binding, BindingId, BindingProtocol, CertificateId, NewWay, Scheme, Timestamp, preference};
 use portward_proxy::BindError;
 use portward_store::{
     change::Expected,
@@ -40,20 +40,21 @@ impl App {
         input: &BindingCreate,
         apply: Apply,
     ) -> Result<Changed<Revised<BindingView>>, AppError> {
-        let (scheme, address) = Binding::parse_url(&input.url).map_err(|error| AppError::invalid("url", &error))?;
+        let (protocol, address) = Binding::parse_url(&input.url).map_err(|error| AppError::invalid("url", &error))?;
         let deciding = self.decide().await;
         let desired = self.desired().await?;
         let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
-        let id = slug(&format!("{scheme}-{}", address.port()), "binding", is_taken);
+        let id = slug(&format!("{protocol}-{}", address.port()), "binding", is_taken);
         let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
         let default_certificate =
-            default_certificate(&desired, scheme, input.default_certificate.as_deref(), self.now())?;
-        let binding = Binding { id, scheme, address, default_certificate };
+            default_certificate(&desired, protocol, input.default_certificate.as_deref(), self.now())?;
+        let binding = Binding { default_certificate, ..Binding::new(id, protocol, address) };
+        binding.check().map_err(|error| AppError::invalid("to", &error))?;
         let mut others = desired.bindings.iter().map(|stored| &stored.value);
         if let Some(other) = others.find(|other| other.overlaps(&binding)) {
             return Err(unsaved(&binding, &BindError::Ours(other.id.clone())));
         }
-        self.parts.proxy.try_bind(scheme, address).map_err(|error| unsaved(&binding, &error))?;
+        self.parts.proxy.try_bind(protocol, address).map_err(|error| unsaved(&binding, &error))?;
         if apply == Apply::DryRun {
             let view = BindingView { id: binding.id.to_string(), url: binding.url(), bound: false, problem: None };
             return Ok(Revised { view, revision: None }.into());
@@ -85,7 +86,7 @@ impl App {
         precondition.check("binding", id, *revision)?;
         let asked = input.default_certificate.as_deref();
         let default_certificate = match asked {
-            Some(_) => default_certificate(&desired, before.scheme, asked, self.now())?,
+            Some(_) => default_certificate(&desired, before.protocol, asked, self.now())?,
             None => before.default_certificate.clone(),
         };
         let binding = Binding { default_certificate, ..before.clone() };
@@ -123,14 +124,14 @@ impl App {
         let is_last = !desired
             .bindings
             .iter()
-            .any(|stored| stored.value.scheme == binding.scheme && stored.value.id != binding.id);
+            .any(|stored| stored.value.protocol == binding.protocol && stored.value.id != binding.id);
         let mut warnings = Vec::new();
         if is_last {
             warnings.push(format!(
                 "{} was the last {} binding: nothing is served over {} any more; portward binding add {} brings it back",
                 binding.url(),
-                binding.scheme,
-                binding.scheme,
+                binding.protocol,
+                binding.protocol,
                 binding.url()
             ));
         }
@@ -150,10 +151,11 @@ impl App {
 
 /// By which way an answer shows that a binding can be reached.
 pub(super) fn new_way(binding: &Binding) -> NewWay {
-    match binding.address.port() {
-        0 if binding.scheme == Scheme::Https => NewWay::Https,
-        0 => NewWay::Any,
-        port => NewWay::At(binding.scheme, port),
+    match (binding.protocol.scheme(), binding.address.port()) {
+        // The portal is not behind it.
+        (None, _) | (Some(Scheme::Http), 0) => NewWay::Any,
+        (Some(Scheme::Https), 0) => NewWay::Https,
+        (Some(scheme), port) => NewWay::At(scheme, port),
     }
 }
 
@@ -163,7 +165,7 @@ pub(super) fn trial(binding: &Binding, served: &ServedState, demand: Demand) -> 
         return Err(unsaved(binding, error));
     }
     let presents = |host| ways_in::presented_at(&served.desired, binding, host, Timestamp::EPOCH).is_some();
-    if binding.scheme == Scheme::Https && !presents(&ways_in::portal_host(&served.desired)) {
+    if binding.is_https() && !presents(&ways_in::portal_host(&served.desired)) {
         // There is no certificate yet, which status tells of; the next import brings one.
         return Ok(Vec::new());
     }
@@ -189,15 +191,17 @@ pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Bind
 /// The certificate for clients that name no host: the one asked for, else that of another binding, else the best there is.
 pub(super) fn default_certificate(
     desired: &Desired,
-    scheme: Scheme,
+    protocol: BindingProtocol,
     asked: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<CertificateId>, AppError> {
-    if scheme == Scheme::Http {
+    if protocol != BindingProtocol::Https {
         return match asked {
             Some(_) => Err(AppError::refused(
                 "certificate-without-https",
-                "an http binding presents no certificate; give an https:// URL, or leave the default certificate out",
+                format!(
+                    "the {protocol} binding presents no certificate; give an https:// URL, or leave the default certificate out"
+                ),
             )),
             None => Ok(None),
         };

@@ -79,7 +79,7 @@ impl App {
             let mut bindings = desired.bindings.iter().map(|stored| &stored.value);
             bindings.any(|binding| {
                 let report = served.binding(&binding.id).and_then(|report| report.result.as_ref().ok());
-                binding.scheme == scheme && report.is_some_and(|address| address.port() == port)
+                binding.protocol.scheme() == Some(scheme) && report.is_some_and(|address| address.port() == port)
             })
         };
         let wanted = wanted.or_else(|| managed.and_then(|managed| managed.challenge));

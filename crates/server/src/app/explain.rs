@@ -15,7 +15,7 @@ use http::Method;
 use portward_api::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
 use portward_certs::dns::{DnsRecords, LookupFailure};
 use portward_core::{
-    Binding, Host, HostPattern, Scheme, Site, UpstreamAddress,
+    Binding, BindingProtocol, Host, HostPattern, Scheme, Site, UpstreamAddress,
     explain::{
         Answered, Asked, BindingFacts, Dns, Facts, Finding, Look, SiteFacts, UpstreamFacts, WantedCertificate, Why,
         explain, verdict,
@@ -62,7 +62,7 @@ impl App {
             .filter_map(|stored| Some((&stored.value, served.binding(&stored.value.id)?)))
             .map(|(binding, report)| BindingFacts {
                 id: binding.id.to_string(),
-                scheme: binding.scheme,
+                protocol: binding.protocol,
                 wanted: binding.address,
                 bound: report.result.as_ref().copied().map_err(ToString::to_string),
             })
@@ -143,7 +143,7 @@ impl App {
 
     /// What a browser gets in the clear from our own http binding.
     async fn plain(&self, asked: &Asked, bindings: &[BindingFacts], is_due: bool) -> Option<Result<Answered, String>> {
-        let http = bindings.iter().filter(|binding| binding.scheme == Scheme::Http);
+        let http = bindings.iter().filter(|binding| binding.protocol == BindingProtocol::Http);
         let bound =
             http.filter_map(|binding| binding.bound.as_ref().ok()).min_by_key(|at| (at.port() != 80, at.port()));
         let at = reachable(*bound.filter(|_| is_due)?);
@@ -156,7 +156,7 @@ impl App {
 
 /// Which binding of ours is asked: the one at the port, else the usual one of the scheme.
 fn own_binding(asked: &Asked, bindings: &[BindingFacts]) -> Option<(Scheme, SocketAddr)> {
-    let bound = bindings.iter().filter_map(|binding| Some((binding.scheme, *binding.bound.as_ref().ok()?)));
+    let bound = bindings.iter().filter_map(|binding| Some((binding.protocol.scheme()?, *binding.bound.as_ref().ok()?)));
     let fits = bound.filter(|(scheme, at)| {
         asked.scheme.is_none_or(|asked| asked == *scheme) && asked.port.is_none_or(|port| port == at.port())
     });
@@ -214,7 +214,7 @@ fn wanted(
         snapshot.sites.find(host).and_then(|site| site.certificate.as_ref()).map(|served| (served, Why::Site));
     let by_name = || snapshot.certificates.find(host).map(|served| (served, Why::Name));
     let default = || {
-        let https = snapshot.bindings.iter().filter(|binding| binding.scheme == Scheme::Https);
+        let https = snapshot.bindings.iter().filter(|binding| binding.is_https());
         let port = |binding: &Binding| binding.address.port();
         let id = desired
             .bindings

@@ -2,7 +2,7 @@
 
 use portward_api::{Impact, ImpactSeverity};
 use portward_core::{
-    Binding, CertificateId, ForceHttps, HostPattern, LeafFacts, Scheme, Site, SiteCertificate, Timestamp,
+    Binding, BindingProtocol, CertificateId, ForceHttps, HostPattern, LeafFacts, Site, SiteCertificate, Timestamp,
 };
 use portward_store::desired::Desired;
 
@@ -62,16 +62,16 @@ pub(super) fn of_certificate(desired: &Desired, id: &CertificateId, now: Timesta
 /// What becomes of everything else without a binding; the worst first.
 pub(super) fn of_binding(desired: &Desired, binding: &Binding) -> Vec<Impact> {
     let mut impacts = Vec::new();
-    let others = |scheme| {
+    let others = |protocol| {
         desired
             .bindings
             .iter()
-            .filter(move |stored| stored.value.scheme == scheme && stored.value.id != binding.id)
+            .filter(move |stored| stored.value.protocol == protocol && stored.value.id != binding.id)
             .count()
     };
-    let is_last = others(binding.scheme) == 0;
-    match binding.scheme {
-        Scheme::Https if is_last => {
+    let is_last = others(binding.protocol) == 0;
+    match binding.protocol {
+        BindingProtocol::Https if is_last => {
             let why = format!("answers over https no more: {} was the last https binding", binding.url());
             impacts.push(breaks("Every site", why));
             for stored in desired.sites.iter().filter(|stored| redirects(&stored.value, desired)) {
@@ -82,7 +82,7 @@ pub(super) fn of_binding(desired: &Desired, binding: &Binding) -> Vec<Impact> {
                 impacts.push(breaks("This portal", "has no other way in for sign-in and tokens".to_owned()));
             }
         }
-        Scheme::Http if is_last => {
+        BindingProtocol::Http if is_last => {
             impacts.push(degrades(
                 "Plain HTTP",
                 "is not answered any more, and nobody is sent to HTTPS from there".to_owned(),
@@ -94,7 +94,14 @@ pub(super) fn of_binding(desired: &Desired, binding: &Binding) -> Vec<Impact> {
                 impacts.push(degrades("Renewals", why));
             }
         }
-        _ => impacts.push(degrades(&binding.url(), "does not answer any more; other bindings do".to_owned())),
+        BindingProtocol::Http | BindingProtocol::Https => {
+            impacts.push(degrades(&binding.url(), "does not answer any more; other bindings do".to_owned()));
+        }
+        BindingProtocol::TlsPassthrough => {}
+    }
+    for passage in &binding.to {
+        let why = format!("is passed through to {} at {} no more", passage.target, binding.url());
+        impacts.push(breaks(&passage.name.to_string(), why));
     }
     impacts.push(stays());
     impacts.sort_by_key(|impact| impact.severity);

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use portward_api::acme::{CertificateRenew, LetsEncryptConfigure, LetsEncryptStatus};
 use portward_core::{
-    Binding, BindingId, CertificateId, Host, HostPattern, IssuerId, Management,
+    Binding, BindingId, BindingProtocol, CertificateId, Host, HostPattern, IssuerId, Management,
     acme::{DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
     addresses_overlap,
 };
@@ -270,7 +270,7 @@ impl App {
             })?),
         };
         let is_wanted = |binding: &Binding| {
-            binding.scheme == HTTPS
+            binding.is_https()
                 && input.https_port.is_none_or(|port| port == binding.address.port())
                 && address.is_none_or(|ip| addresses_overlap(ip, binding.address.ip()))
         };
@@ -285,11 +285,10 @@ impl App {
             let address = SocketAddr::new(ip, input.https_port.unwrap_or_else(|| HTTPS.default_port()));
             let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
             let binding_id = slug(&format!("https-{}", address.port()), "https", is_taken);
+            let binding_id = BindingId::parse(&binding_id).map_err(|error| AppError::invalid("id", &error))?;
             let binding = Binding {
-                id: BindingId::parse(&binding_id).map_err(|error| AppError::invalid("id", &error))?,
-                scheme: HTTPS,
-                address,
                 default_certificate: Some(id.clone()),
+                ..Binding::new(binding_id, BindingProtocol::Https, address)
             };
             self.parts.proxy.try_bind(HTTPS, address).map_err(|error| {
                 let message = format!(

@@ -25,7 +25,7 @@ impl App {
             bindings
                 .filter_map(|binding: &Binding| {
                     let address = *served.binding(&binding.id)?.result.as_ref().ok()?;
-                    (binding.scheme == scheme).then_some(address)
+                    (binding.protocol.scheme() == Some(scheme)).then_some(address)
                 })
                 .collect::<Vec<_>>()
         };

@@ -179,7 +179,7 @@ pub(super) fn lock_out_by_settings(settings: &Settings, desired: &Desired) -> Re
     if !begins || !ways_in::portal_sites(desired).any(|stored| follows(&stored)) {
         return Ok(None);
     }
-    if !desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https) {
+    if !desired.bindings.iter().any(|stored| stored.value.is_https()) {
         return Err(no_https());
     }
     Ok(Some(Demand::InForce))
@@ -202,7 +202,7 @@ pub(super) fn lock_out(
         )));
     }
     let mode = |site: &Site| site.force_https.unwrap_or(desired.settings.force_https);
-    let has_https = desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
+    let has_https = desired.bindings.iter().any(|stored| stored.value.is_https());
     if mode(after) != ForceHttps::Off && mode(after) != mode(before) && !has_https {
         return Err(no_https());
     }

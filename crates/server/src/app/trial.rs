@@ -3,21 +3,21 @@
 use std::net::SocketAddr;
 
 use portward_api::{TrialOutcome, TrialStep};
-use portward_core::{Binding, CertificateId, Host, HostPattern, Hsts, Scheme, Thumbprint, Timestamp};
+use portward_core::{Binding, BindingProtocol, CertificateId, Host, HostPattern, Hsts, Thumbprint, Timestamp};
 use portward_store::desired::Desired;
 use rustls::pki_types::UnixTime;
 
 use super::{AppError, ways_in};
 use crate::{
-    handshake::{HandshakeError, is_trusted, plain_answer, shake_hands},
+    handshake::{HandshakeError, connect, is_trusted, plain_answer, shake_hands},
     served::ServedState,
 };
 
 /// Is a way in that is tried.
 #[derive(Clone, Debug)]
 pub(super) struct Trial {
-    /// Plain or TLS.
-    scheme: Scheme,
+    /// What is spoken there.
+    protocol: BindingProtocol,
     /// Where, and what for people.
     addresses: Vec<SocketAddr>,
     url: String,
@@ -53,7 +53,7 @@ impl Trial {
     /// Tries a binding, as a client that asks for the portal.
     pub(super) fn of_binding(served: &ServedState, binding: &Binding, demand: Demand) -> Self {
         Self {
-            scheme: binding.scheme,
+            protocol: binding.protocol,
             addresses: ways_in::reached_at(served, binding),
             url: binding.url(),
             host: ways_in::portal_host(&served.desired),
@@ -76,7 +76,7 @@ pub(super) fn trials_of_portal(
     demand: Demand,
 ) -> Vec<Trial> {
     let desired = &served.desired;
-    let https = desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.scheme == Scheme::Https);
+    let https = desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.is_https());
     // One that could not be bound before is no trial of this change.
     let bound = https.filter(|binding| !ways_in::reached_at(served, binding).is_empty());
     let trials = bound.map(|binding| {
@@ -106,9 +106,10 @@ pub(super) async fn run(
             return Err((steps, failed("address", message)));
         }
         for address in &trial.addresses {
-            match trial.scheme {
-                Scheme::Http => trial.try_plain(*address, &mut steps).await,
-                Scheme::Https => trial.try_tls(*address, desired, now, &mut steps).await,
+            match trial.protocol {
+                BindingProtocol::Http => trial.try_plain(*address, &mut steps).await,
+                BindingProtocol::Https => trial.try_tls(*address, desired, now, &mut steps).await,
+                BindingProtocol::TlsPassthrough => try_connect(*address, &mut steps).await,
             }
             .map_err(|step| (steps.clone(), step))?;
         }
@@ -225,6 +226,17 @@ impl Trial {
             }
             Err(error) => Err(failed("answer", format!("{address} does the handshake and does not answer: {error}"))),
         }
+    }
+}
+
+/// What is behind the binding answers as it likes: that connections are taken is all there is to see.
+async fn try_connect(address: SocketAddr, steps: &mut Vec<TrialStep>) -> Result<(), TrialStep> {
+    match connect(address).await {
+        Ok(_) => {
+            steps.push(passed("tcp", format!("{address} takes connections")));
+            Ok(())
+        }
+        Err(error) => Err(failed("tcp", format!("{address} does not take connections: {error}"))),
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn portal_host(desired: &Desired) -> Host {
 
 /// The https binding that stands for the portal: the one at port 443, else at the lowest port.
 pub(crate) fn https_binding(desired: &Desired) -> Option<&Stored<Binding>> {
-    let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+    let https = desired.bindings.iter().filter(|stored| stored.value.is_https());
     https.min_by_key(|stored| (stored.value.address.port() != 443, stored.value.address.port()))
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn presented<'a>(
     host: &Host,
     now: Timestamp,
 ) -> impl Iterator<Item = &'a StoredCertificate> {
-    let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+    let https = desired.bindings.iter().filter(|stored| stored.value.is_https());
     https.filter_map(move |stored| presented_at(desired, &stored.value, host, now))
 }
 

@@ -201,7 +201,7 @@ fn row(binding: &Binding, served: &ServedState) -> Row {
         problem: result.and_then(|result| result.as_ref().err()).map(ToString::to_string),
         at: at.map(ToString::to_string),
         certificate: binding.default_certificate.as_ref().map(ToString::to_string),
-        is_https: binding.scheme == Scheme::Https,
+        is_https: binding.is_https(),
         sites: counted(served.desired.sites.len(), "site"),
     }
 }

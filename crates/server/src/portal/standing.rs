@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use portward_core::{CertificateStatus, HostPattern, Scheme, Site};
+use portward_core::{CertificateStatus, HostPattern, Site};
 use portward_proxy::ServedCertificate;
 
 use super::view::Mark;
@@ -48,7 +48,7 @@ impl Standing {
             let names = site.names.iter().map(|name| Named::of(Presented { name: name.clone(), certificate: None }));
             return Self { reach: Reach::Nothing, mark: Mark::Bad, word: "Not served", names: names.collect() };
         };
-        let has_https = served.desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
+        let has_https = served.desired.bindings.iter().any(|stored| stored.value.is_https());
         let names: Vec<Named> = presented.into_iter().map(Named::of).collect();
         if !has_https {
             return Self { reach: Reach::HttpAlone, mark: Mark::Warn, word: "Served over HTTP alone", names };

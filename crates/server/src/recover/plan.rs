@@ -2,8 +2,8 @@
 
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
-    Binding, BindingId, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, Management, Scheme,
-    Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
+    Binding, BindingId, BindingProtocol, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts,
+    Management, Scheme, Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected, NewKey, NewVersion},
@@ -99,7 +99,7 @@ impl Recovery<'_> {
         notes: &mut Vec<String>,
     ) -> Result<(), AppError> {
         let host = ways_in::portal_host(desired);
-        let https = desired.bindings.iter().filter(|stored| stored.value.scheme == Scheme::Https);
+        let https = desired.bindings.iter().filter(|stored| stored.value.is_https());
         let mut working = https.filter(|stored| (self.works)(&stored.value));
         if let Some(stored) = working.next() {
             if ways_in::presented_at(desired, &stored.value, &host, self.now).is_none() {
@@ -121,12 +121,8 @@ impl Recovery<'_> {
             is_bad || desired.bindings.iter().any(|stored| stored.value.id.as_str() == id)
         };
         let id = slug(&format!("https-{port}"), "binding", is_taken);
-        let probe = Binding {
-            id: BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?,
-            scheme: Scheme::Https,
-            address: everywhere(port),
-            default_certificate: None,
-        };
+        let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
+        let probe = Binding::new(id, BindingProtocol::Https, everywhere(port));
         let default = desired.bindings.iter().find_map(|stored| stored.value.default_certificate.clone());
         let default =
             default.filter(|id| desired.certificate(id).is_some_and(|stored| ways_in::facts(stored).is_some()));

@@ -50,7 +50,7 @@ async fn a_store_without_a_way_in_gets_site_binding_and_certificate() {
     let portal = stored.sites.iter().find(|stored| stored.value.is_portal()).unwrap();
     assert!(portal.value.names.iter().all(|name| *name != portward_core::HostPattern::Any), "{portal:?}");
     let https = &stored.bindings[0].value;
-    assert_eq!(https.scheme, Scheme::Https);
+    assert!(https.is_https());
     assert_eq!(https.default_certificate.as_ref().map(|id| id.as_str()), Some("recovered"));
     assert!(fixture.served.now().binding(&https.id).unwrap().result.is_ok());
     assert!(done.url.unwrap().starts_with("https://"));

@@ -60,7 +60,7 @@ impl Outside {
     fn https_addresses(&self) -> Vec<(IpAddr, SocketAddr)> {
         let now = self.served.now();
         let is_https = |id: &portward_core::BindingId| {
-            now.desired.bindings.iter().any(|stored| stored.value.id == *id && stored.value.scheme == Scheme::Https)
+            now.desired.bindings.iter().any(|stored| stored.value.id == *id && stored.value.is_https())
         };
         let bound = now.bindings.iter().filter(|report| is_https(&report.id));
         bound
@@ -98,7 +98,7 @@ impl Surroundings for Outside {
         now.desired.bindings.iter().any(|stored| {
             // The port that is bound: the system may have chosen it.
             let bound = now.binding(&stored.value.id).and_then(|report| report.result.as_ref().ok());
-            stored.value.scheme == scheme && bound.is_some_and(|address| address.port() == port)
+            stored.value.protocol.scheme() == Some(scheme) && bound.is_some_and(|address| address.port() == port)
         })
     }
 

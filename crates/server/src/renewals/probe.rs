@@ -122,7 +122,8 @@ impl Probe {
         let now = self.served.now();
         let is_it = |id: &portward_core::BindingId| {
             let mut bindings = now.desired.bindings.iter().map(|stored| &stored.value);
-            bindings.any(|other| other.id == *id && other.scheme == scheme && other.address.port() == port)
+            bindings
+                .any(|other| other.id == *id && other.protocol.scheme() == Some(scheme) && other.address.port() == port)
                 || (scheme == Scheme::Http && challenge_port(id) == Some(port))
         };
         match now.bindings.iter().find(|report| is_it(&report.id)).map(|report| &report.result) {
@@ -141,7 +142,7 @@ impl Probe {
         let now = self.served.now();
         let bindings = now.desired.bindings.iter().map(|stored| &stored.value);
         let bound = bindings
-            .filter(|binding| binding.scheme == scheme)
+            .filter(|binding| binding.protocol.scheme() == Some(scheme))
             .filter_map(|binding| now.binding(&binding.id)?.result.as_ref().ok());
         bound.filter(|address| address.port() == port).copied().collect()
     }

@@ -121,7 +121,8 @@ async fn while_it_drains_operators_look_on_and_a_request_that_runs_is_answered()
     let upstream = Upstream::parse(&format!("http://{}", application.local_addr().unwrap())).unwrap();
     let options = ServerOptions { upstream: Some(upstream), ..options(directory.path()) };
     let server = Server::start(options).await.unwrap();
-    let http = server.bound().into_iter().find(|binding| binding.scheme == Scheme::Http).unwrap().result.unwrap();
+    let http =
+        server.bound().into_iter().find(|binding| binding.protocol == BindingProtocol::Http).unwrap().result.unwrap();
     let (admin, client) = (server.admin_address(), Client::local(directory.path()));
     let asking = tokio::spawn(asked(http, "GET", "/slow", "shop.test"));
     let (mut running, _) = application.accept().await.unwrap();

@@ -62,6 +62,16 @@ fn what_is_written_is_read() {
         let record: BindingRecord = decode(&encode(&BindingRecord::from(&binding))).unwrap();
         assert_eq!(record.into_binding(binding.id.clone()).unwrap(), binding);
     }
+    for (url, networks, to) in [
+        ("tls-passthrough://[::]:10943", &[][..], &["polling.test=127.0.0.1:10943", "*=[::1]:22"][..]),
+        ("https://[::]:8443", &["10.0.0.0/8", "::1/128"][..], &["*.shop.test=app.test:443"][..]),
+    ] {
+        let mut binding = sample::binding("b1", url);
+        binding.accept_proxy_from = networks.iter().map(|text| portward_core::Network::parse(text).unwrap()).collect();
+        binding.to = to.iter().map(|text| portward_core::Passage::parse(text).unwrap()).collect();
+        let record: BindingRecord = decode(&encode(&BindingRecord::from(&binding))).unwrap();
+        assert_eq!(record.into_binding(binding.id.clone()).unwrap(), binding);
+    }
     for management in [sample::managed(), Management::Unmanaged] {
         let record: SpecRecord = decode(&encode(&SpecRecord::new("Ä \"x\"".to_owned(), &management))).unwrap();
         assert_eq!((record.name.as_str(), record.managed), ("Ä \"x\"", management != Management::Unmanaged));
@@ -103,6 +113,11 @@ fn what_is_written_is_read() {
 fn records_of_version_1_look_like_this() {
     let binding = r#"{"v":1,"url":"https://[::]:8443","default_certificate":null}"#;
     assert_eq!(encode(&BindingRecord::from(&sample::binding("b1", "https://[::]:8443"))), binding);
+    let mut proxied = sample::binding("b1", "https://[::]:8443");
+    proxied.accept_proxy_from = vec![portward_core::Network::parse("10.0.0.0/8").unwrap()];
+    proxied.to = vec![portward_core::Passage::parse("polling.test=127.0.0.1:10943").unwrap()];
+    let binding = r#"{"v":2,"url":"https://[::]:8443","default_certificate":null,"accept_proxy_from":["10.0.0.0/8"],"to":["polling.test=127.0.0.1:10943"]}"#;
+    assert_eq!(encode(&BindingRecord::from(&proxied)), binding);
     let site = concat!(
         r#"{"v":2,"names":["shop.test","*.shop.test","::1","*"],"upstreams":["http://127.0.0.1:3000","https://[::1]:4000"],"#,
         r#""upstream_trust":{"pin":"a0ffb33a6dd00a2ea62d93d78d31f1c1f7a5aa4d4bcef8eb5e7f8b1d0f6de45a"},"force_https":"browsers","#,

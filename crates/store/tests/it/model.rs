@@ -13,10 +13,10 @@ use tokio::time::{Instant, pause, timeout};
 use crate::fixture::{batch, commit, key, next, prefix, put, value};
 
 fn a_change(expected: Expected) -> Change {
-    let (scheme, address) = Binding::parse_url("https://127.0.0.1:8443").unwrap();
+    let (protocol, address) = Binding::parse_url("https://127.0.0.1:8443").unwrap();
     let id = BindingId::parse("b1").unwrap();
     let mut change = Change::new("test", "add a binding", Timestamp::EPOCH);
-    change.put_binding(&Binding { id, scheme, address, default_certificate: None }, expected);
+    change.put_binding(&Binding::new(id, protocol, address), expected);
     change
 }
 

@@ -3,8 +3,8 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize};
 
-use portward_core::{BindingId, Host, Scheme, Timestamp};
-use portward_proxy::{Clock, Proxy, ProxyOptions, ServedBinding, Serves, Snapshot, limits::Limits};
+use portward_core::{BindingId, BindingProtocol, Host, Timestamp};
+use portward_proxy::{Clock, Proxy, ProxyOptions, ServedBinding, Snapshot, limits::Limits};
 use portward_testkit::{Connection, Response, request};
 
 const HTML: &str = "Accept: text/html\r\nSec-Fetch-Mode: navigate\r\n";
@@ -16,13 +16,11 @@ const ANSWER: &str = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr_oA.thumbprint";
 async fn answering() -> (Proxy, SocketAddr) {
     let clock = Clock::new(|| Timestamp::parse("2026-11-20T12:00:00Z").unwrap());
     let proxy = Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock }).unwrap();
-    let binding = ServedBinding {
-        id: BindingId::parse("http").unwrap(),
-        scheme: Scheme::Http,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        default_certificate: None,
-        serves: Serves::Everything,
-    };
+    let binding = ServedBinding::new(
+        BindingId::parse("http").unwrap(),
+        BindingProtocol::Http,
+        SocketAddr::from(([127, 0, 0, 1], 0)),
+    );
     let mut snapshot = Snapshot { bindings: vec![binding.into()], ..Snapshot::default() };
     snapshot.challenges.insert((Host::parse("new.test").unwrap(), TOKEN.into()), ANSWER.into());
     let bound = proxy.publish(snapshot).await;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use portward_core::{BindingId, HostPattern, Scheme};
+use portward_core::{BindingId, BindingProtocol, HostPattern};
 use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
@@ -20,13 +20,9 @@ async fn door(protocols: &[&'static [u8]]) -> (Door, SocketAddr) {
 async fn door_for(protocols: &[&'static [u8]], serves: Serves) -> (Door, SocketAddr) {
     let door = Door::open().await;
     let mut snapshot = snapshot(site(&[door.app.address]));
-    snapshot.bindings.push(Arc::new(ServedBinding {
-        id: BindingId::parse("https").unwrap(),
-        scheme: Scheme::Https,
-        address: "127.0.0.1:0".parse().unwrap(),
-        default_certificate: None,
-        serves,
-    }));
+    let id = BindingId::parse("https").unwrap();
+    let binding = ServedBinding::new(id, BindingProtocol::Https, "127.0.0.1:0".parse().unwrap());
+    snapshot.bindings.push(Arc::new(ServedBinding { serves, ..binding }));
     snapshot.certificates.insert(&HostPattern::parse("shop.test").unwrap(), certificate("shop", &["shop.test"]));
     snapshot.agent_protocols = protocols.to_vec();
     let reports = door.proxy.publish(snapshot).await;

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use portward_core::{BindingId, ForceHttps, Host, HostPattern, Hsts, Scheme, Upstream};
+use portward_core::{BindingId, BindingProtocol, ForceHttps, Host, HostPattern, Hsts, Upstream};
 
 use super::harness::{Door, site, snapshot};
-use crate::{Limits, ServedBinding, Serves, Snapshot};
+use crate::{Limits, ServedBinding, Snapshot};
 
 #[tokio::test]
 async fn a_host_that_no_site_has_is_told_so_and_the_connection_goes_on() {
@@ -86,13 +86,11 @@ async fn force_https_sends_to_the_https_binding_that_is_really_there() {
         site.force_https = force_https;
         let mut snapshot = snapshot(site);
         if https {
-            snapshot.bindings.push(Arc::new(ServedBinding {
-                id: BindingId::parse("tls").unwrap(),
-                scheme: Scheme::Https,
-                address: "127.0.0.1:0".parse().unwrap(),
-                default_certificate: None,
-                serves: Serves::Everything,
-            }));
+            snapshot.bindings.push(Arc::new(ServedBinding::new(
+                BindingId::parse("tls").unwrap(),
+                BindingProtocol::Https,
+                "127.0.0.1:0".parse().unwrap(),
+            )));
         }
         door.proxy.publish(snapshot).await.last().unwrap().result.as_ref().unwrap().port()
     };

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use portward_core::{BindingId, ForceHttps, Host, HostPattern, Scheme};
+use portward_core::{BindingId, BindingProtocol, ForceHttps, Host, HostPattern};
 use rustls::pki_types::ServerName;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -84,13 +84,11 @@ async fn a_binding_for_challenges_alone_answers_them_and_finds_nothing_else() {
 }
 
 fn https_binding() -> Arc<ServedBinding> {
-    Arc::new(ServedBinding {
-        id: BindingId::parse("tls").unwrap(),
-        scheme: Scheme::Https,
-        address: "127.0.0.1:0".parse().unwrap(),
-        default_certificate: None,
-        serves: Serves::Everything,
-    })
+    Arc::new(ServedBinding::new(
+        BindingId::parse("tls").unwrap(),
+        BindingProtocol::Https,
+        "127.0.0.1:0".parse().unwrap(),
+    ))
 }
 
 /// A door whose https binding, at the address that is given, has a certificate for `shop.test` and these challenges.

@@ -3,8 +3,8 @@
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use portward_core::{
-    BindingId, ForceHttps, Forwarding, HostPattern, Hsts, Revision, Scheme, SiteId, SiteLimits, Timestamp, Upstream,
-    UpstreamTrust,
+    BindingId, BindingProtocol, ForceHttps, Forwarding, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp,
+    Upstream, UpstreamTrust,
 };
 use rustls::{ServerConfig, pki_types::ServerName};
 use tokio::{
@@ -15,8 +15,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::{
-    Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot, Traffic,
-    tls::fixture,
+    Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Snapshot, Traffic, tls::fixture,
 };
 
 /// What a test waits for at most; nothing here takes long.
@@ -218,13 +217,8 @@ pub(super) fn site(apps: &[SocketAddr]) -> ServedSite {
 
 /// One http binding at any port, and the site.
 pub(super) fn snapshot(site: ServedSite) -> Snapshot {
-    let binding = ServedBinding {
-        id: BindingId::parse("plain").unwrap(),
-        scheme: Scheme::Http,
-        address: "127.0.0.1:0".parse().unwrap(),
-        default_certificate: None,
-        serves: Serves::Everything,
-    };
+    let binding =
+        ServedBinding::new(BindingId::parse("plain").unwrap(), BindingProtocol::Http, "127.0.0.1:0".parse().unwrap());
     let mut snapshot = Snapshot { revision: Revision(1), bindings: vec![Arc::new(binding)], ..Snapshot::default() };
     snapshot.sites.insert(&HostPattern::parse("shop.test").unwrap(), Arc::new(site));
     snapshot

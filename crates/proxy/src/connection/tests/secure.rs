@@ -1,6 +1,8 @@
 use std::{io::ErrorKind, sync::Arc};
 
-use portward_core::{BindingId, CertificateId, CertificateStatus, HostPattern, Hsts, Scheme, Upstream, UpstreamTrust};
+use portward_core::{
+    BindingId, BindingProtocol, CertificateId, CertificateStatus, HostPattern, Hsts, Upstream, UpstreamTrust,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -9,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::harness::{Door, Peer, site, snapshot};
 use crate::{
-    ServedBinding, ServedCertificate, ServedSite, Serves,
+    ServedBinding, ServedCertificate, ServedSite,
     tls::fixture::{Issued, certificate},
 };
 
@@ -25,13 +27,11 @@ pub(super) async fn secure(
     certificate: Option<&Arc<ServedCertificate>>,
 ) -> std::net::SocketAddr {
     let mut snapshot = snapshot(site);
-    snapshot.bindings.push(Arc::new(ServedBinding {
-        id: BindingId::parse("tls").unwrap(),
-        scheme: Scheme::Https,
-        address: "127.0.0.1:0".parse().unwrap(),
-        default_certificate: None,
-        serves: Serves::Everything,
-    }));
+    snapshot.bindings.push(Arc::new(ServedBinding::new(
+        BindingId::parse("tls").unwrap(),
+        BindingProtocol::Https,
+        "127.0.0.1:0".parse().unwrap(),
+    )));
     if let Some(certificate) = certificate {
         snapshot.certificates.insert(&HostPattern::parse("shop.test").unwrap(), Arc::clone(certificate));
     }

@@ -1,6 +1,6 @@
 //! The certificate that a browser sees on its way to the portal, so that people can compare it.
 
-use portward_core::{Host, Scheme, Source, Thumbprint};
+use portward_core::{Host, Source, Thumbprint};
 
 use crate::{app::App, web::Way};
 
@@ -21,7 +21,7 @@ impl App {
         let served = self.served();
         let desired = &served.desired;
         let bindings = desired.bindings.iter().map(|stored| &stored.value);
-        let mut bindings = bindings.filter(|binding| binding.scheme == Scheme::Https);
+        let mut bindings = bindings.filter(|binding| binding.is_https());
         // Behind a port that is mapped, the browser has another one than the binding.
         let port = way.bound.or(way.port);
         let binding = bindings.find(|binding| {

@@ -128,7 +128,7 @@ impl App {
         let desired = &served.desired;
         let host = self.portal_host()?;
         let bindings = desired.bindings.iter().map(|stored| &stored.value);
-        let mut https = bindings.filter(|binding| binding.scheme == Scheme::Https);
+        let mut https = bindings.filter(|binding| binding.is_https());
         https.find_map(|binding| {
             let address = *served.binding(&binding.id)?.result.as_ref().ok()?;
             // What only this machine reaches is called by its address.

@@ -44,7 +44,7 @@ pub(super) fn settings(settings: &Settings) -> SettingsUpdate {
 }
 
 pub(super) fn binding(binding: &Binding) -> BindingDeclared {
-    let Binding { id, scheme: _, address: _, default_certificate } = binding;
+    let Binding { id, protocol: _, address: _, default_certificate, accept_proxy_from: _, to: _ } = binding;
     BindingDeclared {
         id: id.to_string(),
         url: binding.url(),

@@ -285,12 +285,13 @@ impl<'a> Plan<'a> {
 
     fn binding(&self, declared: &BindingDeclared) -> Result<Binding, AppError> {
         let id = BindingId::parse(&declared.id).map_err(|error| AppError::invalid("id", &error))?;
-        let (scheme, address) = Binding::parse_url(&declared.url).map_err(|error| AppError::invalid("url", &error))?;
+        let (protocol, address) =
+            Binding::parse_url(&declared.url).map_err(|error| AppError::invalid("url", &error))?;
         let default_certificate = match declared.default_certificate.as_deref() {
             None => None,
-            some => bindings::default_certificate(&self.after, scheme, some, self.now)?,
+            some => bindings::default_certificate(&self.after, protocol, some, self.now)?,
         };
-        Ok(Binding { id, scheme, address, default_certificate })
+        Ok(Binding { default_certificate, ..Binding::new(id, protocol, address) })
     }
 }
 

@@ -41,7 +41,7 @@ async fn serving(names: &[&str]) -> (Fixture, u16) {
     fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
     fixture.app.add_binding(&by(), &binding("http://127.0.0.1:0"), Apply::Now).await.unwrap();
     let served = fixture.served.now();
-    let https = served.desired.bindings.iter().find(|stored| stored.value.scheme == Scheme::Https).unwrap();
+    let https = served.desired.bindings.iter().find(|stored| stored.value.is_https()).unwrap();
     let port = served.binding(&https.value.id).unwrap().result.as_ref().unwrap().port();
     (fixture, port)
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use portward_api::{Changed, HttpsSettingsView};
 use portward_certs::{Allow, Bundle, check};
 use portward_core::{
-    Binding, BindingId, CertificateId, ForceHttps, HostPattern, Management, NewWay, Scheme, Site, Source,
+    Binding, BindingId, BindingProtocol, CertificateId, ForceHttps, HostPattern, Management, NewWay, Site, Source,
 };
 use portward_proxy::{BindError, has_ipv6};
 use portward_store::{
@@ -88,7 +88,7 @@ impl App {
                 let other = &stored.value;
                 let same = other.default_certificate == presented_before || other.default_certificate.is_none();
                 let is_door = other.id == door.binding.id;
-                if other.scheme == Scheme::Https && !is_door && same && other.default_certificate.as_ref() != Some(id) {
+                if other.is_https() && !is_door && same && other.default_certificate.as_ref() != Some(id) {
                     let binding = Binding { default_certificate: Some(id.clone()), ..other.clone() };
                     change.put_binding(&binding, Expected::At(stored.revision));
                 }
@@ -236,7 +236,7 @@ impl App {
         let Some(port) = port else {
             return Ok(now.map(|stored| Door { binding: stored.value.clone(), before: Some(stored.clone()) }));
         };
-        let is_https = |stored: &&Stored<Binding>| stored.value.scheme == Scheme::Https;
+        let is_https = |stored: &&Stored<Binding>| stored.value.is_https();
         let mut https = desired.bindings.iter().filter(is_https);
         if let Some(stored) = https.find(|stored| stored.value.address.port() == port) {
             return Ok(Some(Door { binding: stored.value.clone(), before: Some(stored.clone()) }));
@@ -247,16 +247,15 @@ impl App {
         let ip = now.map_or_else(everywhere, |stored| stored.value.address.ip());
         let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
         let id = slug(&format!("https-{port}"), "binding", is_taken);
+        let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
         let binding = Binding {
-            id: BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?,
-            scheme: Scheme::Https,
-            address: SocketAddr::new(ip, port),
             default_certificate: now.and_then(|stored| stored.value.default_certificate.clone()),
+            ..Binding::new(id, BindingProtocol::Https, SocketAddr::new(ip, port))
         };
         if let Some(other) = desired.bindings.iter().find(|stored| stored.value.overlaps(&binding)) {
             return Err(bindings::unsaved(&binding, &BindError::Ours(other.value.id.clone())));
         }
-        let tried = self.parts.proxy.try_bind(Scheme::Https, binding.address);
+        let tried = self.parts.proxy.try_bind(BindingProtocol::Https, binding.address);
         tried.map_err(|error| bindings::unsaved(&binding, &error))?;
         Ok(Some(Door { binding, before: now.cloned() }))
     }

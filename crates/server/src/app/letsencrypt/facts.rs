@@ -53,7 +53,7 @@ fn facts(desired: &Desired) -> LetsEncryptFacts {
         let id = managed.issuers.first()?;
         desired.issuers.iter().map(|stored| &stored.value.issuer).find(|issuer| issuer.id == *id)
     });
-    let https = || desired.bindings.iter().map(|stored| &stored.value).filter(|b| b.scheme == Scheme::Https);
+    let https = || desired.bindings.iter().map(|stored| &stored.value).filter(|b| b.is_https());
     let presents = |id| https().find(|binding| binding.default_certificate.as_ref() == Some(id));
     let binding = desired.settings.letsencrypt.as_ref().and_then(presents).or_else(|| https().next());
     let mut presenting = https().filter(|binding| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portward_core::{HostPattern, Scheme, Site, Timestamp, UpstreamAddress};
+use portward_core::{HostPattern, Site, Timestamp, UpstreamAddress};
 use portward_proxy::ServedCertificate;
 
 use super::super::{Allowed, App, AppError, explain, right};
@@ -42,7 +42,7 @@ impl App {
             (None, HostPattern::Exact(host)) => snapshot.certificates.find(host).cloned(),
             (None, HostPattern::Wildcard(_)) => snapshot.certificates.at(name).cloned(),
             (None, HostPattern::Any) => {
-                let mut https = snapshot.bindings.iter().filter(|binding| binding.scheme == Scheme::Https);
+                let mut https = snapshot.bindings.iter().filter(|binding| binding.is_https());
                 https.find_map(|binding| binding.default_certificate.clone())
             }
         };

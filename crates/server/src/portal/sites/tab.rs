@@ -103,7 +103,8 @@ pub(super) struct Ports {
 
 pub(super) fn ports(served: &ServedState) -> Ports {
     let of = |scheme: portward_core::Scheme| {
-        let bindings = served.desired.bindings.iter().filter(move |stored| stored.value.scheme == scheme);
+        let bindings =
+            served.desired.bindings.iter().filter(move |stored| stored.value.protocol.scheme() == Some(scheme));
         let mut ports: Vec<u16> = bindings
             .filter_map(|stored| served.binding(&stored.value.id)?.result.as_ref().ok().map(|at| at.port()))
             .collect();

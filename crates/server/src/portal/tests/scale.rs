@@ -246,12 +246,8 @@ fn site(number: usize) -> Site {
 }
 
 fn https() -> Binding {
-    Binding {
-        id: portward_core::BindingId::parse("https").unwrap(),
-        scheme: portward_core::Scheme::Https,
-        address: "127.0.0.1:0".parse().unwrap(),
-        default_certificate: None,
-    }
+    let id = portward_core::BindingId::parse("https").unwrap();
+    Binding::new(id, portward_core::BindingProtocol::Https, "127.0.0.1:0".parse().unwrap())
 }
 
 fn issuer() -> Issuer {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use portward_core::{BindingId, Scheme};
+use portward_core::{BindingId, BindingProtocol};
 use portward_link::tls::{ENROL, LINK};
 use portward_proxy::{ServedBinding, Serves};
 use portward_store::desired::Desired;
@@ -24,12 +24,10 @@ pub(super) fn bindings(desired: &Desired) -> Vec<Arc<ServedBinding>> {
 fn binding(address: SocketAddr) -> Option<Arc<ServedBinding>> {
     // One address has one binding, and an id has few letters.
     let place: String = address.to_string().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let id = BindingId::parse(&format!("{PREFIX}{}", place.trim_matches('-'))).ok()?;
     Some(Arc::new(ServedBinding {
-        id: BindingId::parse(&format!("{PREFIX}{}", place.trim_matches('-'))).ok()?,
-        scheme: Scheme::Https,
-        address,
-        default_certificate: None,
         serves: Serves::AgentsOnly,
+        ..ServedBinding::new(id, BindingProtocol::Https, address)
     }))
 }
 

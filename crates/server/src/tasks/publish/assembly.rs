@@ -7,10 +7,10 @@ use std::{
 };
 
 use portward_core::{
-    Binding, CertificateId, CertificateStatus, ForceHttps, HostMap, HostPattern, LeafFacts, Management, Scheme, Site,
-    SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
+    Binding, BindingProtocol, CertificateId, CertificateStatus, DialAddress, ForceHttps, HostMap, HostPattern,
+    LeafFacts, Management, Site, SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
 };
-use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
+use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Snapshot};
 use portward_store::desired::{Desired, Stored, StoredCertificate};
 
 use super::library::Library;
@@ -151,19 +151,40 @@ impl<'a> Assembly<'a> {
     fn bindings(&mut self) -> Vec<Arc<ServedBinding>> {
         let mut served = Vec::with_capacity(self.desired.bindings.len());
         for Stored { value: binding, .. } in &self.desired.bindings {
-            let default_certificate = match binding.scheme {
-                Scheme::Http => None,
-                Scheme::Https => self.default_certificate(binding),
+            let default_certificate = match binding.protocol {
+                BindingProtocol::Http | BindingProtocol::TlsPassthrough => None,
+                BindingProtocol::Https => self.default_certificate(binding),
             };
+            let Binding { id, protocol, address, default_certificate: _, accept_proxy_from, to: _ } = binding;
             served.push(Arc::new(ServedBinding {
-                id: binding.id.clone(),
-                scheme: binding.scheme,
-                address: binding.address,
                 default_certificate,
-                serves: Serves::Everything,
+                accept_proxy_from: accept_proxy_from.clone(),
+                passages: self.passages(binding),
+                ..ServedBinding::new(id.clone(), *protocol, *address)
             }));
         }
         served
+    }
+
+    /// Where names lead whose connections are passed through, without those that a site has.
+    fn passages(&mut self, binding: &'a Binding) -> HostMap<DialAddress> {
+        let mut passages = HostMap::new();
+        for passage in &binding.to {
+            let alone = Binding { to: vec![passage.clone()], ..binding.clone() };
+            let sites = self.desired.sites.iter().map(|stored| &stored.value);
+            let taken = sites.into_iter().find(|site| alone.takes_from(&site.names).is_some());
+            let Some(site) = taken else {
+                passages.insert(&passage.name, passage.target.clone());
+                continue;
+            };
+            self.problems.push(Problem::error(
+                "passage-name-taken",
+                Subject::Binding(binding.id.clone()),
+                format!("the site {} has \"{}\" and serves it: it is not passed through to {}", site.id, passage.name, passage.target),
+                format!("take the name from one of them: portward site edit {}, or portward binding edit {} --to HOST=ADDRESS:PORT", site.id, binding.id),
+            ));
+        }
+        passages
     }
 
     fn default_certificate(&mut self, binding: &'a Binding) -> Option<Arc<ServedCertificate>> {
@@ -280,7 +301,7 @@ impl<'a> Assembly<'a> {
 
     /// Warns of names for which only the default of a binding can be presented.
     fn check_auto(&mut self, site: &Site, certificates: &HostMap<Arc<ServedCertificate>>) {
-        if !self.desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https) {
+        if !self.desired.bindings.iter().any(|stored| stored.value.is_https()) {
             return;
         }
         let has = |name: &HostPattern| match name {
@@ -307,11 +328,13 @@ impl<'a> Assembly<'a> {
         if force_https == ForceHttps::Off {
             return;
         }
-        let of = |scheme: Scheme| {
-            self.desired.bindings.iter().map(|stored| &stored.value).filter(move |b| b.scheme == scheme)
+        let of = |protocol: BindingProtocol| {
+            self.desired.bindings.iter().map(|stored| &stored.value).filter(move |b| b.protocol == protocol)
         };
-        let stranded: Vec<String> = of(Scheme::Http)
-            .filter(|http| !of(Scheme::Https).any(|https| addresses_overlap(http.address.ip(), https.address.ip())))
+        let stranded: Vec<String> = of(BindingProtocol::Http)
+            .filter(|http| {
+                !of(BindingProtocol::Https).any(|https| addresses_overlap(http.address.ip(), https.address.ip()))
+            })
             .map(Binding::url)
             .collect();
         if !stranded.is_empty() {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use portward_certs::acme::challenge_certificate;
-use portward_core::{BindingId, Host, Scheme};
+use portward_core::{BindingId, BindingProtocol, Host};
 use portward_proxy::{ServedBinding, Serves, challenge_key};
 use portward_store::desired::Desired;
 use rustls::sign::CertifiedKey;
@@ -51,7 +51,7 @@ fn make(host: &Host, digest: &[u8; 32]) -> Result<Arc<CertifiedKey>, String> {
 pub(super) fn bindings(desired: &Desired) -> Vec<Arc<ServedBinding>> {
     let has = |port: u16| {
         let mut bindings = desired.bindings.iter().map(|stored| &stored.value);
-        bindings.any(|binding| binding.scheme == Scheme::Http && binding.address.port() == port)
+        bindings.any(|binding| binding.is_http() && binding.address.port() == port)
     };
     let ports: BTreeSet<u16> = desired.challenges.iter().map(|challenge| challenge.port()).collect();
     ports.into_iter().filter(|port| !has(*port)).filter_map(binding).collect()
@@ -60,13 +60,9 @@ pub(super) fn bindings(desired: &Desired) -> Vec<Arc<ServedBinding>> {
 fn binding(port: u16) -> Option<Arc<ServedBinding>> {
     let address =
         if portward_proxy::has_ipv6() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
-    Some(Arc::new(ServedBinding {
-        id: BindingId::parse(&format!("{PREFIX}{port}")).ok()?,
-        scheme: Scheme::Http,
-        address: SocketAddr::new(address, port),
-        default_certificate: None,
-        serves: Serves::ChallengesOnly,
-    }))
+    let id = BindingId::parse(&format!("{PREFIX}{port}")).ok()?;
+    let binding = ServedBinding::new(id, BindingProtocol::Http, SocketAddr::new(address, port));
+    Some(Arc::new(ServedBinding { serves: Serves::ChallengesOnly, ..binding }))
 }
 
 /// The port of a binding that was made for challenges; none if it is one of an operator.

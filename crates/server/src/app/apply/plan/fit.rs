@@ -1,6 +1,5 @@
 //! Whether a plan fits together, whether somebody may carry it out, and whether it shuts people out.
 
-use portward_core::Scheme;
 use portward_store::desired::{Desired, Stored};
 
 use super::{Plan, Write};
@@ -65,7 +64,7 @@ impl Plan<'_> {
     ///
     /// What would leave no way in is refused.
     pub(in crate::app::apply) fn lock_out(&self, apply: Apply) -> Result<Option<Demand>, AppError> {
-        let is_bound = |desired: &Desired| desired.bindings.iter().any(|stored| stored.value.scheme == Scheme::Https);
+        let is_bound = |desired: &Desired| desired.bindings.iter().any(|stored| stored.value.is_https());
         let has_site = |desired: &Desired| ways_in::portal_sites(desired).next().is_some();
         for (noun, is_there) in
             [("a site that leads to the portal", has_site as fn(&Desired) -> bool), ("an https binding", is_bound)]

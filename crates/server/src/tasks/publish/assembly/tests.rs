@@ -42,9 +42,10 @@ impl Wanted {
     }
 
     async fn binding(self, id: &str, url: &str, default: Option<&str>) -> Self {
-        let (scheme, address) = Binding::parse_url(url).unwrap();
+        let (protocol, address) = Binding::parse_url(url).unwrap();
         let default_certificate = default.map(|id| CertificateId::parse(id).unwrap());
-        let binding = Binding { id: BindingId::parse(id).unwrap(), scheme, address, default_certificate };
+        let id = BindingId::parse(id).unwrap();
+        let binding = Binding { default_certificate, ..Binding::new(id, protocol, address) };
         self.change(|change| change.put_binding(&binding, Expected::Absent)).await
     }
 
