@@ -23,6 +23,11 @@ impl<T> HostMap<T> {
         self.exact.is_empty() && self.wildcard.is_empty() && self.any.is_none()
     }
 
+    /// The value of `*`, if every host finds that one.
+    pub fn only_any(&self) -> Option<&T> {
+        self.any.as_ref().filter(|_| self.exact.is_empty() && self.wildcard.is_empty())
+    }
+
     /// Puts a value in and gives back the one it displaces.
     pub fn insert(&mut self, pattern: &HostPattern, value: T) -> Option<T> {
         match pattern {
@@ -88,6 +93,9 @@ mod tests {
             assert!(map.is_empty());
             map.insert(&HostPattern::parse(pattern).unwrap(), ());
             assert!(!map.is_empty(), "{pattern}");
+            assert_eq!(map.only_any().is_some(), pattern == "*");
+            map.insert(&HostPattern::Any, ());
+            assert_eq!(map.only_any().is_some(), pattern == "*");
         }
         assert_eq!(HostMap::<()>::new().find(&Host::parse("a").unwrap()), None);
     }

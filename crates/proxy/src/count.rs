@@ -17,6 +17,10 @@ pub struct CountsView {
     pub handshakes_failed: u64,
     /// Requests whose head was read.
     pub requests: u64,
+    /// Connections that were passed through to their target.
+    pub passed: u64,
+    /// Connections that were to be passed through, and whose target could not be reached.
+    pub passages_failed: u64,
     /// Connections that ended by a fault of ours.
     pub panics: u64,
 }
@@ -36,6 +40,8 @@ pub(crate) struct WorkerCounts {
     pub(crate) refusing: Count,
     pub(crate) handshakes_failed: Count,
     pub(crate) requests: Count,
+    pub(crate) passed: Count,
+    pub(crate) passages_failed: Count,
     pub(crate) panics: Count,
 }
 
@@ -65,6 +71,8 @@ impl Counts {
             refused: self.sum(|counts| &counts.refused),
             handshakes_failed: self.sum(|counts| &counts.handshakes_failed),
             requests: self.sum(|counts| &counts.requests),
+            passed: self.sum(|counts| &counts.passed),
+            passages_failed: self.sum(|counts| &counts.passages_failed),
             panics: self.sum(|counts| &counts.panics),
         }
     }

@@ -7,6 +7,7 @@
 mod agents;
 mod answer;
 mod bind;
+pub mod client_hello;
 mod clock;
 mod connection;
 mod count;
@@ -14,7 +15,9 @@ mod forward;
 pub mod h1;
 mod h2;
 pub mod limits;
+mod pass_through;
 mod proxy;
+pub mod proxy_header;
 mod request_id;
 mod route;
 mod served;

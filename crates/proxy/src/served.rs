@@ -66,8 +66,11 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     /// The binding as it was when the connection was accepted.
     pub(crate) binding: Arc<ServedBinding>,
-    /// The other end; an IPv4 client of an IPv6 socket is shown as IPv4.
+    /// The client; an IPv4 client of an IPv6 socket is shown as IPv4.
     pub(crate) peer: SocketAddr,
+    /// The other end of the connection, where it is a proxy that has said who the client is; on the heap, as most
+    /// connections have none.
+    pub(crate) proxy: Option<Box<SocketAddr>>,
     /// Our end, likewise.
     pub(crate) local: SocketAddr,
     /// Tells when to finish: see [`DrainWatch`].
@@ -75,6 +78,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// The proxy that has said who the client is, if one has.
+    pub(crate) fn proxy(&self) -> Option<SocketAddr> {
+        self.proxy.as_deref().copied()
+    }
+
     /// Whether a request to a site is one to the portal on a connection that says nothing about new ones any more: they
     /// are presented another certificate.
     ///

@@ -25,8 +25,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-pub(crate) use handshake::{BeginError, Begun, begin};
-pub(crate) use hello::hear;
+pub(crate) use handshake::{BeginError, Begun, begin, read};
+pub(crate) use hello::{Heard, hear};
 pub(crate) use session::Session;
 
 use records::Records;

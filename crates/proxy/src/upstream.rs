@@ -18,6 +18,7 @@ use crate::{
     snapshot::ServedSite,
     stream::Stream,
 };
+pub(crate) use dial::dial_target;
 use pool::Pool;
 pub(crate) use portal::Portal;
 

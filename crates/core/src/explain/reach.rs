@@ -104,7 +104,7 @@ fn binding(facts: &Facts) -> Finding {
             None => ("", inside.at.to_string()),
         };
         let port = inside.at.port();
-        let usual = bound.map_or(BindingProtocol::from(scheme), |binding| binding.protocol).default_port();
+        let usual = bound.map_or_else(|| BindingProtocol::from(scheme), |binding| binding.protocol).default_port();
         if asked.port.is_none() && port != usual {
             let message =
                 format!("The binding {id} accepts at port {port}, and a client that names no port goes to {usual}.");

@@ -21,6 +21,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) id: &'a RequestId,
     /// Who sent it.
     pub(crate) peer: SocketAddr,
+    /// The proxy that has said so, if one has.
+    pub(crate) proxy: Option<SocketAddr>,
     /// The host that was asked for, if it could be read.
     pub(crate) host: Option<&'a dyn fmt::Display>,
     /// The site that has the host.
@@ -34,6 +36,7 @@ pub(crate) fn answered(answer: &Answer, subject: &Subject<'_>) {
         Answer::Redirect { .. } | Answer::Challenge(_) => tracing::debug!(
             request.id = subject.id.as_str(),
             client.peer = %subject.peer,
+            client.proxy = subject.proxy.map(tracing::field::display),
             host = subject.host.map(tracing::field::display),
             answer.code = answer.code(),
             answer.status = answer.status(),
@@ -65,6 +68,7 @@ fn write(failure: &Failure, subject: &Subject<'_>, event: &'static str) {
             tracing::$level!(
                 request.id = subject.id.as_str(),
                 client.peer = %subject.peer,
+                client.proxy = subject.proxy.map(tracing::field::display),
                 host = subject.host.map(tracing::field::display),
                 site.id = subject.site.map(tracing::field::display),
                 upstream.url = failure.upstream.as_ref().map(tracing::field::display),

@@ -49,7 +49,7 @@ impl About {
     /// What the log needs to know of the request.
     pub(super) fn subject<'a>(&'a self, client: &Client, site: Option<&'a ServedSite>) -> log::Subject<'a> {
         let host = self.host.as_ref().map(|host| host as &dyn fmt::Display);
-        log::Subject { id: &self.id, peer: client.peer, host, site: site.map(|site| &site.id) }
+        log::Subject { id: &self.id, peer: client.peer, proxy: client.proxy(), host, site: site.map(|site| &site.id) }
     }
 }
 

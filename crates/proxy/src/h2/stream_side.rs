@@ -77,7 +77,13 @@ impl About {
     /// What the log needs to know of the request.
     pub(super) fn subject<'a>(&'a self, shared: &Shared, site: Option<&'a ServedSite>) -> log::Subject<'a> {
         let host = self.host.as_ref().map(|host| host as &dyn fmt::Display);
-        log::Subject { id: &self.id, peer: shared.client.peer, host, site: site.map(|site| &site.id) }
+        log::Subject {
+            id: &self.id,
+            peer: shared.client.peer,
+            proxy: shared.client.proxy(),
+            host,
+            site: site.map(|site| &site.id),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Warned(Mutex<HashMap<Warning, Instant>>);
 pub(crate) enum Warning {
     /// A binding has no certificate to show.
     NoCertificate(BindingId),
+    /// A proxy before a binding does not say who its clients are.
+    NoProxyHeader(BindingId),
     /// No more connections are taken.
     Connections,
 }

@@ -106,7 +106,7 @@ pub(crate) async fn begin(mut tcp: TcpStream, mut input: Vec<u8>, mut session: S
 }
 
 /// Reads more of the peer's part; 0 is the end. While nothing is there no memory is held.
-pub(super) async fn read(tcp: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
+pub(crate) async fn read(tcp: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
     if input.is_empty() {
         buffer::give_if_empty(input);
         poll_fn(|cx| tcp.poll_read_ready(cx)).await?;

@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{
     agents::is_agent,
+    pass_through::{Passed, target_of},
     snapshot::{ServedBinding, ServedCertificate, Serves, Snapshot},
-    stream::{BeginError, Begun, Session, Stream, begin, hear},
+    stream::{BeginError, Begun, Heard, Session, Stream, begin, hear},
 };
 
 /// Is what the TLS servers of all workers share: versions, suites, groups and the keys of session tickets.
@@ -82,6 +83,9 @@ pub(crate) enum HandshakeError {
         /// What was read of it.
         input: Vec<u8>,
     },
+    /// The name that the client asks for is passed through, and its target does the handshake.
+    #[error("the connection is passed through")]
+    Passed(Passed),
     /// The client is no agent, and the binding is for agents alone.
     #[error("the binding {0} is for agents alone, and the client is none")]
     AgentsOnly(portward_core::BindingId),
@@ -157,7 +161,8 @@ impl TlsServer {
         local: SocketAddr,
     ) -> Result<(Begun, TlsFacts), HandshakeError> {
         let is_for_sites = binding.serves != Serves::AgentsOnly;
-        if is_for_sites && snapshot.tls_challenges.is_empty() && snapshot.agent_protocols.is_empty() {
+        let looks = !snapshot.tls_challenges.is_empty() || !snapshot.agent_protocols.is_empty();
+        if is_for_sites && !looks && binding.passages.is_empty() {
             return self.begin_for_sites(tcp, Vec::new(), snapshot, binding, local).await;
         }
         // What is negotiated depends on the name, and rustls wants to know before it has read the name.
@@ -166,6 +171,14 @@ impl TlsServer {
             false => wanted(hello, &snapshot.tls_challenges),
         };
         let heard = Box::pin(hear(tcp, look)).await?;
+        let is_ours = matches!(heard.seen, Some(Wanted::Link | Wanted::Answer { .. }));
+        if !is_ours
+            && !binding.passages.is_empty()
+            && let Some((sni, target)) = target_of(&heard.input, binding)
+        {
+            let Heard { tcp, input, .. } = heard;
+            return Err(HandshakeError::Passed(Passed { tcp, input, sni: Some(sni), target }));
+        }
         match heard.seen {
             Some(Wanted::Link) => Err(HandshakeError::Agent { tcp: heard.tcp, input: heard.input }),
             Some(Wanted::Answer { host, key }) => self.begin_for_challenge(heard.tcp, heard.input, host, key).await,

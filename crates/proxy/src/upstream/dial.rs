@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use portward_core::{Host, Scheme, Upstream, UpstreamAddress, UpstreamTrust};
+use portward_core::{DialAddress, Host, Scheme, Upstream, UpstreamAddress, UpstreamTrust};
 use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
@@ -103,11 +103,28 @@ async fn dial_address(
 ) -> Result<Stream, DialError> {
     let end = Instant::now() + limit;
     let late = || DialError::TimedOut { upstream: upstream.to_string(), limit };
-    let tcp = match &upstream.host {
-        Host::Ip(ip) => connect(&[SocketAddr::new(*ip, upstream.port)], end).await,
+    let tcp = reach(&upstream.host, upstream.port, end, late).await?;
+    match upstream.scheme {
+        Scheme::Http => Ok(Stream::plain(tcp)),
+        Scheme::Https => {
+            timeout_at(end, tls.connect(tcp, upstream, trust)).await.map_err(|_| late())?.map_err(DialError::Tls)
+        }
+    }
+}
+
+/// Connects to where connections are passed through, within `limit`.
+pub(crate) async fn dial_target(target: &DialAddress, limit: Duration) -> Result<TcpStream, DialError> {
+    let late = || DialError::TimedOut { upstream: target.to_string(), limit };
+    reach(&target.host, target.port, Instant::now() + limit, late).await
+}
+
+/// Connects over TCP, looking a name up first.
+async fn reach(host: &Host, port: u16, end: Instant, late: impl Fn() -> DialError) -> Result<TcpStream, DialError> {
+    let tcp = match host {
+        Host::Ip(ip) => connect(&[SocketAddr::new(*ip, port)], end).await,
         Host::Name(name) => {
             let dns = |source| DialError::Dns { name: name.as_str().to_owned(), source };
-            let found = timeout_at(end, lookup_host((name.as_str(), upstream.port))).await.map_err(|_| late())?;
+            let found = timeout_at(end, lookup_host((name.as_str(), port))).await.map_err(|_| late())?;
             let addresses: Vec<SocketAddr> = found.map_err(|error| dns(Some(error)))?.collect();
             if addresses.is_empty() {
                 return Err(dns(None));
@@ -115,19 +132,13 @@ async fn dial_address(
             connect(&addresses, end).await
         }
     };
-    let tcp = tcp.map_err(|failed| match failed {
+    tcp.map_err(|failed| match failed {
         None => late(),
         Some((address, source)) if source.kind() == io::ErrorKind::ConnectionRefused => {
             DialError::Refused { address, source }
         }
         Some((address, source)) => DialError::Unreachable { address, source },
-    })?;
-    match upstream.scheme {
-        Scheme::Http => Ok(Stream::plain(tcp)),
-        Scheme::Https => {
-            timeout_at(end, tls.connect(tcp, upstream, trust)).await.map_err(|_| late())?.map_err(DialError::Tls)
-        }
-    }
+    })
 }
 
 /// Tries each address, with an equal share of the time that is left; none if it ran out.

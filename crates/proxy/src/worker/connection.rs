@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use portward_core::BindingProtocol;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -25,6 +26,8 @@ use crate::{
     connection::serve_h1,
     h1::KeepAlive,
     h2::serve_h2,
+    pass_through::{PassError, find_target, pass, unrecognized_name},
+    proxy_header::{self, ReadHeaderError},
     served::{Client, Warning},
     snapshot::{ServedBinding, Snapshot},
     stream::Stream,
@@ -71,14 +74,69 @@ pub(super) fn spawn(arrival: Arrival) {
         served: Arc::clone(&worker.served),
         binding: newest(&binding, &worker.served.newest()),
         peer: canonical(peer),
+        proxy: None,
         local: canonical(local),
         drain: drain.clone(),
         worker,
     };
-    if client.binding.is_http() {
-        spawn_local(isolate(|| serve_h1(Stream::plain(tcp), client, None), drain, open, peer));
-    } else {
-        spawn_local(isolate(|| serve_tls(tcp, client), drain, open, peer));
+    if client.binding.accept_proxy_from.iter().any(|network| network.contains(peer.ip())) {
+        spawn_local(isolate(|| serve_proxied(tcp, client), drain, open, peer));
+        return;
+    }
+    match client.binding.protocol {
+        BindingProtocol::Http => {
+            spawn_local(isolate(|| serve_h1(Stream::plain(tcp), client, None), drain, open, peer));
+        }
+        BindingProtocol::Https => {
+            spawn_local(isolate(|| serve_tls(tcp, client), drain, open, peer));
+        }
+        BindingProtocol::TlsPassthrough => {
+            spawn_local(isolate(|| serve_passage(tcp, client), drain, open, peer));
+        }
+    }
+}
+
+/// Serves the connection of a proxy that says who the client is before anything else.
+async fn serve_proxied(mut tcp: TcpStream, mut client: Client) {
+    let limit = client.served.limits.handshake;
+    let peer = client.peer;
+    match timeout(limit, proxy_header::read(&mut tcp)).await {
+        Ok(Ok(said)) => {
+            client.proxy = Some(Box::new(peer));
+            client.peer = said.map_or(peer, canonical);
+            tracing::debug!(
+                client.peer = %client.peer,
+                client.proxy = %peer,
+                binding.id = %client.binding.id,
+                "a proxy says who the client is"
+            );
+        }
+        // Whoever only looks whether the port is open has nothing to say.
+        Ok(Err(ReadHeaderError::Nothing)) => return,
+        Ok(Err(error)) => return without_header(&Chain(&error), &client),
+        Err(_) => return without_header(&"no header of the PROXY protocol came in time", &client),
+    }
+    // On the heap: one of them is all that such a connection becomes.
+    match client.binding.protocol {
+        BindingProtocol::Http => Box::pin(serve_h1(Stream::plain(tcp), client, None)).await,
+        BindingProtocol::Https => Box::pin(serve_tls(tcp, client)).await,
+        BindingProtocol::TlsPassthrough => Box::pin(serve_passage(tcp, client)).await,
+    }
+}
+
+/// Serves a connection to a binding that passes all of them through.
+async fn serve_passage(tcp: TcpStream, client: Client) {
+    let limit = client.served.limits.handshake;
+    match Box::pin(find_target(tcp, &client.binding, limit)).await {
+        Ok(passed) => Box::pin(pass(passed, client)).await,
+        Err(error) => {
+            client.worker.counts().handshakes_failed.up();
+            let (peer, binding) = (client.peer, &client.binding.id);
+            tracing::debug!(client.peer = %peer, binding.id = %binding, cause = %Chain(&error), "not passed through");
+            if let PassError::NoTarget { tcp, .. } = error {
+                tell(tcp, &unrecognized_name()).await;
+            }
+        }
     }
 }
 
@@ -101,27 +159,32 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         // A connection may be made early and used late: what counts is what is served when the handshake begins.
         if timeout(limit, tcp.readable()).await.is_err() {
             client.worker.counts().handshakes_failed.up();
-            return None;
+            return Err(None);
         }
         let snapshot = client.served.snapshot();
         client.binding = newest(&client.binding, &snapshot);
         let left = limit.saturating_sub(begun.elapsed());
         let accepted = client.served.tls_server.accept(tcp, &snapshot, &client.binding, client.local, left).await;
         match accepted {
-            Ok(accepted) => Some(accepted),
+            Ok(accepted) => Ok(accepted),
             Err(HandshakeError::Agent { tcp, input }) => {
                 hand_over(tcp, input, &client);
-                None
+                Err(None)
             }
+            Err(HandshakeError::Passed(passed)) => Err(Some(passed)),
             Err(error) => {
                 client.worker.counts().handshakes_failed.up();
                 without_tls(error, &client).await;
-                None
+                Err(None)
             }
         }
     })
     .await;
-    let Some(Accepted { stream, tls }) = handshake else { return };
+    let Accepted { stream, tls } = match handshake {
+        Ok(accepted) => accepted,
+        Err(Some(passed)) => return Box::pin(pass(passed, client)).await,
+        Err(None) => return,
+    };
     match tls {
         // On the heap: HTTP/2 needs much more than an idle HTTP/1.1 connection.
         Some(tls) if tls.protocol == Protocol::Http2 => Box::pin(serve_h2(stream, client, tls)).await,
@@ -161,7 +224,7 @@ async fn without_tls(error: HandshakeError, client: &Client) {
         HandshakeError::Http(tcp) => {
             let id = client.worker.request_ids.next();
             let answer = Answer::from(Fault::HttpOnHttps);
-            log::answered(&answer, &log::Subject { id: &id, peer, host: None, site: None });
+            log::answered(&answer, &log::Subject { id: &id, peer, proxy: client.proxy(), host: None, site: None });
             // Of the request one byte is known.
             let (request_id, now) = (id.as_str(), client.served.now());
             let asked = Asked { request_id, host: None, accept: None, head: false, now };
@@ -178,6 +241,17 @@ async fn without_tls(error: HandshakeError, client: &Client) {
         error => {
             tracing::debug!(client.peer = %peer, binding.id = %binding, cause = %Chain(&error), "TLS handshake failed");
         }
+    }
+}
+
+/// Writes down that a proxy has not said who its client is; the connection is cut.
+fn without_header(why: &dyn std::fmt::Display, client: &Client) {
+    let (proxy, binding) = (client.peer, &client.binding.id);
+    // Somebody has to act on it, and every connection that comes says the same.
+    if client.served.warned.is_due(Warning::NoProxyHeader(binding.clone())) {
+        tracing::warn!(client.proxy = %proxy, binding.id = %binding, cause = %why, "a proxy does not say who its client is: its connection is cut");
+    } else {
+        tracing::debug!(client.proxy = %proxy, binding.id = %binding, cause = %why, "a proxy does not say who its client is: its connection is cut");
     }
 }
 
@@ -266,7 +340,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use std::{future::pending, pin::Pin};
 
-    use portward_core::{BindingId, BindingProtocol};
+    use portward_core::BindingId;
     use tokio::task::{LocalSet, yield_now};
 
     use super::*;

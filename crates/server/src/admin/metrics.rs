@@ -228,7 +228,7 @@ fn agents(page: &mut Page<'_>, measured: &Measured) -> fmt::Result {
 }
 
 fn traffic(page: &mut Page<'_>, counts: CountsView) -> fmt::Result {
-    let CountsView { open, accepted, refused, handshakes_failed, requests, panics } = counts;
+    let CountsView { open, accepted, refused, handshakes_failed, requests, panics, passed, passages_failed } = counts;
     page.gauges("portward_connections_open", "Connections of clients that are open.", [(Labels::new(), open)])?;
     page.counter(
         "portward_connections_accepted",
@@ -238,6 +238,12 @@ fn traffic(page: &mut Page<'_>, counts: CountsView) -> fmt::Result {
     page.counter("portward_connections_refused", "Connections refused because too many were open.", refused)?;
     page.counter("portward_connections_panicked", "Connections that ended by a fault of Portward.", panics)?;
     page.counter("portward_tls_handshakes_failed", "TLS handshakes that failed or took too long.", handshakes_failed)?;
+    page.counter("portward_connections_passed_through", "Connections passed through to their target.", passed)?;
+    page.counter(
+        "portward_passages_failed",
+        "Connections to be passed through whose target could not be reached.",
+        passages_failed,
+    )?;
     page.counter("portward_requests", "Requests whose head was read.", requests)
 }
 

@@ -20,7 +20,7 @@ async fn one_bad_record_takes_nothing_else_along() {
     sample::fill(&store, &sealer).await;
     for (key, value, reason) in [
         ("bindings/bad", "nonsense", "malformed"),
-        ("bindings/newer", r#"{"v":2}"#, "a newer Portward wrote this"),
+        ("bindings/newer", r#"{"v":3}"#, "a newer Portward wrote this"),
         ("sites/bad", r#"{"v":1}"#, "malformed"),
         ("certs/no-spec/v/1", "{}", "malformed"),
         ("certs/bad-spec/spec", "{", "malformed"),

@@ -196,9 +196,9 @@ fn every_prefix_of_a_record_is_refused() {
 
 #[test]
 fn a_newer_record_is_refused_by_its_version_whatever_else_it_has() {
-    for bytes in [r#"{"v":2}"#, r#"{"v":2,"url":5,"more":[]}"#, r#"{"more":{},"v":4000000000}"#] {
+    for bytes in [r#"{"v":3}"#, r#"{"v":3,"url":5,"more":[]}"#, r#"{"more":{},"v":4000000000}"#] {
         let error = decode::<BindingRecord>(bytes.as_bytes()).unwrap_err();
-        assert!(matches!(error, RecordError::Newer { known: 1, .. }), "{error:?}");
+        assert!(matches!(error, RecordError::Newer { known: 2, .. }), "{error:?}");
         assert!(error.to_string().contains("a newer Portward wrote this"), "{error}");
     }
     for bytes in [r#"{"v":0}"#, r#"{"v":-1}"#, r#"{"v":"1"}"#, "{}", "[]", "null", "", "\u{feff}{}"] {

@@ -114,7 +114,16 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     let measured = || Measured {
         served: Arc::clone(&served),
         sites: BTreeMap::from([(SiteId::parse("other-test").unwrap(), traffic.clone())]),
-        counts: CountsView { open: 1, accepted: 2, refused: 3, handshakes_failed: 4, requests: 5, panics: 6 },
+        counts: CountsView {
+            open: 1,
+            accepted: 2,
+            refused: 3,
+            handshakes_failed: 4,
+            requests: 5,
+            panics: 6,
+            passed: 7,
+            passages_failed: 8,
+        },
         standings: BTreeMap::from([
             (certificate("shop-test"), Standing { due: Some(due), failures: 2 }),
             (certificate("new"), Standing { due: None, failures: 0 }),
@@ -178,6 +187,8 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ("portward_connections_refused_total", &[], 3.0),
         ("portward_connections_panicked_total", &[], 6.0),
         ("portward_tls_handshakes_failed_total", &[], 4.0),
+        ("portward_connections_passed_through_total", &[], 7.0),
+        ("portward_passages_failed_total", &[], 8.0),
         ("portward_requests_total", &[], 5.0),
     ];
     let site = [("site", "other-test")];
