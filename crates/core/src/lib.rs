@@ -87,6 +87,6 @@ pub use span::parse_duration;
 pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use token::{Token, TokenOwner, TokenText, secret_text};
-pub use upstream::{Upstream, UpstreamAddress, UpstreamError, UpstreamScheme, UpstreamTrust};
+pub use upstream::{Upstream, UpstreamAddress, UpstreamError, UpstreamScheme, UpstreamSocket, UpstreamTrust};
 pub use user::{EmailAddress, EmailError, User, UserName, UserNameError};
 pub use validity::{CertificateStatus, Validity, WarningPolicy};

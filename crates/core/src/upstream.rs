@@ -9,6 +9,8 @@ use crate::{Authority, Host, HostError, Scheme, Thumbprint};
 pub enum Upstream {
     /// An application, at one of its addresses.
     Address(UpstreamAddress),
+    /// An application of this machine, at a Unix socket; it is spoken to in the clear.
+    Socket(UpstreamSocket),
     /// Portward's own web interface and API; a site that has it has no other upstream.
     Portal,
 }
@@ -23,6 +25,10 @@ pub struct UpstreamAddress {
     /// Its port.
     pub port: u16,
 }
+
+/// Is the path of a Unix socket: absolute, of at most 107 bytes, without spaces.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamSocket(Arc<str>);
 
 /// Is the protocol that an upstream speaks.
 pub type UpstreamScheme = Scheme;
@@ -46,9 +52,14 @@ pub enum UpstreamTrust {
 pub enum UpstreamError {
     /// It does not begin with a scheme of ours.
     #[error(
-        "\"{0}\" does not begin with http:// or https://; an upstream is http://HOST:PORT, https://HOST:PORT or portal"
+        "\"{0}\" does not begin with http://, https:// or unix:; an upstream is http://HOST:PORT, https://HOST:PORT, unix:/PATH or portal"
     )]
     Scheme(String),
+    /// It is no path of a socket.
+    #[error(
+        "\"{0}\" is no path of a Unix socket; it begins with /, does not end with one, has no spaces and at most {LONGEST_SOCKET} bytes, as in unix:/run/app.sock"
+    )]
+    Socket(String),
     /// It has a path, a query or a fragment.
     #[error("\"{0}\" has a path; an upstream has none: requests keep the path that the client sent")]
     Path(String),
@@ -63,10 +74,15 @@ pub enum UpstreamError {
 }
 
 impl Upstream {
-    /// Reads `http://HOST[:PORT]`, `https://HOST[:PORT]` or `portal`; the port is 80 or 443 if none is given.
+    /// Reads `http://HOST[:PORT]`, `https://HOST[:PORT]`, `unix:/PATH` or `portal`; the port is 80 or 443 if none is
+    /// given.
     pub fn parse(text: &str) -> Result<Self, UpstreamError> {
         if text == PORTAL {
             return Ok(Self::Portal);
+        }
+        if let Some(path) = text.strip_prefix(UNIX) {
+            // As a URL it has an empty authority.
+            return UpstreamSocket::parse(path.strip_prefix("//").unwrap_or(path)).map(Self::Socket);
         }
         let (scheme, rest) = Scheme::split_url(text).ok_or_else(|| UpstreamError::Scheme(text.to_owned()))?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -81,12 +97,36 @@ impl Upstream {
         Ok(Self::Address(UpstreamAddress { scheme, host: authority.host, port }))
     }
 
-    /// Its address; none if it is the portal.
+    /// Its address; none if it is at a Unix socket, or the portal.
     pub fn address(&self) -> Option<&UpstreamAddress> {
         match self {
             Self::Address(address) => Some(address),
-            Self::Portal => None,
+            Self::Socket(_) | Self::Portal => None,
         }
+    }
+
+    /// Its Unix socket; none if it has an address, or is the portal.
+    pub fn socket(&self) -> Option<&UpstreamSocket> {
+        match self {
+            Self::Socket(socket) => Some(socket),
+            Self::Address(_) | Self::Portal => None,
+        }
+    }
+}
+
+impl UpstreamSocket {
+    /// Reads an absolute path.
+    pub fn parse(path: &str) -> Result<Self, UpstreamError> {
+        let is_path = path.starts_with('/')
+            && !path.ends_with('/')
+            && path.len() <= LONGEST_SOCKET
+            && !path.chars().any(|letter| letter.is_whitespace() || letter.is_control());
+        if is_path { Ok(Self(path.into())) } else { Err(UpstreamError::Socket(path.to_owned())) }
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -95,6 +135,7 @@ impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
+            Self::Socket(socket) => socket.fmt(f),
             Self::Portal => f.write_str(PORTAL),
         }
     }
@@ -107,7 +148,17 @@ impl fmt::Display for UpstreamAddress {
     }
 }
 
+/// As it is read, `unix:` before its path.
+impl fmt::Display for UpstreamSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{UNIX}{}", self.0)
+    }
+}
+
 const PORTAL: &str = "portal";
+const UNIX: &str = "unix:";
+/// As much as Linux has room for in the address of a socket, its NUL left out (unix(7)).
+const LONGEST_SOCKET: usize = 107;
 
 #[cfg(test)]
 mod tests {
@@ -115,11 +166,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upstream_is_a_scheme_a_host_and_a_port_or_the_portal() {
+    fn an_upstream_is_a_scheme_a_host_and_a_port_a_socket_or_the_portal() {
         for (given, shown) in [
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
             ("https://App.Internal/", "https://app.internal:443"),
             ("http://[::1]:3000", "http://[::1]:3000"),
+            ("unix:/run/app.sock", "unix:/run/app.sock"),
+            ("unix:///run/app=1.sock", "unix:/run/app=1.sock"),
             ("portal", "portal"),
         ] {
             assert_eq!(Upstream::parse(given).unwrap().to_string(), shown, "{given}");
@@ -134,5 +187,11 @@ mod tests {
         assert!(matches!(Upstream::parse("http://a/b"), Err(E::Path(_))));
         assert_eq!(Upstream::parse("http://user:secret@a"), Err(E::UserInformation));
         assert!(matches!(Upstream::parse("http://a:b"), Err(E::Address(_))));
+        let long = format!("unix:/{}", "a".repeat(LONGEST_SOCKET));
+        for text in
+            ["unix:", "unix:app.sock", "unix://app.sock", "unix:/", "unix:/run/", "unix:/a b", "unix:/a\0", &long]
+        {
+            assert!(matches!(Upstream::parse(text), Err(E::Socket(_))), "{text:?}");
+        }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Stream(Kind);
 enum Kind {
     Plain(TcpStream),
     Tls(TcpStream, Box<Records>),
-    /// The other end is in this process.
+    /// The other end is in this process, or at a socket of this machine.
     Within(UnixStream),
 }
 
@@ -54,7 +54,7 @@ impl Stream {
         Self(Kind::Tls(begun.tcp, begun.records))
     }
 
-    /// A stream to the portal.
+    /// A stream to the portal, or to an upstream at a Unix socket.
     pub(crate) fn within(pair: UnixStream) -> Self {
         Self(Kind::Within(pair))
     }

@@ -12,6 +12,7 @@ mod binding;
 mod certificate;
 mod challenge;
 mod channel;
+mod forwarding;
 mod identity;
 mod issuer;
 mod managed;

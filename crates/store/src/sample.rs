@@ -5,10 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{
-    Agent, AgentName, AgentOrigin, AgentPins, Binding, BindingId, CertificateId, Chain, Delivery, DeliveryFormat,
-    DeliveryId, DeliveryPath, DialAddress, Dialling, FileMode, FileOwner, ForceHttps, Forwarding, HeaderRules, Host,
-    HostPattern, Hsts, KeyId, KeyType, LeafFacts, ProfileName, Sha1Thumbprint, Site, SiteCertificate, SiteId,
-    SiteLimits, Source, Thumbprint, Timestamp, Upstream, UpstreamTrust, Validity, Verify,
+    Agent, AgentName, AgentOrigin, AgentPins, Balance, Binding, BindingId, CertificateId, Chain, Delivery,
+    DeliveryFormat, DeliveryId, DeliveryPath, DialAddress, Dialling, FileMode, FileOwner, ForceHttps, Forwarding,
+    HeaderRules, HealthPath, Host, HostPattern, Hsts, KeyId, KeyType, LeafFacts, PathRoute, ProfileName, ProxyProtocol,
+    Sha1Thumbprint, Site, SiteCertificate, SiteId, SiteLimits, Source, Thumbprint, Timestamp, Upstream, UpstreamHttp,
+    UpstreamTrust, Validity, Verify,
 };
 
 use crate::{
@@ -52,6 +53,18 @@ pub(crate) fn site(id: &str) -> Site {
         limits: SiteLimits::default(),
         headers: HeaderRules::default(),
         preset: None,
+    }
+}
+
+/// How requests may reach upstreams, with nothing as it is in a new site.
+pub(crate) fn forwarding() -> Forwarding {
+    let routes = ["/api=http://127.0.0.1:8081", "/docs=http://127.0.0.1:8082", "/api=unix:/run/api.sock"];
+    Forwarding {
+        balance: Balance::LeastConnections,
+        health: Some(HealthPath::parse("/health?deep=1").unwrap()),
+        proxy_protocol: ProxyProtocol::V2,
+        http: UpstreamHttp::Two,
+        routes: PathRoute::parse_all(routes).unwrap(),
     }
 }
 

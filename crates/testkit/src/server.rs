@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -30,7 +31,7 @@ pub struct TestServer {
     pub client: Client,
     clock: Arc<TestClock>,
     server: Option<Server>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// Tells the time that a test sets.
@@ -60,7 +61,7 @@ impl TestServer {
 
     async fn start_with(upstream: Option<UpstreamAddress>, clock: TestClock) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let data_dir = directory.path().join("data");
+        let data_dir = directory.path().join(DATA);
         let clock = Arc::new(clock);
         let told = Arc::clone(&clock);
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -90,8 +91,13 @@ impl TestServer {
             client,
             clock,
             server: Some(server),
-            _directory: directory,
+            directory,
         }
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.path().join(DATA)
     }
 
     /// The time at which every test server begins.
@@ -208,5 +214,6 @@ fn address_of(shown: &str) -> SocketAddr {
     shown.rsplit("//").next().unwrap().parse().unwrap()
 }
 
+const DATA: &str = "data";
 /// Test CAs are on this machine; one that hangs is waited for in vain.
 const CA_PATIENCE: Duration = Duration::from_secs(3);

@@ -109,8 +109,8 @@ pub(crate) struct SiteRemoveArgs {
 /// Holds the settings that `add` and `edit` share.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct SiteSettingArgs {
-    /// The application: http://HOST:PORT or https://HOST:PORT; repeat it to share the load. Or
-    /// the word portal, for the portal and the API
+    /// The application: http://HOST:PORT, https://HOST:PORT or unix:/PATH; repeat it to share the load.
+    /// Or the word portal, for the portal and the API
     #[arg(long, value_name = "URL|portal")]
     pub(crate) upstream: Vec<String>,
     /// Which plain HTTP requests are sent to HTTPS: none, those of browsers, or all

@@ -16,6 +16,7 @@ mod portal;
 mod proxied;
 mod refusals;
 mod secure;
+mod socket;
 mod tunnels;
 
 /// The size of the task that an idle connection is.

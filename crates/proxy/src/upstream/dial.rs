@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use portward_core::{DialAddress, Host, Scheme, Upstream, UpstreamAddress, UpstreamTrust};
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::{TcpStream, UnixStream, lookup_host},
     time::{Instant, timeout_at},
 };
 
@@ -45,6 +45,24 @@ pub(crate) enum DialError {
         #[source]
         source: io::Error,
     },
+    /// There is no such socket, or nobody listens at it.
+    #[error("nobody listens at {socket}; check that the application runs and makes its socket there")]
+    SocketRefused {
+        /// The socket.
+        socket: portward_core::UpstreamSocket,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be opened.
+    #[error("{socket} cannot be opened; check that Portward's user may write to it, and enter its directory")]
+    SocketUnreachable {
+        /// The socket.
+        socket: portward_core::UpstreamSocket,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
     /// It took too long.
     #[error("{upstream} took no connection within {} s", .limit.as_secs_f32())]
     TimedOut {
@@ -72,10 +90,12 @@ impl DialError {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Dns { .. } => Fault::UpstreamDns,
-            Self::Refused { .. } => Fault::UpstreamRefused,
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::PortalBusy { .. } | Self::Portal(_) => {
-                Fault::UpstreamUnreachable
-            }
+            Self::Refused { .. } | Self::SocketRefused { .. } => Fault::UpstreamRefused,
+            Self::Unreachable { .. }
+            | Self::SocketUnreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::PortalBusy { .. }
+            | Self::Portal(_) => Fault::UpstreamUnreachable,
             Self::Tls(_) => Fault::UpstreamTls,
         }
     }
@@ -86,6 +106,7 @@ pub(super) async fn dial(upstream: &Upstream, trust: &UpstreamTrust, served: &Se
     let limit = served.limits.upstream_connect;
     match upstream {
         Upstream::Address(address) => dial_address(address, trust, &served.tls_client, limit).await,
+        Upstream::Socket(socket) => dial_socket(socket, limit).await,
         Upstream::Portal => match served.portal.connect(limit).await {
             Ok(Some(pair)) => Ok(Stream::within(pair)),
             Ok(None) => Err(DialError::PortalBusy { limit }),
@@ -139,6 +160,19 @@ async fn reach(host: &Host, port: u16, end: Instant, late: impl Fn() -> DialErro
         }
         Some((address, source)) => DialError::Unreachable { address, source },
     })
+}
+
+/// Connects to a Unix socket.
+async fn dial_socket(socket: &portward_core::UpstreamSocket, limit: Duration) -> Result<Stream, DialError> {
+    let socket = socket.clone();
+    match timeout_at(Instant::now() + limit, UnixStream::connect(socket.as_str())).await {
+        Ok(Ok(stream)) => Ok(Stream::within(stream)),
+        Ok(Err(source)) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Err(DialError::SocketRefused { socket, source })
+        }
+        Ok(Err(source)) => Err(DialError::SocketUnreachable { socket, source }),
+        Err(_) => Err(DialError::TimedOut { upstream: socket.to_string(), limit }),
+    }
 }
 
 /// Tries each address, with an equal share of the time that is left; none if it ran out.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use http::Request;
+use http::{HeaderName, Request};
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::Semaphore,
@@ -132,6 +132,9 @@ async fn serve_peer(stream: UnixStream, own_uid: u32, api: Router, shutdown: Shu
                 );
                 return problem_response(&AppError::not_permitted(message), None);
             };
+            if request.headers().contains_key(FORWARDED_FOR) {
+                return problem_response(&AppError::not_permitted(FORWARDED), None);
+            }
             request.extensions_mut().insert(actor);
             request.extensions_mut().insert(Way::socket());
             match api.call(request).await {
@@ -167,6 +170,10 @@ fn within<T>(data_dir: &Path, name: &str, act: impl FnOnce(&Path) -> io::Result<
 }
 
 const NAME: &str = "admin.sock";
+/// What the data plane says of each client, and nobody who asks here.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// A site may have any socket as its upstream: here everybody who reaches the site would be the operator.
+const FORWARDED: &str = "the request came through a proxy, and the admin socket answers who is on this machine. Serve the portal and the API with a site: portward site add NAME --upstream portal";
 /// `sun_path` has 108 bytes, the zero at the end included (unix(7)).
 const SOCKET_PATH_BYTES: usize = 107;
 

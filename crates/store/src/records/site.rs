@@ -6,7 +6,7 @@ use portward_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError, base64::Blob};
+use super::{Record, RecordError, base64::Blob, forwarding::ForwardingRecord};
 
 /// Is `sites/<id>`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,13 +21,16 @@ pub(crate) struct SiteRecord {
     hsts: String,
     /// None for the best one.
     certificate: Option<String>,
-    /// From version 3 on, as all below.
+    /// From version 3 on, as headers and preset.
     #[serde(default, skip_serializing_if = "LimitsRecord::is_empty")]
     limits: LimitsRecord,
     #[serde(default, skip_serializing_if = "HeadersRecord::is_empty")]
     headers: HeadersRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preset: Option<String>,
+    /// From version 4 on.
+    #[serde(default, skip_serializing_if = "ForwardingRecord::is_empty")]
+    forwarding: ForwardingRecord,
 }
 
 /// What is left out is the server's own.
@@ -59,17 +62,24 @@ enum TrustRecord {
 }
 
 impl Record for SiteRecord {
-    // 2 has sites whose upstream is the portal, 3 has limits, header rules and the preset.
-    const VERSION: u32 = 3;
+    // 2 has sites whose upstream is the portal; 3 has limits, header rules and the preset; 4 has forwarding, and
+    // upstreams at Unix sockets.
+    const VERSION: u32 = 4;
 }
 
 impl From<&Site> for SiteRecord {
     fn from(site: &Site) -> Self {
         let is_as_of_version_2 =
             site.limits == SiteLimits::default() && site.headers.is_empty() && site.preset.is_none();
+        let is_as_of_version_3 =
+            site.forwarding == Forwarding::default() && site.upstreams.iter().all(|it| it.socket().is_none());
         Self {
             // An older Portward goes on reading what it understands.
-            v: if is_as_of_version_2 { 2 } else { Self::VERSION },
+            v: match (is_as_of_version_3, is_as_of_version_2) {
+                (true, true) => 2,
+                (true, false) => 3,
+                (false, _) => Self::VERSION,
+            },
             names: site.names.iter().map(ToString::to_string).collect(),
             upstreams: site.upstreams.iter().map(ToString::to_string).collect(),
             upstream_trust: TrustRecord::from(&site.upstream_trust),
@@ -82,6 +92,7 @@ impl From<&Site> for SiteRecord {
             limits: LimitsRecord::from(&site.limits),
             headers: HeadersRecord { set: site.headers.set().to_vec(), remove: site.headers.remove().to_vec() },
             preset: site.preset.as_ref().map(ToString::to_string),
+            forwarding: ForwardingRecord::from(&site.forwarding),
         }
     }
 }
@@ -110,6 +121,10 @@ impl SiteRecord {
         if upstreams.contains(&Upstream::Portal) && upstreams.len() > 1 {
             return Err(RecordError::invalid("upstreams", "the portal is the only upstream of its site"));
         }
+        let forwarding = Forwarding::try_from(self.forwarding)?;
+        if upstreams.contains(&Upstream::Portal) && forwarding != Forwarding::default() {
+            return Err(RecordError::invalid("forwarding", "the portal is reached in one way"));
+        }
         let force_https = self
             .force_https
             .map(|mode| ForceHttps::parse(&mode).ok_or_else(|| RecordError::invalid("force_https", mode)))
@@ -127,7 +142,7 @@ impl SiteRecord {
                     CertificateId::parse(&id).map_err(|error| RecordError::invalid("certificate", error))?,
                 ),
             },
-            forwarding: Forwarding::default(),
+            forwarding,
             limits: self.limits.try_into()?,
             headers: HeaderRules::new(self.headers.set, self.headers.remove)
                 .map_err(|error| RecordError::invalid("headers", error))?,

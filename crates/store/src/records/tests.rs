@@ -32,7 +32,9 @@ fn sites() -> Vec<Site> {
         preset: Some(PresetId::parse("teamcity").unwrap()),
         ..full.clone()
     };
-    vec![full, plain, trusting, careless, portal, tuned]
+    let at_a_socket = Site { upstreams: vec![Upstream::parse("unix:/run/app.sock").unwrap()], ..plain.clone() };
+    let dealt = Site { forwarding: sample::forwarding(), ..tuned.clone() };
+    vec![full, plain, trusting, careless, portal, tuned, at_a_socket, dealt]
 }
 
 fn version() -> CertificateVersion {
@@ -160,7 +162,7 @@ fn records_of_version_1_look_like_this() {
 /// Likewise of version 3, which is written only where version 2 cannot say it.
 #[test]
 fn a_record_of_version_3_has_what_version_2_cannot_say() {
-    let tuned = sites().pop().unwrap();
+    let tuned = sites().remove(5);
     let written = String::from_utf8(encode(&SiteRecord::from(&tuned)).to_vec()).unwrap();
     assert!(written.starts_with(r#"{"v":3,"names":["shop.test""#), "{written}");
     let end = concat!(
@@ -171,6 +173,41 @@ fn a_record_of_version_3_has_what_version_2_cannot_say() {
     let unknown = written.replace("\"10GiB\"", "\"much\"");
     let read: SiteRecord = decode(unknown.as_bytes()).unwrap();
     assert!(matches!(read.into_site(tuned.id), Err(RecordError::Invalid { field: "limits", .. })));
+}
+
+/// Likewise of version 4.
+#[test]
+fn a_record_of_version_4_has_what_version_3_cannot_say() {
+    let [at_a_socket, dealt] = <[Site; 2]>::try_from(sites().split_off(6)).unwrap();
+    let written = String::from_utf8(encode(&SiteRecord::from(&at_a_socket)).to_vec()).unwrap();
+    assert!(written.starts_with(r#"{"v":4,"names":["shop.test""#), "{written}");
+    assert!(written.contains(r#""upstreams":["unix:/run/app.sock"]"#) && !written.contains("forwarding"), "{written}");
+    let written = String::from_utf8(encode(&SiteRecord::from(&dealt)).to_vec()).unwrap();
+    assert!(written.starts_with(r#"{"v":4,"names":["shop.test""#), "{written}");
+    let end = concat!(
+        r#""preset":"teamcity","forwarding":{"balance":"least-connections","health":"/health?deep=1","#,
+        r#""proxy_protocol":"v2","http":"2","routes":["#,
+        r#"{"prefix":"/api","upstreams":["http://127.0.0.1:8081","unix:/run/api.sock"]},"#,
+        r#"{"prefix":"/docs","upstreams":["http://127.0.0.1:8082"]}]}}"#
+    );
+    assert!(written.ends_with(end), "{written}");
+    for (from, to) in [
+        ("least-connections", "random"),
+        ("/health?deep=1", "health"),
+        (r#""v2""#, r#""v3""#),
+        (r#""http":"2""#, r#""http":"3""#),
+        ("\"/docs\"", "\"docs\""),
+        ("\"/docs\"", "\"/api/\""),
+        ("http://127.0.0.1:8082", "portal"),
+        ("\"http://127.0.0.1:8082\"", ""),
+        ("\"http://127.0.0.1:3000\",\"https://[::1]:4000\"", "\"portal\""),
+    ] {
+        let altered = written.replacen(from, to, 1);
+        assert_ne!(altered, written, "{from}");
+        let record: SiteRecord = decode(altered.as_bytes()).unwrap();
+        let error = record.into_site(dealt.id.clone()).unwrap_err();
+        assert!(matches!(error, RecordError::Invalid { field: "forwarding", .. }), "{from}: {error:?}");
+    }
 }
 
 #[test]

@@ -115,3 +115,19 @@ async fn what_comes_to_a_site_is_counted_by_way_and_by_whom() {
     request(server.http, "GET", "shop.test", "/", "").await;
     assert_eq!(server.client.show_traffic(&site).await.unwrap().requests, 7);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_makes_nobody_an_operator_by_the_admin_socket() {
+    let server = TestServer::start().await;
+    let create = portward_api::SiteCreate {
+        names: vec!["shop.test".to_owned()],
+        upstreams: vec![format!("unix:{}", server.data_dir().join("admin.sock").display())],
+        ..portward_api::SiteCreate::default()
+    };
+    server.client.add_site(&create).await.unwrap();
+    for path in ["/api/v1/status", "/metrics", "/health"] {
+        let answer = request(server.http, "GET", "shop.test", path, "").await;
+        assert_eq!(answer.status, 403, "{path}: {}", answer.head);
+        assert!(String::from_utf8_lossy(&answer.body).contains("came through a proxy"), "{path}: {}", answer.head);
+    }
+}

@@ -69,11 +69,10 @@ impl App {
         let answers = self.last_answers().get(&site.id).cloned().unwrap_or_default();
         // What was asked before the upstreams were changed says nothing of those that there are now.
         let is_upstream = |url: &str| {
-            site.upstreams
-                .iter()
-                .filter_map(|upstream| upstream.address())
-                .map(UpstreamAddress::to_string)
-                .any(|it| it == url)
+            let shown = |upstream: &portward_core::Upstream| {
+                upstream.address().map_or_else(|| upstream.to_string(), UpstreamAddress::to_string)
+            };
+            site.upstreams.iter().any(|upstream| shown(upstream) == url)
         };
         answers.into_iter().filter(|answer| is_upstream(&answer.url)).collect()
     }

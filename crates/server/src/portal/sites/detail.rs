@@ -196,8 +196,7 @@ fn notes(site: &Site) -> Vec<String> {
     let preset = site.preset.as_ref().and_then(|id| Preset::find(id.as_str()));
     let name = site.names.first().map(ToString::to_string).unwrap_or_default();
     let notes = preset.map_or(&[][..], |preset| preset.notes).iter();
-    let mut addresses = site.upstreams.iter().filter_map(|upstream| upstream.address());
-    let from = match addresses.all(|address| is_here(&address.host)) {
+    let from = match site.upstreams.iter().all(is_here) {
         true => "127.0.0.1",
         false => "the address of this machine",
     };

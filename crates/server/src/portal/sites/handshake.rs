@@ -1,8 +1,6 @@
 //! The way of a request, drawn: from the browser to Portward, and from there to the upstream. Only what is known.
 
-use std::net::IpAddr;
-
-use portward_core::{Host, Scheme, Site, Thumbprint, Timestamp, Upstream, UpstreamTrust, WaitLimit};
+use portward_core::{Host, Scheme, Site, Thumbprint, Timestamp, Upstream, UpstreamAddress, UpstreamTrust, WaitLimit};
 use portward_proxy::{Limits, TrafficView};
 
 use super::{
@@ -78,10 +76,8 @@ impl Handshake {
         let requests = traffic.map_or(0, TrafficView::requests);
         let more = site.upstreams.len().saturating_sub(1);
         let upstream = match site.upstreams.first() {
-            Some(Upstream::Address(address)) => {
-                let at = format!("{}:{}", address.host, address.port);
-                if more > 0 { format!("{at} and {more} more") } else { at }
-            }
+            Some(Upstream::Address(address)) => and_more(format!("{}:{}", address.host, address.port), more),
+            Some(Upstream::Socket(socket)) => and_more(socket.as_str().to_owned(), more),
             Some(Upstream::Portal) => "this portal".to_owned(),
             None => "none".to_owned(),
         };
@@ -206,15 +202,19 @@ fn down(
 
 /// From us to the upstream.
 fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
-    let Some(Upstream::Address(address)) = site.upstreams.first() else {
-        let say = "The portal is part of Portward; nothing leaves this process.".to_owned();
-        let facts = vec![("Protocol", Fact::plain("HTTP/1.1"))];
-        return Hop { link: Link::Within, mark: Mark::Ok, chip: "within".to_owned(), head: None, say, facts };
+    let scheme = match site.upstreams.first() {
+        Some(Upstream::Address(address)) => address.scheme,
+        Some(Upstream::Socket(_)) => Scheme::Http,
+        Some(Upstream::Portal) | None => {
+            let say = "The portal is part of Portward; nothing leaves this process.".to_owned();
+            let facts = vec![("Protocol", Fact::plain("HTTP/1.1"))];
+            return Hop { link: Link::Within, mark: Mark::Ok, chip: "within".to_owned(), head: None, say, facts };
+        }
     };
     let mut facts = Vec::new();
     let version = answers.first().and_then(|last| last.answer.as_ref().ok()).and_then(|(.., version)| version.clone());
-    let (link, mark, chip, head, say) = match address.scheme {
-        Scheme::Http if is_here(&address.host) => (
+    let (link, mark, chip, head, say) = match scheme {
+        Scheme::Http if site.upstreams.first().is_some_and(is_here) => (
             Link::Within,
             Mark::Ok,
             "HTTP".to_owned(),
@@ -246,7 +246,7 @@ fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
         }
         _ => (mark, head, say),
     };
-    match (&site.upstream_trust, address.scheme) {
+    match (&site.upstream_trust, scheme) {
         (UpstreamTrust::Pin(pin), Scheme::Https) => {
             facts.push(("Certificate", Fact::plain("trusted by thumbprint")));
             facts.push(("Thumbprint", Fact { text: shortened(pin), link: None, class: "thumb" }));
@@ -270,13 +270,19 @@ fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
     Hop { link, mark, chip, head, say, facts }
 }
 
-/// Whether a host is this machine without any network between.
-pub(super) fn is_here(host: &Host) -> bool {
-    match host {
-        Host::Ip(IpAddr::V4(ip)) => ip.is_loopback(),
-        Host::Ip(IpAddr::V6(ip)) => ip.is_loopback(),
-        Host::Name(name) => name.as_str() == "localhost" || name.as_str().ends_with(".localhost"),
+/// Whether an upstream is on this machine without any network between.
+pub(super) fn is_here(upstream: &Upstream) -> bool {
+    match upstream {
+        Upstream::Socket(_) | Upstream::Portal => true,
+        Upstream::Address(UpstreamAddress { host, .. }) => match host {
+            Host::Ip(ip) => ip.is_loopback(),
+            Host::Name(name) => name.as_str() == "localhost" || name.as_str().ends_with(".localhost"),
+        },
     }
+}
+
+fn and_more(first: String, more: usize) -> String {
+    if more > 0 { format!("{first} and {more} more") } else { first }
 }
 
 /// Its start and its end, for a drawing: it is compared elsewhere.
