@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{HeaderSet, SecretText, SettingsUpdate};
+use crate::{HeaderSet, SecretText, SettingsUpdate, SiteRoute};
 
 /// Declares what is to be there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -54,7 +54,7 @@ pub struct SiteDeclared {
     pub id: String,
     /// Host names.
     pub names: Vec<String>,
-    /// URLs of the application.
+    /// The application: URLs, and `unix:/PATH` for a Unix socket; or `portal`, alone.
     pub upstreams: Vec<String>,
     /// Which certificate of an https upstream is accepted; one of an authority of the machine if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +83,21 @@ pub struct SiteDeclared {
     /// Headers that no response has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove_headers: Vec<String>,
+    /// `round-robin`, `least-connections` or `sticky`; `round-robin` if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<String>,
+    /// What upstreams are asked for to find out whether they are well; they are not asked if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<String>,
+    /// `off`, `v1` or `v2`; `off` if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<String>,
+    /// `1`, `2` or `auto`; `auto` if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_http: Option<String>,
+    /// Paths that go to other upstreams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<SiteRoute>,
     /// The preset that it was made with: its name alone, which changes nothing here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,

@@ -85,7 +85,7 @@ pub use session::{
 };
 pub use settings::{SettingsUpdate, SettingsView};
 pub use setup::{SetupInput, SetupLinkView};
-pub use site::{HeaderSet, SiteCreate, SiteUpdate, SiteView, UpstreamTrustInput};
+pub use site::{HeaderSet, SiteCreate, SiteRoute, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored};
 pub use token::{TokenCreate, TokenCreated, TokenView};

@@ -10,7 +10,7 @@ pub struct SiteView {
     pub id: String,
     /// Host names, `*.name` for those one label below, `*` for all that no other site has.
     pub names: Vec<String>,
-    /// URLs of the application; or `portal`, alone, for the portal and the API.
+    /// The application: URLs, and `unix:/PATH` for a Unix socket; or `portal`, alone, for the portal and the API.
     pub upstreams: Vec<String>,
     /// `off`, `browsers` or `all`, the server's default already applied.
     pub force_https: String,
@@ -36,6 +36,23 @@ pub struct SiteView {
     /// Headers that no response has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove_headers: Vec<String>,
+    /// Which of several upstreams takes a request: `round-robin`, `least-connections` or `sticky`; left out for the
+    /// portal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<String>,
+    /// What upstreams are asked for to find out whether they are well; left out where they are not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<String>,
+    /// Whether upstreams are told the client's address by the PROXY protocol: `off`, `v1` or `v2`; left out for the
+    /// portal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<String>,
+    /// Which HTTP upstreams are spoken to in: `1`, `2` or `auto`; left out for the portal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_http: Option<String>,
+    /// Paths that go to other upstreams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<SiteRoute>,
     /// The preset that it was made with; what it brought is in the other fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
@@ -47,7 +64,8 @@ pub struct SiteView {
 pub struct SiteCreate {
     /// Host names; at least one, and none that another site has.
     pub names: Vec<String>,
-    /// URLs of the application, at least one if no preset is named; or `portal`, alone.
+    /// The application, at least once if no preset is named: URLs, and `unix:/PATH` for a Unix socket; or `portal`,
+    /// alone.
     #[serde(default)]
     pub upstreams: Vec<String>,
     /// `off`, `browsers` or `all`; the server's default if it is left out.
@@ -77,6 +95,25 @@ pub struct SiteCreate {
     /// All headers that no response has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_headers: Option<Vec<String>>,
+    /// Which of several upstreams takes a request: `round-robin` (each in turn), `least-connections` (the one that
+    /// answers the fewest requests now) or `sticky` (the one that answered this client before, told by a cookie).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<String>,
+    /// What upstreams are asked for by `GET` to find out whether they are well (200 to 399), as in `/health`; `none`
+    /// to learn it from requests alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<String>,
+    /// Whether upstreams are told the client's address at the beginning of each connection, by the PROXY protocol:
+    /// `off`, `v1` or `v2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<String>,
+    /// Which HTTP upstreams are spoken to in: `1`; `2`, in the clear with prior knowledge (h2c); or `auto`, which is
+    /// HTTP/2 where an https upstream agrees to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_http: Option<String>,
+    /// All paths that go to other upstreams; of those that fit the longest counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<SiteRoute>>,
     /// Fills in what is left out, the upstream too, as the application of that name wants it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
@@ -89,7 +126,7 @@ pub struct SiteUpdate {
     /// All its host names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<Vec<String>>,
-    /// All URLs of its application; or `portal`, alone.
+    /// All of its application: URLs, and `unix:/PATH` for a Unix socket; or `portal`, alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstreams: Option<Vec<String>>,
     /// `off`, `browsers` or `all`.
@@ -119,6 +156,25 @@ pub struct SiteUpdate {
     /// All headers that no response has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_headers: Option<Vec<String>>,
+    /// Which of several upstreams takes a request: `round-robin` (each in turn), `least-connections` (the one that
+    /// answers the fewest requests now) or `sticky` (the one that answered this client before, told by a cookie).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<String>,
+    /// What upstreams are asked for by `GET` to find out whether they are well (200 to 399), as in `/health`; `none`
+    /// to learn it from requests alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<String>,
+    /// Whether upstreams are told the client's address at the beginning of each connection, by the PROXY protocol:
+    /// `off`, `v1` or `v2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<String>,
+    /// Which HTTP upstreams are spoken to in: `1`; `2`, in the clear with prior knowledge (h2c); or `auto`, which is
+    /// HTTP/2 where an https upstream agrees to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_http: Option<String>,
+    /// All paths that go to other upstreams; of those that fit the longest counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<SiteRoute>>,
 }
 
 /// Is a header of ours.
@@ -129,6 +185,17 @@ pub struct HeaderSet {
     pub name: String,
     /// As in `DENY`.
     pub value: String,
+}
+
+/// Sends paths to upstreams of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SiteRoute {
+    /// What the paths begin with, in whole segments: `/api` has `/api` and `/api/users`, and not `/apis`. None is there
+    /// twice.
+    pub prefix: String,
+    /// Where they go, at least one; never the portal.
+    pub upstreams: Vec<String>,
 }
 
 /// Says which certificate of an https upstream is accepted.

@@ -24,6 +24,7 @@ mod binding;
 mod certificate;
 mod delivery;
 mod explain;
+mod forwarding;
 mod https_settings;
 mod identity;
 mod import;

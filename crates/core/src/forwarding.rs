@@ -19,6 +19,14 @@ pub struct Forwarding {
     pub routes: Vec<PathRoute>,
 }
 
+impl Forwarding {
+    /// The route that takes a path, normalised and without its query: the one with the longest prefix that has it.
+    pub fn route(&self, path: &str) -> Option<&PathRoute> {
+        let fits = self.routes.iter().filter(|route| route.prefix.has(path));
+        fits.max_by_key(|route| route.prefix.as_str().len())
+    }
+}
+
 /// Says which of several upstreams takes a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Balance {
@@ -81,7 +89,9 @@ pub enum ForwardingError {
     #[error("\"{0}\" is no way to choose among upstreams; it is round-robin, least-connections or sticky")]
     Balance(String),
     /// Not a path.
-    #[error("\"{0}\" is no path to ask for health at; it begins with / and has no spaces and no #, like /health")]
+    #[error(
+        "\"{0}\" is no path to ask for health at; it begins with / and has no spaces and no #, like /health; the word none stops asking"
+    )]
     HealthPath(String),
     /// No such version.
     #[error("\"{0}\" is no version of the PROXY protocol; it is off, v1 or v2")]
@@ -97,6 +107,12 @@ pub enum ForwardingError {
         "\"{0}\" is no beginning of paths; it begins with /, is made of whole segments without . and .., and has no %, no ? and no #, like /api"
     )]
     Prefix(String),
+    /// A route to nowhere.
+    #[error("the route of {0} has no upstream; give at least one, like http://127.0.0.1:8081")]
+    RouteEmpty(PathPrefix),
+    /// Two routes of one prefix.
+    #[error("there are two routes of {0}; give one with all its upstreams")]
+    RouteTwice(PathPrefix),
     /// Where a route goes cannot be read.
     #[error("the route of {prefix} leads nowhere")]
     RouteUpstream {
@@ -139,6 +155,16 @@ impl HealthPath {
             && text.len() <= LONGEST_PATH
             && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         if is_path { Ok(Self(text.into())) } else { Err(ForwardingError::HealthPath(text.to_owned())) }
+    }
+
+    /// Reads a path, or none from the word `none`.
+    pub fn parse_choice(text: &str) -> Result<Option<Self>, ForwardingError> {
+        if text == NONE { Ok(None) } else { Self::parse(text).map(Some) }
+    }
+
+    /// A choice, as it is read.
+    pub fn write(path: Option<&Self>) -> String {
+        path.map_or_else(|| NONE.to_owned(), Self::to_string)
     }
 
     /// The path, as it is asked for.
@@ -190,17 +216,30 @@ impl UpstreamHttp {
 }
 
 impl PathRoute {
+    /// Reads a prefix and where its paths go.
+    pub fn parse<'a>(prefix: &str, urls: impl IntoIterator<Item = &'a str>) -> Result<Self, ForwardingError> {
+        let prefix = PathPrefix::parse(prefix)?;
+        let upstreams = urls.into_iter().map(|url| upstream(&prefix, url)).collect::<Result<Vec<_>, _>>()?;
+        if upstreams.is_empty() { Err(ForwardingError::RouteEmpty(prefix)) } else { Ok(Self { prefix, upstreams }) }
+    }
+
+    /// Refuses two of one prefix.
+    pub fn check_all(routes: &[Self]) -> Result<(), ForwardingError> {
+        for (at, route) in routes.iter().enumerate() {
+            if routes.iter().take(at).any(|other| other.prefix == route.prefix) {
+                return Err(ForwardingError::RouteTwice(route.prefix.clone()));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads `PREFIX=URL`s; those of one prefix make one route with several upstreams, in the order given.
     pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, ForwardingError> {
         let mut routes: Vec<Self> = Vec::new();
         for text in texts {
             let (prefix, url) = text.split_once('=').ok_or_else(|| ForwardingError::Route(text.to_owned()))?;
             let prefix = PathPrefix::parse(prefix)?;
-            let upstream = match Upstream::parse(url) {
-                Ok(Upstream::Portal) => return Err(ForwardingError::RouteToPortal(prefix)),
-                Ok(upstream) => upstream,
-                Err(source) => return Err(ForwardingError::RouteUpstream { prefix, source }),
-            };
+            let upstream = upstream(&prefix, url)?;
             match routes.iter_mut().find(|route| route.prefix == prefix) {
                 Some(route) => route.upstreams.push(upstream),
                 None => routes.push(Self { prefix, upstreams: vec![upstream] }),
@@ -212,6 +251,15 @@ impl PathRoute {
     /// The route as it is read, once for each upstream.
     pub fn texts(&self) -> impl Iterator<Item = String> {
         self.upstreams.iter().map(|upstream| format!("{}={upstream}", self.prefix))
+    }
+}
+
+/// Where a route leads.
+fn upstream(prefix: &PathPrefix, url: &str) -> Result<Upstream, ForwardingError> {
+    match Upstream::parse(url) {
+        Ok(Upstream::Portal) => Err(ForwardingError::RouteToPortal(prefix.clone())),
+        Ok(upstream) => Ok(upstream),
+        Err(source) => Err(ForwardingError::RouteUpstream { prefix: prefix.clone(), source }),
     }
 }
 
@@ -272,67 +320,9 @@ impl fmt::Display for PathPrefix {
     }
 }
 
+const NONE: &str = "none";
 /// As long as a target may be with nginx's usual buffers, and then some.
 const LONGEST_PATH: usize = 2048;
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn each_choice_is_read_as_it_is_written() {
-        for text in ["round-robin", "least-connections", "sticky"] {
-            assert_eq!(Balance::parse(text).unwrap().to_string(), text);
-        }
-        for text in ["off", "v1", "v2"] {
-            assert_eq!(ProxyProtocol::parse(text).unwrap().to_string(), text);
-        }
-        for text in ["auto", "1", "2"] {
-            assert_eq!(UpstreamHttp::parse(text).unwrap().to_string(), text);
-        }
-        for text in ["/", "/health", "/health?deep=1"] {
-            assert_eq!(HealthPath::parse(text).unwrap().to_string(), text);
-        }
-    }
-
-    #[test]
-    fn what_is_no_choice_is_refused_with_the_choices() {
-        assert!(Balance::parse("random").unwrap_err().to_string().contains("least-connections"));
-        assert!(ProxyProtocol::parse("on").unwrap_err().to_string().contains("v2"));
-        assert!(UpstreamHttp::parse("h2").unwrap_err().to_string().contains("auto"));
-        for text in ["", "health", "/a b", "/a#b", "/a\r\nb", "/ä"] {
-            assert!(HealthPath::parse(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn routes_of_one_prefix_are_one_route() {
-        let texts = ["/api=http://127.0.0.1:1", "/docs=http://127.0.0.1:2", "/api/=http://127.0.0.1:3"];
-        let routes = PathRoute::parse_all(texts).unwrap();
-        let shown: Vec<_> = routes.iter().flat_map(PathRoute::texts).collect();
-        assert_eq!(shown, ["/api=http://127.0.0.1:1", "/api=http://127.0.0.1:3", "/docs=http://127.0.0.1:2"]);
-    }
-
-    #[test]
-    fn what_is_no_route_is_refused_with_its_reason() {
-        use ForwardingError as E;
-        assert!(matches!(PathRoute::parse_all(["/api"]), Err(E::Route(_))));
-        assert!(matches!(PathRoute::parse_all(["/api=ftp://a"]), Err(E::RouteUpstream { .. })));
-        assert!(matches!(PathRoute::parse_all(["/api=portal"]), Err(E::RouteToPortal(_))));
-        for prefix in ["api", "", "/a//b", "/a/../b", "/.", "/%61", "/a?b", "/a b", "/a\\b"] {
-            assert!(matches!(PathPrefix::parse(prefix), Err(E::Prefix(_))), "{prefix:?}");
-        }
-    }
-
-    #[test]
-    fn a_prefix_has_whole_segments() {
-        let prefix = PathPrefix::parse("/api/").unwrap();
-        for (path, expected) in
-            [("/api", true), ("/api/", true), ("/api/users", true), ("/apis", false), ("/", false), ("/v1/api", false)]
-        {
-            assert_eq!(prefix.has(path), expected, "{path}");
-        }
-        assert!(PathPrefix::parse("/").unwrap().has("/anything"));
-    }
-}
+mod tests;

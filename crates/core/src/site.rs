@@ -33,6 +33,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// All its upstreams, those of routes too.
+    pub fn all_upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.upstreams.iter().chain(self.forwarding.routes.iter().flat_map(|route| &route.upstreams))
+    }
+
     /// Whether the portal is served for its names.
     pub fn is_portal(&self) -> bool {
         self.upstreams.contains(&Upstream::Portal)

@@ -113,6 +113,29 @@ pub(crate) struct SiteSettingArgs {
     /// Or the word portal, for the portal and the API
     #[arg(long, value_name = "URL|portal")]
     pub(crate) upstream: Vec<String>,
+    /// Which of several upstreams takes a request: each in turn, the one that answers the fewest now, or the
+    /// one that answered this client before, told by a cookie
+    #[arg(long, value_name = "round-robin|least-connections|sticky", help_heading = FORWARDING)]
+    pub(crate) balance: Option<String>,
+    /// What upstreams are asked for, by GET, to find out whether they are well: those that answer with 200 to
+    /// 399. With the word none it is learnt from requests alone
+    #[arg(long, value_name = "PATH|none", help_heading = FORWARDING)]
+    pub(crate) health_path: Option<String>,
+    /// Send the paths below PREFIX to another upstream; repeat it for each, and with the same PREFIX to share the
+    /// load. Of those that fit, the longest PREFIX counts
+    #[arg(long, value_name = "PREFIX=URL", help_heading = FORWARDING)]
+    pub(crate) route: Vec<String>,
+    /// Send all paths to the upstreams of the site
+    #[arg(long, conflicts_with = "route", help_heading = FORWARDING)]
+    pub(crate) no_routes: bool,
+    /// Tell upstreams the client's address at the beginning of each connection, by the PROXY protocol; an
+    /// application that does not expect that refuses every request
+    #[arg(long, value_name = "off|v1|v2", help_heading = FORWARDING)]
+    pub(crate) proxy_protocol: Option<String>,
+    /// HTTP that upstreams are spoken to in: HTTP/1.1; HTTP/2, to http:// and unix: in the clear without asking
+    /// (h2c, prior knowledge); or HTTP/2 where an https upstream agrees to it, else HTTP/1.1
+    #[arg(long, value_name = "1|2|auto", help_heading = FORWARDING)]
+    pub(crate) upstream_http: Option<String>,
     /// Which plain HTTP requests are sent to HTTPS: none, those of browsers, or all
     #[arg(long, value_enum, value_name = "off|browsers|all", hide_possible_values = true)]
     pub(crate) force_https: Option<ForceHttpsWord>,
@@ -163,6 +186,7 @@ pub(crate) enum ForceHttpsWord {
     All,
 }
 
+const FORWARDING: &str = "How requests reach the upstreams";
 const LIMITS: &str = "What one request may take";
 const HEADERS: &str = "What becomes of response headers";
 
@@ -180,19 +204,24 @@ Examples:
   portward site add shop.example --upstream http://127.0.0.1:3000
   portward site add ci.example --preset teamcity
   portward site add '*.apps.example' \\
-      --upstream http://10.0.0.5:8080 --upstream http://10.0.0.6:8080
+      --upstream http://10.0.0.5:8080 --upstream http://10.0.0.6:8080 \\
+      --balance least-connections --health-path /health
+  portward site add app.example --upstream unix:/run/app.sock \\
+      --route /api=http://127.0.0.1:8081
   portward site add wiki.example --force-https browsers --hsts 180d \\
       --upstream https://10.0.0.7:8443 --upstream-ca ca.pem
   portward site add portward.example --upstream portal";
 
 const EDIT_EXAMPLES: &str = "\
 Settings that are not named stay as they are; --name replaces all names,
---upstream all upstreams, --set-header and --remove-header all header rules.
+--upstream all upstreams, --route all routes, --set-header and --remove-header
+all header rules.
 
 Examples:
   portward site edit ID --force-https all --hsts 1y
   portward site edit ID --upstream http://127.0.0.1:4000
   portward site edit ID --name shop.example --name www.shop.example
+  portward site edit ID --balance sticky --health-path none --no-routes
   portward site edit ID --certificate auto
   portward site edit ID --max-body 10GiB --response-timeout 20m
   portward site edit ID --set-header 'X-Frame-Options: DENY' \\

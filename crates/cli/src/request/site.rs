@@ -11,6 +11,7 @@ use portward_core::{
 
 use super::{
     authorities, bad,
+    forwarding::ForwardingSettings,
     safety::{Safety, follow},
 };
 use crate::{
@@ -44,6 +45,7 @@ pub(crate) enum SiteRequest {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct SiteSettings {
     upstreams: Vec<Upstream>,
+    forwarding: ForwardingSettings,
     force_https: Option<ForceHttps>,
     hsts: Option<Hsts>,
     certificate: Option<SiteCertificate>,
@@ -135,6 +137,7 @@ impl SiteRequest {
 
 impl SiteSettings {
     fn parse(args: SiteSettingArgs) -> Result<Self, Failure> {
+        let forwarding = ForwardingSettings::parse(&args)?;
         let upstreams = args.upstream.iter().map(|url| Upstream::parse(url)).collect::<Result<_, _>>();
         let certificate = match args.certificate.as_deref() {
             None => None,
@@ -151,6 +154,7 @@ impl SiteSettings {
         let wait = |text: Option<String>| text.as_deref().map(WaitLimit::parse).transpose();
         Ok(Self {
             upstreams: upstreams.map_err(bad("--upstream"))?,
+            forwarding,
             force_https: args.force_https.map(ForceHttps::from),
             hsts: args.hsts.as_deref().map(Hsts::parse).transpose().map_err(bad("--hsts"))?,
             certificate,
@@ -177,6 +181,11 @@ impl SiteSettings {
             idle_timeout: update.idle_timeout,
             set_headers: update.set_headers,
             remove_headers: update.remove_headers,
+            balance: update.balance,
+            health_path: update.health_path,
+            proxy_protocol: update.proxy_protocol,
+            upstream_http: update.upstream_http,
+            routes: update.routes,
             preset: self.preset.clone(),
         })
     }
@@ -184,7 +193,7 @@ impl SiteSettings {
     pub(super) fn update(&self, names: &[HostPattern]) -> Result<SiteUpdate, Failure> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let upstreams: Vec<String> = self.upstreams.iter().map(ToString::to_string).collect();
-        Ok(SiteUpdate {
+        let mut update = SiteUpdate {
             names: (!names.is_empty()).then_some(names),
             upstreams: (!upstreams.is_empty()).then_some(upstreams),
             force_https: self.force_https.map(|mode| mode.to_string()),
@@ -199,7 +208,10 @@ impl SiteSettings {
             idle_timeout: self.idle_timeout.map(WaitLimit::write),
             set_headers: self.headers.as_ref().map(|rules| rules.set().iter().map(header).collect()),
             remove_headers: self.headers.as_ref().map(|rules| rules.remove().to_vec()),
-        })
+            ..SiteUpdate::default()
+        };
+        self.forwarding.put(&mut update);
+        Ok(update)
     }
 }
 

@@ -160,6 +160,20 @@ fn an_edit_names_only_what_changes() {
             "--set-header X-A:b --remove-header Server",
             serde_json::json!({ "set_headers": [{ "name": "X-A", "value": "b" }], "remove_headers": ["Server"] }),
         ),
+        ("--balance least-connections", serde_json::json!({ "balance": "least-connections" })),
+        ("--health-path /health?deep=1", serde_json::json!({ "health_path": "/health?deep=1" })),
+        ("--health-path none", serde_json::json!({ "health_path": "none" })),
+        ("--proxy-protocol v2", serde_json::json!({ "proxy_protocol": "v2" })),
+        ("--upstream-http 2", serde_json::json!({ "upstream_http": "2" })),
+        ("--upstream unix:///run/a.sock", serde_json::json!({ "upstreams": ["unix:/run/a.sock"] })),
+        (
+            "--route /api=http://a.test --route /docs/=https://b.test --route /api=unix:/run/a.sock",
+            serde_json::json!({ "routes": [
+                { "prefix": "/api", "upstreams": ["http://a.test:80", "unix:/run/a.sock"] },
+                { "prefix": "/docs", "upstreams": ["https://b.test:443"] },
+            ] }),
+        ),
+        ("--no-routes", serde_json::json!({ "routes": [] })),
         ("--no-header-rules", serde_json::json!({ "set_headers": [], "remove_headers": [] })),
     ] {
         let Request::Site(SiteRequest::Edit(_, names, settings, _)) = request(&format!("site edit s1 {words}")) else {
@@ -211,7 +225,7 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
         ("site add a.test", "a site needs the application behind it: --upstream"),
         ("site add https://a.test --upstream http://b.test", "\"https://a.test\" is a URL"),
         ("site add a..test --upstream http://b.test", "\"a..test\" is not a host name"),
-        ("site add a.test --upstream b.test", "--upstream: \"b.test\" does not begin with http:// or https://"),
+        ("site add a.test --upstream b.test", "--upstream: \"b.test\" does not begin with http://, https:// or unix:"),
         ("site add a.test --upstream http://b.test/x", "--upstream: \"http://b.test/x\" has a path"),
         ("site edit s1", "nothing to change was named"),
         ("site edit s1 --name https://a.test", "--name: \"https://a.test\" is a URL"),

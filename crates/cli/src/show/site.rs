@@ -15,13 +15,23 @@ pub(crate) fn sites(sites: &[SiteView], colour: Colour) -> String {
         table.row([
             (&site.id).into(),
             shortened(&site.names).into(),
-            shortened(&site.upstreams).into(),
+            upstreams(site).into(),
             (&site.force_https).into(),
             (&site.hsts).into(),
             (&site.certificate).into(),
         ]);
     }
     table.render(colour)
+}
+
+/// Where its requests go, in few words.
+fn upstreams(site: &SiteView) -> String {
+    let upstreams = shortened(&site.upstreams);
+    match site.routes.len() {
+        0 => upstreams,
+        1 => format!("{upstreams}, 1 route"),
+        routes => format!("{upstreams}, {routes} routes"),
+    }
 }
 
 /// One line for each setting of a site.
@@ -33,6 +43,21 @@ pub(crate) fn site(site: &SiteView, colour: Colour) -> String {
     if let Some(trust) = &site.upstream_trust {
         let tone = if trust.contains("danger") { Tone::Bad } else { Tone::Plain };
         table.row(["upstream trust".into(), Cell::toned(trust, tone)]);
+    }
+    for route in &site.routes {
+        table.row(["route".into(), format!("{} to {}", route.prefix, route.upstreams.join(", ")).into()]);
+    }
+    let is_dealt = site.upstreams.len() > 1 || site.routes.iter().any(|route| route.upstreams.len() > 1);
+    let forwarding = [
+        ("balance", &site.balance, if is_dealt { "" } else { "round-robin" }),
+        ("health path", &site.health_path, ""),
+        ("PROXY protocol", &site.proxy_protocol, "off"),
+        ("upstream HTTP", &site.upstream_http, "auto"),
+    ];
+    for (name, setting, usual) in forwarding {
+        if let Some(setting) = setting.as_ref().filter(|setting| *setting != usual) {
+            table.row([name.into(), setting.into()]);
+        }
     }
     table.row(["force HTTPS".into(), (&site.force_https).into()]);
     table.row(["HSTS".into(), (&site.hsts).into()]);

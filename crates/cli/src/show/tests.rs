@@ -107,6 +107,11 @@ fn sites_are_a_line_each_and_one_site_is_a_line_for_each_setting() {
         set_headers: vec![portward_api::HeaderSet { name: "X-Frame-Options".to_owned(), value: "DENY".to_owned() }],
         remove_headers: vec!["Server".to_owned(), "X-Powered-By".to_owned()],
         preset: Some("octopus".to_owned()),
+        balance: Some("round-robin".to_owned()),
+        health_path: None,
+        proxy_protocol: Some("off".to_owned()),
+        upstream_http: Some("auto".to_owned()),
+        routes: Vec::new(),
     };
     insta::assert_snapshot!(sites(std::slice::from_ref(&view), Colour::None), @r"
     ID    NAMES         UPSTREAMS              FORCE HTTPS  HSTS      CERTIFICATE
@@ -125,6 +130,41 @@ fn sites_are_a_line_each_and_one_site_is_a_line_for_each_setting() {
     response timeout  20m
     sets header       X-Frame-Options: DENY
     removes headers   Server, X-Powered-By
+    ");
+    let dealt = SiteView {
+        upstreams: vec!["http://10.0.0.7:80".to_owned(), "unix:/run/wiki.sock".to_owned()],
+        upstream_trust: None,
+        balance: Some("sticky".to_owned()),
+        health_path: Some("/health".to_owned()),
+        proxy_protocol: Some("v2".to_owned()),
+        upstream_http: Some("2".to_owned()),
+        routes: vec![portward_api::SiteRoute {
+            prefix: "/api".to_owned(),
+            upstreams: vec!["http://10.0.0.8:80".to_owned(), "http://10.0.0.9:80".to_owned()],
+        }],
+        set_headers: Vec::new(),
+        remove_headers: Vec::new(),
+        ..view
+    };
+    insta::assert_snapshot!(sites(std::slice::from_ref(&dealt), Colour::None), @r"
+    ID    NAMES         UPSTREAMS                                         FORCE HTTPS  HSTS      CERTIFICATE
+    wiki  wiki.example  http://10.0.0.7:80, unix:/run/wiki.sock, 1 route  browsers     15552000  auto
+    ");
+    insta::assert_snapshot!(site(&dealt, Colour::None), @r"
+    id                wiki
+    names             wiki.example
+    upstreams         http://10.0.0.7:80, unix:/run/wiki.sock
+    route             /api to http://10.0.0.8:80, http://10.0.0.9:80
+    balance           sticky
+    health path       /health
+    PROXY protocol    v2
+    upstream HTTP     2
+    force HTTPS       browsers
+    HSTS              15552000
+    certificate       auto
+    preset            octopus
+    max body          10GiB
+    response timeout  20m
     ");
     insta::assert_snapshot!(sites(&[], Colour::None), @"No site yet. A site is a set of host names and the application behind them. Add one: portward site add shop.example --upstream http://127.0.0.1:3000");
 }

@@ -3,10 +3,10 @@
 pub(super) mod input;
 pub(crate) mod presented;
 
-use portward_api::{Changed, HeaderSet, Removed, SiteCreate, SiteUpdate, SiteView};
+use portward_api::{Changed, HeaderSet, Removed, SiteCreate, SiteRoute, SiteUpdate, SiteView};
 use portward_core::{
-    ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, NewWay, Preset, Scheme, Settings, Site, SiteCertificate,
-    SiteId, SiteLimits, Upstream, UpstreamTrust,
+    ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, NewWay, PathRoute, Preset, Scheme, Settings, Site,
+    SiteCertificate, SiteId, SiteLimits, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected},
@@ -61,6 +61,8 @@ impl App {
             headers: HeaderRules::default(),
             preset: preset.and_then(Preset::preset_id),
         };
+        let forwarding = [&input.balance, &input.health_path, &input.proxy_protocol, &input.upstream_http];
+        input::forwarding(&mut site.forwarding, forwarding.map(Option::as_deref), input.routes.as_deref())?;
         let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
         input::limits(&mut site.limits, limits.map(Option::as_deref))?;
         site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
@@ -119,6 +121,8 @@ impl App {
         if let Some(certificate) = &input.certificate {
             site.certificate = input::certificate(certificate, &desired)?;
         }
+        let forwarding = [&input.balance, &input.health_path, &input.proxy_protocol, &input.upstream_http];
+        input::forwarding(&mut site.forwarding, forwarding.map(Option::as_deref), input.routes.as_deref())?;
         let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
         input::limits(&mut site.limits, limits.map(Option::as_deref))?;
         site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
@@ -228,6 +232,8 @@ fn redirect_begins(before: &Site, after: &Site, desired: &Desired) -> bool {
 
 /// The view of a site.
 pub(crate) fn view(site: &Site, settings: &Settings) -> SiteView {
+    let forwarding = &site.forwarding;
+    let told = |setting: &dyn ToString| (!site.is_portal()).then(|| setting.to_string());
     SiteView {
         id: site.id.to_string(),
         names: site.names.iter().map(ToString::to_string).collect(),
@@ -250,7 +256,17 @@ pub(crate) fn view(site: &Site, settings: &Settings) -> SiteView {
         set_headers: site.headers.set().iter().map(header).collect(),
         remove_headers: site.headers.remove().to_vec(),
         preset: site.preset.as_ref().map(ToString::to_string),
+        balance: told(&forwarding.balance),
+        health_path: forwarding.health.as_ref().map(ToString::to_string),
+        proxy_protocol: told(&forwarding.proxy_protocol),
+        upstream_http: told(&forwarding.http),
+        routes: forwarding.routes.iter().map(route).collect(),
     }
+}
+
+/// A route on the wire.
+pub(super) fn route(route: &PathRoute) -> SiteRoute {
+    SiteRoute { prefix: route.prefix.to_string(), upstreams: route.upstreams.iter().map(ToString::to_string).collect() }
 }
 
 fn header((name, value): &(String, String)) -> HeaderSet {
@@ -265,7 +281,16 @@ fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError
 /// Refuses a site that contradicts the others, or itself.
 pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
     check_names(site, desired)?;
-    let mut addresses = site.upstreams.iter().filter_map(Upstream::address);
+    if site.is_portal() && site.forwarding != Forwarding::default() {
+        return Err(AppError::refused(
+            "forwarding-of-portal",
+            format!(
+                "the portal is part of Portward and reached in one way, so nothing is said of how requests reach it; leave that out, or take it off with the same change: portward site edit {} --balance round-robin --health-path none --proxy-protocol off --upstream-http auto --no-routes",
+                site.id
+            ),
+        ));
+    }
+    let mut addresses = site.all_upstreams().filter_map(Upstream::address);
     let has_https = addresses.any(|address| address.scheme == Scheme::Https);
     if site.upstream_trust != UpstreamTrust::System && !has_https {
         return Err(AppError::refused(

@@ -1,8 +1,6 @@
 //! How the requests of a site reach its upstreams, within its record.
 
-use portward_core::{
-    Balance, Forwarding, ForwardingError, HealthPath, PathPrefix, PathRoute, ProxyProtocol, Upstream, UpstreamHttp,
-};
+use portward_core::{Balance, Forwarding, ForwardingError, HealthPath, PathRoute, ProxyProtocol, UpstreamHttp};
 use serde::{Deserialize, Serialize};
 
 use super::RecordError;
@@ -58,14 +56,9 @@ impl TryFrom<ForwardingRecord> for Forwarding {
     fn try_from(record: ForwardingRecord) -> Result<Self, RecordError> {
         let invalid = |error: ForwardingError| RecordError::invalid("forwarding", error);
         let usual = Self::default();
-        let mut routes = Vec::with_capacity(record.routes.len());
-        for route in record.routes {
-            let route = PathRoute::try_from(route)?;
-            if routes.iter().any(|other: &PathRoute| other.prefix == route.prefix) {
-                return Err(RecordError::invalid("forwarding", format!("the prefix {} is there twice", route.prefix)));
-            }
-            routes.push(route);
-        }
+        let read = |route: &RouteRecord| PathRoute::parse(&route.prefix, route.upstreams.iter().map(String::as_str));
+        let routes: Vec<_> = record.routes.iter().map(read).collect::<Result<_, _>>().map_err(invalid)?;
+        PathRoute::check_all(&routes).map_err(invalid)?;
         Ok(Self {
             balance: record.balance.map_or(Ok(usual.balance), |text| Balance::parse(&text)).map_err(invalid)?,
             health: record.health.map(|text| HealthPath::parse(&text)).transpose().map_err(invalid)?,
@@ -82,24 +75,5 @@ impl TryFrom<ForwardingRecord> for Forwarding {
 impl From<&PathRoute> for RouteRecord {
     fn from(route: &PathRoute) -> Self {
         Self { prefix: route.prefix.to_string(), upstreams: route.upstreams.iter().map(ToString::to_string).collect() }
-    }
-}
-
-impl TryFrom<RouteRecord> for PathRoute {
-    type Error = RecordError;
-
-    fn try_from(record: RouteRecord) -> Result<Self, RecordError> {
-        let prefix = PathPrefix::parse(&record.prefix).map_err(|error| RecordError::invalid("forwarding", error))?;
-        let upstreams: Vec<Upstream> = record
-            .upstreams
-            .iter()
-            .map(|url| Upstream::parse(url))
-            .collect::<Result<_, _>>()
-            .map_err(|error| RecordError::invalid("forwarding", error))?;
-        if upstreams.is_empty() || upstreams.contains(&Upstream::Portal) {
-            let message = format!("the route of {prefix} leads to at least one application, and not to the portal");
-            return Err(RecordError::invalid("forwarding", message));
-        }
-        Ok(Self { prefix, upstreams })
     }
 }

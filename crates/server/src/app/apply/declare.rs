@@ -8,12 +8,12 @@ use portward_api::{
     ManagedDeclared, SecretDeclared, SettingsUpdate, SettingsView, SiteDeclared, UpstreamTrustDeclared,
 };
 use portward_core::{
-    Binding, Certificate, Hsts, Settings, Site, SiteCertificate, UpstreamTrust,
+    Binding, Certificate, Forwarding, Hsts, Settings, Site, SiteCertificate, UpstreamTrust,
     acme::{DirectoryTrust, Issuer, IssuerPorts, KeyReuse, Managed},
 };
 use portward_store::desired::{Desired, StoredDnsProvider};
 
-use super::super::settings::view;
+use super::super::{settings::view, sites::route};
 
 /// The whole desired state.
 pub(super) fn desired_state(desired: &Desired) -> DesiredState {
@@ -54,8 +54,21 @@ pub(super) fn binding(binding: &Binding) -> BindingDeclared {
 
 /// A site as a file declares it.
 pub(crate) fn site(site: &Site) -> SiteDeclared {
-    let Site { id, names, upstreams, upstream_trust, force_https, hsts, certificate, limits, headers, preset, .. } =
-        site;
+    let Site {
+        id,
+        names,
+        upstreams,
+        upstream_trust,
+        forwarding,
+        force_https,
+        hsts,
+        certificate,
+        limits,
+        headers,
+        preset,
+    } = site;
+    let Forwarding { balance, health, proxy_protocol, http, routes } = forwarding;
+    let usual = Forwarding::default();
     SiteDeclared {
         id: id.to_string(),
         names: names.iter().map(ToString::to_string).collect(),
@@ -72,6 +85,11 @@ pub(crate) fn site(site: &Site) -> SiteDeclared {
         idle_timeout: limits.idle.map(|limit| limit.to_string()),
         set_headers: headers.set().iter().map(header).collect(),
         remove_headers: headers.remove().to_vec(),
+        balance: (*balance != usual.balance).then(|| balance.to_string()),
+        health_path: health.as_ref().map(ToString::to_string),
+        proxy_protocol: (*proxy_protocol != usual.proxy_protocol).then(|| proxy_protocol.to_string()),
+        upstream_http: (*http != usual.http).then(|| http.to_string()),
+        routes: routes.iter().map(route).collect(),
         preset: preset.as_ref().map(ToString::to_string),
     }
 }

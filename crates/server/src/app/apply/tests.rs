@@ -2,7 +2,7 @@
 
 use portward_api::{
     AppliedAction, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply, DnsProviderDeclared,
-    IssuerDeclared, ManagedDeclared, SecretDeclared, SecretText, SettingsUpdate, SiteDeclared,
+    IssuerDeclared, ManagedDeclared, SecretDeclared, SecretText, SettingsUpdate, SiteDeclared, SiteRoute,
 };
 use portward_core::Permission;
 
@@ -26,8 +26,17 @@ fn site_declared(id: &str, name: &str) -> SiteDeclared {
         idle_timeout: None,
         set_headers: Vec::new(),
         remove_headers: Vec::new(),
+        balance: None,
+        health_path: None,
+        proxy_protocol: None,
+        upstream_http: None,
+        routes: Vec::new(),
         preset: None,
     }
+}
+
+fn route(upstream: &str) -> SiteRoute {
+    SiteRoute { prefix: "/api".to_owned(), upstreams: vec![upstream.to_owned()] }
 }
 
 fn issuer_declared() -> IssuerDeclared {
@@ -86,6 +95,11 @@ fn everything() -> DesiredState {
         sites: Some(vec![SiteDeclared {
             certificate: Some("shop".to_owned()),
             hsts: Some("1h".to_owned()),
+            balance: Some("sticky".to_owned()),
+            health_path: Some("/health".to_owned()),
+            proxy_protocol: Some("v2".to_owned()),
+            upstream_http: Some("2".to_owned()),
+            routes: vec![route("unix:/run/api.sock")],
             ..site_declared("shop", "shop.test")
         }]),
     }
@@ -141,6 +155,22 @@ async fn one_change_makes_all_of_it_and_what_is_exported_changes_nothing() {
 async fn what_differs_is_edited_and_what_is_not_declared_goes_only_if_asked_for() {
     let fixture = Fixture::start().await;
     applied(&fixture, everything(), false, Apply::Now).await.unwrap();
+    let dealt = SiteDeclared {
+        balance: None,
+        health_path: Some("/".to_owned()),
+        routes: vec![route("http://127.0.0.1:8081")],
+        ..everything().sites.unwrap().remove(0)
+    };
+    let dealt = DesiredState { sites: Some(vec![dealt]), ..DesiredState::default() };
+    let edited = applied(&fixture, dealt, false, Apply::Now).await.unwrap();
+    assert_eq!(
+        edited.steps[0].changes,
+        [
+            "balance: sticky -> none",
+            "health_path: /health -> /",
+            r#"routes: {"prefix":"/api","upstreams":["unix:/run/api.sock"]} -> {"prefix":"/api","upstreams":["http://127.0.0.1:8081"]}"#,
+        ]
+    );
     let other = DesiredState {
         sites: Some(vec![SiteDeclared { force_https: Some("all".to_owned()), ..site_declared("wiki", "wiki.test") }]),
         dns_providers: Some(vec![dns_declared(Some("marker-other"))]),

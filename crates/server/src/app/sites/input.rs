@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use portward_api::{HeaderSet, UpstreamTrustInput};
+use portward_api::{HeaderSet, SiteRoute, UpstreamTrustInput};
 use portward_core::{
-    BodyLimit, ForceHttps, HeaderRules, HostPattern, Hsts, PresetId, SiteCertificate, SiteLimits, Thumbprint, Upstream,
-    UpstreamTrust, WaitLimit,
+    Balance, BodyLimit, ForceHttps, Forwarding, ForwardingError, HeaderRules, HealthPath, HostPattern, Hsts, PathRoute,
+    PresetId, ProxyProtocol, SiteCertificate, SiteLimits, Thumbprint, Upstream, UpstreamHttp, UpstreamTrust, WaitLimit,
 };
 use portward_store::desired::Desired;
 use rustls::{
@@ -69,6 +69,35 @@ pub(in crate::app) fn limits(
     }
     if let Some(text) = idle {
         limits.idle = WaitLimit::parse(text).map_err(|error| AppError::invalid("idle_timeout", &error))?;
+    }
+    Ok(())
+}
+
+/// How requests reach the upstreams: balance, health path, PROXY protocol and HTTP, and routes; what is not said stays
+/// as it is.
+pub(in crate::app) fn forwarding(
+    forwarding: &mut Forwarding,
+    [balance, health_path, proxy_protocol, http]: [Option<&str>; 4],
+    routes: Option<&[SiteRoute]>,
+) -> Result<(), AppError> {
+    if let Some(text) = balance {
+        forwarding.balance = Balance::parse(text).map_err(|error| AppError::invalid("balance", &error))?;
+    }
+    if let Some(text) = health_path {
+        forwarding.health = HealthPath::parse_choice(text).map_err(|error| AppError::invalid("health_path", &error))?;
+    }
+    if let Some(text) = proxy_protocol {
+        forwarding.proxy_protocol =
+            ProxyProtocol::parse(text).map_err(|error| AppError::invalid("proxy_protocol", &error))?;
+    }
+    if let Some(text) = http {
+        forwarding.http = UpstreamHttp::parse(text).map_err(|error| AppError::invalid("upstream_http", &error))?;
+    }
+    if let Some(routes) = routes {
+        let invalid = |error: ForwardingError| AppError::invalid("routes", &error);
+        let read = |route: &SiteRoute| PathRoute::parse(&route.prefix, route.upstreams.iter().map(String::as_str));
+        forwarding.routes = routes.iter().map(read).collect::<Result<_, _>>().map_err(invalid)?;
+        PathRoute::check_all(&forwarding.routes).map_err(invalid)?;
     }
     Ok(())
 }

@@ -19,6 +19,9 @@ async fn a_site_is_added_edited_and_removed() {
             "force_https": "off",
             "hsts": "off",
             "certificate": "auto",
+            "balance": "round-robin",
+            "proxy_protocol": "off",
+            "upstream_http": "auto",
         })
     );
     assert_eq!(fixture.app.show_site(&by(), "shop-test").unwrap(), added);
@@ -63,6 +66,27 @@ async fn what_makes_no_sense_is_refused_and_names_the_field() {
             "invalid-value",
             "headers: Host belongs",
         ),
+        (SiteCreate { balance: some("random"), ..base() }, "invalid-value", "balance: "),
+        (SiteCreate { health_path: some("health"), ..base() }, "invalid-value", "health_path: "),
+        (SiteCreate { proxy_protocol: some("on"), ..base() }, "invalid-value", "proxy_protocol: "),
+        (SiteCreate { upstream_http: some("3"), ..base() }, "invalid-value", "upstream_http: "),
+        (SiteCreate { routes: Some(vec![route("api", &["http://a"])]), ..base() }, "invalid-value", "routes: "),
+        (SiteCreate { routes: Some(vec![route("/api", &[])]), ..base() }, "invalid-value", "routes: the route of /api"),
+        (
+            SiteCreate { routes: Some(vec![route("/a", &["http://a"]), route("/a/", &["http://b"])]), ..base() },
+            "invalid-value",
+            "routes: there are two routes of /a",
+        ),
+        (
+            SiteCreate { routes: Some(vec![route("/a", &["portal"])]), ..base() },
+            "invalid-value",
+            "routes: the route of /a",
+        ),
+        (
+            SiteCreate { upstreams: vec!["portal".to_owned()], balance: some("sticky"), ..base() },
+            "forwarding-of-portal",
+            "--balance round-robin",
+        ),
         (
             SiteCreate { upstream_trust: Some(UpstreamTrustInput::DangerInsecure), ..base() },
             "upstream-trust-without-https",
@@ -84,6 +108,51 @@ async fn what_makes_no_sense_is_refused_and_names_the_field() {
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
     assert!(fixture.stored().await.sites.is_empty());
+}
+
+fn route(prefix: &str, upstreams: &[&str]) -> SiteRoute {
+    SiteRoute { prefix: prefix.to_owned(), upstreams: upstreams.iter().map(|url| (*url).to_owned()).collect() }
+}
+
+#[tokio::test]
+async fn how_requests_reach_the_upstreams_is_kept_and_what_is_not_said_of_it_stays() {
+    let fixture = Fixture::start().await;
+    let text = |text: &str| Some(text.to_owned());
+    let input = SiteCreate {
+        upstreams: vec!["http://127.0.0.1:3000".to_owned(), "unix:///run/app.sock".to_owned()],
+        balance: text("sticky"),
+        health_path: text("/health"),
+        proxy_protocol: text("v1"),
+        upstream_http: text("1"),
+        routes: Some(vec![route("/api/", &["https://api.test"])]),
+        upstream_trust: Some(UpstreamTrustInput::DangerInsecure),
+        ..site(&["shop.test"])
+    };
+    let added = fixture.app.add_site(&by(), &input, Apply::Now).await.unwrap().view;
+    assert_eq!(added.upstreams, ["http://127.0.0.1:3000", "unix:/run/app.sock"]);
+    let shown = |view: &SiteView| {
+        let told = [&view.balance, &view.health_path, &view.proxy_protocol, &view.upstream_http];
+        (told.map(|told| told.clone().unwrap_or_default()).join(" "), view.routes.clone())
+    };
+    let routes = vec![route("/api", &["https://api.test:443"])];
+    assert_eq!(shown(&added), ("sticky /health v1 1".to_owned(), routes.clone()));
+    let edit = async |update: SiteUpdate| {
+        let edited = fixture.app.edit_site(&by(), "shop-test", &update, Precondition::None, Apply::Now).await;
+        edited.map(|edited| shown(&edited.view))
+    };
+    let update = SiteUpdate { balance: text("least-connections"), ..SiteUpdate::default() };
+    assert_eq!(edit(update).await.unwrap(), ("least-connections /health v1 1".to_owned(), routes.clone()));
+    let update = SiteUpdate { health_path: text("none"), upstream_http: text("auto"), ..SiteUpdate::default() };
+    assert_eq!(edit(update).await.unwrap(), ("least-connections  v1 auto".to_owned(), routes));
+    // The trust is for the route's upstream alone.
+    let none = || SiteUpdate { routes: Some(Vec::new()), ..SiteUpdate::default() };
+    assert_eq!(edit(none()).await.unwrap_err().code(), "upstream-trust-without-https");
+    let update = SiteUpdate { upstream_trust: Some(UpstreamTrustInput::System), ..none() };
+    assert_eq!(edit(update).await.unwrap(), ("least-connections  v1 auto".to_owned(), Vec::new()));
+    let portal = || SiteUpdate { upstreams: Some(vec!["portal".to_owned()]), ..SiteUpdate::default() };
+    assert_eq!(edit(portal()).await.unwrap_err().code(), "forwarding-of-portal");
+    let update = SiteUpdate { balance: text("round-robin"), proxy_protocol: text("off"), ..portal() };
+    assert_eq!(edit(update).await.unwrap(), ("   ".to_owned(), Vec::new()));
 }
 
 #[tokio::test]

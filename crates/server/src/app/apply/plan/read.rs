@@ -42,6 +42,7 @@ pub(in crate::app::apply) fn issuer(declared: &IssuerDeclared) -> Result<(Issuer
 pub(super) fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, AppError> {
     let SiteDeclared { id, names, upstreams, upstream_trust, force_https, hsts, certificate, .. } = declared;
     let SiteDeclared { max_body, response_timeout, idle_timeout, set_headers, remove_headers, preset, .. } = declared;
+    let SiteDeclared { balance, health_path, proxy_protocol, upstream_http, routes, .. } = declared;
     let trust = match upstream_trust {
         None => UpstreamTrustInput::System,
         Some(trust) => match (&trust.authorities, &trust.pin, trust.danger_insecure) {
@@ -56,6 +57,9 @@ pub(super) fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, App
     };
     let mut limits = SiteLimits::default();
     sites::input::limits(&mut limits, [max_body, response_timeout, idle_timeout].map(Option::as_deref))?;
+    let mut forwarding = Forwarding::default();
+    let given = [balance, health_path, proxy_protocol, upstream_http].map(Option::as_deref);
+    sites::input::forwarding(&mut forwarding, given, Some(routes))?;
     Ok(Site {
         id: SiteId::parse(id).map_err(|error| AppError::invalid("id", &error))?,
         names: sites::input::names(names)?,
@@ -67,7 +71,7 @@ pub(super) fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, App
             None => SiteCertificate::Auto,
             Some(text) => sites::input::certificate(text, after)?,
         },
-        forwarding: Forwarding::default(),
+        forwarding,
         limits,
         headers: sites::input::headers(Some(set_headers), Some(remove_headers), &HeaderRules::default())?,
         preset: preset.as_deref().map(sites::input::preset_name).transpose()?,
