@@ -148,6 +148,8 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/sites/{id}/ask", sites::ask)
         .page(M::GET, "/sites/{id}/headers", sites::show_headers)
         .page(M::POST, "/sites/{id}/headers", sites::save_headers)
+        .page(M::GET, "/sites/{id}/forwarding", sites::show_forwarding)
+        .page(M::POST, "/sites/{id}/forwarding", sites::save_forwarding)
         .page(M::GET, "/sites/{id}/limits", sites::show_limits)
         .page(M::POST, "/sites/{id}/limits", sites::save_limits)
         .page(M::GET, "/sites/{id}/traffic", sites::show_traffic)

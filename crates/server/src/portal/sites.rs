@@ -1,6 +1,7 @@
 //! The pages of sites: the list, a new one, and one of them with its tabs.
 
 mod detail;
+mod forwarding;
 mod given;
 mod handshake;
 mod headers;
@@ -16,6 +17,7 @@ mod tests;
 mod traffic;
 
 pub(super) use detail::{ask, save, show};
+pub(super) use forwarding::{save as save_forwarding, show as show_forwarding};
 pub(super) use headers::{save as save_headers, show as show_headers};
 pub(super) use history::show as show_history;
 pub(super) use limits::{save as save_limits, show as show_limits};

@@ -31,6 +31,7 @@ const PAGES: &[(&str, &str)] = &[
     ("binding-remove", "/bindings/https-PORT/remove"),
     ("site-new", "/sites/new"),
     ("site-headers", "/sites/wiki-northmole-test/headers"),
+    ("site-forwarding", "/sites/wiki-northmole-test/forwarding"),
     ("site-limits", "/sites/wiki-northmole-test/limits"),
     ("site-history", "/sites/wiki-northmole-test/history"),
     ("site-remove", "/sites/wiki-northmole-test/remove"),

@@ -21,6 +21,7 @@ const PAGES: &[&str] = &[
     "/sites/new",
     "/sites/shop-test",
     "/sites/shop-test/headers",
+    "/sites/shop-test/forwarding",
     "/sites/shop-test/limits",
     "/sites/shop-test/traffic",
     "/sites/shop-test/history",

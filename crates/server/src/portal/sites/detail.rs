@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use portward_core::{Preset, Site};
+use portward_core::{Balance, Preset, Site};
 
 use super::{
     super::{
@@ -35,7 +35,11 @@ struct DetailPage {
     handshake: Handshake,
     names: Vec<super::super::standing::Named>,
     upstreams: Vec<UpstreamRow>,
+    /// Which of several takes a request.
+    dealing: &'static str,
     health_path: String,
+    /// Whether they are asked without anybody saying so.
+    is_asked: bool,
     notes: Vec<String>,
     rehearsal: Rehearsal,
     max_ages: Vec<(String, String, bool)>,
@@ -57,6 +61,8 @@ struct Open {
 /// Is one upstream as it is shown.
 struct UpstreamRow {
     url: String,
+    /// The prefix of its route.
+    below: Option<String>,
     mark: Mark,
     answer: String,
     took: String,
@@ -118,7 +124,13 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
     let head = Head::new(site, &standing, traffic.as_ref(), &served, Tab::Overview, may_change);
     let handshake = Handshake::of(site, &standing, &served, traffic.as_ref(), &answers, now);
     let rehearsal = Rehearsal::of(site, &standing, &served, traffic.as_ref());
-    let upstreams = site.upstreams.iter().map(|upstream| {
+    let of_routes = site
+        .forwarding
+        .routes
+        .iter()
+        .flat_map(|route| route.upstreams.iter().map(|upstream| (upstream, Some(route.prefix.to_string()))));
+    let all = site.upstreams.iter().map(|upstream| (upstream, None)).chain(of_routes);
+    let upstreams = all.map(|(upstream, below)| {
         let url = upstream.to_string();
         let last = answers.iter().find(|answer| answer.url == url);
         let (mark, answer, took) = match last.map(|last| &last.answer) {
@@ -129,7 +141,7 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
             Some(Ok((status, millis, _))) => (Mark::Bad, format!("Answered {status}"), format!("{millis} ms")),
             Some(Err(why)) => (Mark::Bad, answer::as_sentence(why), String::new()),
         };
-        UpstreamRow { url, mark, answer, took }
+        UpstreamRow { url, below, mark, answer, took }
     });
     let before = Given::of(site, &site_view);
     let open = Open {
@@ -151,7 +163,9 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
         handshake,
         rehearsal,
         upstreams: upstreams.collect(),
+        dealing: dealing(site),
         health_path: health_path(site).to_owned(),
+        is_asked: site.forwarding.health.is_some(),
         notes: notes(site),
         max_ages: max_ages(&given.max_age),
         certificates: CertificateChoice::of(
@@ -203,8 +217,24 @@ fn notes(site: &Site) -> Vec<String> {
     notes.map(|note| note.replace("NAME", &name).replace("PORTWARD", from)).collect()
 }
 
+/// Which of several upstreams takes a request, in a sentence.
+fn dealing(site: &Site) -> &'static str {
+    match site.forwarding.balance {
+        Balance::RoundRobin => "Several take turns; one that takes no connection is passed over.",
+        Balance::LeastConnections => {
+            "Of several the one takes a request that answers the fewest; one that takes no connection is passed over."
+        }
+        Balance::Sticky => {
+            "Of several a client keeps the one that answered it first; one that takes no connection is passed over."
+        }
+    }
+}
+
 /// What its upstreams are asked for.
-fn health_path(site: &Site) -> &'static str {
+fn health_path(site: &Site) -> &str {
+    if let Some(path) = &site.forwarding.health {
+        return path.as_str();
+    }
     let preset = site.preset.as_ref().and_then(|id| Preset::find(id.as_str()));
     preset.map_or("/", |preset| preset.health_path)
 }

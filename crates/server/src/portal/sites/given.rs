@@ -160,6 +160,16 @@ pub(super) fn cli(id: &str, update: &SiteUpdate) -> String {
         Some(UpstreamTrustInput::Pin(pin)) => command.option("--upstream-pin", Some(pin)),
         Some(UpstreamTrustInput::DangerInsecure) => command.flag("--danger-upstream-insecure", true),
     }
+    command.option("--balance", update.balance.as_ref());
+    command.option("--health-path", update.health_path.as_ref());
+    for route in update.routes.iter().flatten() {
+        for upstream in &route.upstreams {
+            command.option("--route", Some(&format!("{}={upstream}", route.prefix)));
+        }
+    }
+    command.flag("--no-routes", update.routes.as_ref().is_some_and(Vec::is_empty));
+    command.option("--proxy-protocol", update.proxy_protocol.as_ref());
+    command.option("--upstream-http", update.upstream_http.as_ref());
     command.option("--force-https", update.force_https.as_ref());
     command.option("--hsts", update.hsts.as_ref());
     command.option("--certificate", update.certificate.as_ref());

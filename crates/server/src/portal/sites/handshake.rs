@@ -1,6 +1,9 @@
 //! The way of a request, drawn: from the browser to Portward, and from there to the upstream. Only what is known.
 
-use portward_core::{Host, Scheme, Site, Thumbprint, Timestamp, Upstream, UpstreamAddress, UpstreamTrust, WaitLimit};
+use portward_core::{
+    Host, ProxyProtocol, Scheme, Site, Thumbprint, Timestamp, Upstream, UpstreamAddress, UpstreamHttp, UpstreamTrust,
+    WaitLimit,
+};
 use portward_proxy::{Limits, TrafficView};
 
 use super::{
@@ -264,7 +267,20 @@ fn up(site: &Site, answers: &[LastAnswer]) -> Hop {
         (UpstreamTrust::DangerInsecure, Scheme::Https) => facts.push(("Certificate", Fact::plain("any"))),
         (_, Scheme::Http) => {}
     }
-    facts.push(("Protocol", Fact::plain("HTTP/1.1, WebSocket passes")));
+    let protocol = match (site.forwarding.http, scheme) {
+        (UpstreamHttp::Two, _) => "HTTP/2",
+        (UpstreamHttp::Auto, Scheme::Https) => "HTTP/2 if it agrees, else HTTP/1.1, WebSocket passes",
+        (UpstreamHttp::Auto, Scheme::Http) | (UpstreamHttp::One, _) => "HTTP/1.1, WebSocket passes",
+    };
+    facts.push(("Protocol", Fact::plain(protocol)));
+    match site.forwarding.proxy_protocol {
+        ProxyProtocol::Off => {}
+        version => facts.push(("Told the client", Fact::plain(format!("by the PROXY protocol, {version}")))),
+    }
+    if !site.forwarding.routes.is_empty() {
+        let prefixes: Vec<String> = site.forwarding.routes.iter().map(|route| route.prefix.to_string()).collect();
+        facts.push(("But below", Fact::plain(prefixes.join(", "))));
+    }
     let wait = site.limits.response.map_or_else(|| Limits::default().upstream_response, WaitLimit::span);
     facts.push(("Answers within", Fact::plain(span(wait.as_secs()))));
     Hop { link, mark, chip, head, say, facts }

@@ -92,7 +92,7 @@ fn row(site: &Site, standing: &Standing, settings: &portward_core::Settings, per
         mark: standing.mark,
         word: standing.word,
         upstream: view.upstreams.first().cloned().unwrap_or_default(),
-        more_upstreams: view.upstreams.len().checked_sub(1).filter(|more| *more > 0),
+        more_upstreams: site.all_upstreams().count().checked_sub(1).filter(|more| *more > 0),
         certificate: standing.certificate().map(|certificate| certificate.id.to_string()),
         force_https: view.force_https,
         hsts: hsts_word(site.hsts),
@@ -115,7 +115,7 @@ fn finds(site: &Site, q: &str) -> bool {
     for name in &site.names {
         text.push_str(&format!(" {name}"));
     }
-    for upstream in &site.upstreams {
+    for upstream in site.all_upstreams() {
         text.push_str(&format!(" {upstream}"));
     }
     q.to_lowercase().split_whitespace().all(|word| text.contains(word))

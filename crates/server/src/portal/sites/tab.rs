@@ -28,6 +28,7 @@ pub(super) struct Head {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tab {
     Overview,
+    Forwarding,
     Headers,
     Limits,
     Traffic,
@@ -66,10 +67,11 @@ impl Head {
     }
 
     /// The tabs: which, where, and what it is called.
-    pub(super) fn tabs(&self) -> [(Tab, String, &'static str); 5] {
+    pub(super) fn tabs(&self) -> [(Tab, String, &'static str); 6] {
         let path = |end: &str| format!("/sites/{}{end}", self.id);
         [
             (Tab::Overview, path(""), "Overview"),
+            (Tab::Forwarding, path("/forwarding"), "Forwarding"),
             (Tab::Headers, path("/headers"), "Headers"),
             (Tab::Limits, path("/limits"), "Limits"),
             (Tab::Traffic, path("/traffic"), "Traffic"),

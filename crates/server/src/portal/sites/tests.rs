@@ -173,6 +173,62 @@ async fn limits_and_headers_are_saved() {
 }
 
 #[tokio::test]
+async fn how_requests_reach_the_upstreams_is_saved_and_shown() {
+    let fixture = Fixture::start().await;
+    add(&fixture, &["shop.test"]).await;
+    let browser = Browser::of(&fixture);
+    let wrong = [("health_path", "health"), ("routes", "/api=portal"), ("balance", "sticky")];
+    let page = browser.post("/sites/shop-test/forwarding", &wrong).await;
+    assert_eq!(page.status, 422);
+    for text in ["id=\"health_path-e\"", "The route of /api leads to the portal", "value=\"sticky\" checked"] {
+        page.shows(text);
+    }
+    page.shows("/api=portal</textarea>");
+    let fields = [
+        ("balance", "least-connections"),
+        ("health_path", "/health"),
+        ("routes", "/api=http://127.0.0.1:8081\r\n/api=unix:/run/api.sock\r\n"),
+        ("proxy_protocol", "v2"),
+        ("upstream_http", "2"),
+    ];
+    browser.post("/sites/shop-test/forwarding", &fields).await.location();
+    let view = fixture.app.show_site(&by(), "shop-test").unwrap().view;
+    let told = [view.balance, view.health_path, view.proxy_protocol, view.upstream_http].map(Option::unwrap_or_default);
+    assert_eq!(told, ["least-connections", "/health", "v2", "2"]);
+    assert_eq!(view.routes[0].upstreams, ["http://127.0.0.1:8081", "unix:/run/api.sock"]);
+    let page = browser.get("/sites/shop-test/forwarding").await;
+    for text in [
+        "Requests of shop-test reach the upstreams as you asked.",
+        "value=\"least-connections\" checked",
+        "/api=http://127.0.0.1:8081\n/api=unix:/run/api.sock</textarea>",
+        "--route /api=http://127.0.0.1:8081",
+        "--proxy-protocol v2",
+        "upstream_http: &#39;2&#39;",
+    ] {
+        page.shows(text);
+    }
+    let page = browser.get("/sites/shop-test").await;
+    for text in
+        ["answers the fewest", "GET /health", "all the time", "for /api", "unix:/run/api.sock", "PROXY protocol, v2"]
+    {
+        page.shows(text);
+    }
+    let none = [("health_path", ""), ("routes", "")];
+    browser.post("/sites/shop-test/forwarding", &none).await.location();
+    browser.get("/sites/shop-test/forwarding").await.shows("--no-routes");
+    let view = fixture.app.show_site(&by(), "shop-test").unwrap().view;
+    assert_eq!((view.balance.as_deref(), view.health_path, view.routes), (Some("round-robin"), None, Vec::new()));
+
+    let portal = portward_api::SiteCreate { upstreams: vec!["portal".to_owned()], ..site(&["portal.test"]) };
+    fixture.app.add_site(&by(), &portal, Apply::Now).await.unwrap();
+    let page = browser.get("/sites/portal-test/forwarding").await;
+    page.shows("reached in one way");
+    page.hides("Save and serve");
+    let page = browser.post("/sites/portal-test/forwarding", &[("balance", "sticky")]).await;
+    assert_eq!(page.status, 422);
+}
+
+#[tokio::test]
 async fn a_new_site_is_made_with_a_preset_and_leads_on_in_the_first_run() {
     let fixture = Fixture::start().await;
     let browser = Browser::of(&fixture);
@@ -268,12 +324,12 @@ async fn a_viewer_sees_everything_and_changes_nothing() {
     let fixture = Fixture::start().await;
     add(&fixture, &["shop.test"]).await;
     let viewer = Browser::with(&fixture, &[Permission::View]);
-    for path in ["", "/headers", "/limits", "/traffic", "/history"] {
+    for path in ["", "/forwarding", "/headers", "/limits", "/traffic", "/history"] {
         let page = viewer.get(&format!("/sites/shop-test{path}")).await;
         assert_eq!(page.status, 200, "{path}");
         page.hides("Save and serve");
     }
-    for path in ["", "/headers", "/limits", "/remove"] {
+    for path in ["", "/forwarding", "/headers", "/limits", "/remove"] {
         assert_eq!(viewer.post(&format!("/sites/shop-test{path}"), &[]).await.status, 403, "{path}");
     }
 }

@@ -93,10 +93,20 @@ fn serve_a_site(hand: &Hand<'_>, upstream: &str) {
     });
     hand.says("shop-test is served as you asked.");
     edit("/sites/shop-test/headers", &|| hand.fill("set", "X-Frame-Options: DENY"));
+    edit("/sites/shop-test/forwarding", &|| {
+        hand.press_only("[name=balance][value=sticky]");
+        hand.fill("health_path", "/health");
+        hand.fill("routes", "/api=unix:/run/api.sock");
+        hand.choose("upstream_http", "1");
+    });
+    hand.says("Requests of shop-test reach the upstreams as you asked.");
     edit("/sites/shop-test/limits", &|| hand.fill("max_body", "10MiB"));
     let site = hand.json(&["site", "show", "shop-test", "-o", "json"]);
     assert_eq!(site["names"], json!(["shop.test", "www.shop.test"]));
     assert_eq!((&site["force_https"], &site["max_body"]), (&json!("browsers"), &json!("10MiB")));
+    assert_eq!((&site["balance"], &site["health_path"]), (&json!("sticky"), &json!("/health")));
+    assert_eq!(site["routes"], json!([{ "prefix": "/api", "upstreams": ["unix:/run/api.sock"] }]));
+    assert_eq!((&site["upstream_http"], &site["proxy_protocol"]), (&json!("1"), &json!("off")));
     assert!(site["set_headers"].to_string().contains("X-Frame-Options"), "{site}");
 
     hand.open("/sites/shop-test");
