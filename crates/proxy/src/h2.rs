@@ -9,6 +9,7 @@ mod budget;
 mod fragment;
 mod request;
 mod stream_side;
+mod streams;
 
 #[cfg(test)]
 mod tests;
@@ -23,11 +24,12 @@ use std::{
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::time::timeout;
 
 use self::{
     budget::{Cork, Metered},
     fragment::Fragments,
+    streams::Streams,
 };
 use crate::{
     forward::Deadline, h1::limits::HEAD_BYTES, limits::Limits, served::Client, stream::Stream, tls::TlsFacts,
@@ -55,7 +57,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
     let mut serving = Serving {
         connection,
         cork,
-        streams: JoinSet::new(),
+        streams: Streams::new(),
         deadline: Deadline::after(limits.idle),
         idle: true,
         stage: Stage::Open,
@@ -69,7 +71,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
 struct Serving {
     connection: Connection<Metered, Bytes>,
     cork: Cork,
-    streams: JoinSet<()>,
+    streams: Streams,
     /// While no stream is open: when that has been long enough.
     deadline: Deadline,
     idle: bool,
@@ -87,8 +89,7 @@ enum Stage {
 
 impl Serving {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // A stream that panicked ended alone; tokio has caught it.
-        while let Poll::Ready(Some(_)) = self.streams.poll_join_next(cx) {}
+        self.streams.watch(cx);
         if self.stage == Stage::Open && (self.shared.is_outdated.get() || self.drain.poll_draining(cx).is_ready()) {
             self.leave();
         }
@@ -101,7 +102,7 @@ impl Serving {
                     if self.streams.len() >= 2 * self.shared.client.served.limits.h2_streams as usize {
                         request::refuse(request, respond, &shared);
                     } else {
-                        self.streams.spawn_local(request::serve(request, respond, shared));
+                        self.streams.spawn(request::serve(request, respond, shared));
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
@@ -116,7 +117,7 @@ impl Serving {
             tracing::debug!(client.peer = %self.shared.client.peer, %error, "HTTP/2 connection ended");
             return Poll::Ready(());
         }
-        if !self.streams.is_empty() {
+        if self.streams.len() > 0 {
             self.idle = false;
             return Poll::Pending;
         }

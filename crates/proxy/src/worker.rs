@@ -5,6 +5,7 @@
 mod connection;
 mod drain;
 mod listener;
+mod pulse;
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,7 @@ use tokio::{
 };
 
 pub(crate) use self::drain::DrainWatch;
-use self::{drain::Drain, listener::Listener};
+use self::{drain::Drain, listener::Listener, pulse::Pulse};
 use crate::{
     count::WorkerCounts,
     proxy::{Drained, SpawnError},
@@ -78,6 +79,7 @@ pub(crate) struct Worker {
     pub(crate) request_ids: RequestIds,
     /// Told when no connection is open any more.
     all_closed: Notify,
+    pulse: Pulse,
 }
 
 #[derive(Debug)]
@@ -142,7 +144,14 @@ impl WorkerThread {
 
 impl Worker {
     pub(crate) fn new(index: usize, served: Arc<Served>) -> Self {
-        Self { index, served, upstreams: Upstreams::new(), request_ids: RequestIds::new(), all_closed: Notify::new() }
+        Self {
+            index,
+            served,
+            upstreams: Upstreams::new(),
+            request_ids: RequestIds::new(),
+            all_closed: Notify::new(),
+            pulse: Pulse::default(),
+        }
     }
 
     /// A worker without a thread, for tests of what runs on one.

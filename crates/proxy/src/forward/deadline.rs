@@ -11,36 +11,49 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Is the moment at which a connection has waited long enough.
 ///
-/// Putting it off costs a look at the clock and nothing else: the timer rings at the earliest moment that it was ever
-/// set to, sees that there is more time, and is wound up again. Only a moment before that costs a turn of the timer.
+/// Putting it off costs nothing, and the next wait costs one look at the clock: the timer rings at the earliest moment
+/// that it was ever set to, sees that there is more time, and is wound up again. Only a moment before that costs a turn
+/// of the timer.
 #[derive(Debug)]
 pub(crate) struct Deadline {
-    at: Instant,
+    when: When,
     sleep: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum When {
+    At(Instant),
+    /// So long after the next wait begins: much is done between two waits that puts it off.
+    In(Duration),
 }
 
 impl Deadline {
     /// Starts so far away.
     pub(crate) fn after(span: Duration) -> Self {
-        Self { at: Instant::now() + span, sleep: None }
+        Self { when: When::In(span), sleep: None }
     }
 
-    /// Moves it so far away from now.
+    /// Moves it so far away from where the next wait begins, which is the next [`Deadline::poll`].
     pub(crate) fn put_off(&mut self, span: Duration) {
-        self.at = Instant::now() + span;
+        self.when = When::In(span);
     }
 
     /// Is ready when the moment has come.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.at)));
-        if sleep.deadline() > self.at {
-            sleep.as_mut().reset(self.at);
+        let at = match self.when {
+            When::At(at) => at,
+            When::In(span) => Instant::now() + span,
+        };
+        self.when = When::At(at);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
         }
         while sleep.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= self.at {
+            if Instant::now() >= at {
                 return Poll::Ready(());
             }
-            sleep.as_mut().reset(self.at);
+            sleep.as_mut().reset(at);
         }
         Poll::Pending
     }

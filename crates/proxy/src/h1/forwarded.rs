@@ -289,8 +289,21 @@ fn node_address(node: &[u8]) -> Option<IpAddr> {
 }
 
 fn push_address(address: IpAddr, out: &mut Vec<u8>) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{address}");
+    match address {
+        // Most are, and the formatting of the standard library takes ten times as long.
+        IpAddr::V4(address) => {
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                push_decimal(octet.into(), out);
+            }
+        }
+        IpAddr::V6(address) => {
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "{address}");
+        }
+    }
 }
 
 fn is_plain(element: &[u8]) -> bool {

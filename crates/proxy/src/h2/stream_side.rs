@@ -18,6 +18,7 @@ use crate::{
     forward::{ClientFault, Downstream, Upload},
     h1::{
         KeepAlive, Version,
+        headers::Headers as _,
         length::BodyLength,
         refusal::Refusal,
         response::{self, ResponseHead},
@@ -179,6 +180,8 @@ impl<'a> StreamSide<'a> {
         };
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(head.status).map_err(gone)?;
+        // Grown one after the other they would be moved several times; the length and ours come on top.
+        *response.headers_mut() = HeaderMap::with_capacity(head.headers.walk().count() + set.len() + 1);
         append(response.headers_mut(), head.end_to_end(&to));
         if head.is_interim() {
             return self.respond.send_informational(response).map_err(gone);

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{DrainWatch, Worker};
+use super::{DrainWatch, Worker, pulse};
 use crate::{
     agents::HandedOver,
     answer::{Answer, Asked, Chain, Fault, log},
@@ -69,6 +69,7 @@ pub(super) fn spawn(arrival: Arrival) {
         return;
     }
     let open = Open::new(&worker);
+    pulse::begin(&worker);
     let local = if listener.ip().is_unspecified() { tcp.local_addr().unwrap_or(listener) } else { listener };
     let client = Client {
         served: Arc::clone(&worker.served),

@@ -36,9 +36,11 @@ fn a_strangers_word_is_dropped_in_every_spelling() {
 
 #[test]
 fn an_ipv6_peer_is_bare_in_one_list_and_quoted_in_the_other() {
-    for (peer, bare, node) in
-        [("2001:db8::7", "2001:db8::7", "\"[2001:db8::7]\""), ("::ffff:192.0.2.9", "192.0.2.9", "192.0.2.9")]
-    {
+    for (peer, bare, node) in [
+        ("2001:db8::7", "2001:db8::7", "\"[2001:db8::7]\""),
+        ("::ffff:192.0.2.9", "192.0.2.9", "192.0.2.9"),
+        ("10.0.100.255", "10.0.100.255", "10.0.100.255"),
+    ] {
         let forwarded = Forwarded { peer: peer.parse().unwrap(), ..stranger() };
         let lines = family("", &forwarded);
         assert_eq!(lines[0], format!("X-Forwarded-For: {bare}"));
