@@ -22,10 +22,19 @@ check: ## Formatting, lints, licences and bans, documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/check-dependencies
 
-bench: build ## Compares with nginx, HAProxy and Caddy on this machine
+BENCH_PEERS := -p nginx,haproxy,caddy,portward -q
+BENCH_OUT := $(or $(CARGO_TARGET_DIR),target)/bench
+ROUNDS ?= 9
+
+bench: export PORTWARD := $(PORTWARD)
+bench: build ## Compares with nginx, HAProxy and Caddy on this machine, and writes the tables of docs/PERFORMANCE.md
 	scripts/install-test-tools bench
-	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W1,W2,W3,W3r,W4,W6 -r 5 -q
-	PORTWARD=$(PORTWARD) bench/bench.py -p nginx,haproxy,caddy,portward -w W5 -r 1 -q
+	mkdir -p $(BENCH_OUT)
+	bench/bench.py $(BENCH_PEERS) -w W1,W2,W3,W3r,W4 -r $(ROUNDS) -o $(BENCH_OUT)/work.json
+	bench/bench.py $(BENCH_PEERS) -w W5 -r 1 -o $(BENCH_OUT)/idle.json
+	bench/bench.py $(BENCH_PEERS) -w W6 --rps 3000 -d 2 -r $(ROUNDS) -o $(BENCH_OUT)/latency.json
+	bench/bench.py -p portward,portward@SITES=10000,portward@LOG=json -q -w W1,W2,W3,W3r -r $(ROUNDS) -o $(BENCH_OUT)/variants.json
+	bench/table.py docs/PERFORMANCE.md $(BENCH_OUT)/work.json $(BENCH_OUT)/idle.json $(BENCH_OUT)/latency.json $(BENCH_OUT)/variants.json
 
 soak: build ## Keeps Portward under mixed load for 30 minutes (SOAK_MINUTES) while it is changed, and looks for stalls and growth
 	$(CARGO) build --release --locked -p portward-testkit --bin soak
