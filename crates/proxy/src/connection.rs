@@ -201,7 +201,7 @@ impl Connection {
                 }
                 Box::pin(self.answer(fault.into(), about, body)).await
             }
-            Exchanged::Truncated(failure) => {
+            Exchanged::Truncated { failure, .. } => {
                 log::truncated(&failure, &about.subject(&self.client, Some(&site)));
                 // What there is reaches the client, and then it must see that something is missing. A missing last chunk
                 // or byte shows; a body until close has no end but the connection's.

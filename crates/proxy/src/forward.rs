@@ -9,6 +9,7 @@
 mod deadline;
 mod exchange;
 mod flight;
+mod h2;
 mod paced;
 mod response;
 mod upload;
@@ -18,6 +19,8 @@ use std::task::{Context, Poll};
 
 pub(crate) use deadline::Deadline;
 pub(crate) use exchange::exchange;
+#[cfg(test)]
+pub(crate) use h2::fixture as http2_fixture;
 pub(crate) use upload::Upload;
 
 use crate::{
@@ -104,7 +107,12 @@ pub(crate) enum Exchanged {
     /// The client has had nothing, and gets this answer of ours.
     Answer(Failure),
     /// The client has a part of the response and must see that the rest is missing.
-    Truncated(Failure),
+    Truncated {
+        /// What went wrong.
+        failure: Failure,
+        /// Why the upstream reset its stream, if it did; an HTTP/2 client is given the same reason.
+        reason: Option<::h2::Reason>,
+    },
     /// The client is not there any more, or broke its own framing after it had a part of the response.
     Gone,
     /// The upstream switched protocols, and the client has its 101: from now on bytes go both ways.

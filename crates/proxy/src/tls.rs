@@ -17,5 +17,5 @@ mod tests;
 
 pub use certificate::{KeyError, challenge_key};
 pub(crate) use choice::is_outdated;
-pub(crate) use client::{TlsClient, UpstreamTlsError};
+pub(crate) use client::{Offer, TlsClient, UpstreamTlsError};
 pub(crate) use server::{Accepted, HandshakeError, Protocol, TlsFacts, TlsServer};

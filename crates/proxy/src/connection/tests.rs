@@ -8,6 +8,7 @@ mod challenges;
 mod drain;
 mod forwarding;
 mod harness;
+mod http2_upstream;
 mod late;
 mod logging;
 mod passages;

@@ -7,15 +7,23 @@ use tokio::time::Instant;
 use super::{
     ClientFault, Deadline, Downstream, Exchanged, Outgoing, Upload,
     flight::{End, Flight},
+    h2::StreamFlight,
     paced::Paced,
     upstream_error::UpstreamError,
 };
-use crate::{answer::Failure, served::Client, snapshot::ServedSite, traffic::Answered};
+use crate::{
+    answer::Failure,
+    served::Client,
+    snapshot::ServedSite,
+    traffic::Answered,
+    upstream::{Carrier, Needs},
+};
 
 /// Sends a request to one of the site's upstreams and its response to the client.
 ///
 /// A connection of the pool that turns out to be dead before the first byte of a response is replaced once, if that
 /// cannot carry the request out twice: its method is idempotent and all of it is still here, or nothing of it was sent.
+/// So is an HTTP/2 connection whose upstream says that it has not looked at the request, whatever the method is.
 /// Nothing else is ever repeated.
 pub(crate) async fn exchange<D: Downstream>(
     client: &Client,
@@ -50,22 +58,45 @@ async fn attempt<D: Downstream>(
     };
     let upstreams = &client.worker.upstreams;
     let turn = upstreams.turn(site);
-    let mut lease = upstreams.take(site, turn);
     let downstream = &mut Paced::new(downstream, limits.pace);
+    let mut needs = if asked.upgrade { Needs::Http1 } else { Needs::Nothing };
+    let mut lease = upstreams.take(site, turn, needs);
     let mut flight = Flight::new(upload, asked, interim, expects_continue);
+    let mut refusals = 0;
     loop {
         let (mut held, reused) = match lease.take() {
             Some(lease) => (lease, true),
-            None => match Box::pin(upstreams.connect(site, turn, &client.served)).await {
+            None => match Box::pin(upstreams.connect(site, turn, needs, &client.served)).await {
                 Ok(lease) => (lease, false),
                 Err(failure) => return Exchanged::Answer(failure),
             },
         };
         flight.await_response(&bounds, deadline);
-        let end = poll_fn(|cx| flight.poll(cx, &mut held.stream, downstream, deadline, &bounds)).await;
-        if let Some((status, at)) = flight.answered {
-            let answered = Answered { took: at.duration_since(begun), bytes: flight.delivered };
-            site.traffic.answered(client.worker.index, status, &answered, client.served.now());
+        let (end, answered, delivered) = match &mut held.carrier {
+            Carrier::Http1(stream) => {
+                // What was framed for HTTP/1.1 is not taken apart any more.
+                needs = Needs::Http1;
+                flight.upload.frame();
+                let end = poll_fn(|cx| flight.poll(cx, stream, downstream, deadline, &bounds)).await;
+                (end, flight.answered, flight.delivered)
+            }
+            Carrier::Http2(seat) => {
+                flight.upload.unframe(body);
+                match StreamFlight::begin(seat, &flight.upload, asked, interim) {
+                    // On the heap: most requests go over HTTP/1.1, and wait with a smaller task.
+                    Ok(stream) => {
+                        let mut stream = Box::new(stream);
+                        let upload = &mut flight.upload;
+                        let end = poll_fn(|cx| stream.poll(cx, upload, downstream, deadline, &bounds)).await;
+                        (end, stream.answered, stream.delivered)
+                    }
+                    Err(end) => (end, None, 0),
+                }
+            }
+        };
+        if let Some((status, at)) = answered {
+            let counted = Answered { took: at.duration_since(begun), bytes: delivered };
+            site.traffic.answered(client.worker.index, status, &counted, client.served.now());
         }
         let failure = |error: UpstreamError| Failure::of(held.upstream(site), error.fault(), error);
         return match end {
@@ -73,7 +104,12 @@ async fn attempt<D: Downstream>(
                 flight.restart();
                 continue;
             }
-            End::Dead(error) => Exchanged::Answer(failure(error)),
+            End::Refused(_) if refusals < REFUSALS && flight.upload.can_restart() => {
+                refusals += 1;
+                flight.restart();
+                continue;
+            }
+            End::Dead(error) | End::Refused(error) => Exchanged::Answer(failure(error)),
             End::Done => {
                 if flight.leaves_clean() {
                     held.kept = flight.kept;
@@ -81,11 +117,22 @@ async fn attempt<D: Downstream>(
                 }
                 Exchanged::Done
             }
-            End::Switched => Exchanged::Switched { upstream: held.stream, early: flight.take_early() },
-            End::Failed(error) if flight.answered.is_some() => Exchanged::Truncated(failure(error)),
+            End::Switched => match held.carrier {
+                Carrier::Http1(upstream) => Exchanged::Switched { upstream, early: flight.take_early() },
+                // On a stream nothing is switched to.
+                Carrier::Http2(_) => Exchanged::Gone,
+            },
+            End::Failed(error) if answered.is_some() => {
+                let reason = error.reason();
+                Exchanged::Truncated { failure: failure(error), reason }
+            }
             End::Failed(error) => Exchanged::Answer(failure(error)),
-            End::Client(ClientFault::Refused(fault)) if flight.answered.is_none() => Exchanged::Answer(fault.into()),
+            End::Client(ClientFault::Refused(fault)) if answered.is_none() => Exchanged::Answer(fault.into()),
             End::Client(_) => Exchanged::Gone,
         };
     }
 }
+
+/// How often a request is sent again that an upstream has refused to look at: once for a connection that it leaves, and
+/// once more for a new one that has less room than was thought.
+const REFUSALS: u8 = 2;

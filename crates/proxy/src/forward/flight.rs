@@ -30,7 +30,7 @@ use crate::{
 
 /// Is an exchange on one connection to an upstream.
 pub(super) struct Flight {
-    upload: Upload,
+    pub(super) upload: Upload,
     sending: Sending,
     /// What the upstream sent, from `at` on not yet used.
     read: Vec<u8>,
@@ -80,6 +80,8 @@ pub(super) enum End {
     Switched,
     /// The upstream was gone before it said anything.
     Dead(UpstreamError),
+    /// The upstream has not looked at the request, and says so.
+    Refused(UpstreamError),
     /// The upstream's side failed otherwise.
     Failed(UpstreamError),
     /// The client's side failed.
@@ -389,7 +391,7 @@ fn timeout_hint(value: &[u8]) -> Option<Duration> {
 }
 
 /// How often one direction moves something before the other has its turn: two mebibytes at most.
-const TURNS: usize = 16;
+pub(super) const TURNS: usize = 16;
 
 /// Interim responses to one request; servers send one or two.
-const INTERIMS: u8 = 32;
+pub(super) const INTERIMS: u8 = 32;

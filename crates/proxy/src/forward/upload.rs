@@ -18,6 +18,7 @@ use crate::{
 /// Is a request's head and a window of its body, framed for the upstream.
 ///
 /// It holds the body to the length that was announced: not a byte more goes out, and a byte less is not an end.
+/// It begins as HTTP/1.1 is written; for HTTP/2 the head and the body are taken apart ([`Upload::unframe`]).
 #[derive(Debug)]
 pub(crate) struct Upload {
     buffer: Vec<u8>,
@@ -31,6 +32,16 @@ pub(crate) struct Upload {
     whole: bool,
     /// Whether the last read was a full one: then the next one is given more room.
     bulk: bool,
+    /// There when the buffer has the body alone, as it is.
+    bare: Option<Box<Bare>>,
+}
+
+/// Is what HTTP/2 does not have between the bytes of a body.
+#[derive(Debug)]
+struct Bare {
+    head: Vec<u8>,
+    body: BodyLength,
+    trailers: Trailers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +60,7 @@ impl Upload {
             BodyLength::Exact(left) => Framing::Exact { left },
             BodyLength::Chunked => Framing::Chunked,
         };
-        Ok(Self { buffer: head, sent: 0, framing, bytes: 0, limit, whole: true, bulk: false })
+        Ok(Self { buffer: head, sent: 0, framing, bytes: 0, limit, whole: true, bulk: false, bare: None })
     }
 
     /// How many bytes may be put in now; zero until the upstream has taken what is there.
@@ -89,6 +100,7 @@ impl Upload {
                 }
                 self.buffer.extend_from_slice(data);
             }
+            Framing::Chunked if self.bare.is_some() => self.buffer.extend_from_slice(data),
             Framing::Chunked => write_chunk(data, &mut self.buffer),
             Framing::Ended if data.is_empty() => {}
             Framing::Ended => return Err(Fault::BodyTooLarge),
@@ -126,8 +138,13 @@ impl Upload {
         match self.framing {
             Framing::Exact { .. } => return Err(EndsEarly),
             Framing::Chunked => {
-                self.make_room();
-                write_end(trailers, &mut self.buffer);
+                match &mut self.bare {
+                    Some(bare) => bare.trailers.clone_from(trailers),
+                    None => {
+                        self.make_room();
+                        write_end(trailers, &mut self.buffer);
+                    }
+                }
                 self.framing = Framing::Ended;
             }
             Framing::Ended => {}
@@ -146,14 +163,61 @@ impl Upload {
         Poll::Ready(Ok(()))
     }
 
+    /// Takes the head off, before anything of the body was put in: from now on the buffer has the body as it is.
+    pub(super) fn unframe(&mut self, body: BodyLength) {
+        if self.bare.is_none() {
+            debug_assert!(self.is_unsent(), "of a request that was begun in HTTP/1.1 nothing is taken off");
+            let head = std::mem::take(&mut self.buffer);
+            self.bare = Some(Box::new(Bare { head, body, trailers: Trailers::default() }));
+        }
+    }
+
+    /// Writes it as HTTP/1.1 again; everything must be still here ([`Upload::can_restart`]).
+    pub(super) fn frame(&mut self) {
+        let Some(bare) = self.bare.take() else { return };
+        let Bare { head, body, trailers } = *bare;
+        let data = std::mem::replace(&mut self.buffer, head);
+        match body {
+            BodyLength::Chunked => {
+                write_chunk(&data, &mut self.buffer);
+                if self.is_ended() {
+                    write_end(&trailers, &mut self.buffer);
+                }
+            }
+            BodyLength::None | BodyLength::Exact(_) | BodyLength::UntilClose => self.buffer.extend_from_slice(&data),
+        }
+        buffer::give(data);
+        self.sent = 0;
+    }
+
+    /// The head as it was written, once it was taken off.
+    pub(super) fn head(&self) -> &[u8] {
+        self.bare.as_ref().map_or(&[], |bare| &bare.head)
+    }
+
+    /// The trailers that came at the end of a body of unknown length.
+    pub(super) fn trailers(&self) -> Option<&Trailers> {
+        self.bare.as_ref().map(|bare| &bare.trailers).filter(|trailers| !trailers.is_empty())
+    }
+
+    /// What of the body is here and was not sent.
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.buffer[self.sent..]
+    }
+
+    /// Counts bytes of [`Upload::unsent`] as sent.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.sent += bytes;
+    }
+
     /// Whether all of it can be sent again on another connection.
     pub(super) fn can_restart(&self) -> bool {
         self.whole
     }
 
-    /// Whether the upstream has taken nothing.
+    /// Whether the upstream has taken nothing; of HTTP/2 that is not known.
     pub(super) fn is_unsent(&self) -> bool {
-        self.whole && self.sent == 0
+        self.whole && self.sent == 0 && self.bare.is_none()
     }
 
     /// Goes back to the head.
@@ -282,5 +346,36 @@ mod tests {
         upload.data(b"z").unwrap();
         assert!(!upload.can_restart() && !upload.is_unsent());
         assert_eq!(upload.buffer, b"z");
+    }
+
+    #[test]
+    fn what_was_taken_apart_can_be_framed_again() {
+        let mut trailers = Trailers::default();
+        trailers.clone_from(&Trailers::collect([("x-sum", &b"2"[..])].into_iter()));
+        for (body, ends, expected) in [
+            (BodyLength::None, true, "HEAD "),
+            (BodyLength::Exact(2), true, "HEAD ab"),
+            (BodyLength::Exact(3), false, "HEAD ab"),
+            (BodyLength::Chunked, false, "HEAD 2\r\nab\r\n"),
+            (BodyLength::Chunked, true, "HEAD 2\r\nab\r\n0\r\nx-sum: 2\r\n\r\n"),
+        ] {
+            let mut upload = upload(body, None).unwrap();
+            upload.unframe(body);
+            assert_eq!(upload.head(), b"HEAD ");
+            if body != BodyLength::None {
+                upload.data(b"ab").unwrap();
+                assert_eq!(upload.unsent(), b"ab", "{body:?}");
+                upload.sent(2);
+            }
+            if ends {
+                upload.end(&trailers).unwrap();
+                assert_eq!(upload.trailers().is_some(), body == BodyLength::Chunked);
+            }
+            assert!(!upload.is_unsent() && upload.can_restart());
+            upload.restart();
+            upload.frame();
+            assert_eq!(String::from_utf8_lossy(&upload.buffer), expected, "{body:?}");
+            assert_eq!((upload.is_ended(), upload.sent), (ends, 0));
+        }
     }
 }

@@ -34,6 +34,20 @@ pub(crate) enum UpstreamError {
     /// It switched protocols in the middle of a request.
     #[error("the upstream switched protocols before it had the whole request")]
     EarlySwitch,
+    /// It reset its stream, or the HTTP/2 connection failed, or it broke the protocol.
+    #[error("the upstream broke the HTTP/2 stream off")]
+    Stream(#[source] h2::Error),
+    /// The body is not as long as was announced.
+    #[error("the body of the upstream's response is not as long as its Content-Length")]
+    BodyMismatch,
+    /// Nothing comes from it any more.
+    #[error(
+        "the upstream says nothing and does not answer an HTTP/2 PING; look whether it hangs or its network is down"
+    )]
+    Unresponsive,
+    /// HTTP/2 has no way to say the request.
+    #[error("the request cannot be said in HTTP/2; speak HTTP/1.1 to the upstream with --upstream-http 1")]
+    Untranslatable,
     /// It took too long.
     #[error("the upstream did not go on within {} s", .limit.as_secs_f32())]
     TimedOut {
@@ -43,13 +57,27 @@ pub(crate) enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// The reason that the upstream gave for a reset, if it gave one: a client of HTTP/2 is given the same.
+    pub(crate) fn reason(&self) -> Option<h2::Reason> {
+        match self {
+            Self::Stream(error) if error.is_reset() && error.is_remote() => error.reason(),
+            _ => None,
+        }
+    }
+
     /// What the client is told.
     pub(super) fn fault(&self) -> Fault {
         match self {
-            Self::Silent | Self::CutShort | Self::Io(_) => Fault::UpstreamClosed,
-            Self::BadHead(_) | Self::BadBody(_) | Self::Interims { .. } | Self::EarlySwitch => {
-                Fault::UpstreamBadResponse
-            }
+            // The crate ends a stream by itself when the upstream breaks a rule of HTTP/2.
+            Self::Stream(error) if error.is_library() => Fault::UpstreamBadResponse,
+            Self::Silent | Self::CutShort | Self::Io(_) | Self::Stream(_) => Fault::UpstreamClosed,
+            Self::BadHead(_)
+            | Self::BadBody(_)
+            | Self::BodyMismatch
+            | Self::Interims { .. }
+            | Self::EarlySwitch
+            | Self::Untranslatable => Fault::UpstreamBadResponse,
+            Self::Unresponsive => Fault::UpstreamTimeout,
             Self::TimedOut { .. } => Fault::UpstreamTimeout,
         }
     }

@@ -3,6 +3,7 @@
 use super::Version;
 use super::downgrade::Stream;
 use super::request::Asked;
+use super::response;
 use super::text::{list, trim};
 
 /// The length of a body.
@@ -101,6 +102,25 @@ impl<'a> Framing<'a> {
             (_, Announced::Nothing) => BodyLength::UntilClose,
         };
         Ok((body, said, announced))
+    }
+
+    /// Decides the length of an HTTP/2 response's body likewise: `Content-Length` if there is one, else until the stream
+    /// ends. One that has ended with its head has nothing, and HTTP/1.1 clients are told so.
+    pub(super) fn of_http2_response(
+        &self,
+        status: u16,
+        asked: Asked,
+        stream: response::Stream,
+    ) -> Result<(BodyLength, Option<u64>), LengthFault> {
+        let (body, said, _) = self.of_response(Version::Http2, status, asked)?;
+        let body = match (body, stream) {
+            (BodyLength::Exact(1..), response::Stream::Ended) => return Err(LengthFault::BodyNotAllowed),
+            (BodyLength::UntilClose, response::Stream::Ended) => BodyLength::Exact(0),
+            // To its end, whatever becomes of the connection.
+            (BodyLength::UntilClose, response::Stream::Open) => BodyLength::Chunked,
+            (body, _) => body,
+        };
+        Ok((body, said))
     }
 
     fn announced(&self, version: Version) -> Result<Announced, LengthFault> {

@@ -189,6 +189,10 @@ pub enum BadResponse {
     UnaskedUpgrade,
     #[error("the response switches protocols without one Upgrade header that names the protocol")]
     InvalidUpgrade,
+    #[error("the HTTP/2 response has a header that belongs to HTTP/1 connections")]
+    ConnectionHeaderInHttp2,
+    #[error("the HTTP/2 response announces a body and ends without one")]
+    BodyMismatch,
 }
 
 impl BadResponse {
@@ -216,6 +220,8 @@ impl BadResponse {
             Self::InvalidConnection => "invalid-connection",
             Self::UnaskedUpgrade => "unasked-upgrade",
             Self::InvalidUpgrade => "invalid-upgrade",
+            Self::ConnectionHeaderInHttp2 => "connection-header-in-http-2",
+            Self::BodyMismatch => "body-mismatch",
         }
     }
 }

@@ -14,6 +14,10 @@ use super::{KeepAlive, Parsed, Version};
 #[cfg(test)]
 mod tests;
 
+mod http2;
+
+pub use http2::{Stream, of_http2};
+
 /// A response head that passed every check.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseHead<'a> {

@@ -49,9 +49,9 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
                 log::failed(&failure, &about.subject(&shared, Some(&site)));
                 failure.fault.into()
             }
-            Exchanged::Truncated(failure) => {
+            Exchanged::Truncated { failure, reason } => {
                 log::truncated(&failure, &about.subject(&shared, Some(&site)));
-                side.into_inner().reset(Reason::INTERNAL_ERROR);
+                side.into_inner().reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
                 return;
             }
             // HTTP/2 asks for no upgrade, and one that was not asked for is a bad response.

@@ -192,6 +192,8 @@ impl<'a> StreamSide<'a> {
             response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         self.left = match head.body {
+            // Trailers may follow the last byte of a body of HTTP/2, whatever length was announced.
+            BodyLength::Exact(1..) if head.version == Version::Http2 => None,
             BodyLength::None => Some(0),
             BodyLength::Exact(bytes) => Some(bytes),
             BodyLength::Chunked | BodyLength::UntilClose => None,

@@ -6,5 +6,6 @@ mod exchanges;
 mod floods;
 mod frames;
 mod harness;
+mod http2_upstream;
 mod records;
 mod rfc9113;

@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     limits::Limits,
     tls::{
-        TlsClient, TlsServer,
+        Offer, TlsClient, TlsServer,
         fixture::{binding, certificate, client},
     },
 };
@@ -81,10 +81,10 @@ async fn pairs() -> [(&'static str, Stream, Stream); 2] {
     let (tcp, peer) = sockets().await;
     let upstream = Upstream::parse("https://shop.test").unwrap();
     let roots = TlsClient::new();
-    let (server, client) =
-        join!(accept(tcp), roots.connect(peer, upstream.address().unwrap(), &UpstreamTrust::DangerInsecure));
+    let (address, trust) = (upstream.address().unwrap(), &UpstreamTrust::DangerInsecure);
+    let (server, client) = join!(accept(tcp), roots.connect(peer, address, trust, Offer::Http1));
     let (plain, other) = sockets().await;
-    [("tls", server, client.unwrap()), ("plain", Stream::plain(plain), Stream::plain(other))]
+    [("tls", server, client.unwrap().0), ("plain", Stream::plain(plain), Stream::plain(other))]
 }
 
 fn pattern(length: usize) -> Vec<u8> {

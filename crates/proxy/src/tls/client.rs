@@ -19,18 +19,30 @@ use tokio::net::TcpStream;
 
 use super::{
     provider::provider,
+    server::Protocol,
     verifier::{RefusedCertificate, RefusedReason, UpstreamVerifier},
 };
 use crate::stream::{BeginError, Session, Stream, begin};
 
-/// Is what the TLS clients of all workers share: the roots of this machine, and a configuration for each trust.
+/// Is what the TLS clients of all workers share: the roots of this machine, and a configuration for each trust and offer.
 ///
 /// A configuration has sessions to resume, so that one trust never resumes what another one has verified.
 #[derive(Debug)]
 pub(crate) struct TlsClient {
     provider: Arc<CryptoProvider>,
     system: Arc<RootCertStore>,
-    configurations: Mutex<HashMap<TrustKey, Arc<ClientConfig>>>,
+    configurations: Mutex<HashMap<(TrustKey, Offer), Arc<ClientConfig>>>,
+}
+
+/// Says which HTTP an upstream is offered by ALPN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Offer {
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2, else HTTP/1.1.
+    Either,
+    /// HTTP/2 alone.
+    Http2,
 }
 
 /// Says why there is no TLS connection to an upstream.
@@ -120,6 +132,9 @@ pub(crate) enum UpstreamTlsCause {
     /// Its host is no name that a certificate can have.
     #[error("its host name cannot stand in a certificate")]
     InvalidName,
+    /// It was offered HTTP/2 alone.
+    #[error("it does not agree to HTTP/2 (ALPN h2); turn HTTP/2 on there, or let it choose with --upstream-http auto")]
+    NoHttp2,
     /// The two sides could not agree, or it broke the protocol.
     #[error("the handshake failed")]
     Tls(#[source] Error),
@@ -148,26 +163,38 @@ impl TlsClient {
         Self { provider: Arc::new(provider()), system: Arc::new(system), configurations: Mutex::default() }
     }
 
-    /// Does the handshake with an upstream. The caller limits its time.
+    /// Does the handshake with an upstream, and tells what is spoken after it. The caller limits its time.
     pub(crate) async fn connect(
         &self,
         tcp: TcpStream,
         upstream: &UpstreamAddress,
         trust: &UpstreamTrust,
-    ) -> Result<Stream, UpstreamTlsError> {
+        offer: Offer,
+    ) -> Result<(Stream, Protocol), UpstreamTlsError> {
         let failed = |cause| UpstreamTlsError { upstream: upstream.to_string(), cause };
         let name = server_name(&upstream.host).ok_or_else(|| failed(UpstreamTlsCause::InvalidName))?;
-        let configuration = self.configuration(trust).map_err(|error| failed(UpstreamTlsCause::Tls(error)))?;
+        let configuration = self.configuration(trust, offer).map_err(|error| failed(UpstreamTlsCause::Tls(error)))?;
         let session = UnbufferedClientConnection::new(configuration, name)
             .map_err(|error| failed(UpstreamTlsCause::Tls(error)))?;
-        match begin(tcp, Vec::new(), Session::Client(session)).await {
-            Ok(begun) => Ok(Stream::tls(begun)),
-            Err(error) => Err(failed(UpstreamTlsCause::from(error))),
-        }
+        let begun = match begin(tcp, Vec::new(), Session::Client(session)).await {
+            Ok(begun) => begun,
+            Err(BeginError::Tls(Error::AlertReceived(AlertDescription::NoApplicationProtocol)))
+                if offer == Offer::Http2 =>
+            {
+                return Err(failed(UpstreamTlsCause::NoHttp2));
+            }
+            Err(error) => return Err(failed(UpstreamTlsCause::from(error))),
+        };
+        let agreed = match begun.session().facts().alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ if offer == Offer::Http2 => return Err(failed(UpstreamTlsCause::NoHttp2)),
+            _ => Protocol::Http1,
+        };
+        Ok((Stream::tls(begun), agreed))
     }
 
-    fn configuration(&self, trust: &UpstreamTrust) -> Result<Arc<ClientConfig>, Error> {
-        let key = TrustKey::of(trust);
+    fn configuration(&self, trust: &UpstreamTrust, offer: Offer) -> Result<Arc<ClientConfig>, Error> {
+        let key = (TrustKey::of(trust), offer);
         let mut configurations = self.configurations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(configuration) = configurations.get(&key) {
             return Ok(Arc::clone(configuration));
@@ -178,7 +205,12 @@ impl TlsClient {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let protocols: &[&[u8]] = match offer {
+            Offer::Http1 => &[b"http/1.1"],
+            Offer::Either => &[b"h2", b"http/1.1"],
+            Offer::Http2 => &[b"h2"],
+        };
+        configuration.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let configuration = Arc::new(configuration);
         if configurations.len() >= CONFIGURATIONS {
             configurations.clear();

@@ -12,8 +12,10 @@ use crate::{
     answer::Fault,
     served::Served,
     stream::Stream,
-    tls::{TlsClient, UpstreamTlsError},
+    tls::{Offer, Protocol, TlsClient, UpstreamTlsError},
 };
+
+use super::h2::BeginError;
 
 /// Says why there is no connection to an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,15 @@ pub(crate) enum DialError {
     /// TLS could not be agreed on, or the certificate is not accepted.
     #[error(transparent)]
     Tls(UpstreamTlsError),
+    /// HTTP/2 could not be begun.
+    #[error("{upstream} does not speak HTTP/2")]
+    Http2 {
+        /// The upstream.
+        upstream: String,
+        /// What was seen of it.
+        #[source]
+        source: BeginError,
+    },
 }
 
 impl DialError {
@@ -97,18 +108,25 @@ impl DialError {
             | Self::PortalBusy { .. }
             | Self::Portal(_) => Fault::UpstreamUnreachable,
             Self::Tls(_) => Fault::UpstreamTls,
+            Self::Http2 { .. } => Fault::UpstreamBadResponse,
         }
     }
 }
 
-/// Connects, within [`Limits::upstream_connect`](crate::limits::Limits::upstream_connect).
-pub(super) async fn dial(upstream: &Upstream, trust: &UpstreamTrust, served: &Served) -> Result<Stream, DialError> {
+/// Connects, within [`Limits::upstream_connect`](crate::limits::Limits::upstream_connect), and tells what is spoken
+/// on the connection.
+pub(super) async fn dial(
+    upstream: &Upstream,
+    trust: &UpstreamTrust,
+    offer: Offer,
+    served: &Served,
+) -> Result<(Stream, Protocol), DialError> {
     let limit = served.limits.upstream_connect;
     match upstream {
-        Upstream::Address(address) => dial_address(address, trust, &served.tls_client, limit).await,
-        Upstream::Socket(socket) => dial_socket(socket, limit).await,
+        Upstream::Address(address) => dial_address(address, trust, offer, &served.tls_client, limit).await,
+        Upstream::Socket(socket) => Ok((dial_socket(socket, limit).await?, in_the_clear(offer))),
         Upstream::Portal => match served.portal.connect(limit).await {
-            Ok(Some(pair)) => Ok(Stream::within(pair)),
+            Ok(Some(pair)) => Ok((Stream::within(pair), Protocol::Http1)),
             Ok(None) => Err(DialError::PortalBusy { limit }),
             Err(error) => Err(DialError::Portal(error)),
         },
@@ -119,18 +137,25 @@ pub(super) async fn dial(upstream: &Upstream, trust: &UpstreamTrust, served: &Se
 async fn dial_address(
     upstream: &UpstreamAddress,
     trust: &UpstreamTrust,
+    offer: Offer,
     tls: &TlsClient,
     limit: Duration,
-) -> Result<Stream, DialError> {
+) -> Result<(Stream, Protocol), DialError> {
     let end = Instant::now() + limit;
     let late = || DialError::TimedOut { upstream: upstream.to_string(), limit };
     let tcp = reach(&upstream.host, upstream.port, end, late).await?;
     match upstream.scheme {
-        Scheme::Http => Ok(Stream::plain(tcp)),
+        Scheme::Http => Ok((Stream::plain(tcp), in_the_clear(offer))),
         Scheme::Https => {
-            timeout_at(end, tls.connect(tcp, upstream, trust)).await.map_err(|_| late())?.map_err(DialError::Tls)
+            let secured = timeout_at(end, tls.connect(tcp, upstream, trust, offer)).await;
+            secured.map_err(|_| late())?.map_err(DialError::Tls)
         }
     }
+}
+
+/// What is spoken where nothing is agreed on.
+fn in_the_clear(offer: Offer) -> Protocol {
+    if offer == Offer::Http2 { Protocol::Http2 } else { Protocol::Http1 }
 }
 
 /// Connects to where connections are passed through, within `limit`.

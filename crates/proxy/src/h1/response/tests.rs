@@ -302,3 +302,48 @@ fn http_2_gets_no_framing_and_no_connection_headers() {
     let names: Vec<_> = head.end_to_end(&to).map(|(name, _)| name).collect();
     assert_eq!(names, ["Content-Type", "via"]);
 }
+
+#[test]
+fn a_response_of_http2_is_held_to_the_same_rules() {
+    use super::{Stream, of_http2};
+    let asked = |head| Asked { head, upgrade: false };
+    let read = |status: u16, headers: &[(&str, &str)], stream, head| {
+        let mut response = http::Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let (response, mut lines) = (response.body(()).unwrap(), Vec::new());
+        let read = of_http2(&response, stream, &HeadLimits::default(), asked(head), &mut lines);
+        read.map(|head| (head.body, head.content_length))
+    };
+    use BodyLength::{Chunked, Exact, None as Nothing};
+    for (status, headers, stream, head, expected) in [
+        (200, &[][..], Stream::Open, false, Ok((Chunked, None))),
+        (200, &[], Stream::Ended, false, Ok((Exact(0), None))),
+        (200, &[("content-length", "5")], Stream::Open, false, Ok((Exact(5), Some(5)))),
+        (200, &[("content-length", "5")], Stream::Ended, false, Err(BadResponse::BodyMismatch)),
+        (200, &[("content-length", "5")], Stream::Ended, true, Ok((Nothing, Some(5)))),
+        (304, &[("content-length", "5")], Stream::Ended, false, Ok((Nothing, Some(5)))),
+        (204, &[], Stream::Ended, false, Ok((Nothing, None))),
+        (103, &[("link", "x")], Stream::Open, false, Ok((Nothing, None))),
+        (103, &[("content-length", "5")], Stream::Open, false, Err(BadResponse::BodyNotAllowed)),
+        (101, &[], Stream::Open, false, Err(BadResponse::UnaskedUpgrade)),
+        (
+            200,
+            &[("content-length", "5"), ("content-length", "5")],
+            Stream::Open,
+            false,
+            Err(BadResponse::RepeatedContentLength),
+        ),
+        (200, &[("content-length", "+5")], Stream::Open, false, Err(BadResponse::InvalidContentLength)),
+        (200, &[("connection", "close")], Stream::Open, false, Err(BadResponse::ConnectionHeaderInHttp2)),
+        (200, &[("transfer-encoding", "chunked")], Stream::Open, false, Err(BadResponse::ConnectionHeaderInHttp2)),
+        (200, &[("keep-alive", "timeout=5")], Stream::Open, false, Err(BadResponse::ConnectionHeaderInHttp2)),
+    ] {
+        assert_eq!(read(status, headers, stream, head), expected, "{status} {headers:?} {stream:?}");
+    }
+    let many: Vec<_> = (0..101).map(|_| ("x", "y")).collect();
+    assert_eq!(read(200, &many, Stream::Open, false), Err(BadResponse::TooManyHeaders));
+    let large = "x".repeat(40_000);
+    assert_eq!(read(200, &[("x", &large)], Stream::Open, false), Err(BadResponse::HeadTooLarge));
+}

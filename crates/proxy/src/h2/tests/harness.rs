@@ -5,7 +5,8 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use portward_core::{
-    ForceHttps, Forwarding, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp, Upstream, UpstreamTrust,
+    ForceHttps, Forwarding, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp, Upstream, UpstreamHttp,
+    UpstreamTrust,
 };
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -36,6 +37,12 @@ impl Door {
 
     pub(super) async fn open_with(limits: Limits) -> Self {
         let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = app.local_addr().unwrap();
+        Self { app, ..Self::open_to(limits, address, UpstreamHttp::Auto).await }
+    }
+
+    /// A door before an application that the test has itself.
+    pub(super) async fn open_to(limits: Limits, app: SocketAddr, http: UpstreamHttp) -> Self {
         let clock = Clock::new(|| Timestamp::from_unix(1_800_000_000).unwrap());
         let proxy = Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits, clock }).unwrap();
         let site = |upstream: SocketAddr| {
@@ -46,7 +53,7 @@ impl Door {
                 force_https: ForceHttps::Off,
                 hsts: Hsts::Off,
                 certificate: None,
-                forwarding: Forwarding::default(),
+                forwarding: Forwarding { http, ..Forwarding::default() },
                 limits: SiteLimits::default(),
                 headers: None,
                 traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),
@@ -54,11 +61,12 @@ impl Door {
         };
         let bindings = vec![binding(Some(&certificate("only", &["shop.test"])))];
         let mut snapshot = Snapshot { revision: Revision(1), bindings, ..Snapshot::default() };
-        snapshot.sites.insert(&HostPattern::parse("shop.test").unwrap(), site(app.local_addr().unwrap()));
+        snapshot.sites.insert(&HostPattern::parse("shop.test").unwrap(), site(app));
         // Nobody listens at port 1.
         snapshot.sites.insert(&HostPattern::parse("down.test").unwrap(), site(SocketAddr::from(([127, 0, 0, 1], 1))));
         let reports = proxy.publish(snapshot).await;
         let address = *reports[0].result.as_ref().unwrap();
+        let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self { proxy, address, app }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     limits::Limits,
     snapshot::ServedCertificate,
     tls::{
-        TlsClient,
+        Offer, TlsClient,
         client::UpstreamTlsCause,
         fixture::{Authority, Issued, binding},
     },
@@ -31,10 +31,10 @@ async fn ask(
     let upstream = Upstream::parse(url).unwrap();
     let (_, connected) = tokio::join!(
         server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake),
-        client.connect(peer, upstream.address().unwrap(), trust)
+        client.connect(peer, upstream.address().unwrap(), trust, Offer::Http1)
     );
     match connected {
-        Ok(stream) => {
+        Ok((stream, _)) => {
             assert!(stream.is_tls());
             Ok(())
         }
@@ -184,7 +184,7 @@ async fn an_upstream_that_speaks_http_or_nothing_is_recognised() {
                 tcp.write_all(said).await.unwrap();
                 tcp.shutdown().await.unwrap();
             },
-            client.connect(peer, upstream.address().unwrap(), &UpstreamTrust::System)
+            client.connect(peer, upstream.address().unwrap(), &UpstreamTrust::System, Offer::Http1)
         );
         let Err(error) = connected else { panic!("connected to {said:?}") };
         assert_eq!(format!("{:?}", error.cause), expected);
