@@ -17,7 +17,8 @@ use std::{
 };
 
 use crate::{
-    BindingProtocol, CertificateStatus, ForceHttps, HostPattern, Hsts, LeafFacts, SiteId, Thumbprint, Timestamp,
+    BindingProtocol, CertificateStatus, ForceHttps, HostPattern, Hsts, LeafFacts, PathPrefix, SiteId, Thumbprint,
+    Timestamp, UpstreamHttp,
 };
 
 pub use asked::{Asked, AskedError};
@@ -47,7 +48,7 @@ pub struct Facts {
     pub wanted: Option<WantedCertificate>,
     /// What a browser gets in the clear from our own http binding; none if there is none.
     pub plain: Option<Result<Answered, String>>,
-    /// What the application does, at each of its addresses.
+    /// What the application does, at each of the upstreams that the path goes to.
     pub upstreams: Vec<UpstreamFacts>,
 }
 
@@ -93,6 +94,10 @@ pub struct SiteFacts {
     pub hsts: Hsts,
     /// Whether it is the portal.
     pub is_portal: bool,
+    /// The route that takes the path; none if the upstreams of the site do.
+    pub route: Option<PathPrefix>,
+    /// Which HTTP upstreams are spoken to in.
+    pub http: UpstreamHttp,
 }
 
 /// Is the certificate that is to be presented.

@@ -10,11 +10,11 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Method;
 use portward_core::{
-    Host,
+    Host, UpstreamSocket,
     explain::{Answered, Look, TlsFacts},
 };
 use tokio::{
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::{Instant, timeout},
 };
 
@@ -33,40 +33,59 @@ pub(crate) struct Ask {
     pub(crate) path: String,
     /// Who is believed; none in the clear.
     pub(crate) trust: Option<Arc<Trust>>,
+    /// What each connection begins with: nothing, or a header of the PROXY protocol.
+    pub(crate) opening: &'static [u8],
+}
+
+/// Says where a server is that is looked at.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// At an address.
+    Address(SocketAddr),
+    /// At a Unix socket of this machine; in the clear.
+    Socket(UpstreamSocket),
 }
 
 /// Looks at a server: connects, and if that goes, shakes hands and asks.
 pub(crate) async fn look(at: SocketAddr, ask: &Ask) -> Look {
-    let mut look = Look { at, connected: connect(at).await, tls: None, answer: None };
+    let place = Place::Address(at);
+    let mut look = Look { at, connected: connect(&place).await, tls: None, answer: None };
     if look.connected.is_err() {
         return look;
     }
     if let Some(trust) = &ask.trust {
-        let shaken = handshake(at, &ask.host, trust).await;
+        let shaken = handshake(at, ask, trust).await;
         let goes = shaken.is_ok();
         look.tls = Some(shaken);
         if !goes {
             return look;
         }
     }
-    look.answer = Some(answer(at, ask).await);
+    look.answer = Some(answer(&place, ask).await);
     look
 }
 
-/// Whether an address takes connections, and how soon.
-pub(crate) async fn connect(at: SocketAddr) -> Result<Duration, String> {
+/// Whether a place takes connections, and how soon.
+pub(crate) async fn connect(at: &Place) -> Result<Duration, String> {
     let begun = Instant::now();
-    in_time(async { TcpStream::connect(at).await.map_err(|error| silence(&error)) }).await?;
+    in_time(async {
+        match at {
+            Place::Address(at) => TcpStream::connect(at).await.map(drop),
+            Place::Socket(socket) => UnixStream::connect(socket.as_str()).await.map(drop),
+        }
+        .map_err(|error| silence(&error))
+    })
+    .await?;
     Ok(begun.elapsed())
 }
 
 /// What a handshake with an address shows.
-pub(crate) async fn handshake(at: SocketAddr, host: &Host, trust: &Arc<Trust>) -> Result<TlsFacts, String> {
-    in_time(handshake::shake(at, host, trust)).await
+pub(crate) async fn handshake(at: SocketAddr, ask: &Ask, trust: &Arc<Trust>) -> Result<TlsFacts, String> {
+    in_time(handshake::shake(at, ask, trust)).await
 }
 
-/// What an address answers to one request.
-pub(crate) async fn answer(at: SocketAddr, ask: &Ask) -> Result<Answered, String> {
+/// What a place answers to one request.
+pub(crate) async fn answer(at: &Place, ask: &Ask) -> Result<Answered, String> {
     let begun = Instant::now();
     let answered = in_time(request::send(at, ask)).await?;
     Ok(Answered { took: begun.elapsed(), ..answered })
@@ -81,6 +100,8 @@ fn silence(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
         std::io::ErrorKind::TimedOut => "it does not answer".to_owned(),
+        std::io::ErrorKind::NotFound => "nothing is there".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "Portward's user may not open it".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -1,14 +1,27 @@
 //! What becomes of a request: site, force HTTPS, HSTS, application, response.
 
 use super::{Answered, Facts, Finding, Mark, SiteFacts, Step, UpstreamFacts, Vantage, list, took};
-use crate::{ForceHttps, HostPattern, Hsts, Scheme, hsts_header};
+use crate::{ForceHttps, HostPattern, Hsts, Scheme, UpstreamHttp, hsts_header};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![site(facts)];
     if let Some(site) = &facts.site {
         findings.extend(force_https(facts, site));
         findings.extend(hsts(facts, site));
-        findings.extend(facts.upstreams.iter().map(|found| upstream(found, site)));
+        findings.extend(site.route.as_ref().map(|prefix| {
+            let message =
+                format!("The path is below {prefix}, so a route of the site takes it to upstreams of its own.");
+            Finding::new(Step::Upstream, Mark::Good, message)
+        }));
+        findings.extend(facts.upstreams.iter().map(|found| {
+            let finding = upstream(found, site);
+            // What one cannot take, others do.
+            let others = facts.upstreams.iter().filter(|other| !std::ptr::eq(*other, found));
+            match finding.mark == Mark::Bad && others.into_iter().any(is_well) {
+                true => Finding { mark: Mark::Warning, ..finding }.detail("instead", "another upstream of the site"),
+                false => finding,
+            }
+        }));
         if site.is_portal {
             findings.push(Finding::new(
                 Step::Upstream,
@@ -113,15 +126,29 @@ fn hsts(facts: &Facts, site: &SiteFacts) -> Option<Finding> {
     Some(finding)
 }
 
+/// Whether an upstream would take a request, as far as it was seen.
+fn is_well(facts: &UpstreamFacts) -> bool {
+    facts.connected.is_ok()
+        && facts.tls.as_ref().is_none_or(|tls| tls.as_ref().is_ok_and(|tls| tls.trust.is_ok()))
+        && facts.answer.as_ref().is_none_or(Result::is_ok)
+}
+
 fn upstream(facts: &UpstreamFacts, site: &SiteFacts) -> Finding {
     let (url, id) = (&facts.url, &site.id);
     let time = match &facts.connected {
         Ok(time) => *time,
         Err(why) => {
             let message = format!("The application at {url} takes no connection: {why}.");
-            let remedy = format!(
-                "Start it, or say where it is: portward site edit {id} --upstream URL. To try it from here: curl -v {url}"
-            );
+            let flag = match &site.route {
+                Some(prefix) => format!("--route {prefix}=URL"),
+                None => "--upstream URL".to_owned(),
+            };
+            let curl = match url.strip_prefix("unix:") {
+                Some(path) => format!("curl -v --unix-socket {path} http://localhost/"),
+                None => format!("curl -v {url}"),
+            };
+            let remedy =
+                format!("Start it, or say where it is: portward site edit {id} {flag}. To try it from here: {curl}");
             return Finding::new(Step::Upstream, Mark::Bad, message).fix(remedy);
         }
     };
@@ -158,6 +185,12 @@ fn upstream(facts: &UpstreamFacts, site: &SiteFacts) -> Finding {
             let message = format!("{url} takes connections and does not answer: {why}.");
             Finding::new(Step::Upstream, Mark::Bad, message)
                 .fix("Look whether that port is the one where it speaks HTTP.")
+        }
+        None if site.http == UpstreamHttp::Two => {
+            let message = format!(
+                "{url} takes connections. It is spoken to in HTTP/2 without being asked, which is not tried here."
+            );
+            Finding::new(Step::Upstream, Mark::Unknown, message)
         }
         None => Finding::new(Step::Upstream, Mark::Unknown, format!("{url} takes connections.")),
     };

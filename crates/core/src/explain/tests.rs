@@ -75,6 +75,8 @@ fn well() -> Facts {
             force_https: ForceHttps::Browsers,
             hsts: Hsts::Off,
             is_portal: false,
+            route: None,
+            http: UpstreamHttp::Auto,
         }),
         sites: 3,
         wanted: Some(WantedCertificate {
@@ -121,7 +123,7 @@ fn each_fault_says_what_it_is_and_what_to_do() {
     type Case = (&'static str, fn(&mut Facts));
     let elsewhere: IpAddr = "198.51.100.9".parse().unwrap();
     assert!(!well().own.contains(&elsewhere));
-    let cases: [Case; 24] = [
+    let cases: [Case; 27] = [
         ("DNS has nothing", |facts| {
             facts.dns = Dns::Leads { alias: None, addresses: Vec::new() };
             facts.outside.clear();
@@ -230,6 +232,21 @@ fn each_fault_says_what_it_is_and_what_to_do() {
             (upstream.connected, upstream.answer) = (Err("nothing listens there".to_owned()), None);
             facts.inside.as_mut().unwrap().answer = Some(Ok(answered(502)));
             facts.outside.clear();
+        }),
+        ("one of two upstreams is down", |facts| {
+            let mut other = facts.upstreams.first().unwrap().clone();
+            other.url = "unix:/run/shop.sock".to_owned();
+            (other.connected, other.answer) = (Err("nothing is there".to_owned()), None);
+            facts.upstreams.push(other);
+        }),
+        ("the upstream of a route is down", |facts| {
+            facts.site.as_mut().unwrap().route = Some(PathPrefix::parse("/api").unwrap());
+            let upstream = facts.upstreams.first_mut().unwrap();
+            (upstream.connected, upstream.answer) = (Err("nothing listens there".to_owned()), None);
+        }),
+        ("the application speaks HTTP/2 alone", |facts| {
+            facts.site.as_mut().unwrap().http = UpstreamHttp::Two;
+            facts.upstreams.first_mut().unwrap().answer = None;
         }),
         ("the application has a certificate that is not trusted", |facts| {
             let upstream = facts.upstreams.first_mut().unwrap();

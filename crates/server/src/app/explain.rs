@@ -5,6 +5,8 @@
 //! that a site or a certificate of ours has by itself or by a wildcard, or to addresses of this machine; there only to
 //! ports 80 and 443 and those of our bindings, and never to addresses that no name of a server leads to.
 
+mod upstreams;
+
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
@@ -15,19 +17,21 @@ use http::Method;
 use portward_api::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
 use portward_certs::dns::{DnsRecords, LookupFailure};
 use portward_core::{
-    Binding, BindingProtocol, Host, HostPattern, Scheme, Site, UpstreamAddress,
+    Binding, BindingProtocol, Host, HostPattern, Scheme, Site,
     explain::{
-        Answered, Asked, BindingFacts, Dns, Facts, Finding, Look, SiteFacts, UpstreamFacts, WantedCertificate, Why,
-        explain, verdict,
+        Answered, Asked, BindingFacts, Dns, Facts, Finding, Look, SiteFacts, WantedCertificate, Why, explain, verdict,
     },
 };
 use portward_proxy::Snapshot;
 use portward_store::desired::Desired;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Allowed, App, AppError, right, sites::presented::LastAnswer};
+use super::{Allowed, App, AppError, right};
+pub(super) use upstreams::ask_site;
+use upstreams::{chosen, look_at_all};
+
 use crate::{
-    explain::{Ask, LIMIT, Trust, answer, connect, handshake, look},
+    explain::{Ask, LIMIT, Place, Trust, answer, look},
     reach::{Reach, is_named},
     renewals::reachable,
 };
@@ -83,6 +87,7 @@ impl App {
             method: Method::HEAD,
             path: asked.path.clone(),
             trust: trust.clone(),
+            opening: b"",
         };
         let inside = async {
             let (_, bound) = own_binding?;
@@ -119,14 +124,18 @@ impl App {
             (dns, looks)
         };
         let plain = self.plain(&asked, &bindings, site.is_some() && scheme == Scheme::Https);
-        let upstreams = upstreams(site, &asked, &Method::HEAD, now);
+        let upstreams = async {
+            let Some(site) = site else { return Vec::new() };
+            let (_, chosen) = chosen(site, &asked.path);
+            look_at_all(site, chosen.iter().collect(), &asked, &Method::HEAD, now).await
+        };
         let (inside, (dns, outside), plain, upstreams) = tokio::join!(inside, outside, plain, upstreams);
         let plain = match scheme {
             Scheme::Http => inside.as_ref().and_then(|look: &Look| look.answer.clone()),
             Scheme::Https => plain,
         };
         Facts {
-            site: site.and_then(|site| site_facts(site, &asked.host, desired)),
+            site: site.and_then(|site| site_facts(site, &asked, desired)),
             sites: desired.sites.len(),
             wanted: wanted(&asked.host, &snapshot, desired, own_binding.map(|(_, at)| at), now),
             asked,
@@ -149,8 +158,8 @@ impl App {
         let at = reachable(*bound.filter(|_| is_due)?);
         let authority = authority(&asked.host, Scheme::Http, at.port());
         let (host, path) = (asked.host.clone(), asked.path.clone());
-        let ask = Ask { host, authority, method: Method::HEAD, path, trust: None };
-        Some(answer(at, &ask).await)
+        let ask = Ask { host, authority, method: Method::HEAD, path, trust: None, opening: b"" };
+        Some(answer(&Place::Address(at), &ask).await)
     }
 }
 
@@ -186,19 +195,21 @@ async fn dns(host: &Host) -> Dns {
     }
 }
 
-fn site_facts(site: &Site, host: &Host, desired: &Desired) -> Option<SiteFacts> {
+fn site_facts(site: &Site, asked: &Asked, desired: &Desired) -> Option<SiteFacts> {
     let rank = |pattern: &&HostPattern| match pattern {
         HostPattern::Exact(_) => 0,
         HostPattern::Wildcard(_) => 1,
         HostPattern::Any => 2,
     };
-    let pattern = site.names.iter().filter(|pattern| pattern.matches(host)).min_by_key(rank)?;
+    let pattern = site.names.iter().filter(|pattern| pattern.matches(&asked.host)).min_by_key(rank)?;
     Some(SiteFacts {
         id: site.id.clone(),
         pattern: pattern.clone(),
         force_https: site.force_https.unwrap_or(desired.settings.force_https),
         hsts: site.hsts,
         is_portal: site.is_portal(),
+        route: chosen(site, &asked.path).0.map(|route| route.prefix.clone()),
+        http: site.forwarding.http,
     })
 }
 
@@ -237,102 +248,6 @@ fn wanted(
     })
 }
 
-/// Asks the application of a site at each of its addresses, as Portward does.
-async fn upstreams(
-    site: Option<&Site>,
-    asked: &Asked,
-    method: &Method,
-    now: portward_core::Timestamp,
-) -> Vec<UpstreamFacts> {
-    let Some(site) = site else { return Vec::new() };
-    let addresses: Vec<UpstreamAddress> =
-        site.upstreams.iter().filter_map(|upstream| upstream.address().cloned()).collect();
-    let trust = if addresses.iter().any(|address| address.scheme == Scheme::Https) {
-        let believed = site.upstream_trust.clone();
-        tokio::task::spawn_blocking(move || Trust::of_upstream(&believed, now)).await.ok().map(Arc::new)
-    } else {
-        None
-    };
-    let mut looks = JoinSet::new();
-    for (index, address) in addresses.into_iter().take(MOST_UPSTREAMS).enumerate() {
-        let trust = trust.clone().filter(|_| address.scheme == Scheme::Https);
-        let ask = Ask {
-            host: address.host.clone(),
-            authority: authority(&asked.host, Scheme::Https, asked.port.unwrap_or(443)),
-            method: method.clone(),
-            path: asked.path.clone(),
-            trust,
-        };
-        looks.spawn(async move { (index, upstream(&address, &ask).await) });
-    }
-    let mut looks = looks.join_all().await;
-    looks.sort_by_key(|(index, _)| *index);
-    looks.into_iter().map(|(_, facts)| facts).collect()
-}
-
-/// Asks each upstream of a site for a path, as a client of its first name does.
-pub(super) async fn ask_site(site: &Site, path: &str, now: portward_core::Timestamp) -> Vec<LastAnswer> {
-    let named = site.names.iter().find_map(|name| match name {
-        HostPattern::Exact(host) => Some(host.clone()),
-        HostPattern::Wildcard(_) | HostPattern::Any => None,
-    });
-    let own = || site.upstreams.iter().find_map(|upstream| upstream.address()).map(|address| address.host.clone());
-    let Some(host) = named.or_else(own) else { return Vec::new() };
-    let asked = Asked { host, scheme: None, port: None, path: path.to_owned() };
-    let answer = |facts: UpstreamFacts| {
-        let version = match &facts.tls {
-            Some(Ok(tls)) => Some(tls.version.clone()),
-            _ => None,
-        };
-        match (facts.connected, facts.tls, facts.answer) {
-            (Err(why), ..) | (_, Some(Err(why)), _) | (.., Some(Err(why))) => Err(why),
-            (_, _, Some(Ok(answer))) => {
-                Ok((answer.status, u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX), version))
-            }
-            _ => Err("its certificate is not the one that the site believes; Explain says more".to_owned()),
-        }
-    };
-    // Some applications answer a HEAD of their health path with 404 or 405.
-    let facts = upstreams(Some(site), &asked, &Method::GET, now).await.into_iter();
-    facts
-        .map(|facts| LastAnswer { asked: now, url: facts.url.clone(), path: path.to_owned(), answer: answer(facts) })
-        .collect()
-}
-
-async fn upstream(address: &UpstreamAddress, ask: &Ask) -> UpstreamFacts {
-    let url = address.to_string();
-    let at = match resolve(address).await {
-        Ok(at) => at,
-        Err(why) => return UpstreamFacts { url, connected: Err(why), tls: None, answer: None },
-    };
-    let mut facts = UpstreamFacts { url, connected: connect(at).await, tls: None, answer: None };
-    if facts.connected.is_err() {
-        return facts;
-    }
-    if let Some(trust) = &ask.trust {
-        let shaken = handshake(at, &ask.host, trust).await;
-        // What is not believed is sent nothing.
-        let is_believed = shaken.as_ref().is_ok_and(|tls| tls.trust.is_ok());
-        facts.tls = Some(shaken);
-        if !is_believed {
-            return facts;
-        }
-    }
-    facts.answer = Some(answer(at, ask).await);
-    facts
-}
-
-async fn resolve(address: &UpstreamAddress) -> Result<SocketAddr, String> {
-    let name = match &address.host {
-        Host::Ip(ip) => return Ok(SocketAddr::new(*ip, address.port)),
-        Host::Name(name) => name.as_str(),
-    };
-    let found = timeout(LIMIT, tokio::net::lookup_host((name, address.port))).await;
-    let found = found.map_err(|_| format!("{name} was not found within {} seconds", LIMIT.as_secs()))?;
-    let mut found = found.map_err(|error| format!("{name} is not found: {error}"))?;
-    found.next().ok_or_else(|| format!("{name} has no address"))
-}
-
 /// As in a `Host` header.
 fn authority(host: &Host, scheme: Scheme, port: u16) -> String {
     if port == scheme.default_port() { host.to_string() } else { format!("{host}:{port}") }
@@ -352,8 +267,6 @@ fn view(finding: Finding) -> ExplainStep {
 
 /// A name with more addresses is that of a CDN.
 const MOST_ADDRESSES: usize = 4;
-/// More would not be read.
-const MOST_UPSTREAMS: usize = 8;
 
 #[cfg(test)]
 mod tests;

@@ -7,16 +7,16 @@ use rustls::{
     ProtocolVersion,
     pki_types::{CertificateDer, ServerName},
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{Trust, silence};
+use super::{Ask, Trust, silence};
 use crate::handshake::looking_config;
 
 /// Shakes hands and says what came.
-pub(super) async fn shake(at: SocketAddr, host: &Host, trust: &Arc<Trust>) -> Result<TlsFacts, String> {
+pub(super) async fn shake(at: SocketAddr, ask: &Ask, trust: &Arc<Trust>) -> Result<TlsFacts, String> {
     let begun = Instant::now();
-    let tls = connect(at, host, &[b"h2", b"http/1.1"]).await?;
+    let tls = connect(at, ask, &[b"h2", b"http/1.1"]).await?;
     let took = begun.elapsed();
     let (_, connection) = tls.get_ref();
     let chain: Vec<CertificateDer<'_>> = connection.peer_certificates().unwrap_or_default().to_vec();
@@ -26,7 +26,7 @@ pub(super) async fn shake(at: SocketAddr, host: &Host, trust: &Arc<Trust>) -> Re
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
         other => format!("{other:?}"),
     };
-    let name = server_name(host)?;
+    let name = server_name(&ask.host)?;
     Ok(TlsFacts {
         version,
         cipher: connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default(),
@@ -41,10 +41,11 @@ pub(super) async fn shake(at: SocketAddr, host: &Host, trust: &Arc<Trust>) -> Re
 }
 
 /// A connection on which that is spoken; whoever answers is not believed.
-pub(super) async fn connect(at: SocketAddr, host: &Host, alpn: &[&[u8]]) -> Result<TlsStream<TcpStream>, String> {
+pub(super) async fn connect(at: SocketAddr, ask: &Ask, alpn: &[&[u8]]) -> Result<TlsStream<TcpStream>, String> {
     let config = looking_config(alpn).map_err(|error| error.to_string())?;
-    let tcp = TcpStream::connect(at).await.map_err(|error| silence(&error))?;
-    TlsConnector::from(config).connect(server_name(host)?, tcp).await.map_err(|error| error.to_string())
+    let mut tcp = TcpStream::connect(at).await.map_err(|error| silence(&error))?;
+    tcp.write_all(ask.opening).await.map_err(|error| silence(&error))?;
+    TlsConnector::from(config).connect(server_name(&ask.host)?, tcp).await.map_err(|error| error.to_string())
 }
 
 fn server_name(host: &Host) -> Result<ServerName<'static>, String> {

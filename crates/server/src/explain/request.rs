@@ -1,7 +1,5 @@
 //! One request, as a browser's navigation makes it, without a body in the answer.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http::{HeaderName, Request, header};
 use http_body_util::Empty;
@@ -9,20 +7,31 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use portward_core::explain::Answered;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
     task::JoinSet,
 };
 
-use super::{Ask, handshake, silence};
+use super::{Ask, Place, handshake, silence};
 use crate::app::chain_text;
 
 /// Sends the request and says what came; redirects are told, and not followed.
-pub(super) async fn send(at: SocketAddr, ask: &Ask) -> Result<Answered, String> {
-    match ask.trust {
-        Some(_) => talk(handshake::connect(at, &ask.host, &[b"http/1.1"]).await?, ask).await,
-        None => talk(TcpStream::connect(at).await.map_err(|error| silence(&error))?, ask).await,
+pub(super) async fn send(at: &Place, ask: &Ask) -> Result<Answered, String> {
+    match (at, &ask.trust) {
+        (Place::Address(at), Some(_)) => talk(handshake::connect(*at, ask, &[b"http/1.1"]).await?, ask).await,
+        (Place::Address(at), None) => open(TcpStream::connect(at).await, ask).await,
+        (Place::Socket(socket), _) => open(UnixStream::connect(socket.as_str()).await, ask).await,
     }
+}
+
+/// Begins a connection in the clear, and talks on it.
+async fn open<I>(connected: std::io::Result<I>, ask: &Ask) -> Result<Answered, String>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut io = connected.map_err(|error| silence(&error))?;
+    io.write_all(ask.opening).await.map_err(|error| silence(&error))?;
+    talk(io, ask).await
 }
 
 async fn talk<I>(io: I, ask: &Ask) -> Result<Answered, String>

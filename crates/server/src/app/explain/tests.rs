@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::time::Duration;
 
+use portward_api::SiteRoute;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -104,6 +105,59 @@ async fn an_application_that_is_down_is_the_cause_that_is_told() {
     assert_eq!((upstream.mark.as_str(), view.mark.as_str()), ("bad", "bad"));
     let response = step(&view, "response", Some("inside"));
     assert!(response.message.contains("502") && response.message.contains(&gone.to_string()), "{response:#?}");
+}
+
+/// An application at a Unix socket that wants to be told the client first, and says so.
+fn application_at_a_socket(path: &std::path::Path, opening: &'static [u8], status: &'static str) {
+    let listener = tokio::net::UnixListener::bind(path).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = vec![0; opening.len()];
+                if stream.read_exact(&mut head).await.is_err() || head != opening {
+                    return;
+                }
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head).await;
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+}
+
+#[tokio::test]
+async fn each_upstream_to_which_a_path_goes_is_looked_at_as_it_is_reached() {
+    let (fixture, port) = serving(&["shop.test"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let socket = |name: &str| format!("unix:{}", directory.path().join(name).display());
+    let (one, gone, api) = (socket("one"), socket("gone"), socket("api"));
+    application_at_a_socket(&directory.path().join("one"), b"PROXY UNKNOWN\r\n", "204 No Content");
+    application_at_a_socket(&directory.path().join("api"), b"PROXY UNKNOWN\r\n", "201 Created");
+    let mut create = site(&["shop.test"]);
+    create.upstreams = vec![one.clone(), gone.clone()];
+    create.proxy_protocol = Some("v1".to_owned());
+    create.routes = Some(vec![SiteRoute { prefix: "/api".to_owned(), upstreams: vec![api.clone()] }]);
+    fixture.app.add_site(&by(), &create, Apply::Now).await.unwrap();
+    let upstreams = |view: &ExplainView| {
+        let steps = view.steps.iter().filter(|step| step.step == "upstream");
+        steps.map(|step| (step.mark.clone(), step.message.clone())).collect::<Vec<_>>()
+    };
+    let view = explained(&fixture, format!("shop.test:{port}/apis")).await;
+    let down = format!("The application at {gone} takes no connection: nothing is there.");
+    let expected = [("good".to_owned(), format!("{one} answers with 204.")), ("warning".to_owned(), down)];
+    assert_eq!(upstreams(&view), expected);
+    let view = explained(&fixture, format!("shop.test:{port}/api/users?a=b")).await;
+    let route = "The path is below /api, so a route of the site takes it to upstreams of its own.";
+    let expected = [("good".to_owned(), route.to_owned()), ("good".to_owned(), format!("{api} answers with 201."))];
+    assert_eq!(upstreams(&view), expected);
+
+    let answers = fixture.app.ask_upstreams(&by(), "shop-test", "/").await.unwrap();
+    let told: Vec<_> =
+        answers.iter().map(|last| (last.url.as_str(), last.answer.as_ref().ok().map(|it| it.0))).collect();
+    assert_eq!(told, [(one.as_str(), Some(204)), (gone.as_str(), None), (api.as_str(), Some(201))]);
+    let stored = fixture.stored().await.sites.remove(0).value;
+    assert_eq!(fixture.app.last_answer(&stored).len(), 3);
 }
 
 #[tokio::test]

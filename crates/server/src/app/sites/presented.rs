@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portward_core::{HostPattern, Site, Timestamp, UpstreamAddress};
+use portward_core::{HostPattern, Site, Timestamp};
 use portward_proxy::ServedCertificate;
 
 use super::super::{Allowed, App, AppError, explain, right};
@@ -68,12 +68,7 @@ impl App {
     pub(crate) fn last_answer(&self, site: &Site) -> Vec<LastAnswer> {
         let answers = self.last_answers().get(&site.id).cloned().unwrap_or_default();
         // What was asked before the upstreams were changed says nothing of those that there are now.
-        let is_upstream = |url: &str| {
-            let shown = |upstream: &portward_core::Upstream| {
-                upstream.address().map_or_else(|| upstream.to_string(), UpstreamAddress::to_string)
-            };
-            site.upstreams.iter().any(|upstream| shown(upstream) == url)
-        };
+        let is_upstream = |url: &str| site.all_upstreams().any(|upstream| upstream.to_string() == url);
         answers.into_iter().filter(|answer| is_upstream(&answer.url)).collect()
     }
 }
