@@ -3,13 +3,14 @@
 //! The crate keeps the protocol (RFC 9113) and its own limits against resets, CONTINUATION and empty DATA frames; what
 //! it does not limit, [`budget`] does. A request becomes HTTP/1.1 only after [`crate::h1::downgrade`] has checked it.
 //!
-//! WebSocket over HTTP/2 (RFC 8441) is not offered: browsers then open an HTTP/1.1 connection for it.
+//! A WebSocket (RFC 8441) is one stream, and an upgraded HTTP/1.1 connection to the upstream: [`websocket`].
 
 mod budget;
 mod fragment;
 mod request;
 mod stream_side;
 mod streams;
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -151,7 +152,8 @@ fn builder(limits: &Limits) -> Builder {
         .max_header_list_size(HEAD_BYTES as u32)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buffer_size(SEND_BYTES);
+        .max_send_buffer_size(SEND_BYTES)
+        .enable_connect_protocol();
     // The crate's own limits of resets stay as they are: they have held against every flood that was tried.
     builder
 }

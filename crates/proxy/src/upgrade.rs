@@ -1,4 +1,4 @@
-//! Tunnels: what becomes of a connection after a 101, WebSocket first of all.
+//! Tunnels: what becomes of a connection after a 101, WebSocket first of all; of an HTTP/2 client it is one stream.
 //!
 //! Bytes go both ways unread. When one side ends its sending, the other is told, and may go on sending.
 //! A drain does not end a tunnel: the worker cuts it when the time for draining is over.
@@ -15,11 +15,44 @@ use crate::{
     stream::{Stream, buffer},
 };
 
+/// Is one end of a tunnel; it belongs to one task, which a `Pending` wakes.
+pub(crate) trait Mouth {
+    /// Appends what has come in to `buffer`, up to `at_most` bytes; 0 is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>, at_most: usize) -> Poll<io::Result<usize>>;
+
+    /// Takes bytes to be sent and tells how many: at least one.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Sends what was taken.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Tells the other side that nothing more comes.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Mouth for Stream {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>, at_most: usize) -> Poll<io::Result<usize>> {
+        Self::poll_fill(self, cx, buffer, at_most)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Self::poll_write(self, cx, bytes)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_flush(self, cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_close(self, cx)
+    }
+}
+
 /// Moves bytes both ways until both sides have ended, one has failed, or nothing moved for `idle`.
 ///
 /// `from_client` and `from_upstream` are what was read behind the heads.
 pub(crate) async fn tunnel(
-    client: &mut Stream,
+    client: &mut impl Mouth,
     from_client: Vec<u8>,
     mut upstream: Stream,
     from_upstream: Vec<u8>,
@@ -66,7 +99,7 @@ impl Direction {
     }
 
     /// Moves what can be moved and tells whether that was anything.
-    fn poll_move(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> io::Result<bool> {
+    fn poll_move(&mut self, cx: &mut Context<'_>, from: &mut impl Mouth, to: &mut impl Mouth) -> io::Result<bool> {
         let mut moved = false;
         for _ in 0..TURNS {
             match self.poll_step(cx, from, to) {
@@ -80,7 +113,7 @@ impl Direction {
         Ok(moved)
     }
 
-    fn poll_step(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<io::Result<()>> {
+    fn poll_step(&mut self, cx: &mut Context<'_>, from: &mut impl Mouth, to: &mut impl Mouth) -> Poll<io::Result<()>> {
         if self.sent < self.buffer.len() {
             let sent = ready!(to.poll_write(cx, &self.buffer[self.sent..]))?;
             if sent == 0 {

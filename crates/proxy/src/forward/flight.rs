@@ -362,8 +362,8 @@ impl Flight {
         self.reading = self.after_head(&head)?;
         self.keep_alive = head.keep_alive;
         self.kept = head.header("keep-alive").and_then(timeout_hint);
-        self.answered = Some((head.status, Instant::now()));
         downstream.head(&head)?;
+        self.answered = Some((head.status, Instant::now()));
         Ok(true)
     }
 

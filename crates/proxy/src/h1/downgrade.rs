@@ -22,6 +22,8 @@ pub struct Parts<'a, H> {
     pub authority: Option<&'a str>,
     /// `:path`.
     pub path: &'a str,
+    /// `:protocol` (RFC 8441, section 4).
+    pub protocol: Option<&'a str>,
     /// The headers, for example `&HeaderMap`.
     pub headers: H,
     /// Whether a body follows the head.
@@ -43,7 +45,13 @@ pub enum Stream {
 /// upstream. The length of the body is exact if the client announced it, and the reader of the DATA frames must hold
 /// the client to it. RFC 9113, sections 8.2 and 8.3, is the source.
 pub fn check<'a, H: Headers<'a>>(parts: Parts<'a, H>, limits: &HeadLimits) -> Result<RequestHead<'a, H>, Refusal> {
-    let Parts { method, scheme, authority, path, headers, stream } = parts;
+    let Parts { method, scheme, authority, path, protocol, headers, stream } = parts;
+    let (method, upgrade) = match protocol {
+        // What HTTP/1.1 asks for with GET and Upgrade (RFC 8441, section 5). Other protocols have another way of asking.
+        Some(protocol) if method == "CONNECT" && protocol == WEBSOCKET => ("GET", Some(WEBSOCKET)),
+        Some(_) => return Err(Refusal::ConnectNotSupported),
+        None => (method, None),
+    };
     check_method(method)?;
     if scheme.is_some_and(|scheme| scheme != "http" && scheme != "https") {
         return Err(Refusal::InvalidScheme);
@@ -86,7 +94,20 @@ pub fn check<'a, H: Headers<'a>>(parts: Parts<'a, H>, limits: &HeadLimits) -> Re
         return Err(Refusal::HeadTooLarge);
     }
     let gathered = gather(&headers, authority)?;
-    let body = gathered.framing.of_http2_request(stream)?;
+    let mut connection = ConnectionOptions::default();
+    let body = match upgrade {
+        None => gathered.framing.of_http2_request(stream)?,
+        // Frames of the protocol follow, and no body does.
+        Some(_) if stream == Stream::Ended => return Err(Refusal::BodyMismatch),
+        Some(_) => match gathered.framing.of_http2_request(Stream::Open)? {
+            BodyLength::Exact(_) => return Err(Refusal::BodyMismatch),
+            _ => {
+                // The key is between us and the upstream: what a client says of it ends here (section 5.1).
+                connection.read(b"sec-websocket-key")?;
+                BodyLength::None
+            }
+        },
+    };
     Ok(RequestHead {
         method,
         target: path,
@@ -96,12 +117,15 @@ pub fn check<'a, H: Headers<'a>>(parts: Parts<'a, H>, limits: &HeadLimits) -> Re
         body,
         keep_alive: KeepAlive::Keep,
         expect_continue: gathered.expect_continue && !matches!(body, BodyLength::None | BodyLength::Exact(0)),
-        upgrade: None,
+        upgrade,
         te_trailers: gathered.te_trailers,
         headers,
-        connection: ConnectionOptions::default(),
+        connection,
     })
 }
+
+/// The one protocol that HTTP/2 clients can ask for.
+pub const WEBSOCKET: &str = "websocket";
 
 /// What a header takes on an HTTP/1.1 line beside its name and value: colon, space, CR, LF.
 const LINE_EXTRA_BYTES: usize = 4;

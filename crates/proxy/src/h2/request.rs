@@ -3,7 +3,7 @@
 use std::{cell::RefCell, future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, server::SendResponse};
+use h2::{Reason, RecvStream, ext::Protocol, server::SendResponse};
 use http::HeaderValue;
 use portward_core::{Authority, RequestFacts, Scheme};
 use tokio::time::timeout;
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::{
     Shared,
     stream_side::{About, StreamSide},
+    websocket::Key,
 };
 use crate::{
     answer::{Answer, Fault, log},
@@ -27,6 +28,7 @@ use crate::{
     snapshot::ServedSite,
     stream::buffer,
     traffic::CameBy,
+    upgrade,
 };
 
 /// Carries out one request; when the client resets the stream, so ends everything that was done for it.
@@ -54,9 +56,13 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
                 side.into_inner().reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
                 return;
             }
-            // HTTP/2 asks for no upgrade, and one that was not asked for is a bad response.
-            Exchanged::Switched { .. } => {
-                side.into_inner().reset(Reason::INTERNAL_ERROR);
+            Exchanged::Switched { upstream, early } => {
+                if let Some(mut mouth) = side.into_inner().into_mouth() {
+                    let idle = shared.client.served.limits.of(&site).idle;
+                    let mut deadline = Deadline::after(idle);
+                    // On the heap: most streams are none.
+                    Box::pin(upgrade::tunnel(&mut mouth, Vec::new(), upstream, early, idle, &mut deadline)).await;
+                }
                 return;
             }
             // What is left of a body that nobody wants is refused by dropping the stream: the crate resets it.
@@ -113,6 +119,7 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
         scheme: head.uri.scheme_str(),
         authority: head.uri.authority().map(http::uri::Authority::as_str),
         path: head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str),
+        protocol: head.extensions.get::<Protocol>().map(Protocol::as_str),
         headers: &head.headers,
         stream: if body.is_end_stream() { downgrade::Stream::Ended } else { downgrade::Stream::Open },
     };
@@ -149,6 +156,12 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
             about.host = Some(host);
             about.rules.clone_from(&site.headers);
             about.expects_continue = checked.expect_continue;
+            if checked.upgrade.is_some() {
+                about.websocket = Key::new();
+                if about.websocket.is_none() {
+                    return (about, Decided::Answer(Fault::Overloaded.into()));
+                }
+            }
             let mut told = Told::Nothing;
             if client.is_outdated(&site, &shared.tls) {
                 told = Told::Outdated;
@@ -156,6 +169,9 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
             }
             let mut out = buffer::take();
             request::write_upstream(&checked, &forwarded(shared, &about.id, told), &mut out);
+            if let Some(key) = &about.websocket {
+                key.add_to(&mut out);
+            }
             let outgoing = Outgoing {
                 head: out,
                 body: checked.body,

@@ -12,7 +12,10 @@ use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use portward_core::{HeaderRules, Host};
 
-use super::Shared;
+use super::{
+    Shared,
+    websocket::{self, Key, StreamMouth},
+};
 use crate::{
     answer::{Answer, Asked, Fault, log},
     forward::{ClientFault, Downstream, Upload},
@@ -43,6 +46,8 @@ pub(super) struct About {
     pub(super) hsts: HstsRule,
     /// What the site does to headers.
     pub(super) rules: Option<Arc<HeaderRules>>,
+    /// What the upstream has to prove, when the client asks for a WebSocket.
+    pub(super) websocket: Option<Key>,
 }
 
 /// Moves one request's body in and its response out.
@@ -72,6 +77,7 @@ impl About {
             host: None,
             hsts: HstsRule::Remove,
             rules: None,
+            websocket: None,
         }
     }
 
@@ -125,6 +131,11 @@ impl<'a> StreamSide<'a> {
         self.body
     }
 
+    /// The stream as the end of a tunnel, once the client has been told that there is one.
+    pub(super) fn into_mouth(self) -> Option<StreamMouth> {
+        Some(StreamMouth::new(self.body, self.rest, self.send?))
+    }
+
     /// Breaks the stream off, so that the client sees that something is missing.
     pub(super) fn reset(mut self, reason: Reason) {
         match &mut self.send {
@@ -162,13 +173,24 @@ impl<'a> StreamSide<'a> {
     }
 
     fn head(&mut self, head: &ResponseHead<'_>) -> Result<(), ClientFault> {
+        let is_tunnel = match &self.about.websocket {
+            Some(key) if head.status == 101 => {
+                if !key.is_answered_by(head) {
+                    return Err(Fault::UpstreamBadResponse.into());
+                }
+                true
+            }
+            // To a client that asked by CONNECT any success is a tunnel, and there is none.
+            Some(_) if (200..300).contains(&head.status) => return Err(Fault::UpstreamBadResponse.into()),
+            _ => false,
+        };
         let hsts;
         let (set, remove): (&[_], &[_]) = match &self.about.hsts {
-            HstsRule::Keep => (&[], &[]),
-            HstsRule::Remove => (&[], &["strict-transport-security"]),
+            HstsRule::Keep => (&[], &[websocket::ACCEPT]),
+            HstsRule::Remove => (&[], &["strict-transport-security", websocket::ACCEPT]),
             HstsRule::Set(value) => {
                 hsts = [("strict-transport-security", value.as_bytes())];
-                (&hsts, &[])
+                (&hsts, &[websocket::ACCEPT])
             }
         };
         let to = response::Downstream {
@@ -179,10 +201,14 @@ impl<'a> StreamSide<'a> {
             rules: self.about.rules.as_deref(),
         };
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::from_u16(head.status).map_err(gone)?;
+        *response.status_mut() = StatusCode::from_u16(if is_tunnel { 200 } else { head.status }).map_err(gone)?;
         // Grown one after the other they would be moved several times; the length and ours come on top.
         *response.headers_mut() = HeaderMap::with_capacity(head.headers.walk().count() + set.len() + 1);
         append(response.headers_mut(), head.end_to_end(&to));
+        if is_tunnel {
+            self.send = Some(self.respond.send_response(response, false).map_err(gone)?);
+            return Ok(());
+        }
         if head.is_interim() {
             return self.respond.send_informational(response).map_err(gone);
         }

@@ -9,3 +9,4 @@ mod harness;
 mod http2_upstream;
 mod records;
 mod rfc9113;
+mod websocket;

@@ -440,3 +440,21 @@ async fn over_tls_the_upstream_chooses_and_upgrades_go_over_http1() {
     peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     client.head().await;
 }
+
+#[tokio::test]
+async fn who_waits_for_100_is_invited_by_us_and_the_upstream_hears_nothing_of_it() {
+    let app = App::listen().await;
+    let door = door(&app).await;
+    let head = b"PUT / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+    let mut client = door.send(head).await;
+    let mut talk = app.accept().await;
+    let mut asked = talk.next().await;
+    assert!(!asked.request.headers().contains_key("expect"));
+    assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
+    // The upstream's own invitation comes too late to mean anything.
+    asked.respond.send_informational(response(100, &[])).unwrap();
+    client.write(b"body").await;
+    assert_eq!(asked.body().await.0, b"body");
+    asked.answer(200, &[], "");
+    assert!(client.head().await.starts_with("HTTP/1.1 200 OK\r\n"));
+}

@@ -11,6 +11,7 @@ const PLAIN: Parts<'static, List<'static>> = Parts {
     scheme: Some("https"),
     authority: Some("a.test"),
     path: "/",
+    protocol: None,
     headers: &[],
     stream: Stream::Ended,
 };
@@ -141,6 +142,7 @@ fn a_header_map_goes_to_the_upstream_with_its_cookies_joined() {
         authority: Some("a.test"),
         path: "/x?y",
         headers: &headers,
+        protocol: None,
         stream: Stream::Open,
     };
     let head = check(parts, &HeadLimits::default()).unwrap();
@@ -153,4 +155,37 @@ fn a_header_map_goes_to_the_upstream_with_its_cookies_joined() {
          X-Forwarded-Host: a.test\r\nX-Forwarded-Port: 8443\r\n\
          Forwarded: for=192.0.2.7;host=a.test;proto=https\r\nX-Request-Id: 01ABC\r\n\r\n"
     );
+}
+
+#[test]
+fn a_websocket_is_asked_for_by_connect_and_becomes_an_upgrade() {
+    let ask = Parts { method: "CONNECT", protocol: Some("websocket"), stream: Stream::Open, ..PLAIN };
+    for (parts, expected) in [
+        (Parts { ..ask }, "a.test None"),
+        (Parts { protocol: Some("connect-udp"), ..ask }, "connect-not-supported"),
+        (Parts { protocol: Some("WebSocket"), ..ask }, "connect-not-supported"),
+        (Parts { protocol: Some("websocket"), method: "GET", ..ask }, "connect-not-supported"),
+        (Parts { protocol: None, ..ask }, "connect-not-supported"),
+        (Parts { stream: Stream::Ended, ..ask }, "body-mismatch"),
+        (Parts { headers: &[("content-length", b"0")], ..ask }, "body-mismatch"),
+        (Parts { headers: &[("upgrade", b"websocket")], ..ask }, "connection-header-in-http-2"),
+        (Parts { path: "*", ..ask }, "invalid-target"),
+        (Parts { authority: None, ..ask }, "missing-host"),
+    ] {
+        assert_eq!(outcome(parts), expected, "{parts:?}");
+    }
+    let headers: List =
+        &[("sec-websocket-key", b"the client's"), ("sec-websocket-version", b"13"), ("origin", b"https://b.test")];
+    let head = check(Parts { headers, path: "/chat", ..ask }, &HeadLimits::default()).unwrap();
+    let mut out = Vec::new();
+    write_upstream(&head, &stranger(), &mut out);
+    let written = String::from_utf8(out).unwrap();
+    assert!(
+        written.starts_with(
+            "GET /chat HTTP/1.1\r\nHost: a.test\r\nsec-websocket-version: 13\r\norigin: https://b.test\r\n"
+        ),
+        "{written}"
+    );
+    assert!(written.contains("Connection: upgrade\r\nUpgrade: websocket\r\n"), "{written}");
+    assert!(!written.contains("the client's"), "{written}");
 }

@@ -135,3 +135,17 @@ async fn two_clients_calls_are_streams_of_one_connection() {
     one.answer(200, &[], "");
     first.await.unwrap();
 }
+
+#[tokio::test]
+async fn early_hints_come_before_the_response() {
+    let (_door, app, mut client) = begun().await;
+    let mut talk = None;
+    let (mut answer, _send) = client.send_request(call("/hints"), true).unwrap();
+    let mut asked = next(&mut talk, &app).await;
+    asked.respond.send_informational(response(103, &[("link", "</a.css>; rel=preload")])).unwrap();
+    let hint = tokio::time::timeout(PATIENCE, std::future::poll_fn(|cx| answer.poll_informational(cx)));
+    let hint = hint.await.expect("no hint comes").unwrap().unwrap();
+    assert_eq!((hint.status().as_u16(), hint.headers()["link"].as_bytes()), (103, &b"</a.css>; rel=preload"[..]));
+    asked.answer(200, &[], "");
+    assert_eq!(answer.await.unwrap().status(), 200);
+}
