@@ -36,5 +36,5 @@ pub use count::CountsView;
 pub use limits::Limits;
 pub use proxy::{BindingReport, Drained, Proxy, ProxyOptions, SpawnError};
 pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
-pub use tls::{KeyError, challenge_key};
+pub use tls::{KeyError, OpenKey, OpenKeys, ServedKey, certified_key, challenge_key};
 pub use traffic::{HourView, LATENCY_BOUNDS, Latency, PlainClient, Traffic, TrafficView};

@@ -8,7 +8,7 @@ use portward_core::{
 };
 use rustls::sign::CertifiedKey;
 
-use crate::traffic::Traffic;
+use crate::{tls::ServedKey, traffic::Traffic};
 
 /// Is everything that the data plane knows, at one revision.
 ///
@@ -118,7 +118,7 @@ pub struct ServedSite {
     pub traffic: Arc<Traffic>,
 }
 
-/// Is a certificate with its key, ready for handshakes.
+/// Is a certificate with its key, as handshakes present it.
 #[derive(Clone, Debug)]
 pub struct ServedCertificate {
     /// Names the certificate.
@@ -129,6 +129,6 @@ pub struct ServedCertificate {
     pub self_signed: bool,
     /// What time makes of it, when the snapshot was built; the builder makes a new snapshot when this changes.
     pub status: CertificateStatus,
-    /// Chain and key for rustls.
-    pub key: Arc<CertifiedKey>,
+    /// Chain and key for handshakes.
+    pub key: Arc<ServedKey>,
 }

@@ -7,6 +7,7 @@ mod challenge;
 mod choice;
 mod client;
 mod provider;
+mod served_key;
 mod server;
 mod verifier;
 
@@ -15,7 +16,8 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::{KeyError, challenge_key};
+pub use certificate::{KeyError, certified_key, challenge_key};
 pub(crate) use choice::is_outdated;
 pub(crate) use client::{Offer, TlsClient, UpstreamTlsError};
+pub use served_key::{OpenKey, OpenKeys, ServedKey};
 pub(crate) use server::{Accepted, HandshakeError, Protocol, TlsFacts, TlsServer};

@@ -58,7 +58,6 @@ use portward_proxy::{Clock, Proxy};
 use portward_store::{
     Store,
     change::{Change, Committed, commit_keeping},
-    desired,
     desired::Desired,
     sealing::{MasterKey, Sealer},
 };
@@ -81,6 +80,7 @@ use crate::{
     portal::{Checks, Toasts, Uploads},
     renewals::Engine,
     served::{Served, ServedState},
+    tasks::publish::Following,
 };
 
 /// Is the application: what every face of it (REST, later the portal) calls.
@@ -111,6 +111,8 @@ pub(crate) struct App {
 pub(crate) struct AppParts {
     /// What is wanted.
     pub(crate) store: Arc<dyn Store>,
+    /// The same, as it is read and followed.
+    pub(crate) desired: Arc<Following>,
     /// Opens and seals private keys.
     pub(crate) master: MasterKey,
     /// Asked whether an address can be bound; everything else reaches it through the store.
@@ -244,13 +246,9 @@ impl App {
         self.deciding.lock().await
     }
 
-    /// The desired state as it is now; what was read for serving is taken if nothing was changed since.
+    /// The desired state as it is now.
     async fn desired(&self) -> Result<Arc<Desired>, AppError> {
-        let served = self.parts.served.now();
-        if served.is_published && self.parts.store.revision().await? == served.desired.revision {
-            return Ok(Arc::clone(&served.desired));
-        }
-        Ok(Arc::new(desired::read(&*self.parts.store).await?))
+        Ok(self.parts.desired.newest(&*self.parts.store).await?)
     }
 
     /// Begins a change, with who asks for it and what it is, for its audit record.

@@ -38,7 +38,7 @@ use crate::{
         events::TellEvents,
         go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
-        publish::Publish,
+        publish::{Following, Publish},
         supervise,
     },
     web::{self, Entrance},
@@ -116,7 +116,9 @@ impl Fixture {
         }));
         let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
         let outbox = Arc::new(outbox);
+        let desired = Arc::new(Following::new());
         let parts = AppParts {
+            desired: Arc::clone(&desired),
             agents: Arc::clone(&agents),
             store: Arc::new(store.clone()),
             master: master.clone(),
@@ -158,6 +160,7 @@ impl Fixture {
         };
         let publish = Publish {
             store: Arc::new(store.clone()),
+            desired: Arc::clone(&desired),
             master: master.clone(),
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),

@@ -7,7 +7,7 @@ use portward_core::{AgentName, BindingId, CertificateId, ChannelId, DeliveryId, 
 use portward_store::Key;
 
 /// Tells of one thing that is not as an operator asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Problem {
     /// The stable word for programs, in kebab case.
     pub(crate) code: &'static str,
@@ -41,7 +41,7 @@ pub(crate) const OF_AGENTS: &[&str] = &[
 ];
 
 /// Names what a problem is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
     /// A binding.
     Binding(BindingId),

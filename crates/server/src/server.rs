@@ -43,7 +43,7 @@ use crate::{
         events::TellEvents,
         go_back::GoBack,
         notice::{GiveNotice, RenewalBoard},
-        publish::Publish,
+        publish::{Following, Publish},
         renew::Renew,
         supervise,
     },
@@ -150,8 +150,10 @@ impl Server {
             after: revision,
             shutdown: shutdown.clone(),
         };
+        let desired = Arc::new(Following::new());
         let publish = Publish {
             store: Arc::clone(&store),
+            desired: Arc::clone(&desired),
             master: master.clone(),
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
@@ -207,6 +209,7 @@ impl Server {
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
         let app = Arc::new(App::new(AppParts {
             store: Arc::clone(&store),
+            desired: Arc::clone(&desired),
             master,
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),

@@ -1,22 +1,24 @@
 //! Reading all that operators asked for, as it was at one revision.
 
 mod assembly;
+mod follow;
 mod identity;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use portward_core::{
-    Binding, Certificate, CertificateId, ChannelId, DnsProviderId, IssuerId, KeyId, Settings, Site, Wanted,
-    acme::Issuer,
+    Binding, Certificate, CertificateId, ChannelId, DnsProviderId, IssuerId, KeyId, Keyed, Settings, Site, SiteId,
+    Sorted, Wanted, acme::Issuer,
 };
 
 use zeroize::Zeroizing;
 
+pub use follow::{Follower, Touched};
 pub(crate) use identity::IDENTITY_VERSION;
 pub use identity::{StoredIdentity, StoredTrust, open_identity_key};
 
 use crate::{
-    Key, Kv, Page, Prefix, Revision, Store, StoreError,
+    Key, Page, Prefix, Revision, Store, StoreError,
     challenge::{HttpChallenge, TlsChallenge},
     cluster::Cluster,
     place::Place,
@@ -24,7 +26,7 @@ use crate::{
     sealing::{Sealed, Sealer, Secret, UnsealError},
 };
 
-/// Holds the whole desired state at one revision.
+/// Holds the whole desired state at one revision. A clone shares what there are many of.
 ///
 /// A record that cannot be read is left out and told of in [`Desired::bad`]; everything else is there.
 #[derive(Clone, Debug, Default)]
@@ -36,9 +38,9 @@ pub struct Desired {
     /// In the order of their ids.
     pub bindings: Vec<Stored<Binding>>,
     /// In the order of their ids.
-    pub sites: Vec<Stored<Site>>,
+    pub sites: Sorted<Stored<Site>>,
     /// In the order of their ids.
-    pub certificates: Vec<StoredCertificate>,
+    pub certificates: Sorted<StoredCertificate>,
     /// Defaults stand in for what was never set.
     pub settings: Settings,
     /// When a setting was last written; zero if none ever was.
@@ -58,7 +60,7 @@ pub struct Desired {
     /// Answers that tls-alpn-01 challenges wait for.
     pub tls_challenges: Vec<TlsChallenge>,
     /// Private keys, sealed.
-    pub keys: BTreeMap<KeyId, Arc<Sealed>>,
+    pub keys: Sorted<StoredKey>,
     /// What could not be read.
     pub bad: Vec<BadRecord>,
 }
@@ -70,6 +72,15 @@ pub struct Stored<T> {
     pub value: T,
     /// What a change expects to find; see [`Expected::At`](crate::change::Expected::At).
     pub revision: Revision,
+}
+
+/// Is a private key as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Names the key.
+    pub id: KeyId,
+    /// [`open_private_key`] opens it.
+    pub sealed: Arc<Sealed>,
 }
 
 /// Is an issuer with what of it is secret.
@@ -171,8 +182,41 @@ impl Desired {
 
     /// The certificate of that id.
     pub fn certificate(&self, id: &CertificateId) -> Option<&StoredCertificate> {
-        let index = self.certificates.binary_search_by(|stored| stored.value.id.cmp(id)).ok()?;
-        self.certificates.get(index)
+        self.certificates.get(id)
+    }
+
+    /// The site of that id.
+    pub fn site(&self, id: &SiteId) -> Option<&Stored<Site>> {
+        self.sites.get(id)
+    }
+
+    /// The private key of that id, sealed.
+    pub fn private_key(&self, id: &KeyId) -> Option<&Arc<Sealed>> {
+        self.keys.get(id).map(|stored| &stored.sealed)
+    }
+}
+
+impl Keyed for Stored<Site> {
+    type Key = SiteId;
+
+    fn key(&self) -> &SiteId {
+        &self.value.id
+    }
+}
+
+impl Keyed for StoredCertificate {
+    type Key = CertificateId;
+
+    fn key(&self) -> &CertificateId {
+        &self.value.id
+    }
+}
+
+impl Keyed for StoredKey {
+    type Key = KeyId;
+
+    fn key(&self) -> &KeyId {
+        &self.id
     }
 }
 
@@ -254,9 +298,7 @@ pub async fn read_certificate(store: &dyn Store, id: &CertificateId) -> Result<O
     for key in assembly::issuers_named(&listed) {
         listed.extend(store.get(&key, crate::Read::Linearizable).await?.0);
     }
-    // Issuers come before what names them.
-    listed.sort_by_key(|kv| kv.key.as_str().starts_with("certs/"));
-    Ok(assembly::assemble(Revision(0), listed).certificates.into_iter().find(|stored| stored.value.id == *id))
+    Ok(assembly::assemble(Revision(0), listed).certificates.get(id).cloned())
 }
 
 /// Reads and opens one private key; none if it is not there.
@@ -318,30 +360,10 @@ pub async fn managed_ids(store: &dyn Store) -> Result<Vec<CertificateId>, StoreE
 }
 
 /// Reads the whole desired state at one revision. A bad record never makes it fail.
+///
+/// Who needs it again and again keeps a [`Follower`].
 pub async fn read(store: &dyn Store) -> Result<Desired, StoreError> {
-    let mut attempts = 0;
-    loop {
-        let revision = store.revision().await?;
-        match read_at(store, revision).await {
-            // More happened while we read than the store remembers: begin again with what is there now.
-            Err(StoreError::Compacted { .. }) if attempts < MAX_ATTEMPTS => attempts += 1,
-            Ok(kvs) => return Ok(assembly::assemble(revision, kvs)),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-async fn read_at(store: &dyn Store, revision: Revision) -> Result<Vec<Kv>, StoreError> {
-    let mut kvs = Vec::new();
-    for prefix in Place::prefixes() {
-        let mut page = Some(Page::first(PAGE_KEYS));
-        while let Some(asked) = page {
-            let mut listed = store.list(&prefix, Some(revision), asked).await?;
-            kvs.append(&mut listed.kvs);
-            page = listed.following(PAGE_KEYS);
-        }
-    }
-    Ok(kvs)
+    Ok(Follower::begin(store).await?.desired().clone())
 }
 
 /// Private keys are written once; a new key has a new id.
@@ -352,8 +374,6 @@ pub(crate) const ISSUER_VERSION: u64 = 1;
 pub(crate) const DNS_PROVIDER_VERSION: u64 = 1;
 /// With certificates of 3 KB a page has about 3 MB.
 const PAGE_KEYS: usize = 1000;
-/// Then something else is wrong, and the caller should know.
-const MAX_ATTEMPTS: u32 = 3;
 
 #[cfg(test)]
 mod tests;

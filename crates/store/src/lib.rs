@@ -41,6 +41,6 @@ pub use key::{Key, KeyError, Prefix};
 pub use lease::{Lease, LeaseId};
 pub use portward_core::Revision;
 pub use records::RecordError;
-pub use store::{Counts, HealthState, ListPage, OP_REMEMBERED, Page, Read, Store, StoreHealth};
+pub use store::{Changes, Counts, HealthState, ListPage, OP_REMEMBERED, Page, Read, Store, StoreHealth};
 pub use txn::{Cond, Kv, LimitError, Op, OpId, Txn, TxnOutcome};
 pub use watch::{WatchEvent, WatchStream};

@@ -15,8 +15,8 @@ use tokio::sync::watch;
 pub use fault::{Faults, TxnFault};
 
 use crate::{
-    Cond, Counts, HealthState, Key, Kv, Lease, LeaseId, ListPage, Page, Prefix, Read, Revision, Store, StoreError,
-    StoreHealth, Txn, TxnOutcome, WatchStream,
+    Changes, Cond, Counts, HealthState, Key, Kv, Lease, LeaseId, ListPage, Page, Prefix, Read, Revision, Store,
+    StoreError, StoreHealth, Txn, TxnOutcome, WatchStream,
     lease::{Expiry, LeaseKeeper, LeaseTable, check_ttl},
     memory::state::State,
     watch::{Follow, Log, Reading},
@@ -109,6 +109,11 @@ impl Store for MemoryStore {
     async fn watch(&self, prefixes: &[Prefix], after: Revision) -> Result<WatchStream, StoreError> {
         self.inner.faults.check()?;
         Ok(WatchStream::new(Follow::new(&self.inner, self.inner.newest.subscribe(), prefixes, after)))
+    }
+
+    async fn changes(&self, prefixes: &[Prefix], after: Revision) -> Result<Changes, StoreError> {
+        self.inner.faults.check()?;
+        Changes::of(self.inner.state().log_after(prefixes, after), after)
     }
 
     async fn lease_grant(&self, ttl: Duration) -> Result<Lease, StoreError> {

@@ -111,7 +111,10 @@ pub(crate) fn decode<R: Record>(bytes: &[u8]) -> Result<R, RecordError> {
         v: u32,
     }
     let malformed = |error: serde_json::Error| RecordError::Malformed(error.into());
-    let Version { v } = serde_json::from_slice(bytes).map_err(malformed)?;
+    let v = match leading_version(bytes) {
+        Some(v) => v,
+        None => serde_json::from_slice::<Version>(bytes).map_err(malformed)?.v,
+    };
     if v > R::VERSION {
         return Err(RecordError::Newer { v, known: R::VERSION });
     }
@@ -119,6 +122,15 @@ pub(crate) fn decode<R: Record>(bytes: &[u8]) -> Result<R, RecordError> {
         return Err(RecordError::invalid("v", "versions count from 1"));
     }
     serde_json::from_slice(bytes).map_err(malformed)
+}
+
+/// The version where it stands first, as in all records that we write: nothing after it has to be read.
+fn leading_version(bytes: &[u8]) -> Option<u32> {
+    let rest = bytes.strip_prefix(b"{\"v\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, after) = rest.split_at_checked(digits)?;
+    matches!(after.first(), Some(b',' | b'}')).then_some(())?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use open::OpenSqliteError;
 pub(crate) use replace::{Old, ReplaceError, replace_file};
 
 use crate::{
-    Cond, Counts, HealthState, Key, Kv, Lease, LeaseId, ListPage, OpId, Page, Prefix, Read, Revision, Store,
+    Changes, Cond, Counts, HealthState, Key, Kv, Lease, LeaseId, ListPage, OpId, Page, Prefix, Read, Revision, Store,
     StoreError, StoreHealth, Txn, TxnOutcome, WatchStream,
     lease::{Expiry, LeaseKeeper, LeaseTable, check_ttl},
     watch::Follow,
@@ -115,6 +115,12 @@ impl Store for SqliteStore {
 
     async fn watch(&self, prefixes: &[Prefix], after: Revision) -> Result<WatchStream, StoreError> {
         Ok(WatchStream::new(Follow::new(&self.inner, self.inner.newest.subscribe(), prefixes, after)))
+    }
+
+    async fn changes(&self, prefixes: &[Prefix], after: Revision) -> Result<Changes, StoreError> {
+        let prefixes = prefixes.to_vec();
+        let part = self.read(move |connection| read::log_after(connection, &prefixes, after)).await?;
+        Changes::of(part, after)
     }
 
     async fn lease_grant(&self, ttl: Duration) -> Result<Lease, StoreError> {

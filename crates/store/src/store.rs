@@ -1,12 +1,12 @@
 //! The trait that every engine fulfils.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use portward_core::Revision;
 
-use crate::{Cond, Key, Kv, Lease, OpId, Prefix, StoreError, Txn, TxnOutcome, WatchStream};
+use crate::{Cond, Key, Kv, Lease, OpId, Prefix, StoreError, Txn, TxnOutcome, WatchEvent, WatchStream, watch::LogPart};
 
 /// Keeps a revisioned map from keys to values, with transactions, watches and leases.
 ///
@@ -35,6 +35,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Follows what happens below any of the prefixes after a revision.
     async fn watch(&self, prefixes: &[Prefix], after: Revision) -> Result<WatchStream, StoreError>;
+
+    /// What happened below any of the prefixes after a revision: what is left of it, key by key.
+    ///
+    /// It goes up to [`Changes::up_to`], which is the newest revision unless very much happened: then it is asked again.
+    /// What is forgotten is [`StoreError::Compacted`].
+    async fn changes(&self, prefixes: &[Prefix], after: Revision) -> Result<Changes, StoreError>;
 
     /// Makes a lease, which lives while the returned handle does.
     async fn lease_grant(&self, ttl: Duration) -> Result<Lease, StoreError>;
@@ -94,6 +100,17 @@ pub struct ListPage {
     pub next: Option<Key>,
 }
 
+/// Holds what happened between two revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// What was written and is still there, in the order of the keys.
+    pub puts: Vec<Kv>,
+    /// What was deleted and is not there again, in the order of the keys; perhaps it was never there before.
+    pub deletes: Vec<Key>,
+    /// The revision at which that was so.
+    pub up_to: Revision,
+}
+
 /// Counts keys, to compare what one has with what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
@@ -123,6 +140,31 @@ pub enum HealthState {
     ReadOnly,
     /// It does not answer.
     Down,
+}
+
+impl Changes {
+    /// Sums up a part of a log.
+    pub(crate) fn of(part: LogPart, after: Revision) -> Result<Self, StoreError> {
+        let (batches, up_to) = match part {
+            LogPart::Batches { batches, up_to } => (batches, up_to),
+            LogPart::Compacted { oldest } => return Err(StoreError::Compacted { asked: after, oldest }),
+        };
+        let mut last = BTreeMap::new();
+        for batch in batches {
+            if let WatchEvent::Batch { puts, deletes, .. } = batch {
+                last.extend(puts.into_iter().map(|kv| (kv.key.clone(), Some(kv))));
+                last.extend(deletes.into_iter().map(|key| (key, None)));
+            }
+        }
+        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+        for (key, kv) in last {
+            match kv {
+                Some(kv) => puts.push(kv),
+                None => deletes.push(key),
+            }
+        }
+        Ok(Self { puts, deletes, up_to: up_to.max(after) })
+    }
 }
 
 impl Page {

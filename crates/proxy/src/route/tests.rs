@@ -185,7 +185,7 @@ fn hsts_is_said_only_with_a_certificate_that_browsers_accept() {
             thumbprint: Thumbprint::of(b""),
             self_signed,
             status,
-            key: Arc::new(key),
+            key: crate::tls::ServedKey::ready(Arc::new(key)),
         }
     };
     use CertificateStatus::{Expired, ExpiresSoon, NotYetValid, Valid};

@@ -10,6 +10,7 @@ use rustls::{
     sign::{CertifiedKey, SigningKey},
 };
 
+use super::served_key::ServedKey;
 use crate::snapshot::ServedCertificate;
 
 /// Says why a certificate and a key cannot be served together.
@@ -43,17 +44,22 @@ impl ServedCertificate {
         self_signed: bool,
         status: CertificateStatus,
     ) -> Result<Self, KeyError> {
-        let key = signing_key(key_pkcs8_der)?;
-        let sent = chain.sent().map(|der| CertificateDer::from(der.to_vec())).collect();
-        let certified = CertifiedKey::new(sent, key);
-        match certified.keys_match() {
-            Ok(()) => {}
-            Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-                return Err(KeyError::DoesNotFit { thumbprint: chain.thumbprint() });
-            }
-            Err(_) => return Err(KeyError::Certificate),
+        let key = ServedKey::ready(certified_key(chain, key_pkcs8_der)?);
+        Ok(Self { id, thumbprint: chain.thumbprint(), self_signed, status, key })
+    }
+}
+
+/// Puts a chain and its key together for handshakes, and checks that they fit; see [`ServedCertificate::new`].
+pub fn certified_key(chain: &Chain, key_pkcs8_der: &[u8]) -> Result<Arc<CertifiedKey>, KeyError> {
+    let key = signing_key(key_pkcs8_der)?;
+    let sent = chain.sent().map(|der| CertificateDer::from(der.to_vec())).collect();
+    let certified = CertifiedKey::new(sent, key);
+    match certified.keys_match() {
+        Ok(()) => Ok(Arc::new(certified)),
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(KeyError::DoesNotFit { thumbprint: chain.thumbprint() })
         }
-        Ok(Self { id, thumbprint: chain.thumbprint(), self_signed, status, key: Arc::new(certified) })
+        Err(_) => Err(KeyError::Certificate),
     }
 }
 

@@ -91,8 +91,11 @@ impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         // rustls gives no addresses here (RFC 6066 section 3 forbids them); a name that no host has finds nothing.
         let sni = hello.server_name().and_then(|name| HostName::parse(name).ok()).map(Host::Name);
-        let certificate = choose(&self.snapshot, &self.binding, sni.as_ref(), self.local).cloned();
-        let key = certificate.as_ref().map(|certificate| Arc::clone(&certificate.key));
+        let chosen = choose(&self.snapshot, &self.binding, sni.as_ref(), self.local);
+        let open = |certificate: &Arc<ServedCertificate>| Some((Arc::clone(certificate), certificate.key.get()?));
+        // One whose key does not open is as good as none; it is told of where it is opened.
+        let opened = chosen.and_then(open).or_else(|| self.binding.default_certificate.as_ref().and_then(open));
+        let (certificate, key) = opened.unzip();
         // No site is missing its certificate then.
         let for_challenge = certificate.is_none() && is_for_challenge(&hello);
         *self.made.lock().unwrap_or_else(PoisonError::into_inner) =

@@ -221,8 +221,8 @@ async fn a_session_is_resumed_only_where_the_same_certificate_would_be_presented
             .dangerous()
             .with_custom_certificate_verifier({
                 let mut roots = rustls::RootCertStore::empty();
-                roots.add(one.key.cert[0].clone()).unwrap();
-                roots.add(two.key.cert[0].clone()).unwrap();
+                roots.add(one.key.get().unwrap().cert[0].clone()).unwrap();
+                roots.add(two.key.get().unwrap().cert[0].clone()).unwrap();
                 rustls::client::WebPkiServerVerifier::builder_with_provider(
                     Arc::new(roots),
                     Arc::clone(everything.crypto_provider()),

@@ -222,7 +222,7 @@ impl App {
             );
             return Err(AppError::conflict("key-elsewhere", message));
         }
-        let sealed = desired.keys.get(&version.key).ok_or_else(|| unusable("no key".into()))?;
+        let sealed = desired.private_key(&version.key).ok_or_else(|| unusable("no key".into()))?;
         let secret =
             open_private_key(&self.sealer(&desired)?, &version.key, sealed).map_err(|error| unusable(error.into()))?;
         let key = PrivateKey::from_pkcs8_der(secret.expose()).map_err(|error| unusable(error.into()))?;

@@ -71,11 +71,8 @@ impl App {
                 bound: report.result.as_ref().copied().map_err(ToString::to_string),
             })
             .collect();
-        let site = desired
-            .sites
-            .iter()
-            .map(|stored| &stored.value)
-            .find(|site| snapshot.sites.find(&asked.host).is_some_and(|served| served.id == site.id));
+        let site =
+            snapshot.sites.find(&asked.host).and_then(|served| desired.site(&served.id)).map(|stored| &stored.value);
         let own_binding = own_binding(&asked, &bindings);
         let scheme = own_binding.map_or_else(|| asked.scheme.unwrap_or(Scheme::Https), |(scheme, _)| scheme);
         // Roots are read from files.

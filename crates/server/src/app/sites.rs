@@ -72,7 +72,7 @@ impl App {
             site.certificate = input::certificate(certificate, &desired)?;
         }
         // "new" is the page that adds one.
-        let is_taken = |id: &str| id == "new" || desired.sites.iter().any(|stored| stored.value.id.as_str() == id);
+        let is_taken = |id: &str| id == "new" || SiteId::parse(id).is_ok_and(|id| desired.site(&id).is_some());
         let first = site.names.first().map(ToString::to_string).unwrap_or_default();
         let id = slug(&first, "site", is_taken);
         site.id = SiteId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
@@ -274,7 +274,7 @@ fn header((name, value): &(String, String)) -> HeaderSet {
 }
 
 fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError> {
-    let found = desired.sites.iter().find(|stored| stored.value.id.as_str() == id);
+    let found = SiteId::parse(id).ok().and_then(|id| desired.site(&id));
     found.ok_or_else(|| AppError::not_found("site", id))
 }
 

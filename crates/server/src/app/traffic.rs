@@ -10,7 +10,7 @@ impl App {
     /// Shows what came to a site.
     pub(crate) fn show_traffic(&self, _by: &Allowed<right::View>, id: &str) -> Result<TrafficView, AppError> {
         let served = self.served();
-        let found = served.desired.sites.iter().find(|stored| stored.value.id.as_str() == id);
+        let found = SiteId::parse(id).ok().and_then(|id| served.desired.site(&id));
         let site = found.ok_or_else(|| AppError::not_found("site", id))?;
         let counted = self.traffic_of(&site.value);
         counted.map(view).ok_or_else(|| {

@@ -92,7 +92,7 @@ async fn flags_that_say_otherwise_than_the_store_are_refused_with_the_command() 
         }
     }
     let mut siteless = desired;
-    siteless.sites.clear();
+    siteless.sites = portward_core::Sorted::new();
     let flags = Flags { upstream: flags(&[], &[], Some("http://127.0.0.1:4000")).upstream, ..none };
     assert!(agree(&flags, &siteless).unwrap_err().to_string().contains("portward site add '*'"));
 }

@@ -3,7 +3,7 @@
 //! It follows what is served and the store, and keeps nothing: who was not there when something happened
 //! looks at what is true now.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use portward_api::{AttemptEvent, ProblemEvent, ProblemState, RevisionEvent, ServedEvent};
 use portward_core::{
@@ -16,7 +16,7 @@ use super::Shutdown;
 use crate::{
     app::chain_text,
     events::{Events, Happened},
-    problem::Problem,
+    problem::{Problem, Subject},
     served::{Served, ServedState},
 };
 
@@ -91,7 +91,7 @@ impl TellEvents {
     }
 
     /// Tells what is served now and was not before.
-    fn tell_difference(&self, before: &ServedState, after: &ServedState) {
+    fn tell_difference<'a>(&self, before: &'a ServedState, after: &'a ServedState) {
         if after.is_published && (after.desired.revision != before.desired.revision || !before.is_published) {
             let served = ServedEvent { revision: after.desired.revision.0, problems: after.problems.len() };
             self.events.tell(Happened::Served(served));
@@ -100,13 +100,14 @@ impl TellEvents {
             self.events.tell(Happened::Problem(ProblemEvent { state, problem: problem.view() }));
         };
         // The same thing may be told in other words, as of the days that are left.
-        let is_in = |problem: &Problem, state: &ServedState| {
-            state.problems.iter().any(|other| other.code == problem.code && other.subject == problem.subject)
+        let known = |state: &'a ServedState| -> HashSet<(&'static str, &'a Subject)> {
+            state.problems.iter().map(|problem| (problem.code, &problem.subject)).collect()
         };
-        for problem in before.problems.iter().filter(|problem| !is_in(problem, after)) {
+        let (were, are) = (known(before), known(after));
+        for problem in before.problems.iter().filter(|problem| !are.contains(&(problem.code, &problem.subject))) {
             tell(ProblemState::Cleared, problem);
         }
-        for problem in after.problems.iter().filter(|problem| !is_in(problem, before)) {
+        for problem in after.problems.iter().filter(|problem| !were.contains(&(problem.code, &problem.subject))) {
             tell(ProblemState::Appeared, problem);
         }
     }

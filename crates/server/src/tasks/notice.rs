@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use portward_core::{CertificateId, NoticeKind, Source, Timestamp, VersionNumber};
+use portward_core::{CertificateId, NoticeKind, Timestamp, VersionNumber};
 use portward_proxy::Clock;
 use portward_store::{
     Key, Prefix, Store, StoreError, WatchStream,
@@ -250,11 +250,7 @@ fn events(renewals: &KnownRenewals, state: &ServedState, now: Timestamp) -> BTre
         Some((id.clone(), kind))
     });
     // What was got from a CA long ago is no news to whoever updates Portward.
-    let renewed = state.desired.certificates.iter().filter_map(|stored| {
-        let version = stored.value.current_version()?;
-        let is_new = version.source == Source::Acme && now.since(version.added) < NEWS;
-        is_new.then(|| (stored.value.id.clone(), NoticeKind::Renewed))
-    });
+    let renewed = renewals.issued_after(now.minus(NEWS)).map(|id| (id.clone(), NoticeKind::Renewed));
     let failing = renewals.failing().map(|id| (id.clone(), NoticeKind::RenewalFailing));
     dated.chain(failing).chain(renewed).collect()
 }

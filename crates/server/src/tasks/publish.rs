@@ -1,24 +1,31 @@
 //! Makes what is served follow what is stored.
 //!
-//! It takes no input: woken by a change, by time, or once a minute, it reads the whole desired state and publishes it.
+//! It takes no input: woken by a change, by time, or once a minute, it takes the desired state as it is then and
+//! publishes it. What was not touched since is taken over from what was published before.
 
 mod agents;
 mod assembly;
 mod challenges;
+mod following;
 mod library;
+mod names;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use portward_core::{Revision, Timestamp};
-use portward_proxy::{BindError, BindingReport, Clock, Proxy};
-use portward_store::{Store, StoreError, WatchEvent, WatchStream, desired, desired::Desired, sealing::MasterKey};
+use portward_core::{CertificateId, Revision, Timestamp};
+use portward_proxy::{BindError, BindingReport, Clock, Proxy, ServedKey};
+use portward_store::{
+    Store, StoreError, WatchEvent, WatchStream, desired,
+    desired::{Desired, Touched},
+    sealing::MasterKey,
+};
 use tokio::time::Instant;
 
 pub(crate) use agents::is_for_agents;
-use assembly::{Built, build};
+use assembly::{Assembly, Built};
 pub(crate) use assembly::{list, uncovered};
 pub(crate) use challenges::challenge_port;
-use library::Library;
+pub(crate) use following::Following;
 
 use super::{Shutdown, notice::is_event};
 use crate::{
@@ -31,6 +38,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Publish {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) desired: Arc<Following>,
     pub(crate) master: MasterKey,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) served: Arc<Served>,
@@ -38,35 +46,65 @@ pub(crate) struct Publish {
     pub(crate) shutdown: Shutdown,
 }
 
+/// Says why something is to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// The task begins, or the store could not be read until now.
+    Begin,
+    /// The store was changed, or keys were looked at.
+    Change,
+    /// Time went by.
+    Time,
+}
+
 impl Publish {
     /// Publishes until shutdown.
     pub(crate) async fn run(self) {
-        let mut library = Library::new(self.master.clone());
+        let mut assembly = Assembly::new(self.master.clone());
         let mut watch: Option<WatchStream> = None;
+        let mut why = Why::Begin;
+        let mut all_at = Instant::now() + PERIOD;
         loop {
-            let next = match self.publish_newest(&mut library).await {
+            if why == Why::Time && Instant::now() >= all_at {
+                // The clock may have been set, also back.
+                (why, all_at) = (Why::Begin, Instant::now() + PERIOD);
+            }
+            let next = match self.publish_newest(&mut assembly, why).await {
                 Ok((revision, changes_at)) => {
                     if watch.is_none() {
                         watch = self.watch(revision).await;
                     }
-                    self.pause(changes_at)
+                    self.pause(changes_at).min(all_at.saturating_duration_since(Instant::now()))
                 }
                 Err(error) => {
                     tracing::warn!(error = chain_text(&error), "the store cannot be read; what is served stays");
                     self.served.complain(store_problem(&error));
-                    watch = None;
-                    RETRY
+                    (watch, why) = (None, Why::Begin);
+                    if self.wait(RETRY).await { continue } else { return }
                 }
             };
+            if self.check_some(&mut assembly).await {
+                why = Why::Change;
+                continue;
+            }
             tokio::select! {
                 () = self.shutdown.pulled() => return,
-                () = tokio::time::sleep(next) => {}
+                () = tokio::time::sleep(next) => why = Why::Time,
                 stands = changed(&mut watch, self.served.now().desired.revision) => {
+                    why = Why::Change;
                     if !stands {
                         watch = None;
                     }
                 }
             }
+        }
+    }
+
+    /// Waits, and says whether to go on.
+    async fn wait(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.shutdown.pulled() => false,
+            () = tokio::time::sleep(time) => true,
         }
     }
 
@@ -80,18 +118,25 @@ impl Publish {
         }
     }
 
-    /// Reads everything and publishes it; gives the revision, and when time will make another snapshot of it.
-    async fn publish_newest(&self, library: &mut Library) -> Result<(Revision, Option<Timestamp>), StoreError> {
-        let desired = Arc::new(desired::read(&*self.store).await?);
+    /// Publishes the desired state as it is now; gives its revision, and when time will make another snapshot of it.
+    async fn publish_newest(
+        &self,
+        assembly: &mut Assembly,
+        why: Why,
+    ) -> Result<(Revision, Option<Timestamp>), StoreError> {
+        let (desired, mut touched) = self.desired.take(&*self.store).await?;
+        if why == Why::Begin {
+            touched = Touched::everything();
+        }
         let revision = desired.revision;
-        let changes_at = self.publish(desired, library).await;
+        let changes_at = self.publish(desired, &touched, assembly).await;
         Ok((revision, changes_at))
     }
 
-    /// Publishes a desired state.
-    pub(crate) async fn publish(&self, desired: Arc<Desired>, library: &mut Library) -> Option<Timestamp> {
+    /// Publishes a desired state, of which that much was touched since the last time.
+    async fn publish(&self, desired: Arc<Desired>, touched: &Touched, assembly: &mut Assembly) -> Option<Timestamp> {
         let began = Instant::now();
-        let Built { snapshot, mut problems, changes_at } = build(&desired, self.clock.now(), library);
+        let Built { snapshot, mut problems, changes_at } = assembly.build(&desired, touched, self.clock.now());
         let bindings = self.proxy.publish(snapshot).await;
         problems.extend(bindings.iter().filter_map(unbound));
         problems.sort_by_key(|problem| problem.severity);
@@ -99,6 +144,7 @@ impl Publish {
         tracing::debug!(
             revision = desired.revision.0,
             problems = problems.len(),
+            everything = touched.everything,
             milliseconds = began.elapsed().as_millis(),
             "published"
         );
@@ -106,10 +152,29 @@ impl Publish {
         changes_at
     }
 
+    /// Looks whether the private keys of some certificates open, of those that were published without that; whether
+    /// there were any.
+    async fn check_some(&self, assembly: &mut Assembly) -> bool {
+        let keys = assembly.take_unchecked();
+        if keys.is_empty() {
+            return false;
+        }
+        let closed = |keys: Vec<(CertificateId, Arc<ServedKey>)>| -> Vec<CertificateId> {
+            keys.into_iter().filter(|(_, key)| !key.opens()).map(|(id, _)| id).collect()
+        };
+        let unusable = tokio::task::spawn_blocking(move || closed(keys)).await.unwrap_or_default();
+        if !unusable.is_empty() {
+            assembly.doubt(unusable.iter().cloned());
+            self.desired.touch(unusable).await;
+        }
+        true
+    }
+
     /// Logs each problem once, when it comes up; but not what is an event, and told of as such.
     fn log_news(&self, problems: &[Problem]) {
         let before = self.served.now();
-        for problem in problems.iter().filter(|problem| !is_event(problem.code) && !before.problems.contains(problem)) {
+        let known: HashSet<&Problem> = before.problems.iter().collect();
+        for problem in problems.iter().filter(|problem| !is_event(problem.code) && !known.contains(problem)) {
             tracing::warn!(
                 problem.code = problem.code,
                 problem.what = %problem.subject,

@@ -10,7 +10,7 @@ use portward_core::Timestamp;
 use super::*;
 use crate::{
     Txn, WatchEvent,
-    desired::{self, Desired, open_private_key},
+    desired::{self, Desired, StoredKey, open_private_key},
     memory::MemoryStore,
     sample,
     sealing::MasterKey,
@@ -98,7 +98,7 @@ async fn a_backup_restores_into_an_empty_directory_with_everything() {
     assert_eq!(cluster, restored.cluster);
     assert_eq!(cluster.id, before.cluster.clone().unwrap().id);
     assert_eq!(cluster.generation, before.cluster.unwrap().generation + 1);
-    let (id, sealed) = desired.keys.first_key_value().unwrap();
+    let StoredKey { id, sealed } = desired.keys.first().unwrap();
     assert_eq!(open_private_key(&restored.sealer, id, sealed).unwrap().expose(), sample::MARKER);
     assert_eq!(audits(&after).await, 2, "the change before, and the restore");
     assert_eq!(fs::metadata(after.file()).unwrap().permissions().mode() & 0o777, 0o600);
@@ -221,7 +221,7 @@ async fn a_running_store_is_replaced_at_one_revision() {
         assert_eq!(desired.bindings[0].value.id.as_str(), "b1");
         assert_eq!(desired.cluster.as_ref(), Some(&restored.cluster));
         assert_eq!(restored.cluster.generation, 2);
-        let (id, sealed) = desired.keys.first_key_value().unwrap();
+        let StoredKey { id, sealed } = desired.keys.first().unwrap();
         assert!(open_private_key(&restored.sealer, id, sealed).is_ok());
         assert_eq!(audits(&*store).await, 3);
     }

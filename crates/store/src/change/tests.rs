@@ -134,7 +134,7 @@ async fn an_import_is_one_transaction_and_its_key_opens_only_for_us() {
     let version = certificate.current_version().unwrap();
     assert_eq!(version.chain, sample::chain("leaf 1"));
     assert_eq!(*version.facts, sample::facts(b"leaf 1"));
-    let sealed = &desired.keys[&version.key];
+    let sealed = desired.private_key(&version.key).unwrap();
     assert_eq!(open_private_key(&sealer, &version.key, sealed).unwrap().expose(), sample::MARKER);
     assert!(open_private_key(&sealer, &KeyId::parse("key-2").unwrap(), sealed).is_err());
     for kv in store.list(&Prefix::all(), None, Page::first(100)).await.unwrap().kvs {

@@ -6,10 +6,10 @@ use std::{
 };
 
 use portward_core::{
-    Certificate, CertificateId, CertificateVersion, Management, Settings, VersionNumber, acme::Managed,
+    Certificate, CertificateId, CertificateVersion, Management, Settings, Site, VersionNumber, acme::Managed,
 };
 
-use super::{BadRecord, Desired, Stored, StoredCertificate, StoredDnsProvider, StoredIssuer};
+use super::{BadRecord, Desired, Stored, StoredCertificate, StoredDnsProvider, StoredIssuer, StoredKey};
 use crate::{
     Key, Kv, Revision,
     challenge::{HttpChallenge, TlsChallenge},
@@ -27,32 +27,81 @@ use crate::{
 
 /// Puts together what was listed at a revision; what cannot be read becomes a [`BadRecord`].
 pub(super) fn assemble(revision: Revision, kvs: Vec<Kv>) -> Desired {
-    let mut assembly = Assembly { desired: Desired { revision, ..Desired::default() }, ..Assembly::default() };
-    for kv in kvs {
-        if let Err(reason) = assembly.take(&kv) {
-            assembly.bad(kv, reason);
-        }
-    }
-    assembly.finish()
+    let mut assembly = Assembly::of(kvs);
+    assembly.desired.revision = revision;
+    assembly.finish().0
 }
 
-#[derive(Default)]
-struct Assembly {
+/// Is what was read of records so far; parts of it can be read side by side.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
     desired: Desired,
+    sites: Vec<Stored<Site>>,
+    keys: Vec<StoredKey>,
     issuers: HashMap<String, Issuers>,
     certificates: BTreeMap<CertificateId, Parts>,
 }
 
 /// Is what was found of one certificate.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Parts {
     spec: Option<Stored<SpecRecord>>,
     managed: Option<Stored<Managed>>,
     current: Option<Stored<VersionNumber>>,
-    versions: Vec<(VersionNumber, VersionRecord, Kv)>,
+    versions: Vec<Version>,
+}
+
+/// Is a version that lacks its issuers.
+#[derive(Debug)]
+struct Version {
+    key: Key,
+    issuers: Option<String>,
+    version: CertificateVersion,
 }
 
 impl Assembly {
+    /// Reads records.
+    pub(super) fn of(kvs: Vec<Kv>) -> Self {
+        let mut assembly = Self::default();
+        for kv in kvs {
+            if let Err(reason) = assembly.take(&kv) {
+                assembly.bad(kv.key, reason);
+            }
+        }
+        assembly
+    }
+
+    /// Adds what was read of other records, which come behind these.
+    pub(super) fn absorb(&mut self, other: Self) {
+        let Self { desired, sites, keys, issuers, certificates } = other;
+        let own = &mut self.desired;
+        own.cluster = desired.cluster.or_else(|| own.cluster.take());
+        // All settings are in one small part of the store, so they came together.
+        if desired.settings_revision > own.settings_revision {
+            own.settings = desired.settings;
+            own.settings_revision = desired.settings_revision;
+        }
+        own.bindings.extend(desired.bindings);
+        own.issuers.extend(desired.issuers);
+        own.dns_providers.extend(desired.dns_providers);
+        own.channels.extend(desired.channels);
+        own.identities.extend(desired.identities);
+        own.trust = desired.trust.or_else(|| own.trust.take());
+        own.challenges.extend(desired.challenges);
+        own.tls_challenges.extend(desired.tls_challenges);
+        own.bad.extend(desired.bad);
+        self.sites.extend(sites);
+        self.keys.extend(keys);
+        self.issuers.extend(issuers);
+        for (id, parts) in certificates {
+            let whole = self.certificates.entry(id).or_default();
+            whole.spec = parts.spec.or_else(|| whole.spec.take());
+            whole.managed = parts.managed.or_else(|| whole.managed.take());
+            whole.current = parts.current.or_else(|| whole.current.take());
+            whole.versions.extend(parts.versions);
+        }
+    }
+
     fn take(&mut self, kv: &Kv) -> Result<(), RecordError> {
         let revision = kv.mod_revision;
         let desired = &mut self.desired;
@@ -77,13 +126,13 @@ impl Assembly {
             }
             Place::Site(id) => {
                 let value = decode::<SiteRecord>(&kv.value)?.into_site(id)?;
-                desired.sites.push(Stored { value, revision });
+                self.sites.push(Stored { value, revision });
             }
             Place::Issuers(sha256) => {
                 self.issuers.insert(sha256, Issuers::from(decode::<IssuersRecord>(&kv.value)?));
             }
             Place::PrivateKey(id) => {
-                desired.keys.insert(id, Arc::new(decode::<Sealed>(&kv.value)?));
+                self.keys.push(StoredKey { id, sealed: Arc::new(decode::<Sealed>(&kv.value)?) });
             }
             Place::HttpChallenge(host, token) => {
                 let record: ChallengeRecord = decode(&kv.value)?;
@@ -137,13 +186,26 @@ impl Assembly {
             }
             Place::CertificateVersion(id, number) => {
                 let parts = self.certificates.entry(id).or_default();
-                parts.versions.push((number, decode(&kv.value)?, kv.clone()));
+                let record: VersionRecord = decode(&kv.value)?;
+                let issuers = record.issuers.clone();
+                let version = record.into_version(number)?;
+                parts.versions.push(Version { key: kv.key.clone(), issuers, version });
             }
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Desired {
+    /// Puts everything together; gives the issuers too, by their SHA-256.
+    pub(super) fn finish(self) -> (Desired, HashMap<String, Issuers>) {
+        self.finish_with(HashMap::new())
+    }
+
+    /// The same, where issuers are known already.
+    pub(super) fn finish_with(mut self, mut known: HashMap<String, Issuers>) -> (Desired, HashMap<String, Issuers>) {
+        known.extend(std::mem::take(&mut self.issuers));
+        self.issuers = known;
+        self.desired.sites = std::mem::take(&mut self.sites).into_iter().collect();
+        self.desired.keys = std::mem::take(&mut self.keys).into_iter().collect();
         // The order of keys would put 10 before 2.
         self.desired.identities.sort_by_key(|stored| stored.value.seq);
         for (id, parts) in std::mem::take(&mut self.certificates) {
@@ -151,8 +213,8 @@ impl Assembly {
                 // Either its own record is bad and told of already, or it is missing where others refer to it.
                 let spec = Place::CertificateSpec(id).key();
                 if !self.desired.bad.iter().any(|bad| bad.key == spec) {
-                    for key in parts.versions.into_iter().map(|(_, _, kv)| kv) {
-                        self.bad(key, RecordError::Dangling(spec.clone()));
+                    for version in parts.versions {
+                        self.bad(version.key, RecordError::Dangling(spec.clone()));
                     }
                 }
                 continue;
@@ -184,39 +246,39 @@ impl Assembly {
             let name = spec.value.name;
             let value = Certificate { id, name, management, current, versions };
             let spec_revision = spec.revision;
-            self.desired.certificates.push(StoredCertificate {
+            self.desired.certificates.insert(StoredCertificate {
                 value,
                 spec_revision,
                 managed_revision,
                 current_revision,
             });
         }
-        self.desired
+        (self.desired, self.issuers)
     }
 
     /// Versions in the order of their numbers; the order of keys would put 10 before 2.
-    fn versions(&mut self, parts: Vec<(VersionNumber, VersionRecord, Kv)>) -> Vec<Arc<CertificateVersion>> {
+    fn versions(&mut self, parts: Vec<Version>) -> Vec<Arc<CertificateVersion>> {
         let mut versions = Vec::with_capacity(parts.len());
-        for (number, record, kv) in parts {
-            let version = match &record.issuers {
-                None => record.into_version(number, None),
-                Some(sha256) => match self.issuers.get(sha256) {
-                    Some(issuers) => record.into_version(number, Some(issuers)),
-                    None if is_sha256(sha256) => Err(RecordError::Dangling(Place::Issuers(sha256.clone()).key())),
-                    None => Err(RecordError::invalid("issuers", "it is not a SHA-256")),
-                },
-            };
-            match version {
-                Ok(version) => versions.push(Arc::new(version)),
-                Err(reason) => self.bad(kv, reason),
+        for Version { key, issuers, mut version } in parts {
+            if let Some(sha256) = issuers {
+                let Some(issuers) = self.issuers.get(&sha256) else {
+                    let reason = match is_sha256(&sha256) {
+                        true => RecordError::Dangling(Place::Issuers(sha256).key()),
+                        false => RecordError::invalid("issuers", "it is not a SHA-256"),
+                    };
+                    self.bad(key, reason);
+                    continue;
+                };
+                issuers.complete(&mut version.chain);
             }
+            versions.push(Arc::new(version));
         }
         versions.sort_by_key(|version| version.number);
         versions
     }
 
-    fn bad(&mut self, kv: Kv, reason: RecordError) {
-        self.desired.bad.push(BadRecord { key: kv.key, reason: Arc::new(reason) });
+    fn bad(&mut self, key: Key, reason: RecordError) {
+        self.desired.bad.push(BadRecord { key, reason: Arc::new(reason) });
     }
 }
 

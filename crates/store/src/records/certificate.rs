@@ -66,7 +66,7 @@ pub(crate) struct IssuersRecord {
 }
 
 /// Holds issuers as they are shared between chains.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Issuers {
     pub(crate) intermediates: Arc<[Arc<[u8]>]>,
     pub(crate) root: Option<Arc<[u8]>>,
@@ -162,13 +162,17 @@ impl From<&CertificateVersion> for VersionRecord {
     }
 }
 
+impl Issuers {
+    /// Adds the issuers to a leaf.
+    pub(crate) fn complete(&self, chain: &mut Chain) {
+        chain.intermediates = Arc::clone(&self.intermediates);
+        chain.root = self.root.clone();
+    }
+}
+
 impl VersionRecord {
-    /// Puts the version together with its issuers, which the caller has looked up.
-    pub(crate) fn into_version(
-        self,
-        number: VersionNumber,
-        issuers: Option<&Issuers>,
-    ) -> Result<CertificateVersion, RecordError> {
+    /// Makes the version, with the leaf alone: [`Issuers::complete`] adds the others.
+    pub(crate) fn into_version(self, number: VersionNumber) -> Result<CertificateVersion, RecordError> {
         let time = |field, text: &str| Timestamp::parse(text).map_err(|error| RecordError::invalid(field, error));
         let leaf = self.leaf.0;
         let thumbprint =
@@ -199,12 +203,7 @@ impl VersionRecord {
             },
             key_type: KeyType::parse(&self.key_type).ok_or_else(|| RecordError::invalid("key_type", self.key_type))?,
         };
-        let chain = match issuers {
-            Some(issuers) => {
-                Chain { leaf, intermediates: Arc::clone(&issuers.intermediates), root: issuers.root.clone() }
-            }
-            None => Chain::of_leaf(leaf),
-        };
+        let chain = Chain::of_leaf(leaf);
         let key_on = self.key_on.map(|name| AgentName::parse(&name)).transpose();
         Ok(CertificateVersion {
             number,

@@ -121,7 +121,7 @@ impl Peer {
         self,
         certificate: &ServedCertificate,
     ) -> io::Result<Peer<server::TlsStream<TcpStream>>> {
-        let resolver = rustls::sign::SingleCertAndKey::from(Arc::clone(&certificate.key));
+        let resolver = rustls::sign::SingleCertAndKey::from(certificate.key.get().unwrap());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -151,9 +151,9 @@ async fn beside_sites_a_name_is_passed_through_and_everybody_else_is_served() {
     let seen = handshake(address, &["http/1.1"], "polling.shop.test");
     let target = async { app.accept().await.securing(&own).await.unwrap() };
     let (seen, _target) = tokio::join!(seen, target);
-    assert_eq!(seen.unwrap(), own.key.cert[0].to_vec());
+    assert_eq!(seen.unwrap(), own.key.get().unwrap().cert[0].to_vec());
     let served = handshake(address, &["http/1.1"], "shop.test").await.unwrap();
-    assert_ne!(served, own.key.cert[0].to_vec());
+    assert_ne!(served, own.key.get().unwrap().cert[0].to_vec());
     // A challenge of ours is answered, one of the target's is its own; agents are handed over, whatever they ask for.
     handshake(address, &["acme-tls/1"], "polling.shop.test").await.unwrap();
     let taken = async { drop(door.proxy.accept_agent().await.unwrap()) };

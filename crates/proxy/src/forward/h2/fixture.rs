@@ -75,7 +75,7 @@ impl App {
         certificate: &ServedCertificate,
         alpn: &[&str],
     ) -> (tokio_rustls::server::TlsStream<TcpStream>, Option<String>) {
-        let resolver = rustls::sign::SingleCertAndKey::from(Arc::clone(&certificate.key));
+        let resolver = rustls::sign::SingleCertAndKey::from(certificate.key.get().unwrap());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

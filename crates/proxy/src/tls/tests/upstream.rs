@@ -11,6 +11,7 @@ use super::{TlsServer, sockets};
 use crate::{
     limits::Limits,
     snapshot::ServedCertificate,
+    tls::ServedKey,
     tls::{
         Offer, TlsClient,
         client::UpstreamTlsCause,
@@ -132,10 +133,10 @@ async fn a_pinned_certificate_without_its_key_is_refused() {
         thumbprint: pinned.thumbprint(),
         self_signed: true,
         status: CertificateStatus::Valid,
-        key: Arc::new(CertifiedKey::new(
+        key: ServedKey::ready(Arc::new(CertifiedKey::new(
             vec![pinned.chain.leaf.to_vec().into()],
             any_supported_type(&rustls::pki_types::PrivatePkcs8KeyDer::from(thief.key.clone()).into()).unwrap(),
-        )),
+        ))),
     });
     let trust = UpstreamTrust::Pin(pinned.thumbprint());
     let cause = ask(&TlsClient::new(), &stolen, "https://app.test", &trust).await.unwrap_err();

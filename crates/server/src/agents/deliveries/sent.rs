@@ -34,7 +34,7 @@ impl Agents {
             }
             None => {
                 let id = &wanted.version.key;
-                let sealed = desired.keys.get(id).ok_or("the private key of the certificate is missing")?;
+                let sealed = desired.private_key(id).ok_or("the private key of the certificate is missing")?;
                 let opened = desired::open_private_key(&sealer, id, sealed);
                 Some(SecretBytes::new(opened.map_err(|error| error.to_string())?.expose().to_vec()))
             }

@@ -12,7 +12,7 @@ use portward_api::AgentJoinCreate;
 use portward_core::{AgentName, DialAddress};
 use portward_link::JoinString;
 use portward_store::{
-    Cond, Counts, Key, Kv, Lease, ListPage, Page, Prefix, Read, Revision, Store, StoreError, StoreHealth, Txn,
+    Changes, Cond, Counts, Key, Kv, Lease, ListPage, Page, Prefix, Read, Revision, Store, StoreError, StoreHealth, Txn,
     TxnOutcome, WatchStream,
     agents::{self, JoinToken},
     memory::MemoryStore,
@@ -71,6 +71,10 @@ impl Store for Together {
 
     async fn watch(&self, prefixes: &[Prefix], after: Revision) -> Result<WatchStream, StoreError> {
         self.store.watch(prefixes, after).await
+    }
+
+    async fn changes(&self, prefixes: &[Prefix], after: Revision) -> Result<Changes, StoreError> {
+        self.store.changes(prefixes, after).await
     }
 
     async fn lease_grant(&self, ttl: Duration) -> Result<Lease, StoreError> {

@@ -205,20 +205,21 @@ impl<'a> Plan<'a> {
         let ids = distinct("site", all.iter().map(|declared| declared.id.as_str()))?;
         for declared in all {
             let wanted = site(declared, &self.after).map_err(|error| error.within(&format!("site {}", declared.id)))?;
-            let found = self.before.sites.iter().find(|stored| stored.value.id == wanted.id);
+            let found = self.before.site(&wanted.id);
             let changes = match found {
                 Some(stored) => fields(&declare::site(&stored.value), &declare::site(&wanted)),
                 None => Vec::new(),
             };
             if let Some(expected) = self.note("site", wanted.id.as_str(), found.map(|stored| stored.revision), changes)
             {
-                put(&mut self.after.sites, wanted.clone(), |site| &site.id);
+                let revision = self.after.site(&wanted.id).map_or(Revision(0), |stored| stored.revision);
+                self.after.sites.insert(Stored { value: wanted.clone(), revision });
                 self.writes.push(Write::Site(Box::new(wanted), expected));
             }
         }
         for stored in self.surplus(&self.before.sites, &ids, |site| site.id.as_str()) {
             let (id, revision) = (stored.value.id.clone(), stored.revision);
-            self.after.sites.retain(|stored| stored.value.id != id);
+            self.after.sites.remove(&id);
             self.step(AppliedAction::Remove, "site", id.as_str(), Vec::new());
             self.writes.push(Write::RemoveSite(id, revision));
         }
@@ -273,14 +274,14 @@ impl<'a> Plan<'a> {
     }
 
     /// What is there and not declared, if it is to go.
-    fn surplus<T: Clone>(
+    fn surplus<'s, T: Clone + 's>(
         &self,
-        before: &[Stored<T>],
+        before: impl IntoIterator<Item = &'s Stored<T>>,
         declared: &BTreeSet<&str>,
         id: impl Fn(&T) -> &str,
     ) -> Vec<Stored<T>> {
         let is_surplus = |stored: &&Stored<T>| self.prune && !declared.contains(id(&stored.value));
-        before.iter().filter(is_surplus).cloned().collect()
+        before.into_iter().filter(is_surplus).cloned().collect()
     }
 
     fn binding(&self, declared: &BindingDeclared) -> Result<Binding, AppError> {

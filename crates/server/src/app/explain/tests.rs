@@ -156,7 +156,7 @@ async fn each_upstream_to_which_a_path_goes_is_looked_at_as_it_is_reached() {
     let told: Vec<_> =
         answers.iter().map(|last| (last.url.as_str(), last.answer.as_ref().ok().map(|it| it.0))).collect();
     assert_eq!(told, [(one.as_str(), Some(204)), (gone.as_str(), None), (api.as_str(), Some(201))]);
-    let stored = fixture.stored().await.sites.remove(0).value;
+    let stored = fixture.stored().await.sites[0].value.clone();
     assert_eq!(fixture.app.last_answer(&stored).len(), 3);
 }
 

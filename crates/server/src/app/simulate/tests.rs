@@ -91,7 +91,7 @@ impl Shelf {
             key_on: None,
             renew_before: None,
         };
-        self.desired.certificates.push(StoredCertificate {
+        self.desired.certificates.insert(StoredCertificate {
             value: Certificate {
                 name: id.to_string(),
                 id,

@@ -1,6 +1,6 @@
 //! What stands above every tab of a site.
 
-use portward_core::{HostPattern, Preset, Site};
+use portward_core::{HostPattern, Preset, Site, SiteId};
 use portward_proxy::TrafficView;
 use portward_store::desired::Desired;
 
@@ -82,7 +82,7 @@ impl Head {
 
 /// The site of that id.
 pub(super) fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Site, AppError> {
-    let found = desired.sites.iter().find(|stored| stored.value.id.as_str() == id);
+    let found = SiteId::parse(id).ok().and_then(|id| desired.site(&id));
     found.map(|stored| &stored.value).ok_or_else(|| AppError::not_found("site", id))
 }
 

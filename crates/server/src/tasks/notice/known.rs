@@ -8,7 +8,7 @@ use std::{
 
 use portward_api::Severity;
 use portward_core::{
-    CertificateId, Revision, Timestamp,
+    Certificate, CertificateId, Revision, Sorted, Source, Timestamp,
     acme::{Diagnosis, Outcome},
 };
 use portward_store::{
@@ -42,6 +42,10 @@ pub(crate) struct Standing {
 #[derive(Debug, Default)]
 pub(super) struct KnownRenewals {
     known: BTreeMap<CertificateId, Known>,
+    /// The certificates as they were when they were last followed.
+    followed: Sorted<StoredCertificate>,
+    /// When a CA issued those versions in use that one did.
+    issued: BTreeMap<CertificateId, Timestamp>,
 }
 
 /// Is what is known of one.
@@ -92,18 +96,29 @@ impl KnownRenewals {
 
     /// Forgets what is managed no more, and gives those that are new or were changed.
     pub(super) fn follow(&mut self, desired: &Desired, board: &RenewalBoard) -> Vec<CertificateId> {
-        let is_managed = |stored: &StoredCertificate| stored.value.management.managed().is_some();
-        self.known.retain(|id, _| {
-            let stays = desired.certificate(id).is_some_and(is_managed);
-            if !stays {
-                board.remove(id);
+        let mut changed = Vec::new();
+        for (before, after) in Sorted::differences(&self.followed, &desired.certificates) {
+            let Some(Certificate { id, .. }) = after.or(before).map(|stored| &stored.value) else { continue };
+            match after.and_then(|stored| stored.value.current_version()) {
+                Some(version) if version.source == Source::Acme => {
+                    self.issued.insert(id.clone(), version.added);
+                }
+                _ => drop(self.issued.remove(id)),
             }
-            stays
-        });
-        let managed = desired.certificates.iter().filter(|stored| is_managed(stored));
-        let changed = managed
-            .filter(|stored| self.known.get(&stored.value.id).is_none_or(|known| known.revision != stored.revision()));
-        changed.map(|stored| stored.value.id.clone()).collect()
+            match after.filter(|stored| stored.value.management.managed().is_some()) {
+                Some(stored) if self.known.get(id).is_some_and(|known| known.revision == stored.revision()) => {}
+                Some(_) => changed.push(id.clone()),
+                None if self.known.remove(id).is_some() => board.remove(id),
+                None => {}
+            }
+        }
+        self.followed = desired.certificates.clone();
+        changed
+    }
+
+    /// The certificates of which a CA issued the version in use after that time.
+    pub(super) fn issued_after(&self, time: Timestamp) -> impl Iterator<Item = &CertificateId> {
+        self.issued.iter().filter(move |(_, issued)| **issued > time).map(|(id, _)| id)
     }
 
     /// Those of which time alone has made something else.

@@ -1,19 +1,30 @@
 //! Building a snapshot from the desired state. It cannot fail: what is bad is left out and told of.
+//!
+//! What is built is kept, and the next snapshot is made of it: only what was touched, and what hangs on that, is looked
+//! at again. So one change costs the same however many sites and certificates there are.
+
+mod sites;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
 use portward_core::{
-    Binding, BindingProtocol, CertificateId, CertificateStatus, DialAddress, ForceHttps, HostMap, HostPattern,
-    LeafFacts, Management, Site, SiteCertificate, Timestamp, Validity, WarningPolicy, addresses_overlap, preference,
+    Binding, BindingProtocol, CertificateId, CertificateStatus, DialAddress, HostMap, HostPattern, LeafFacts,
+    Management, SiteId, Timestamp, Validity, WarningPolicy,
 };
-use portward_proxy::{ServedBinding, ServedCertificate, ServedSite, Snapshot};
-use portward_store::desired::{Desired, Stored, StoredCertificate};
+use portward_proxy::{ServedBinding, ServedCertificate, ServedKey, ServedSite, Snapshot};
+use portward_store::{
+    desired::{Desired, Stored, StoredCertificate, Touched},
+    sealing::MasterKey,
+};
 
-use super::library::Library;
+use super::{
+    library::{Library, UnservableError},
+    names::Names,
+};
 use crate::{
     app::chain_text,
     problem::{Problem, Subject},
@@ -31,135 +42,262 @@ pub(crate) struct Built {
     pub(crate) changes_at: Option<Timestamp>,
 }
 
-/// Builds what is to be served at a time.
-pub(crate) fn build(desired: &Desired, now: Timestamp, library: &mut Library) -> Built {
-    let mut assembly = Assembly { desired, now, problems: Vec::new(), usable: HashMap::new(), used: HashSet::new() };
-    assembly.bad_records();
-    assembly.certificates(library);
-    let certificates = assembly.by_name();
-    let mut bindings = assembly.bindings();
-    bindings.extend(super::challenges::bindings(desired));
-    bindings.extend(super::agents::bindings(desired));
-    let sites = assembly.sites(&certificates, library);
-    assembly.dates();
-    let challenges = desired
-        .challenges
-        .iter()
-        .map(|challenge| ((challenge.host().clone(), challenge.token().into()), challenge.key_authorization().into()))
-        .collect();
-    let validities = desired.certificates.iter().filter_map(|stored| stored.value.current_version());
-    let changes_at = validities
-        .filter_map(|version| next_status_change(version.facts.validity, now, desired.settings.warning))
-        .min();
-    library.keep(desired);
-    let tls_challenges = library.challenges.of(desired);
-    let agent_protocols = super::agents::protocols(desired);
-    let snapshot = Snapshot {
-        revision: desired.revision,
-        bindings,
-        sites,
-        certificates,
-        challenges,
-        tls_challenges,
-        agent_protocols,
-    };
-    Built { snapshot, problems: assembly.problems, changes_at }
+/// Holds what snapshots are made of.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    library: Library,
+    names: Names,
+    sites: HostMap<Arc<ServedSite>>,
+    /// The sites that name a certificate.
+    fixed: HashMap<CertificateId, BTreeSet<SiteId>>,
+    /// When time makes something else of which certificate.
+    turns: BTreeSet<(Timestamp, CertificateId)>,
+    /// What was built last; none before the first time.
+    before: Option<Desired>,
+    /// Whether two sites have the same name, so that which of them is served hangs on both.
+    is_contested: bool,
+    of_certificates: BTreeMap<CertificateId, Problem>,
+    of_bindings: Vec<Problem>,
+    of_sites: BTreeMap<SiteId, Vec<Problem>>,
+    of_dates: BTreeMap<CertificateId, Problem>,
 }
 
-/// When time makes another status of a certificate.
-fn next_status_change(validity: Validity, now: Timestamp, warn: WarningPolicy) -> Option<Timestamp> {
-    let second = Duration::from_secs(1);
-    let soon = validity.not_after.minus(warn.lead(validity.lifetime())).plus(second);
-    [validity.not_before, soon, validity.not_after.plus(second)].into_iter().filter(|at| *at > now).min()
-}
+impl Assembly {
+    /// Nothing is built yet; private keys are sealed under that key.
+    pub(crate) fn new(master: MasterKey) -> Self {
+        Self {
+            library: Library::new(master),
+            names: Names::default(),
+            sites: HostMap::new(),
+            fixed: HashMap::new(),
+            turns: BTreeSet::new(),
+            before: None,
+            is_contested: false,
+            of_certificates: BTreeMap::new(),
+            of_bindings: Vec::new(),
+            of_sites: BTreeMap::new(),
+            of_dates: BTreeMap::new(),
+        }
+    }
 
-struct Assembly<'a> {
-    desired: &'a Desired,
-    now: Timestamp,
-    problems: Vec<Problem>,
-    /// Certificates that can be served.
-    usable: HashMap<&'a CertificateId, (Arc<ServedCertificate>, &'a LeafFacts)>,
-    /// Those of them that are presented to somebody.
-    used: HashSet<&'a CertificateId>,
-}
+    /// Builds what is to be served at a time. `touched` says what may be another than when this was called before.
+    pub(crate) fn build(&mut self, desired: &Desired, touched: &Touched, now: Timestamp) -> Built {
+        self.library.begin();
+        match self.before.take() {
+            Some(before) if !touched.everything && !self.is_contested => {
+                self.build_touched(desired, &before, touched, now);
+                if self.is_contested {
+                    self.build_everything(desired, now);
+                }
+            }
+            _ => self.build_everything(desired, now),
+        }
+        self.before = Some(desired.clone());
+        let mut bindings = self.bindings(desired);
+        bindings.extend(super::challenges::bindings(desired));
+        bindings.extend(super::agents::bindings(desired));
+        let challenges = desired
+            .challenges
+            .iter()
+            .map(|challenge| {
+                ((challenge.host().clone(), challenge.token().into()), challenge.key_authorization().into())
+            })
+            .collect();
+        let snapshot = Snapshot {
+            revision: desired.revision,
+            bindings,
+            sites: self.sites.clone(),
+            certificates: self.names.best().clone(),
+            challenges,
+            tls_challenges: self.library.challenges.of(desired),
+            agent_protocols: super::agents::protocols(desired),
+        };
+        let changes_at = self.turns.first().map(|(at, _)| *at);
+        Built { snapshot, problems: self.problems(desired), changes_at }
+    }
 
-impl<'a> Assembly<'a> {
-    fn bad_records(&mut self) {
-        for bad in &self.desired.bad {
-            self.problems.push(Problem::error(
+    /// Some certificates of which it was not seen yet whether their private keys open.
+    pub(crate) fn take_unchecked(&mut self) -> Vec<(CertificateId, Arc<ServedKey>)> {
+        self.library.take_unchecked()
+    }
+
+    /// Has the private keys of these certificates looked at when they are touched the next time.
+    pub(crate) fn doubt(&mut self, ids: impl IntoIterator<Item = CertificateId>) {
+        self.library.doubt(ids);
+    }
+
+    fn build_everything(&mut self, desired: &Desired, now: Timestamp) {
+        (self.names, self.sites) = (Names::default(), HostMap::new());
+        self.fixed.clear();
+        self.turns.clear();
+        self.of_certificates.clear();
+        self.of_sites.clear();
+        self.of_dates.clear();
+        self.is_contested = false;
+        self.library.retain(|id| desired.certificate(id).is_some());
+        self.library.retain_traffic(desired);
+        let mut several = HashSet::new();
+        for stored in &desired.certificates {
+            for name in self.put_certificate(desired, stored, now) {
+                if self.names.all(&name).len() > 1 {
+                    several.insert(name);
+                }
+            }
+        }
+        for name in several {
+            self.names.settle(&name, &self.library);
+        }
+        for stored in &desired.sites {
+            self.put_site(desired, stored, now);
+        }
+        for stored in &desired.certificates {
+            self.put_date(desired, stored, now);
+        }
+    }
+
+    fn build_touched(&mut self, desired: &Desired, before: &Desired, touched: &Touched, now: Timestamp) {
+        let mut certificates = touched.certificates.clone();
+        certificates.extend(self.turns.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| id.clone()));
+        if !touched.certificates.is_empty() {
+            // What was missing for one of these may have come.
+            certificates.extend(self.of_certificates.keys().cloned());
+        }
+        // With whether they had a certificate.
+        let mut names: HashMap<HostPattern, bool> = HashMap::new();
+        let mut dates = certificates.clone();
+        for id in &certificates {
+            if let Some(usable) = self.library.usable(id) {
+                let of_id: Vec<_> = served_names(&usable.version.facts).cloned().collect();
+                if let Some(at) = usable.turns {
+                    self.turns.remove(&(at, id.clone()));
+                }
+                for name in of_id {
+                    dates.extend(self.names.all(&name));
+                    self.names.remove(&name, id);
+                    names.entry(name).or_insert(true);
+                }
+            }
+            self.of_certificates.remove(id);
+            match desired.certificate(id) {
+                Some(stored) => {
+                    let of_id = self.put_certificate(desired, stored, now);
+                    for name in of_id {
+                        let had = self.names.all(&name).len() > 1;
+                        names.entry(name).or_insert(had);
+                    }
+                }
+                None => drop(self.library.remove(id)),
+            }
+        }
+        let mut sites = touched.sites.clone();
+        for (name, had) in &names {
+            self.names.settle(name, &self.library);
+            dates.extend(self.names.all(name));
+            if self.names.best().at(name).is_some() != *had {
+                sites.extend(self.sites_by(desired, name));
+            }
+        }
+        sites.extend(certificates.iter().filter_map(|id| self.fixed.get(id)).flatten().cloned());
+        for id in &sites {
+            if let Some(stored) = before.site(id) {
+                dates.extend(self.remove_site(&stored.value));
+            }
+        }
+        for id in &sites {
+            match desired.site(id) {
+                Some(stored) => dates.extend(self.put_site(desired, stored, now)),
+                None => self.library.forget_traffic(id),
+            }
+        }
+        for id in dates {
+            self.of_dates.remove(&id);
+            if let Some(stored) = desired.certificate(&id) {
+                self.put_date(desired, stored, now);
+            }
+        }
+    }
+
+    /// The sites that may have no certificate any more, or have one now, with a name that has none any more, or one now.
+    fn sites_by(&self, desired: &Desired, name: &HostPattern) -> Vec<SiteId> {
+        let mut sites: Vec<SiteId> = self.sites.at(name).map(|site| site.id.clone()).into_iter().collect();
+        if let HostPattern::Wildcard(_) = name {
+            let is_below = |other: &HostPattern| name.covers(other);
+            let below = desired.sites.iter().filter(|stored| stored.value.names.iter().any(is_below));
+            sites.extend(below.map(|stored| stored.value.id.clone()));
+        }
+        sites
+    }
+
+    fn problems(&self, desired: &Desired) -> Vec<Problem> {
+        let records = desired.bad.iter().map(|bad| {
+            Problem::error(
                 "bad-record",
                 Subject::Record(bad.key.clone()),
                 format!("the record is left out: {}", chain_text(&*bad.reason)),
                 "install the Portward that wrote it, or go back to a backup: portward store restore FILE",
-            ));
-        }
+            )
+        });
+        let mut problems: Vec<Problem> = records.collect();
+        problems.extend(self.of_certificates.values().cloned());
+        problems.extend(self.of_bindings.iter().cloned());
+        problems.extend(self.of_sites.values().flatten().cloned());
+        problems.extend(self.of_dates.values().cloned());
+        problems
     }
 
-    fn certificates(&mut self, library: &mut Library) {
-        for StoredCertificate { value: certificate, .. } in self.desired.presentable() {
-            let subject = || Subject::Certificate(certificate.id.clone());
-            let Some(version) = certificate.current_version() else {
-                self.problems.push(Problem::error(
-                    "certificate-without-version",
-                    subject(),
-                    format!("version {} is to be served, and it is missing or cannot be read", certificate.current),
-                    format!("import it again: portward certificate import FILE --replace {}", certificate.id),
-                ));
-                continue;
-            };
-            let status = version.facts.validity.status(self.now, self.desired.settings.warning);
-            match library.served(self.desired, &certificate.id, version, status) {
-                Ok(served) => {
-                    self.usable.insert(&certificate.id, (served, &version.facts));
+    /// Puts a certificate in if it can be served, and gives its names.
+    fn put_certificate(&mut self, desired: &Desired, stored: &StoredCertificate, now: Timestamp) -> Vec<HostPattern> {
+        let certificate = &stored.value;
+        let id = &certificate.id;
+        if certificate.key_on().is_some() {
+            self.library.remove(id);
+            return Vec::new();
+        }
+        let put = match certificate.current_version() {
+            None => Err(UnservableError::NoVersion(certificate.current)),
+            Some(version) => {
+                let validity = version.facts.validity;
+                let status = validity.status(now, desired.settings.warning);
+                let turns = next_status_change(validity, now, desired.settings.warning);
+                self.library.put(desired, id, version, status, turns)
+            }
+        };
+        let (code, message) = match put {
+            Ok(()) => {
+                let Some(usable) = self.library.usable(id) else { return Vec::new() };
+                self.turns.extend(usable.turns.map(|at| (at, id.clone())));
+                let names: Vec<_> = served_names(&usable.version.facts).cloned().collect();
+                for name in &names {
+                    self.names.add(name, &usable.served);
                 }
-                Err(error) => self.problems.push(Problem::error(
-                    "certificate-unusable",
-                    subject(),
-                    format!("the certificate \"{}\" is left out: {}", certificate.name, chain_text(&error)),
-                    format!("import it again: portward certificate import FILE --replace {}", certificate.id),
-                )),
+                return names;
             }
-        }
+            Err(error @ UnservableError::NoVersion(_)) => ("certificate-without-version", error.to_string()),
+            Err(error) => {
+                let message = format!("the certificate \"{}\" is left out: {}", certificate.name, chain_text(&error));
+                ("certificate-unusable", message)
+            }
+        };
+        self.library.remove(id);
+        let remedy = format!("import it again: portward certificate import FILE --replace {id}");
+        let problem = Problem::error(code, Subject::Certificate(id.clone()), message, remedy);
+        self.of_certificates.insert(id.clone(), problem);
+        Vec::new()
     }
 
-    /// The best certificate for each name.
-    fn by_name(&mut self) -> HostMap<Arc<ServedCertificate>> {
-        let mut best: HashMap<&HostPattern, (&'a CertificateId, (bool, bool, Timestamp))> = HashMap::new();
-        // In the order of ids, so that the same state always gives the same snapshot.
-        for StoredCertificate { value: certificate, .. } in &self.desired.certificates {
-            let Some((served, facts)) = self.usable.get(&certificate.id) else { continue };
-            let rank = preference(facts, served.status);
-            for name in facts.names.iter().filter(|name| **name != HostPattern::Any) {
-                match best.get(name) {
-                    Some((_, other)) if *other >= rank => {}
-                    _ => {
-                        best.insert(name, (&certificate.id, rank));
-                    }
-                }
-            }
-        }
-        let mut map = HostMap::new();
-        for (name, (id, _)) in best {
-            if let Some((served, _)) = self.usable.get(id) {
-                self.used.insert(id);
-                map.insert(name, Arc::clone(served));
-            }
-        }
-        map
-    }
-
-    fn bindings(&mut self) -> Vec<Arc<ServedBinding>> {
-        let mut served = Vec::with_capacity(self.desired.bindings.len());
-        for Stored { value: binding, .. } in &self.desired.bindings {
+    fn bindings(&mut self, desired: &Desired) -> Vec<Arc<ServedBinding>> {
+        let mut served = Vec::with_capacity(desired.bindings.len());
+        self.of_bindings.clear();
+        for Stored { value: binding, .. } in &desired.bindings {
             let default_certificate = match binding.protocol {
                 BindingProtocol::Http | BindingProtocol::TlsPassthrough => None,
-                BindingProtocol::Https => self.default_certificate(binding),
+                BindingProtocol::Https => self.default_certificate(desired, binding),
             };
             let Binding { id, protocol, address, default_certificate: _, accept_proxy_from, to: _ } = binding;
             served.push(Arc::new(ServedBinding {
                 default_certificate,
                 accept_proxy_from: accept_proxy_from.clone(),
-                passages: self.passages(binding),
+                passages: self.passages(desired, binding),
                 ..ServedBinding::new(id.clone(), *protocol, *address)
             }));
         }
@@ -167,17 +305,17 @@ impl<'a> Assembly<'a> {
     }
 
     /// Where names lead whose connections are passed through, without those that a site has.
-    fn passages(&mut self, binding: &'a Binding) -> HostMap<DialAddress> {
+    fn passages(&mut self, desired: &Desired, binding: &Binding) -> HostMap<DialAddress> {
         let mut passages = HostMap::new();
         for passage in &binding.to {
             let alone = Binding { to: vec![passage.clone()], ..binding.clone() };
-            let sites = self.desired.sites.iter().map(|stored| &stored.value);
+            let sites = desired.sites.iter().map(|stored| &stored.value);
             let taken = sites.into_iter().find(|site| alone.takes_from(&site.names).is_some());
             let Some(site) = taken else {
                 passages.insert(&passage.name, passage.target.clone());
                 continue;
             };
-            self.problems.push(Problem::error(
+            self.of_bindings.push(Problem::error(
                 "passage-name-taken",
                 Subject::Binding(binding.id.clone()),
                 format!("the site {} has \"{}\" and serves it: it is not passed through to {}", site.id, passage.name, passage.target),
@@ -187,26 +325,25 @@ impl<'a> Assembly<'a> {
         passages
     }
 
-    fn default_certificate(&mut self, binding: &'a Binding) -> Option<Arc<ServedCertificate>> {
+    fn default_certificate(&mut self, desired: &Desired, binding: &Binding) -> Option<Arc<ServedCertificate>> {
         let subject = Subject::Binding(binding.id.clone());
         let remedy =
             "import one: portward certificate import FILE, or make one: portward certificate new-self-signed NAME";
         let wanted = binding.default_certificate.as_ref();
-        if let Some((id, (served, _))) = wanted.and_then(|id| Some((id, self.usable.get(id)?))) {
-            self.used.insert(id);
-            return Some(Arc::clone(served));
+        if let Some(usable) = wanted.and_then(|id| self.library.usable(id)) {
+            return Some(Arc::clone(&usable.served));
         }
         let (code, message) = match wanted {
-            Some(id) if self.desired.certificate(id).is_some() => {
+            Some(id) if desired.certificate(id).is_some() => {
                 ("default-certificate-unusable", format!("its default certificate \"{id}\" cannot be served"))
             }
             Some(id) => ("default-certificate-missing", format!("its default certificate \"{id}\" does not exist")),
-            None if self.usable.is_empty() => {
+            None if self.library.is_empty() => {
                 ("no-certificate", "it is https, and there is no certificate to serve".to_owned())
             }
             None => {
                 let message = "it has no default certificate: clients that name no host, or one that no certificate has, are refused";
-                self.problems.push(Problem::warning(
+                self.of_bindings.push(Problem::warning(
                     "no-default-certificate",
                     subject,
                     message,
@@ -219,176 +356,71 @@ impl<'a> Assembly<'a> {
                 return None;
             }
         };
-        self.problems.push(Problem::error(code, subject, message, remedy));
+        self.of_bindings.push(Problem::error(code, subject, message, remedy));
         None
     }
 
-    fn sites(
-        &mut self,
-        certificates: &HostMap<Arc<ServedCertificate>>,
-        library: &mut Library,
-    ) -> HostMap<Arc<ServedSite>> {
-        let mut map: HostMap<Arc<ServedSite>> = HostMap::new();
-        for Stored { value: site, .. } in &self.desired.sites {
-            if site.upstreams.is_empty() {
-                self.problems.push(Problem::error(
-                    "site-without-upstream",
-                    Subject::Site(site.id.clone()),
-                    "it has no upstream, and is left out",
-                    format!("portward site edit {} --upstream URL", site.id),
-                ));
-                continue;
+    /// Tells of a certificate if it is out of its time, or soon will be.
+    fn put_date(&mut self, desired: &Desired, stored: &StoredCertificate, now: Timestamp) {
+        let certificate = &stored.value;
+        let Some(usable) = self.library.usable(&certificate.id) else { return };
+        let Validity { not_before, not_after } = usable.version.facts.validity;
+        let (code, message) = match usable.served.status {
+            CertificateStatus::Valid => return,
+            CertificateStatus::ExpiresSoon => {
+                (EXPIRES_SOON, format!("the certificate \"{}\" expires on {not_after}", certificate.name))
             }
-            let force_https = site.force_https.unwrap_or(self.desired.settings.force_https);
-            let certificate = match &site.certificate {
-                SiteCertificate::Auto => {
-                    self.check_auto(site, certificates);
-                    None
-                }
-                SiteCertificate::Fixed(id) => self.fixed_certificate(site, id),
-            };
-            self.check_redirect(site, force_https);
-            let served = Arc::new(ServedSite {
-                id: site.id.clone(),
-                upstreams: site.upstreams.clone(),
-                upstream_trust: site.upstream_trust.clone(),
-                force_https,
-                hsts: site.hsts,
-                certificate,
-                forwarding: site.forwarding.clone(),
-                limits: site.limits,
-                headers: (!site.headers.is_empty()).then(|| Arc::new(site.headers.clone())),
-                traffic: library.traffic(&site.id, self.now),
-            });
-            for name in &site.names {
-                if let Some(first) = map.at(name).map(|first| first.id.clone()) {
-                    self.problems.push(Problem::error(
-                        "site-name-taken",
-                        Subject::Site(site.id.clone()),
-                        format!("the site {first} has the name \"{name}\" too, and serves it"),
-                        format!("take the name from one of them: portward site edit {}", site.id),
-                    ));
-                } else {
-                    map.insert(name, Arc::clone(&served));
-                }
+            CertificateStatus::NotYetValid => (
+                "certificate-not-yet-valid",
+                format!(
+                    "the certificate \"{}\" is not valid before {not_before}; this machine's clock says {now}",
+                    certificate.name
+                ),
+            ),
+            CertificateStatus::Expired => {
+                (EXPIRED, format!("the certificate \"{}\" expired on {not_after}", certificate.name))
             }
-        }
-        map
-    }
-
-    fn fixed_certificate(&mut self, site: &Site, id: &'a CertificateId) -> Option<Arc<ServedCertificate>> {
-        let subject = Subject::Site(site.id.clone());
-        let remedy = format!("portward site edit {} --certificate auto, or the id of another certificate", site.id);
-        let Some((served, facts)) = self.usable.get(id) else {
-            let why = match self.desired.certificate(id).map(|stored| stored.value.key_on()) {
-                Some(Some(agent)) => format!("has its private key on the machine of agent \"{agent}\""),
-                Some(None) => "cannot be served".to_owned(),
-                None => "does not exist".to_owned(),
-            };
-            let message =
-                format!("its certificate \"{id}\" {why}; the best one that has the name is presented instead");
-            self.problems.push(Problem::error("site-certificate-missing", subject, message, remedy));
-            return None;
         };
-        let bare = uncovered(&site.names, facts);
-        if !bare.is_empty() {
-            let message = format!("its certificate \"{id}\" is not valid for {}: clients refuse it", list(&bare));
-            self.problems.push(Problem::error("site-certificate-names", subject, message, remedy));
-        }
-        self.used.insert(id);
-        Some(Arc::clone(served))
-    }
-
-    /// Warns of names for which only the default of a binding can be presented.
-    fn check_auto(&mut self, site: &Site, certificates: &HostMap<Arc<ServedCertificate>>) {
-        if !self.desired.bindings.iter().any(|stored| stored.value.is_https()) {
-            return;
-        }
-        let has = |name: &HostPattern| match name {
-            HostPattern::Any => true,
-            HostPattern::Exact(host) => certificates.find(host).is_some(),
-            HostPattern::Wildcard(_) => certificates.at(name).is_some(),
+        let subject = Subject::Certificate(certificate.id.clone());
+        let remedy = match certificate.management {
+            Management::Managed(_) => {
+                format!("see how its renewal stands: portward acme renewals {}", certificate.id)
+            }
+            Management::Unmanaged => {
+                format!("import its successor: portward certificate import FILE --replace {}", certificate.id)
+            }
         };
-        let bare: Vec<&HostPattern> = site.names.iter().filter(|name| !has(name)).collect();
-        if !bare.is_empty() {
-            self.problems.push(Problem::warning(
-                "no-certificate-for-name",
-                Subject::Site(site.id.clone()),
-                format!(
-                    "no certificate is valid for {}: over https the binding's default is presented, which clients refuse",
-                    list(&bare)
-                ),
-                "import one: portward certificate import FILE",
-            ));
-        }
-    }
-
-    /// Warns where a redirect to https would lead nowhere.
-    fn check_redirect(&mut self, site: &Site, force_https: ForceHttps) {
-        if force_https == ForceHttps::Off {
-            return;
-        }
-        let of = |protocol: BindingProtocol| {
-            self.desired.bindings.iter().map(|stored| &stored.value).filter(move |b| b.protocol == protocol)
+        // What nobody is shown does no harm yet.
+        let harmless =
+            usable.served.status.is_in_force() || !self.is_used(desired, &usable.served, &usable.version.facts);
+        let problem = match harmless {
+            true => Problem::warning(code, subject, message, remedy),
+            false => Problem::error(code, subject, message, remedy),
         };
-        let stranded: Vec<String> = of(BindingProtocol::Http)
-            .filter(|http| {
-                !of(BindingProtocol::Https).any(|https| addresses_overlap(http.address.ip(), https.address.ip()))
-            })
-            .map(Binding::url)
-            .collect();
-        if !stranded.is_empty() {
-            self.problems.push(Problem::warning(
-                "force-https-unreachable",
-                Subject::Site(site.id.clone()),
-                format!(
-                    "it sends plain HTTP to HTTPS, and no https binding has the address of {}: requests there are not redirected",
-                    stranded.join(", ")
-                ),
-                "portward binding add https://ADDRESS:PORT",
-            ));
-        }
+        self.of_dates.insert(certificate.id.clone(), problem);
     }
 
-    /// Tells of certificates that are out of their time, or soon will be.
-    fn dates(&mut self) {
-        for StoredCertificate { value: certificate, .. } in &self.desired.certificates {
-            let Some((served, facts)) = self.usable.get(&certificate.id) else { continue };
-            let Validity { not_before, not_after } = facts.validity;
-            let (code, message) = match served.status {
-                CertificateStatus::Valid => continue,
-                CertificateStatus::ExpiresSoon => {
-                    (EXPIRES_SOON, format!("the certificate \"{}\" expires on {not_after}", certificate.name))
-                }
-                CertificateStatus::NotYetValid => (
-                    "certificate-not-yet-valid",
-                    format!(
-                        "the certificate \"{}\" is not valid before {not_before}; this machine's clock says {}",
-                        certificate.name, self.now
-                    ),
-                ),
-                CertificateStatus::Expired => {
-                    (EXPIRED, format!("the certificate \"{}\" expired on {not_after}", certificate.name))
-                }
-            };
-            let subject = Subject::Certificate(certificate.id.clone());
-            let remedy = match certificate.management {
-                Management::Managed(_) => {
-                    format!("see how its renewal stands: portward acme renewals {}", certificate.id)
-                }
-                Management::Unmanaged => {
-                    format!("import its successor: portward certificate import FILE --replace {}", certificate.id)
-                }
-            };
-            // What nobody is shown does no harm yet.
-            let harmless = served.status.is_in_force() || !self.used.contains(&certificate.id);
-            self.problems.push(if harmless {
-                Problem::warning(code, subject, message, remedy)
-            } else {
-                Problem::error(code, subject, message, remedy)
-            });
-        }
+    /// Whether a certificate is presented to somebody.
+    fn is_used(&self, desired: &Desired, served: &ServedCertificate, facts: &LeafFacts) -> bool {
+        let id = &served.id;
+        let is_default =
+            |stored: &Stored<Binding>| stored.value.is_https() && stored.value.default_certificate.as_ref() == Some(id);
+        served_names(facts).any(|name| self.names.is_best(name, id))
+            || self.fixed.contains_key(id)
+            || desired.bindings.iter().any(is_default)
     }
+}
+
+/// The names of a leaf for which it is chosen.
+fn served_names(facts: &LeafFacts) -> impl Iterator<Item = &HostPattern> {
+    facts.names.iter().filter(|name| **name != HostPattern::Any)
+}
+
+/// When time makes another status of a certificate.
+fn next_status_change(validity: Validity, now: Timestamp, warn: WarningPolicy) -> Option<Timestamp> {
+    let second = Duration::from_secs(1);
+    let soon = validity.not_after.minus(warn.lead(validity.lifetime())).plus(second);
+    [validity.not_before, soon, validity.not_after.plus(second)].into_iter().filter(|at| *at > now).min()
 }
 
 /// The names that a leaf does not cover; `*` asks for none.

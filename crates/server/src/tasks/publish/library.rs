@@ -1,42 +1,59 @@
-//! Certificates with their keys opened, kept from one snapshot to the next.
+//! Certificates as they are served, and the traffic of sites: kept from one snapshot to the next.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, VecDeque},
+    fmt,
     sync::Arc,
 };
 
 use portward_core::{
-    CertificateId, CertificateStatus, CertificateVersion, KeyId, SiteId, Thumbprint, Timestamp, VersionNumber,
+    CertificateId, CertificateStatus, CertificateVersion, Chain, KeyId, SiteId, Timestamp, VersionNumber,
 };
-use portward_proxy::{KeyError, ServedCertificate, Traffic};
+use portward_proxy::{KeyError, OpenKey, OpenKeys, ServedCertificate, ServedKey, Traffic, certified_key};
 use portward_store::{
     desired::{Desired, open_private_key},
-    sealing::{MasterKey, Sealer, UnsealError},
+    sealing::{MasterKey, Sealed, Sealer, UnsealError},
 };
+use rustls::sign::CertifiedKey;
 
 use super::challenges::ChallengeCertificates;
+use crate::app::chain_text;
 
-/// Opens the private key of each version once, however many snapshots show it.
+/// Holds all certificates that can be served. Their private keys stay sealed until a handshake needs them.
 #[derive(Debug)]
 pub(crate) struct Library {
     master: MasterKey,
-    opened: HashMap<CertificateId, Opened>,
+    /// For the cluster that the store says it is of.
+    sealer: Option<(String, Arc<Sealer>)>,
+    usable: HashMap<CertificateId, Usable>,
+    open: Arc<OpenKeys>,
+    /// How many more keys are opened while this snapshot is built, to see whether they open.
+    budget: usize,
+    /// Those of which that is to be seen afterwards.
+    unchecked: VecDeque<CertificateId>,
+    /// Those whose keys did not open then: it is looked at at once what is wrong.
+    doubtful: BTreeSet<CertificateId>,
     /// What comes to each site is counted from snapshot to snapshot.
     traffic: HashMap<SiteId, Arc<Traffic>>,
     pub(super) challenges: ChallengeCertificates,
 }
 
+/// Is a certificate that can be served.
 #[derive(Debug)]
-struct Opened {
-    version: VersionNumber,
-    key: KeyId,
-    leaf: Thumbprint,
-    served: Arc<ServedCertificate>,
+pub(super) struct Usable {
+    pub(super) served: Arc<ServedCertificate>,
+    pub(super) version: Arc<CertificateVersion>,
+    sealed: Arc<Sealed>,
+    /// When time makes something else of it.
+    pub(super) turns: Option<Timestamp>,
 }
 
 /// Says why a certificate of the store cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnservableError {
+    /// The record of the version in use is missing or cannot be read.
+    #[error("version {0} is to be served, and it is missing or cannot be read")]
+    NoVersion(VersionNumber),
     /// The record of its private key is missing or cannot be read.
     #[error("its private key \"{0}\" is missing in the store")]
     NoKey(KeyId),
@@ -51,47 +68,111 @@ pub(crate) enum UnservableError {
     Key(#[source] KeyError),
 }
 
+/// Is a private key as it is stored, with the chain that it is for.
+struct SealedKey {
+    sealer: Arc<Sealer>,
+    id: KeyId,
+    sealed: Arc<Sealed>,
+    chain: Chain,
+}
+
 impl Library {
     /// An empty library, for what is sealed under that key.
     pub(crate) fn new(master: MasterKey) -> Self {
-        Self { master, opened: HashMap::new(), traffic: HashMap::new(), challenges: ChallengeCertificates::default() }
+        Self {
+            master,
+            sealer: None,
+            usable: HashMap::new(),
+            open: OpenKeys::new(OPEN_KEYS),
+            budget: 0,
+            unchecked: VecDeque::new(),
+            doubtful: BTreeSet::new(),
+            traffic: HashMap::new(),
+            challenges: ChallengeCertificates::default(),
+        }
     }
 
-    /// The certificate ready for handshakes: the same value as before if neither version nor status is another.
-    pub(crate) fn served(
+    /// Begins another snapshot.
+    pub(super) fn begin(&mut self) {
+        self.budget = OPENED_AT_ONCE;
+    }
+
+    /// The certificate of that id, if it can be served.
+    pub(super) fn usable(&self, id: &CertificateId) -> Option<&Usable> {
+        self.usable.get(id)
+    }
+
+    /// Whether no certificate can be served.
+    pub(super) fn is_empty(&self) -> bool {
+        self.usable.is_empty()
+    }
+
+    /// Puts a certificate in, ready for handshakes: the same value as before if neither version nor status is another.
+    pub(super) fn put(
         &mut self,
         desired: &Desired,
         id: &CertificateId,
-        version: &CertificateVersion,
+        version: &Arc<CertificateVersion>,
         status: CertificateStatus,
-    ) -> Result<Arc<ServedCertificate>, UnservableError> {
-        if let Some(opened) = self.opened.get_mut(id)
-            && opened.version == version.number
-            && opened.key == version.key
-            && opened.leaf == version.facts.thumbprint
+        turns: Option<Timestamp>,
+    ) -> Result<(), UnservableError> {
+        let sealed = desired.private_key(&version.key).ok_or_else(|| UnservableError::NoKey(version.key.clone()))?;
+        if let Some(usable) = self.usable.get_mut(id)
+            && !self.doubtful.contains(id)
+            && usable.version.number == version.number
+            && usable.version.key == version.key
+            && usable.version.facts.thumbprint == version.facts.thumbprint
+            && (Arc::ptr_eq(&usable.sealed, sealed) || usable.sealed == *sealed)
         {
-            if opened.served.status != status {
-                opened.served = Arc::new(ServedCertificate { status, ..(*opened.served).clone() });
+            if usable.served.status != status {
+                usable.served = Arc::new(ServedCertificate { status, ..(*usable.served).clone() });
             }
-            return Ok(Arc::clone(&opened.served));
+            usable.turns = turns;
+            return Ok(());
         }
-        let sealed = desired.keys.get(&version.key).ok_or_else(|| UnservableError::NoKey(version.key.clone()))?;
-        // A restore may bring another cluster's secrets.
-        let cluster = desired.cluster.as_ref().ok_or(UnservableError::NoCluster)?;
-        let sealer = Sealer::new(cluster.id.clone(), self.master.clone());
-        let secret = open_private_key(&sealer, &version.key, sealed).map_err(UnservableError::Sealed)?;
-        let self_signed = version.facts.self_signed;
-        let served = ServedCertificate::new(id.clone(), &version.chain, secret.expose(), self_signed, status)
-            .map_err(UnservableError::Key)?;
-        let served = Arc::new(served);
-        let opened = Opened {
-            version: version.number,
-            key: version.key.clone(),
-            leaf: version.facts.thumbprint,
-            served: Arc::clone(&served),
-        };
-        self.opened.insert(id.clone(), opened);
-        Ok(served)
+        let sealer = self.sealer(desired)?;
+        let (chain, sealed) = (version.chain.clone(), Arc::clone(sealed));
+        let opener = Arc::new(SealedKey { sealer, id: version.key.clone(), sealed: Arc::clone(&sealed), chain });
+        let key = ServedKey::sealed(Arc::clone(&opener) as _, &self.open);
+        if self.doubtful.remove(id) || self.budget > 0 {
+            self.budget = self.budget.saturating_sub(1);
+            if !key.opens() {
+                opener.try_open()?;
+            }
+        } else {
+            self.unchecked.push_back(id.clone());
+        }
+        let (thumbprint, self_signed) = (version.facts.thumbprint, version.facts.self_signed);
+        let served = Arc::new(ServedCertificate { id: id.clone(), thumbprint, self_signed, status, key });
+        let version = Arc::clone(version);
+        self.usable.insert(id.clone(), Usable { served, version, sealed, turns });
+        Ok(())
+    }
+
+    /// Takes a certificate out.
+    pub(super) fn remove(&mut self, id: &CertificateId) -> Option<Usable> {
+        self.usable.remove(id)
+    }
+
+    /// Keeps those certificates alone.
+    pub(super) fn retain(&mut self, is_there: impl Fn(&CertificateId) -> bool) {
+        self.usable.retain(|id, _| is_there(id));
+    }
+
+    /// Some of the certificates of which it was not seen yet whether their keys open; none if there are no more.
+    pub(super) fn take_unchecked(&mut self) -> Vec<(CertificateId, Arc<ServedKey>)> {
+        let some = self.unchecked.len().min(CHECKED_AT_ONCE);
+        let keys = self.unchecked.drain(..some);
+        keys.filter_map(|id| {
+            let key = Arc::clone(&self.usable.get(&id)?.served.key);
+            Some((id, key))
+        })
+        .collect()
+    }
+
+    /// Has the keys of these certificates looked at when they are put in the next time.
+    pub(super) fn doubt(&mut self, ids: impl IntoIterator<Item = CertificateId>) {
+        self.doubtful.extend(ids);
     }
 
     /// What counts the requests of a site: the same from its first snapshot to its last.
@@ -100,10 +181,58 @@ impl Library {
         Arc::clone(traffic)
     }
 
-    /// Forgets the keys of certificates, and the traffic of sites, that are not there any more.
-    pub(crate) fn keep(&mut self, desired: &Desired) {
-        self.opened.retain(|id, _| desired.certificate(id).is_some());
-        let sites: HashSet<&SiteId> = desired.sites.iter().map(|stored| &stored.value.id).collect();
-        self.traffic.retain(|id, _| sites.contains(id));
+    /// Forgets the traffic of a site that is not there any more.
+    pub(super) fn forget_traffic(&mut self, site: &SiteId) {
+        self.traffic.remove(site);
+    }
+
+    /// Forgets the traffic of all sites that are not there any more.
+    pub(super) fn retain_traffic(&mut self, desired: &Desired) {
+        self.traffic.retain(|id, _| desired.site(id).is_some());
+    }
+
+    /// A restore may bring another cluster's secrets.
+    fn sealer(&mut self, desired: &Desired) -> Result<Arc<Sealer>, UnservableError> {
+        let cluster = desired.cluster.as_ref().ok_or(UnservableError::NoCluster)?;
+        match &self.sealer {
+            Some((id, sealer)) if *id == cluster.id => Ok(Arc::clone(sealer)),
+            _ => {
+                let sealer = Arc::new(Sealer::new(cluster.id.clone(), self.master.clone()));
+                self.sealer = Some((cluster.id.clone(), Arc::clone(&sealer)));
+                Ok(sealer)
+            }
+        }
     }
 }
+
+impl SealedKey {
+    fn try_open(&self) -> Result<Arc<CertifiedKey>, UnservableError> {
+        let secret = open_private_key(&self.sealer, &self.id, &self.sealed).map_err(UnservableError::Sealed)?;
+        certified_key(&self.chain, secret.expose()).map_err(UnservableError::Key)
+    }
+}
+
+impl OpenKey for SealedKey {
+    fn open(&self) -> Option<Arc<CertifiedKey>> {
+        match self.try_open() {
+            Ok(key) => Some(key),
+            Err(error) => {
+                tracing::error!(key = %self.id, error = chain_text(&error), "a private key cannot be used");
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A chain and a key that are open take some 6 KiB, so these are 24 MiB.
+const OPEN_KEYS: usize = 4096;
+/// To open a key takes some 100 µs; with so many, who waits for a change does not notice.
+const OPENED_AT_ONCE: usize = 256;
+/// Who waits for a change waits for these too.
+const CHECKED_AT_ONCE: usize = 64;

@@ -4,7 +4,7 @@ use portward_core::{ConfirmWithin, ConfirmationId, NewWay, Permission};
 use super::*;
 use crate::{
     change::commit,
-    desired::{self, Desired, open_private_key},
+    desired::{self, Desired, StoredKey, open_private_key},
     memory::MemoryStore,
     sample,
     sealing::MasterKey,
@@ -37,7 +37,7 @@ async fn a_removed_certificate_comes_back_with_its_private_keys() {
     back(&store, &removed).await.unwrap();
     let again = read(&store).await;
     assert_eq!(again.certificates[0].value, there.certificates[0].value);
-    for (id, sealed) in &again.keys {
+    for StoredKey { id, sealed } in &again.keys {
         assert_eq!(open_private_key(&sealer, id, sealed).unwrap().expose(), sample::MARKER);
     }
     assert_eq!(again.keys.len(), there.keys.len());

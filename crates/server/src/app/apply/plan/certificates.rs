@@ -59,7 +59,7 @@ impl Plan<'_> {
         let surplus: Vec<StoredCertificate> = self.before.certificates.iter().filter(is_surplus).cloned().collect();
         for stored in surplus {
             let id = stored.value.id.clone();
-            self.after.certificates.retain(|other| other.value.id != id);
+            self.after.certificates.remove(&id);
             self.step(AppliedAction::Remove, "certificate", id.as_str(), Vec::new());
             self.writes.push(Write::Certificate(CertificateWrite::Remove(Box::new(stored))));
         }
@@ -92,10 +92,9 @@ impl Plan<'_> {
         }
         let changes = fields(&declare::certificate(before), &declare::certificate(&wanted));
         self.step(AppliedAction::Edit, "certificate", before.id.as_str(), changes);
-        if let Ok(at) = self.after.certificates.binary_search_by(|other| other.value.id.cmp(&before.id))
-            && let Some(other) = self.after.certificates.get_mut(at)
-        {
-            other.value = wanted;
+        if let Some(other) = self.after.certificates.get(&before.id) {
+            let edited = StoredCertificate { value: wanted, ..other.clone() };
+            self.after.certificates.insert(edited);
         }
         let write = CertificateWrite::Edit { stored: Box::new(stored), name, management };
         self.writes.push(Write::Certificate(write));
@@ -124,8 +123,7 @@ impl Plan<'_> {
         };
         let stored =
             StoredCertificate { value, spec_revision: Revision(0), managed_revision: None, current_revision: None };
-        let at = self.after.certificates.partition_point(|other| other.value.id < id);
-        self.after.certificates.insert(at, stored);
+        self.after.certificates.insert(stored);
         self.step(AppliedAction::Add, "certificate", id.as_str(), Vec::new());
         let write = CertificateWrite::Add { id, name, managed, bundle: Box::new(bundle), key };
         self.writes.push(Write::Certificate(write));

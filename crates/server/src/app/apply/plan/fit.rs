@@ -80,7 +80,7 @@ impl Plan<'_> {
         let mut demand = changes_ways.then_some(Demand::Ours);
         demand = demand.max(sites::lock_out_by_settings(&self.after.settings, self.before)?);
         for stored in &self.after.sites {
-            let before = self.before.sites.iter().find(|before| before.value.id == stored.value.id);
+            let before = self.before.site(&stored.value.id);
             if let Some(before) = before.filter(|before| before.value != stored.value) {
                 demand = demand.max(sites::lock_out(&before.value, &stored.value, &self.after, apply)?);
             }

@@ -1,14 +1,17 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod touched;
+
 use portward_core::{
-    BindingId, Forwarding, HeaderRules, Host, Hsts, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
+    BindingId, ForceHttps, Forwarding, HeaderRules, Host, Hsts, Site, SiteCertificate, SiteId, SiteLimits, Source,
+    Upstream, UpstreamTrust,
 };
 use portward_proxy::Snapshot;
 use portward_store::{
     Key, Revision,
     change::{Change, Expected, NewKey, NewVersion, commit},
     cluster::Cluster,
-    desired,
+    desired::{self, StoredKey},
     memory::MemoryStore,
     sealing::{MasterKey, Secret},
 };
@@ -50,19 +53,8 @@ impl Wanted {
     }
 
     async fn site(self, id: &str, names: &[&str], edit: impl FnOnce(&mut Site)) -> Self {
-        let mut site = Site {
-            id: SiteId::parse(id).unwrap(),
-            names: names.iter().map(|name| HostPattern::parse(name).unwrap()).collect(),
-            upstreams: vec![Upstream::parse("http://127.0.0.1:3000").unwrap()],
-            upstream_trust: UpstreamTrust::System,
-            force_https: None,
-            hsts: Hsts::Off,
-            certificate: SiteCertificate::Auto,
-            forwarding: Forwarding::default(),
-            limits: SiteLimits::default(),
-            headers: HeaderRules::default(),
-            preset: None,
-        };
+        let names = names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
+        let mut site = a_site(SiteId::parse(id).unwrap(), names);
         edit(&mut site);
         self.change(|change| change.put_site(&site, Expected::Absent)).await
     }
@@ -93,8 +85,29 @@ impl Wanted {
     }
 
     async fn build(&self) -> Built {
-        build(&self.read().await, now(), &mut Library::new(self.master.clone()))
+        whole(&self.read().await, now(), &mut Assembly::new(self.master.clone()))
     }
+}
+
+fn a_site(id: SiteId, names: Vec<HostPattern>) -> Site {
+    Site {
+        id,
+        names,
+        upstreams: vec![Upstream::parse("http://127.0.0.1:3000").unwrap()],
+        upstream_trust: UpstreamTrust::System,
+        force_https: None,
+        hsts: Hsts::Off,
+        certificate: SiteCertificate::Auto,
+        forwarding: Forwarding::default(),
+        limits: SiteLimits::default(),
+        headers: HeaderRules::default(),
+        preset: None,
+    }
+}
+
+/// Builds everything anew.
+fn whole(desired: &Desired, now: Timestamp, assembly: &mut Assembly) -> Built {
+    assembly.build(desired, &Touched::everything(), now)
 }
 
 fn codes(problems: &[Problem]) -> Vec<(&'static str, String, portward_api::Severity)> {
@@ -216,13 +229,15 @@ async fn a_certificate_that_cannot_be_opened_is_left_out_alone() {
         let id = CertificateId::parse(id).unwrap();
         desired.certificate(&id).unwrap().value.current_version().unwrap().key.clone()
     };
-    let good = desired.keys[&key(&desired, "good")].clone();
+    let good = Arc::clone(desired.private_key(&key(&desired, "good")).unwrap());
     desired.keys.remove(&key(&desired, "keyless"));
-    desired.keys.insert(key(&desired, "swapped"), good);
-    desired.certificates[3].value.current = portward_core::VersionNumber(7);
+    desired.keys.insert(StoredKey { id: key(&desired, "swapped"), sealed: good });
+    let mut versionless = desired.certificates[3].clone();
+    versionless.value.current = portward_core::VersionNumber(7);
+    desired.certificates.insert(versionless);
 
-    let mut library = Library::new(wanted.master.clone());
-    let built = build(&desired, now(), &mut library);
+    let mut assembly = Assembly::new(wanted.master.clone());
+    let built = whole(&desired, now(), &mut assembly);
     let expected = [
         ("certificate-unusable", "certificate keyless".to_owned(), Error),
         ("certificate-unusable", "certificate swapped".to_owned(), Error),
@@ -231,7 +246,7 @@ async fn a_certificate_that_cannot_be_opened_is_left_out_alone() {
     assert_eq!(codes(&built.problems), expected);
     assert_eq!(presented(&built.snapshot, "good.test").as_deref(), Some("good"));
 
-    let strange = build(&wanted.read().await, now(), &mut Library::new(MasterKey::generate()));
+    let strange = whole(&wanted.read().await, now(), &mut Assembly::new(MasterKey::generate()));
     assert_eq!(strange.problems.len(), 4, "{:?}", strange.problems);
 }
 
@@ -267,15 +282,15 @@ async fn of_several_certificates_the_best_is_presented() {
 #[tokio::test]
 async fn unchanged_certificates_are_shared_between_snapshots() {
     let wanted = Wanted::new().await.certificate("a", &["a.test"], 0, 90).await;
-    let mut library = Library::new(wanted.master.clone());
+    let mut assembly = Assembly::new(wanted.master.clone());
     let host = Host::parse("a.test").unwrap();
-    let first = build(&wanted.read().await, now(), &mut library);
+    let first = whole(&wanted.read().await, now(), &mut assembly);
     let wanted = wanted.certificate("b", &["b.test"], 0, 90).await;
-    let second = build(&wanted.read().await, now(), &mut library);
+    let second = whole(&wanted.read().await, now(), &mut assembly);
     let (one, two) = (first.snapshot.certificates.find(&host), second.snapshot.certificates.find(&host));
     assert!(Arc::ptr_eq(one.unwrap(), two.unwrap()));
 
-    let expired = build(&wanted.read().await, now().plus(Duration::from_secs(90 * DAY)), &mut library);
+    let expired = whole(&wanted.read().await, now().plus(Duration::from_secs(90 * DAY)), &mut assembly);
     let three = expired.snapshot.certificates.find(&host).unwrap();
     assert_eq!(three.status, CertificateStatus::Expired);
     assert!(Arc::ptr_eq(&three.key, &one.unwrap().key), "the key is opened once");
@@ -285,14 +300,14 @@ async fn unchanged_certificates_are_shared_between_snapshots() {
 async fn the_next_change_of_status_is_known() {
     let wanted = Wanted::new().await.certificate("a", &["a.test"], 0, 90).await;
     let desired = wanted.read().await;
-    let mut library = Library::new(wanted.master.clone());
+    let mut assembly = Assembly::new(wanted.master.clone());
     let mut at = now();
     let mut seen = Vec::new();
-    while let Some(next) = build(&desired, at, &mut library).changes_at {
+    while let Some(next) = whole(&desired, at, &mut assembly).changes_at {
         assert!(next > at);
         at = next;
         seen.push(
-            build(&desired, at, &mut library)
+            whole(&desired, at, &mut assembly)
                 .snapshot
                 .certificates
                 .find(&Host::parse("a.test").unwrap())
