@@ -1,10 +1,10 @@
 //! `portward serve`: starts the server, says that it is ready, and ends it at a signal.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use portward_api::SetupLinkView;
-use portward_server::{HttpTimeouts, Server, ServerOptions, StartError};
+use portward_server::{AccessLog, AccessLogOptions, HttpTimeouts, Server, ServerOptions, StartError};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -31,9 +31,12 @@ use options::Options;
 pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let file = args.config.as_deref().map(ConfigFile::read).transpose().map_err(Failure::configuration)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let Options { data_dir, http, https, admin, upstream, workers } =
+    let Options { data_dir, http, https, admin, upstream, workers, access_log } =
         Options::resolve(args, file, Environment::read().data_dir, cores)?;
     log::start()?;
+    let access_log = access_log
+        .map(|(to, format)| AccessLog::open(AccessLogOptions { to, format, clock: Arc::new(clock::since_1970) }));
+    let access_log = access_log.transpose().map_err(Failure::configuration)?;
     let options = ServerOptions {
         data_dir,
         http,
@@ -44,6 +47,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         clock: Arc::new(clock::now),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         acme_timeouts: HttpTimeouts::default(),
+        access_log: access_log.clone(),
     };
     let control = runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
@@ -51,15 +55,18 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .context("the threads of the control plane cannot be started")?;
-    let ended = control.block_on(serve(options));
+    let ended = control.block_on(serve(options, access_log.clone()));
+    if let Some(access_log) = access_log {
+        access_log.finish(LAST_LINES);
+    }
     // Whoever ends the program a second time does not wait for what blocks.
     control.shutdown_background();
     ended
 }
 
-async fn serve(options: ServerOptions) -> Result<Exit, Failure> {
+async fn serve(options: ServerOptions, access_log: Option<AccessLog>) -> Result<Exit, Failure> {
     // Before anything is opened: a signal during the start ends it in order.
-    let mut signals = Signals::catch().context("signals cannot be caught")?;
+    let mut signals = Signals::catch(access_log).context("signals cannot be caught")?;
     let server = tokio::select! {
         started = Server::start(options) => started?,
         name = signals.next() => {
@@ -118,28 +125,36 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    access_log: Option<AccessLog>,
 }
 
 impl Signals {
-    fn catch() -> std::io::Result<Self> {
+    fn catch(access_log: Option<AccessLog>) -> std::io::Result<Self> {
         Ok(Self {
+            access_log,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// The name of the next one; SIGHUP, by which others are told to reload, ends nothing.
+    /// The name of the next one; SIGHUP, by which others are told to reload, opens the access log anew and ends nothing.
     async fn next(&mut self) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => tracing::info!("nothing to reload: changes are in effect at once"),
+                _ = self.hangup.recv() => match &self.access_log {
+                    Some(access_log) => access_log.reopen(),
+                    None => tracing::info!("nothing to reload: changes are in effect at once"),
+                },
             }
         }
     }
 }
+
+/// A disk that takes longer for the last lines of the access log is not waited for.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// One publishes while the other answers operators.
 const CONTROL_THREADS: usize = 2;

@@ -127,8 +127,8 @@ impl Answer {
         }
     }
 
-    /// Appends the whole response as HTTP/1.1.
-    pub(crate) fn write_h1(&self, asked: &Asked<'_>, keep_alive: KeepAlive, out: &mut Vec<u8>) {
+    /// Appends the whole response as HTTP/1.1, and tells how many bytes of body it has.
+    pub(crate) fn write_h1(&self, asked: &Asked<'_>, keep_alive: KeepAlive, out: &mut Vec<u8>) -> u64 {
         let (headers, body) = self.parts(asked);
         let status = self.status();
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
@@ -143,9 +143,11 @@ impl Answer {
             out.extend_from_slice(b"Connection: close\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        if !asked.head {
-            out.extend_from_slice(body.as_bytes());
+        if asked.head {
+            return 0;
         }
+        out.extend_from_slice(body.as_bytes());
+        body.len() as u64
     }
 
     /// The response for HTTP/2: head and body, the latter empty if the method was HEAD.

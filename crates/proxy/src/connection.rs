@@ -29,6 +29,7 @@ use self::{
     wire::Wire,
 };
 use crate::{
+    access_log::{Logged, Said},
     answer::{Answer, Asked, Failure, Fault, Whose, log},
     forward::{Deadline, Exchanged, Outgoing, exchange},
     h1::{KeepAlive, length::BodyLength},
@@ -86,7 +87,7 @@ enum After {
     /// Not, but the client may still be sending: a reset would take the answer from it.
     Linger,
     /// As a tunnel to an upstream.
-    Tunnel { upstream: Stream, early: Vec<u8>, idle: Duration },
+    Tunnel { upstream: Stream, early: Vec<u8>, idle: Duration, log: Logged },
 }
 
 impl Connection {
@@ -213,7 +214,8 @@ impl Connection {
             }
             Exchanged::Gone => After::Cut,
             Exchanged::Switched { upstream, early } => {
-                After::Tunnel { upstream, early, idle: self.client.served.limits.of(&site).idle }
+                let idle = self.client.served.limits.of(&site).idle;
+                After::Tunnel { upstream, early, idle, log: about.log }
             }
         }
     }
@@ -232,8 +234,10 @@ impl Connection {
             head: about.head,
             now: self.client.served.now(),
         };
-        answer.write_h1(&asked, about.keep_alive, self.wire.out());
-        if !self.flush().await {
+        let bytes = answer.write_h1(&asked, about.keep_alive, self.wire.out());
+        let sent = self.flush().await;
+        about.log.answered(&answer, bytes, sent);
+        if !sent {
             return After::Cut;
         }
         match about.keep_alive {
@@ -250,8 +254,11 @@ impl Connection {
         log::failed(&Failure::from(fault), &subject);
         let asked =
             Asked { request_id: id.as_str(), host: None, accept: None, head: false, now: self.client.served.now() };
-        Answer::Fault(fault).write_h1(&asked, KeepAlive::Close, self.wire.out());
-        if self.flush().await { After::Linger } else { After::Cut }
+        let answer = Answer::from(fault);
+        let bytes = answer.write_h1(&asked, KeepAlive::Close, self.wire.out());
+        let sent = self.flush().await;
+        Logged::begin(&self.client, id, self.tls.as_ref(), Said::default).answered(&answer, bytes, sent);
+        if sent { After::Linger } else { After::Cut }
     }
 
     /// Reads a little of a body that nobody wants; the connection can go on only if that was all of it.
@@ -301,9 +308,9 @@ impl Connection {
             }
             After::Cut => {}
             After::Linger => self.linger().await,
-            After::Tunnel { upstream, early, idle } => {
+            After::Tunnel { upstream, early, idle, log } => {
                 let unread = self.wire.take_unread();
-                upgrade::tunnel(&mut self.wire.stream, unread, upstream, early, idle, &mut self.deadline).await;
+                upgrade::tunnel(&mut self.wire.stream, unread, upstream, early, idle, &mut self.deadline, log).await;
             }
         }
     }

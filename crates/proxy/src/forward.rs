@@ -24,6 +24,7 @@ pub(crate) use h2::fixture as http2_fixture;
 pub(crate) use upload::Upload;
 
 use crate::{
+    access_log::Logged,
     answer::{Failure, Fault},
     h1::{length::BodyLength, request::Asked, response::ResponseHead, trailers::Trailers},
     stream::Stream,
@@ -80,6 +81,8 @@ pub(crate) struct Outgoing {
     pub(crate) expects_continue: bool,
     /// Whether interim responses are passed on; HTTP/1.0 has none.
     pub(crate) interim: Interim,
+    /// What becomes of it is written down there.
+    pub(crate) log: Logged,
 }
 
 /// Says whether a request may be sent a second time, by its method.

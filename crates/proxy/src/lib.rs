@@ -4,6 +4,7 @@
 //! Each worker is a thread with a single-threaded runtime, listeners and upstream connections of its own;
 //! what a worker needs to know of the outside reaches it as a new snapshot.
 
+mod access_log;
 mod agents;
 mod answer;
 mod bind;
@@ -29,6 +30,9 @@ mod upgrade;
 mod upstream;
 mod worker;
 
+pub use access_log::{
+    AccessLog, AccessLogCounts, AccessLogFormat, AccessLogOptions, AccessLogTarget, OpenAccessLogError,
+};
 pub use agents::HandedOver;
 pub use bind::{BindError, Holder, addresses, has_ipv6};
 pub use clock::Clock;

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    access_log::Logged,
     answer::Chain,
     client_hello::{FirstWords, look},
     forward::Deadline,
@@ -159,7 +160,8 @@ pub(crate) async fn pass(passed: Passed, client: Client) {
     );
     let mut deadline = Deadline::after(limits.body_idle);
     let mut downstream = Stream::plain(tcp);
-    tunnel(&mut downstream, input, Stream::plain(upstream), Vec::new(), limits.body_idle, &mut deadline).await;
+    let (early, idle, log) = (Vec::new(), limits.body_idle, Logged::default());
+    tunnel(&mut downstream, input, Stream::plain(upstream), early, idle, &mut deadline, log).await;
 }
 
 /// A record with the fatal alert for a name that nobody has (RFC 8446 sections 5.1 and 6), in the clear.

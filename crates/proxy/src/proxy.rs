@@ -21,6 +21,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use self::plan::{Held, Placement, place};
 use crate::{
+    access_log::{AccessLog, AccessLogCounts},
     agents::HandedOver,
     bind::{self, BindError},
     clock::Clock,
@@ -40,6 +41,8 @@ pub struct ProxyOptions {
     pub limits: Limits,
     /// The time of day.
     pub clock: Clock,
+    /// Where each request is written down; none for nowhere.
+    pub access_log: Option<AccessLog>,
 }
 
 /// Is the running data plane.
@@ -110,7 +113,8 @@ impl Proxy {
     /// Starts the workers; nothing is bound until the first snapshot is published.
     pub fn spawn(options: ProxyOptions) -> Result<Self, SpawnError> {
         let count = options.workers.get();
-        let served = Arc::new(Served::new(count, options.limits, options.clock).map_err(SpawnError::Tls)?);
+        let served = Served::new(count, options.limits, options.clock, options.access_log);
+        let served = Arc::new(served.map_err(SpawnError::Tls)?);
         let workers =
             (0..count).map(|index| WorkerThread::spawn(index, Arc::clone(&served))).collect::<Result<_, _>>()?;
         let sockets = Mutex::new(Sockets { workers, ..Sockets::default() });
@@ -190,6 +194,11 @@ impl Proxy {
     /// What the workers have counted since they were spawned.
     pub fn counts(&self) -> CountsView {
         self.served.counts.view()
+    }
+
+    /// How many lines the access log has had; none if there is no such log.
+    pub fn access_log_counts(&self) -> Option<AccessLogCounts> {
+        self.served.access_log.as_ref().map(AccessLog::counts)
     }
 
     /// Ends the data plane: takes what is queued, closes the sockets that listen, lets running requests finish, and

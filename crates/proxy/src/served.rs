@@ -17,6 +17,7 @@ use portward_core::{BindingId, BindingProtocol, Timestamp, Upstream, https_port_
 pub(crate) use warned::{Warned, Warning};
 
 use crate::{
+    access_log::AccessLog,
     agents::Agents,
     clock::Clock,
     count::Counts,
@@ -46,6 +47,8 @@ pub(crate) struct Served {
     pub(crate) agents: Agents,
     /// What was warned of a moment ago.
     pub(crate) warned: Warned,
+    /// Where each request is written down, if that is wanted.
+    pub(crate) access_log: Option<AccessLog>,
     clock: Clock,
 }
 
@@ -102,7 +105,12 @@ impl Bound {
 }
 
 impl Served {
-    pub(crate) fn new(workers: usize, limits: Limits, clock: Clock) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        workers: usize,
+        limits: Limits,
+        clock: Clock,
+        access_log: Option<AccessLog>,
+    ) -> Result<Self, rustls::Error> {
         Ok(Self {
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             bound: ArcSwap::from_pointee(Vec::new()),
@@ -113,6 +121,7 @@ impl Served {
             portal: Portal::new(),
             agents: Agents::new(),
             warned: Warned::default(),
+            access_log,
             clock,
         })
     }

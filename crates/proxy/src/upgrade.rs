@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    access_log::Logged,
     forward::Deadline,
     stream::{Stream, buffer},
 };
@@ -58,9 +59,10 @@ pub(crate) async fn tunnel(
     from_upstream: Vec<u8>,
     idle: Duration,
     deadline: &mut Deadline,
+    log: Logged,
 ) {
-    let mut up = Direction::new(from_client);
-    let mut down = Direction::new(from_upstream);
+    let mut tunnel = Tunnel { up: Direction::new(from_client), down: Direction::new(from_upstream), log };
+    let Tunnel { up, down, .. } = &mut tunnel;
     deadline.put_off(idle);
     poll_fn(|cx| {
         let moved = match (up.poll_move(cx, client, &mut upstream), down.poll_move(cx, &mut upstream, client)) {
@@ -78,10 +80,29 @@ pub(crate) async fn tunnel(
     .await;
 }
 
+/// Is a tunnel while it lives; whichever way it ends, what went through is written down.
+struct Tunnel {
+    up: Direction,
+    down: Direction,
+    log: Logged,
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.log.moved(self.up.moved, self.down.moved);
+        // Each side has had what the other one sent.
+        if self.up.state == State::Closed && self.down.state == State::Closed {
+            self.log.complete();
+        }
+    }
+}
+
 /// Is one direction of a tunnel.
 struct Direction {
     buffer: Vec<u8>,
     sent: usize,
+    /// Bytes that have gone through.
+    moved: u64,
     state: State,
 }
 
@@ -95,7 +116,7 @@ enum State {
 
 impl Direction {
     fn new(early: Vec<u8>) -> Self {
-        Self { buffer: early, sent: 0, state: State::Open }
+        Self { buffer: early, sent: 0, moved: 0, state: State::Open }
     }
 
     /// Moves what can be moved and tells whether that was anything.
@@ -120,6 +141,7 @@ impl Direction {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += sent;
+            self.moved += sent as u64;
             return Poll::Ready(Ok(()));
         }
         match self.state {

@@ -26,6 +26,7 @@ use tokio::{
 pub(crate) use self::drain::DrainWatch;
 use self::{drain::Drain, listener::Listener, pulse::Pulse};
 use crate::{
+    access_log::Batches,
     count::WorkerCounts,
     proxy::{Drained, SpawnError},
     request_id::RequestIds,
@@ -77,6 +78,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Names for requests.
     pub(crate) request_ids: RequestIds,
+    /// Lines of the access log, if there is one.
+    pub(crate) access: Option<Rc<Batches>>,
     /// Told when no connection is open any more.
     all_closed: Notify,
     pulse: Pulse,
@@ -144,11 +147,13 @@ impl WorkerThread {
 
 impl Worker {
     pub(crate) fn new(index: usize, served: Arc<Served>) -> Self {
+        let access = served.access_log.as_ref().map(Batches::new);
         Self {
             index,
             served,
             upstreams: Upstreams::new(),
             request_ids: RequestIds::new(),
+            access,
             all_closed: Notify::new(),
             pulse: Pulse::default(),
         }
@@ -158,7 +163,7 @@ impl Worker {
     #[cfg(test)]
     pub(crate) fn for_tests() -> Rc<Self> {
         let clock = crate::clock::Clock::new(|| portward_core::Timestamp::EPOCH);
-        Rc::new(Self::new(0, Arc::new(Served::new(1, crate::limits::Limits::default(), clock).unwrap())))
+        Rc::new(Self::new(0, Arc::new(Served::new(1, crate::limits::Limits::default(), clock, None).unwrap())))
     }
 
     /// What this worker counts.
@@ -184,6 +189,9 @@ async fn obey(
     mut inbox: mpsc::UnboundedReceiver<Order>,
 ) -> Option<(Drained, oneshot::Sender<Drained>)> {
     let mut listeners: HashMap<ListenerKey, Listener> = HashMap::new();
+    if let Some(access) = &worker.access {
+        spawn_local(Batches::hand_over_each_second(Rc::downgrade(access)));
+    }
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Change(change, done) => {

@@ -87,7 +87,12 @@ impl Fixture {
         let opened = Cluster::open(&store, master.clone()).await.unwrap();
         let told = Arc::clone(&set);
         let clock = Clock::new(move || Timestamp::from_unix(told.load(Ordering::SeqCst)).unwrap());
-        let options = ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock: clock.clone() };
+        let options = ProxyOptions {
+            workers: NonZeroUsize::MIN,
+            limits: Limits::default(),
+            clock: clock.clone(),
+            access_log: None,
+        };
         let proxy = Arc::new(Proxy::spawn(options).unwrap());
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());

@@ -180,8 +180,12 @@ pub async fn recover_offline(
     let opened = Cluster::open(&store, master).await;
     let opened = opened.map_err(|error| RecoverOfflineError::Open(StartError::OpenCluster(error)))?;
     let told = Arc::clone(&clock);
-    let options =
-        ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock: Clock::new(move || told()) };
+    let options = ProxyOptions {
+        workers: NonZeroUsize::MIN,
+        limits: Limits::default(),
+        clock: Clock::new(move || told()),
+        access_log: None,
+    };
     let proxy = Proxy::spawn(options).map_err(|error| RecoverOfflineError::Open(StartError::Workers(error)))?;
     let try_bind = |scheme, address| proxy.try_bind(scheme, address);
     let recovery = Recovery {

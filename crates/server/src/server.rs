@@ -12,7 +12,7 @@ use std::{
 use portward_api::SetupLinkView;
 use portward_certs::acme::HttpTimeouts;
 use portward_core::{BindingProtocol, Revision, Timestamp, Upstream};
-use portward_proxy::{Clock, Drained, Proxy, ProxyOptions, limits::Limits};
+use portward_proxy::{AccessLog, Clock, Drained, Proxy, ProxyOptions, limits::Limits};
 use portward_store::{
     Page, Prefix, Store,
     cluster::{Cluster, OpenedCluster},
@@ -71,6 +71,8 @@ pub struct ServerOptions {
     pub host_name: String,
     /// How long CAs may take to answer; [`HttpTimeouts::default`] suits public ones.
     pub acme_timeouts: HttpTimeouts,
+    /// Where each request is written down; none for nowhere.
+    pub access_log: Option<AccessLog>,
 }
 
 /// Is a running Portward.
@@ -118,8 +120,18 @@ impl Server {
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
         process::keep_memory_private();
         process::raise_open_files();
-        let ServerOptions { data_dir, http, https, admin, upstream, workers, clock, host_name, acme_timeouts } =
-            options;
+        let ServerOptions {
+            data_dir,
+            http,
+            https,
+            admin,
+            upstream,
+            workers,
+            clock,
+            host_name,
+            acme_timeouts,
+            access_log,
+        } = options;
         // Looked at first, as it depends on nothing and would be in vain to start for.
         let loopback = Loopback::bind(admin).await.map_err(loopback_error)?;
         let flags = Flags { http, https, upstream };
@@ -128,8 +140,8 @@ impl Server {
         let master = master_key(&store, &data_dir).await?;
         let OpenedCluster { sealer, cluster, .. } =
             Cluster::open(&store, master.clone()).await.map_err(StartError::OpenCluster)?;
-        let proxy = Proxy::spawn(ProxyOptions { workers, limits: Limits::default(), clock: clock.clone() })
-            .map_err(StartError::Workers)?;
+        let proxy = ProxyOptions { workers, limits: Limits::default(), clock: clock.clone(), access_log };
+        let proxy = Proxy::spawn(proxy).map_err(StartError::Workers)?;
         let wanted = desired::read(&store).await.map_err(StartError::Store)?;
         if first_start::is_empty(&wanted) {
             first_start::seed(&store, &sealer, &proxy, &flags, &host_name, clock.now()).await?;

@@ -75,6 +75,7 @@ impl TestServer {
             clock: Arc::new(move || told.now()),
             host_name: "front.test".to_owned(),
             acme_timeouts: HttpTimeouts { connect: CA_PATIENCE, request: CA_PATIENCE },
+            access_log: None,
         })
         .await
         .unwrap();

@@ -11,7 +11,8 @@ pub(crate) struct ServeArgs {
     /// Directory for all that is kept, made if it is missing [env: PORTWARD_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// TOML file with the keys data-dir, http, https, admin, upstream and workers; flags win
+    /// TOML file with the keys data-dir, http, https, admin, upstream, workers, access-log and
+    /// access-log-format; flags win
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Plain HTTP.
@@ -29,6 +30,12 @@ pub(crate) struct ServeArgs {
     /// Threads that serve requests [default: one for each core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
+    /// Write a line for each request to that file, or to stdout; SIGHUP opens the file anew
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// How its lines look [default: json]
+    #[arg(long, value_name = "FORMAT", value_parser = ["json", "combined"])]
+    pub(crate) access_log_format: Option<String>,
 }
 
 // As doc comments, rustdoc would take the brackets for links.

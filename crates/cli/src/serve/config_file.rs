@@ -20,6 +20,9 @@ pub(super) struct ConfigFile {
     pub(super) admin: Option<String>,
     pub(super) upstream: Option<String>,
     pub(super) workers: Option<NonZeroUsize>,
+    /// Relative to the directory of the file, or `-`.
+    pub(super) access_log: Option<PathBuf>,
+    pub(super) access_log_format: Option<String>,
 }
 
 impl ConfigFile {
@@ -29,6 +32,11 @@ impl ConfigFile {
         let mut config = Self::parse(&text).map_err(|error| anyhow!("{}, {error}", path.display()))?;
         if let (Some(data_dir), Some(directory)) = (&config.data_dir, path.parent()) {
             config.data_dir = Some(directory.join(data_dir));
+        }
+        if let (Some(log), Some(directory)) = (&config.access_log, path.parent())
+            && log != Path::new("-")
+        {
+            config.access_log = Some(directory.join(log));
         }
         Ok(config)
     }
@@ -55,6 +63,8 @@ https = ["0.0.0.0:443", "[::1]:8443"]
 admin = "127.0.0.1:9000"
 upstream = "http://127.0.0.1:3000"
 workers = 2
+access-log = "-"
+access-log-format = "combined"
 "#;
 
     #[test]
@@ -70,6 +80,8 @@ workers = 2
                 admin: Some("127.0.0.1:9000".to_owned()),
                 upstream: Some("http://127.0.0.1:3000".to_owned()),
                 workers: NonZeroUsize::new(2),
+                access_log: Some("-".into()),
+                access_log_format: Some("combined".to_owned()),
             }
         );
         assert_eq!(ConfigFile::parse("").unwrap(), ConfigFile::default());
@@ -104,8 +116,10 @@ workers = 2
     fn a_relative_data_directory_is_beside_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("portward.toml");
-        fs::write(&path, "data-dir = \"data\"").unwrap();
-        assert_eq!(ConfigFile::read(&path).unwrap().data_dir.unwrap(), directory.path().join("data"));
+        fs::write(&path, "data-dir = \"data\"\naccess-log = \"access.log\"").unwrap();
+        let config = ConfigFile::read(&path).unwrap();
+        assert_eq!(config.data_dir.unwrap(), directory.path().join("data"));
+        assert_eq!(config.access_log.unwrap(), directory.path().join("access.log"));
         fs::write(&path, "data-dir = \"/data\"").unwrap();
         assert_eq!(ConfigFile::read(&path).unwrap().data_dir.unwrap(), Path::new("/data"));
         fs::write(&path, "\nnonsense = 1").unwrap();

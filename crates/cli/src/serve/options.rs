@@ -3,11 +3,12 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, anyhow};
 use portward_core::Upstream;
+use portward_server::{AccessLogFormat, AccessLogTarget};
 
 use super::config_file::ConfigFile;
 use crate::{args::ServeArgs, failure::Failure};
@@ -27,6 +28,8 @@ pub(super) struct Options {
     pub(super) upstream: Option<Upstream>,
     /// Threads that serve requests.
     pub(super) workers: NonZeroUsize,
+    /// Where each request is written down, and how.
+    pub(super) access_log: Option<(AccessLogTarget, AccessLogFormat)>,
 }
 
 impl Options {
@@ -48,7 +51,15 @@ impl Options {
         let admin = choose(args.admin, file.admin, "admin", |text| address(&text))?.unwrap_or(ADMIN);
         let upstream = choose(args.upstream, file.upstream, "upstream", |url| Ok(Upstream::parse(&url)?))?;
         let workers = args.workers.or(file.workers).unwrap_or(cores);
-        Ok(Self { data_dir, http, https, admin, upstream, workers })
+        let format = choose(args.access_log_format, file.access_log_format, "access-log-format", |text| format(&text))?;
+        let access_log = args.access_log.or(file.access_log);
+        if access_log.is_none() && format.is_some() {
+            return Err(Failure::usage(anyhow!(
+                "there is no access log to have a format; give --access-log FILE, or - for stdout"
+            )));
+        }
+        let access_log = access_log.map(|to| (target(to), format.unwrap_or_default()));
+        Ok(Self { data_dir, http, https, admin, upstream, workers, access_log })
     }
 }
 
@@ -80,6 +91,18 @@ fn address(text: &str) -> anyhow::Result<SocketAddr> {
     })
 }
 
+fn target(path: PathBuf) -> AccessLogTarget {
+    if path == Path::new("-") { AccessLogTarget::Stdout } else { AccessLogTarget::File(path) }
+}
+
+fn format(text: &str) -> anyhow::Result<AccessLogFormat> {
+    match text {
+        "json" => Ok(AccessLogFormat::Json),
+        "combined" => Ok(AccessLogFormat::Combined),
+        other => Err(anyhow!("\"{other}\" is neither json nor combined")),
+    }
+}
+
 /// Reached from this machine alone; the port stands beside those of the first start's bindings.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8442);
 
@@ -104,6 +127,7 @@ mod tests {
             admin: "127.0.0.1:8442".parse().unwrap(),
             upstream: None,
             workers: FOUR,
+            access_log: None,
         };
         assert_eq!(resolve(ServeArgs::default(), None).unwrap(), expected);
     }
@@ -117,6 +141,8 @@ mod tests {
             admin: Some("127.0.0.1:3".to_owned()),
             upstream: Some("http://file.test:1".to_owned()),
             workers: NonZeroUsize::new(1),
+            access_log: Some("/file.log".into()),
+            access_log_format: Some("combined".to_owned()),
         };
         let of_file = resolve(ServeArgs::default(), Some(file())).unwrap();
         assert_eq!(of_file.data_dir, PathBuf::from("/file"));
@@ -125,6 +151,8 @@ mod tests {
         assert_eq!(of_file.admin, "127.0.0.1:3".parse().unwrap());
         assert_eq!(of_file.upstream.unwrap().to_string(), "http://file.test:1");
         assert_eq!(of_file.workers.get(), 1);
+        let file_log = AccessLogTarget::File("/file.log".into());
+        assert_eq!(of_file.access_log, Some((file_log, AccessLogFormat::Combined)));
 
         let args = ServeArgs {
             data_dir: Some("/flag".into()),
@@ -134,6 +162,8 @@ mod tests {
             admin: Some("[::1]:14".to_owned()),
             upstream: Some("https://flag.test".to_owned()),
             workers: NonZeroUsize::new(9),
+            access_log: Some("-".into()),
+            access_log_format: Some("json".to_owned()),
         };
         let of_flags = resolve(args, Some(file())).unwrap();
         assert_eq!(of_flags.data_dir, PathBuf::from("/flag"));
@@ -142,6 +172,7 @@ mod tests {
         assert_eq!(of_flags.admin, "[::1]:14".parse().unwrap());
         assert_eq!(of_flags.upstream.unwrap().to_string(), "https://flag.test:443");
         assert_eq!(of_flags.workers.get(), 9);
+        assert_eq!(of_flags.access_log, Some((AccessLogTarget::Stdout, AccessLogFormat::Json)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use portward_core::{Authority, HeaderRules, Host, RequestFacts, Scheme};
 
 use crate::{
+    access_log::{Logged, Said},
     answer::{Answer, Fault, log, wants_html},
     forward::{Interim, Outgoing, Repeat},
     h1::{
@@ -43,6 +44,8 @@ pub(super) struct About {
     pub(super) rules: Option<Arc<HeaderRules>>,
     /// The length of the body, as the head announces it.
     pub(super) body: BodyLength,
+    /// Where it is written down what becomes of it.
+    pub(super) log: Logged,
 }
 
 impl About {
@@ -93,8 +96,17 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         let snapshot = client.served.newest();
         route(&snapshot, || client.served.https_port_for(client.local.ip()), &question)
     };
+    let id = client.worker.request_ids.next();
+    let log = Logged::begin(client, id, tls, || Said {
+        version: Some(head.version),
+        method: Some(head.method),
+        target: Some(head.target),
+        host: Some(head.host),
+        referer: head.header("referer"),
+        user_agent: head.header("user-agent"),
+    });
     let mut about = About {
-        id: client.worker.request_ids.next(),
+        id,
         version: head.version,
         keep_alive: head.keep_alive,
         head: head.method == "HEAD",
@@ -104,6 +116,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         hsts: HstsRule::Remove,
         rules: None,
         body: head.body,
+        log,
     };
     let (worker, now) = (client.worker.index, client.served.now());
     let by = match scheme {
@@ -118,11 +131,13 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         Routed::Redirect { site, location } => {
             site.traffic.came(worker, by, now);
             site.traffic.redirected(worker, now);
+            about.log.is_for(&site);
             about.host = Authority::parse(head.host).ok().map(|authority| authority.host);
             Begun::Answer { answer: Answer::Redirect { location }, about }
         }
         Routed::Forward { host, site } => {
             site.traffic.came(worker, by, now);
+            about.log.is_for(&site);
             let certificate = tls.and_then(|tls| tls.certificate.as_deref());
             about.hsts = hsts(&site, &host, certificate);
             about.host = Some(host);
@@ -140,6 +155,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
                 repeat: Repeat::of(head.method),
                 expects_continue: head.expect_continue,
                 interim: if head.version == Version::Http10 { Interim::Drop } else { Interim::Pass },
+                log: about.log.clone(),
             };
             Begun::Forward { site, outgoing, about }
         }

@@ -1,6 +1,7 @@
 //! Over real sockets, between a client and an application that write and see raw bytes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod access_log;
 mod agents;
 mod answers;
 mod bodies;

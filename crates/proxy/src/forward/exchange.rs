@@ -51,7 +51,7 @@ async fn attempt<D: Downstream>(
 ) -> Exchanged {
     let limits = &client.served.limits;
     let bounds = limits.of(site);
-    let Outgoing { head, body, asked, repeat, expects_continue, interim } = outgoing;
+    let Outgoing { head, body, asked, repeat, expects_continue, interim, log } = outgoing;
     let upload = match Upload::new(head, body, bounds.body) {
         Ok(upload) => upload,
         Err(fault) => return Exchanged::Answer(fault.into()),
@@ -61,7 +61,7 @@ async fn attempt<D: Downstream>(
     let downstream = &mut Paced::new(downstream, limits.pace);
     let mut needs = if asked.upgrade { Needs::Http1 } else { Needs::Nothing };
     let mut lease = upstreams.take(site, turn, needs);
-    let mut flight = Flight::new(upload, asked, interim, expects_continue);
+    let mut flight = Flight::new(upload, asked, interim, expects_continue, log.clone());
     let mut refusals = 0;
     loop {
         let (mut held, reused) = match lease.take() {
@@ -71,6 +71,9 @@ async fn attempt<D: Downstream>(
                 Err(failure) => return Exchanged::Answer(failure),
             },
         };
+        if let Some(upstream) = held.upstream(site) {
+            log.asked(upstream);
+        }
         flight.await_response(&bounds, deadline);
         let (end, answered, delivered) = match &mut held.carrier {
             Carrier::Http1(stream) => {
@@ -88,6 +91,10 @@ async fn attempt<D: Downstream>(
                         let mut stream = Box::new(stream);
                         let upload = &mut flight.upload;
                         let end = poll_fn(|cx| stream.poll(cx, upload, downstream, deadline, &bounds)).await;
+                        if let Some((status, at)) = stream.answered {
+                            log.answered_by_upstream(status, at);
+                        }
+                        log.moved(0, stream.delivered);
                         (end, stream.answered, stream.delivered)
                     }
                     Err(end) => (end, None, 0),
@@ -111,6 +118,7 @@ async fn attempt<D: Downstream>(
             }
             End::Dead(error) | End::Refused(error) => Exchanged::Answer(failure(error)),
             End::Done => {
+                log.complete();
                 if flight.leaves_clean() {
                     held.kept = flight.kept;
                     upstreams.put(site, held, limits);

@@ -15,6 +15,7 @@ use super::{
     upstream_error::UpstreamError,
 };
 use crate::{
+    access_log::Logged,
     answer::Fault,
     h1::{
         KeepAlive, Parsed,
@@ -53,6 +54,7 @@ pub(super) struct Flight {
     keep_alive: KeepAlive,
     /// How long it says that it does.
     pub(super) kept: Option<Duration>,
+    log: Logged,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl From<ClientFault> for End {
 }
 
 impl Flight {
-    pub(super) fn new(upload: Upload, asked: Asked, interim: Interim, expects_continue: bool) -> Self {
+    pub(super) fn new(upload: Upload, asked: Asked, interim: Interim, expects_continue: bool, log: Logged) -> Self {
         Self {
             upload,
             sending: Sending::Going,
@@ -112,6 +114,7 @@ impl Flight {
             bulk: false,
             keep_alive: KeepAlive::Close,
             kept: None,
+            log,
         }
     }
 
@@ -363,7 +366,9 @@ impl Flight {
         self.keep_alive = head.keep_alive;
         self.kept = head.header("keep-alive").and_then(timeout_hint);
         downstream.head(&head)?;
-        self.answered = Some((head.status, Instant::now()));
+        let now = Instant::now();
+        self.answered = Some((head.status, now));
+        self.log.answered_by_upstream(head.status, now);
         Ok(true)
     }
 
@@ -380,6 +385,8 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         buffer::give(std::mem::take(&mut self.read));
+        // Here, as a flight whose client is cut off is dropped on its way.
+        self.log.moved(self.upload.bytes(), self.delivered);
     }
 }
 

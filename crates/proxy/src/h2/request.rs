@@ -61,7 +61,16 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
                     let idle = shared.client.served.limits.of(&site).idle;
                     let mut deadline = Deadline::after(idle);
                     // On the heap: most streams are none.
-                    Box::pin(upgrade::tunnel(&mut mouth, Vec::new(), upstream, early, idle, &mut deadline)).await;
+                    Box::pin(upgrade::tunnel(
+                        &mut mouth,
+                        Vec::new(),
+                        upstream,
+                        early,
+                        idle,
+                        &mut deadline,
+                        about.log.clone(),
+                    ))
+                    .await;
                 }
                 return;
             }
@@ -149,9 +158,13 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
             (about, Decided::Answer(answer))
         }
         // Over TLS nobody is sent to HTTPS.
-        Routed::Redirect { location, .. } => (about, Decided::Answer(Answer::Redirect { location })),
+        Routed::Redirect { location, site } => {
+            about.log.is_for(&site);
+            (about, Decided::Answer(Answer::Redirect { location }))
+        }
         Routed::Forward { host, site } => {
             site.traffic.came(client.worker.index, CameBy::HttpsHttp2, client.served.now());
+            about.log.is_for(&site);
             about.hsts = hsts(&site, &host, shared.tls.certificate.as_deref());
             about.host = Some(host);
             about.rules.clone_from(&site.headers);
@@ -179,6 +192,7 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
                 repeat: Repeat::of(checked.method),
                 expects_continue: checked.expect_continue,
                 interim: Interim::Pass,
+                log: about.log.clone(),
             };
             (about, Decided::Forward(site, outgoing))
         }

@@ -17,6 +17,7 @@ use super::{
     websocket::{self, Key, StreamMouth},
 };
 use crate::{
+    access_log::{Logged, Said},
     answer::{Answer, Asked, Fault, log},
     forward::{ClientFault, Downstream, Upload},
     h1::{
@@ -48,6 +49,8 @@ pub(super) struct About {
     pub(super) rules: Option<Arc<HeaderRules>>,
     /// What the upstream has to prove, when the client asks for a WebSocket.
     pub(super) websocket: Option<Key>,
+    /// Where it is written down what becomes of it.
+    pub(super) log: Logged,
 }
 
 /// Moves one request's body in and its response out.
@@ -69,8 +72,18 @@ pub(super) struct StreamSide<'a> {
 
 impl About {
     pub(super) fn new(shared: &Shared, head: &http::request::Parts) -> Self {
+        let id = shared.client.worker.request_ids.next();
+        let header = |name| head.headers.get(name).map(HeaderValue::as_bytes);
+        let log = Logged::begin(&shared.client, id, Some(&shared.tls), || Said {
+            version: Some(Version::Http2),
+            method: Some(head.method.as_str()),
+            target: Some(head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)),
+            host: head.uri.authority().map(http::uri::Authority::as_str),
+            referer: header(http::header::REFERER),
+            user_agent: header(http::header::USER_AGENT),
+        });
         Self {
-            id: shared.client.worker.request_ids.next(),
+            id,
             head: head.method == http::Method::HEAD,
             expects_continue: false,
             accept: head.headers.get(http::header::ACCEPT).cloned(),
@@ -78,6 +91,7 @@ impl About {
             hsts: HstsRule::Remove,
             rules: None,
             websocket: None,
+            log,
         }
     }
 
@@ -122,12 +136,13 @@ impl<'a> StreamSide<'a> {
             now: shared.client.served.now(),
         };
         let (response, body) = answer.to_h2(&asked);
+        let bytes = body.len() as u64;
         // An error says that the client is not there any more.
-        if let Ok(mut send) = self.respond.send_response(response, body.is_empty())
-            && !body.is_empty()
-        {
-            let _ = send.send_data(body, true);
-        }
+        let sent = match self.respond.send_response(response, body.is_empty()) {
+            Ok(mut send) if !body.is_empty() => send.send_data(body, true).is_ok(),
+            sent => sent.is_ok(),
+        };
+        about.log.answered(answer, bytes, sent);
         self.body
     }
 

@@ -28,6 +28,7 @@ fn spawn_with(workers: usize, limits: Limits) -> Proxy {
         workers: NonZeroUsize::new(workers).unwrap(),
         limits,
         clock: Clock::new(|| Timestamp::EPOCH),
+        access_log: None,
     })
     .unwrap()
 }

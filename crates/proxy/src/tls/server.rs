@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use portward_core::Host;
 use rustls::{
-    AlertDescription, ServerConfig,
+    AlertDescription, CipherSuite, ProtocolVersion, ServerConfig,
     crypto::aws_lc_rs::Ticketer,
     server::{
         ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCertUsingSni, UnbufferedServerConnection,
@@ -53,6 +53,10 @@ pub(crate) struct TlsFacts {
     pub(crate) sni: Option<Host>,
     /// What was agreed on.
     pub(crate) protocol: Protocol,
+    /// The version of TLS.
+    pub(crate) version: Option<ProtocolVersion>,
+    /// The cipher suite.
+    pub(crate) cipher: Option<CipherSuite>,
 }
 
 /// Is what is spoken after a handshake.
@@ -225,7 +229,8 @@ impl TlsServer {
             Some(H2) => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        Ok((begun, TlsFacts { certificate: made.certificate, sni: made.sni, protocol }))
+        let (version, cipher) = agreed(&begun);
+        Ok((begun, TlsFacts { certificate: made.certificate, sni: made.sni, protocol, version, cipher }))
     }
 
     /// No certificate of a site, no other protocol and no ticket can come of it: the session does not know of any.
@@ -242,8 +247,15 @@ impl TlsServer {
         config.send_tls13_tickets = 0;
         let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
         let begun = begin(tcp, input, Session::Server(session)).await?;
-        Ok((begun, TlsFacts { certificate: None, sni: Some(host), protocol: Protocol::Challenge }))
+        let (version, cipher) = agreed(&begun);
+        Ok((begun, TlsFacts { certificate: None, sni: Some(host), protocol: Protocol::Challenge, version, cipher }))
     }
+}
+
+/// The version and the cipher suite of a session.
+fn agreed(begun: &Begun) -> (Option<ProtocolVersion>, Option<CipherSuite>) {
+    let facts = begun.session().facts();
+    (facts.protocol_version(), facts.negotiated_cipher_suite().map(|suite| suite.suite()))
 }
 
 impl From<BeginError> for HandshakeError {

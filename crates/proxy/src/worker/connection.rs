@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{DrainWatch, Worker, pulse};
 use crate::{
+    access_log::{Logged, Said},
     agents::HandedOver,
     answer::{Answer, Asked, Chain, Fault, log},
     connection::serve_h1,
@@ -215,7 +216,7 @@ async fn answered(stream: Stream, client: &Client, tls: &TlsFacts) {
         host = tls.sni.as_ref().map(tracing::field::display),
         "a tls-alpn-01 challenge was answered"
     );
-    tell(stream, b"").await;
+    let _ = tell(stream, b"").await;
 }
 
 /// Writes down why there is no TLS connection, and tells a client that does not know that this is TLS.
@@ -230,8 +231,10 @@ async fn without_tls(error: HandshakeError, client: &Client) {
             let (request_id, now) = (id.as_str(), client.served.now());
             let asked = Asked { request_id, host: None, accept: None, head: false, now };
             let mut out = Vec::new();
-            answer.write_h1(&asked, KeepAlive::Close, &mut out);
-            tell(tcp, &out).await;
+            let bytes = answer.write_h1(&asked, KeepAlive::Close, &mut out);
+            let logged = Logged::begin(client, id, None, Said::default);
+            let told = tell(tcp, &out).await;
+            logged.answered(&answer, bytes, told);
         }
         // Somebody has to act on it, and every connection that comes says the same.
         HandshakeError::NoCertificate { .. }
@@ -303,15 +306,17 @@ impl Drop for Open {
 
 /// Tells a client of an http binding that there are too many connections, without reading its request.
 async fn refuse(tcp: TcpStream, worker: Rc<Worker>) {
-    tell(tcp, OVERLOADED).await;
+    let _ = tell(tcp, OVERLOADED).await;
     worker.counts().refusing.down();
 }
 
-/// Sends the last words of a connection and lets the client read them.
-async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) {
+/// Sends the last words of a connection and lets the client read them; tells whether they left.
+async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) -> bool {
+    let mut told = false;
     let tell = async {
         stream.write_all(words).await?;
         stream.shutdown().await?;
+        told = true;
         // Closing with bytes unread would reset the connection, and the answer could be lost with it.
         let mut unread = [0; 1024];
         while stream.read(&mut unread).await? > 0 {}
@@ -319,6 +324,7 @@ async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) {
     };
     // However it ends, the connection is closed.
     let _ = timeout(TELLING, tell).await;
+    told
 }
 
 /// Sent before any byte of a request is read and at the least possible cost, so it is no page like the other answers.

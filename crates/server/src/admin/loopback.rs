@@ -146,6 +146,7 @@ async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> 
             deliveries,
             served: measuring.served.now(),
             counts: measuring.proxy.counts(),
+            access_log: measuring.proxy.access_log_counts(),
             sites: measuring.app.traffic_by_site().into_iter().collect(),
             standings: measuring.board.all(),
             attempts: measuring.engine.attempts_ended(),

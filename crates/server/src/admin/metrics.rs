@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use portward_api::Severity;
 use portward_core::{AgentHealth, CertificateId, CertificateVersion, ChannelId, IssuerId, SiteId};
-use portward_proxy::{CountsView, LATENCY_BOUNDS, Latency, TrafficView};
+use portward_proxy::{AccessLogCounts, CountsView, LATENCY_BOUNDS, Latency, TrafficView};
 use portward_store::desired::StoredCertificate;
 use prometheus_client::{
     collector::Collector,
@@ -24,6 +24,8 @@ pub(super) struct Measured {
     pub(super) served: Arc<ServedState>,
     /// What the data plane counted.
     pub(super) counts: CountsView,
+    /// Lines of the access log; none if there is no such log.
+    pub(super) access_log: Option<AccessLogCounts>,
     /// What came to each site that had requests.
     pub(super) sites: BTreeMap<SiteId, TrafficView>,
     /// How renewals stand.
@@ -98,6 +100,7 @@ impl Collector for Measured {
         notifications(&mut page, self)?;
         agents(&mut page, self)?;
         traffic(&mut page, self.counts)?;
+        access_log(&mut page, self.access_log)?;
         sites(&mut page, &self.sites)
     }
 }
@@ -245,6 +248,16 @@ fn traffic(page: &mut Page<'_>, counts: CountsView) -> fmt::Result {
         passages_failed,
     )?;
     page.counter("portward_requests", "Requests whose head was read.", requests)
+}
+
+fn access_log(page: &mut Page<'_>, counts: Option<AccessLogCounts>) -> fmt::Result {
+    let Some(counts) = counts else { return Ok(()) };
+    page.counter("portward_access_log_lines", "Lines of the access log that were written.", counts.written)?;
+    page.counter(
+        "portward_access_log_lines_dropped",
+        "Lines of the access log that were dropped: writing was too slow, or failed.",
+        counts.dropped,
+    )
 }
 
 fn sites(page: &mut Page<'_>, sites: &BTreeMap<SiteId, TrafficView>) -> fmt::Result {

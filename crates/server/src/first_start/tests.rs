@@ -11,7 +11,12 @@ use crate::fixture::now;
 async fn seeded(flags: &Flags, host_name: &str) -> Result<Desired, StartError> {
     let store = MemoryStore::new();
     let opened = Cluster::open(&store, MasterKey::generate()).await.unwrap();
-    let options = ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock: Clock::new(now) };
+    let options = ProxyOptions {
+        workers: NonZeroUsize::MIN,
+        limits: Limits::default(),
+        clock: Clock::new(now),
+        access_log: None,
+    };
     let proxy = Proxy::spawn(options).unwrap();
     assert!(is_empty(&desired::read(&store).await.unwrap()));
     let done = seed(&store, &opened.sealer, &proxy, flags, host_name, now()).await;

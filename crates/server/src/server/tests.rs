@@ -19,6 +19,7 @@ fn options(data_dir: &Path) -> ServerOptions {
         clock: Arc::new(now),
         host_name: "front.test".to_owned(),
         acme_timeouts: HttpTimeouts::default(),
+        access_log: None,
     }
 }
 

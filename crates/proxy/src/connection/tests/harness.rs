@@ -15,7 +15,8 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::{
-    Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Snapshot, Traffic, tls::fixture,
+    AccessLog, Clock, Limits, Proxy, ProxyOptions, ServedBinding, ServedCertificate, ServedSite, Snapshot, Traffic,
+    tls::fixture,
 };
 
 /// What a test waits for at most; nothing here takes long.
@@ -45,11 +46,20 @@ impl Door {
         Self::open_with(Limits::default(), |_| {}).await
     }
 
+    /// A door whose requests are written down.
+    pub(super) async fn open_logging(access_log: AccessLog, limits: Limits) -> Self {
+        Self::open_all(Some(access_log), limits, |_| {}).await
+    }
+
     /// A door whose limits and snapshot are the test's.
     pub(super) async fn open_with(limits: Limits, edit: impl FnOnce(&mut Snapshot)) -> Self {
+        Self::open_all(None, limits, edit).await
+    }
+
+    async fn open_all(access_log: Option<AccessLog>, limits: Limits, edit: impl FnOnce(&mut Snapshot)) -> Self {
         let app = App::listen().await;
         let clock = Clock::new(|| Timestamp::from_unix(1_800_000_000).unwrap());
-        let proxy = Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits, clock }).unwrap();
+        let proxy = Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits, clock, access_log }).unwrap();
         let mut snapshot = snapshot(site(&[app.address]));
         edit(&mut snapshot);
         let reports = proxy.publish(snapshot).await;

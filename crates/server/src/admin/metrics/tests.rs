@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use portward_core::Timestamp;
+use portward_proxy::AccessLogCounts;
 
 use super::*;
 use crate::{
@@ -114,6 +115,7 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     let measured = || Measured {
         served: Arc::clone(&served),
         sites: BTreeMap::from([(SiteId::parse("other-test").unwrap(), traffic.clone())]),
+        access_log: Some(AccessLogCounts { written: 14, dropped: 15 }),
         counts: CountsView {
             open: 1,
             accepted: 2,
@@ -173,6 +175,8 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ("portward_notification_deliveries_total", &[("channel", "ops"), ("outcome", "failed")], 11.0),
         ("portward_notifications_given_up_total", &[("channel", "ops")], 12.0),
         ("portward_sign_ins_refused_total", &[], 13.0),
+        ("portward_access_log_lines_total", &[], 14.0),
+        ("portward_access_log_lines_dropped_total", &[], 15.0),
         ("portward_notifications_waiting", &[("channel", "ops")], 3.0),
         ("portward_agents", &[("health", "Healthy")], 18.0),
         ("portward_agents", &[("health", "Unhealthy")], 19.0),

@@ -1,0 +1,180 @@
+//! A request as a line.
+
+use std::{io::Write, time::Duration};
+
+use portward_core::Timestamp;
+use rustls::{CipherSuite, ProtocolVersion};
+
+use super::{
+    entry::{By, Entry, Word, Words},
+    escape,
+};
+use crate::h1::Version;
+
+/// Remembers how the last second was written, as most lines are of the same one.
+#[derive(Default)]
+pub(super) struct Date {
+    second: Option<u64>,
+    /// `2026-11-20T14:32:07Z`.
+    text: String,
+}
+
+/// Appends a line of JSON. Every line has every key, in the same order.
+pub(super) fn json(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
+    let outcome = entry.outcome.get();
+    let words = entry.words.borrow();
+    out.extend_from_slice(b"{\"time\":\"");
+    let text = date.of(entry.at);
+    out.extend_from_slice(text.as_bytes().get(..19).unwrap_or_default());
+    let millis = entry.at.subsec_millis();
+    out.push(b'.');
+    out.extend([millis / 100, millis / 10 % 10, millis % 10].map(|digit| b'0' + digit as u8));
+    out.extend_from_slice(b"Z\",\"request.id\":\"");
+    out.extend_from_slice(entry.id.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"client.address\":\"");
+    let _ = write!(out, "{}", entry.client.ip());
+    out.extend_from_slice(b"\",\"client.peer\":\"");
+    let _ = write!(out, "{}", entry.peer);
+    out.extend_from_slice(b"\",\"binding.id\":\"");
+    out.extend_from_slice(entry.binding.id.as_str().as_bytes());
+    out.push(b'"');
+    string(b",\"site.id\":", entry.site.get().map(|site| site.id.as_str().as_bytes()), out);
+    string(b",\"host\":", words.get(Word::Host), out);
+    string(b",\"method\":", words.get(Word::Method), out);
+    string(b",\"target\":", shown(entry, &words, Word::Target), out);
+    string(b",\"protocol\":", entry.version.map(|version| protocol(version).as_bytes()), out);
+    number(b",\"status\":", outcome.status.map(u64::from), out);
+    number(b",\"bytes.received\":", Some(outcome.received), out);
+    number(b",\"bytes.sent\":", Some(outcome.sent), out);
+    number(b",\"duration_us\":", Some(micros(entry.took())), out);
+    number(b",\"upstream_us\":", outcome.upstream.map(micros), out);
+    string(b",\"upstream.url\":", words.get(Word::Upstream), out);
+    let (version, cipher) = entry.tls.unwrap_or_default();
+    string(b",\"tls.version\":", version.map(version_name), out);
+    string(b",\"tls.cipher\":", cipher.map(cipher_name), out);
+    string(b",\"tls.sni\":", words.get(Word::Sni), out);
+    string(b",\"referer\":", shown(entry, &words, Word::Referer), out);
+    string(b",\"user_agent\":", words.get(Word::UserAgent), out);
+    let by = outcome.by.map(|by| match by {
+        By::Portward => &b"portward"[..],
+        By::Upstream => b"upstream",
+    });
+    string(b",\"answer.by\":", by, out);
+    string(b",\"answer.code\":", outcome.code.map(str::as_bytes), out);
+    out.extend_from_slice(if outcome.complete { b",\"complete\":true}\n" } else { b",\"complete\":false}\n" });
+}
+
+/// Appends a line of Apache's combined format: `%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"`.
+pub(super) fn combined(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
+    let outcome = entry.outcome.get();
+    let words = entry.words.borrow();
+    let text = date.of(entry.at);
+    let part = |range| text.get(range).unwrap_or_default();
+    let month = part(5..7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
+    let (day, month, year, clock) = (part(8..10), month.copied().unwrap_or_default(), part(0..4), part(11..19));
+    let _ = write!(out, "{} - - [{day}/{month}/{year}:{clock} +0000] \"", entry.client.ip());
+    match (words.get(Word::Method), shown(entry, &words, Word::Target)) {
+        (Some(method), Some(target)) => {
+            escape::apache(method, out);
+            out.push(b' ');
+            escape::apache(target, out);
+            out.push(b' ');
+            out.extend_from_slice(entry.version.map(protocol).unwrap_or_default().as_bytes());
+        }
+        _ => out.push(b'-'),
+    }
+    let _ = write!(out, "\" {} ", outcome.status.unwrap_or(CLIENT_GONE));
+    match outcome.sent {
+        0 => out.push(b'-'),
+        sent => {
+            let _ = write!(out, "{sent}");
+        }
+    }
+    for word in [shown(entry, &words, Word::Referer), words.get(Word::UserAgent)] {
+        out.extend_from_slice(b" \"");
+        match word {
+            Some(word) => escape::apache(word, out),
+            None => out.push(b'-'),
+        }
+        out.push(b'"');
+    }
+    out.push(b'\n');
+}
+
+/// A target or a referer without what must not be read: see [`Entry::is_for_portal`].
+fn shown<'w>(entry: &Entry, words: &'w Words, word: Word) -> Option<&'w [u8]> {
+    let text = words.get(word)?;
+    match text.iter().position(|byte| *byte == b'?') {
+        Some(query) if entry.is_for_portal() => text.get(..query),
+        _ => Some(text),
+    }
+}
+
+fn string(key: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.extend_from_slice(key);
+    match value {
+        Some(value) => {
+            out.push(b'"');
+            escape::json(value, out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn number(key: &[u8], value: Option<u64>, out: &mut Vec<u8>) {
+    out.extend_from_slice(key);
+    match value {
+        Some(value) => {
+            let _ = write!(out, "{value}");
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+        Version::Http2 => "HTTP/2",
+    }
+}
+
+fn version_name(version: ProtocolVersion) -> &'static [u8] {
+    match version {
+        ProtocolVersion::TLSv1_3 => b"TLS 1.3",
+        ProtocolVersion::TLSv1_2 => b"TLS 1.2",
+        _ => b"unknown",
+    }
+}
+
+/// The name that IANA has for it.
+fn cipher_name(cipher: CipherSuite) -> &'static [u8] {
+    match cipher {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => b"TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => b"TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => b"TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or("unknown").as_bytes(),
+    }
+}
+
+impl Date {
+    fn of(&mut self, at: Duration) -> &str {
+        let second = at.as_secs();
+        if self.second != Some(second) {
+            let time = i64::try_from(second).ok().and_then(|second| Timestamp::from_unix(second).ok());
+            self.text = time.unwrap_or(Timestamp::EPOCH).to_string();
+            self.second = Some(second);
+        }
+        &self.text
+    }
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Stands for an answer that nobody was there to take, as in nginx.
+const CLIENT_GONE: u16 = 499;
