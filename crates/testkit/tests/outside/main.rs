@@ -1,5 +1,5 @@
 //! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium,
-//! Pebble, Caddy, aiosmtpd, promtool; and of both programs, portward and portward-agent.
+//! Pebble, Caddy, aiosmtpd, promtool, grpc; and of both programs, portward and portward-agent.
 //!
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -17,6 +17,7 @@ mod description;
 mod dns;
 mod doors;
 mod git;
+mod grpc;
 mod imports;
 mod notifications;
 mod pains;
@@ -24,3 +25,4 @@ mod portal;
 mod recover;
 mod secrets;
 mod soak;
+mod websocket;
