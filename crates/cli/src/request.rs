@@ -69,7 +69,6 @@ use user::UserRequest;
 
 /// Is what the program is to do.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a run of the program")]
 pub(crate) enum Task {
     /// Be the server.
     Serve(ServeArgs),

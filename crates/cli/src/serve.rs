@@ -31,7 +31,7 @@ use options::Options;
 pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let file = args.config.as_deref().map(ConfigFile::read).transpose().map_err(Failure::configuration)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let Options { data_dir, http, https, admin, upstream, workers, access_log } =
+    let Options { data_dir, http, https, admin, upstream, workers, access_log, limits } =
         Options::resolve(args, file, Environment::read().data_dir, cores)?;
     log::start()?;
     let access_log = access_log
@@ -44,6 +44,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         admin,
         upstream,
         workers,
+        limits,
         clock: Arc::new(clock::now),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         acme_timeouts: HttpTimeouts::default(),

@@ -71,6 +71,8 @@ pub(crate) enum Fault {
     UpstreamTimeout,
     /// More streams are being worked on than the limit.
     Overloaded,
+    /// The client makes more requests than the limit.
+    TooManyRequests,
 }
 
 /// Says who must do something about a [`Fault`].
@@ -185,7 +187,7 @@ impl Answer {
         if html {
             headers.push(("Content-Security-Policy", page::POLICY.into()));
         }
-        if let Self::Fault(Fault::Overloaded) = self {
+        if let Self::Fault(Fault::Overloaded | Fault::TooManyRequests) = self {
             headers.push(("Retry-After", RETRY_AFTER_SECONDS.into()));
         }
         headers.push(("X-Request-Id", asked.request_id.to_owned().into()));
@@ -213,6 +215,7 @@ impl Fault {
             | Self::UpstreamBadResponse => 502,
             Self::UpstreamTimeout => 504,
             Self::Overloaded => 503,
+            Self::TooManyRequests => 429,
         }
     }
 
@@ -235,15 +238,19 @@ impl Fault {
             Self::UpstreamBadResponse => "upstream-bad-response",
             Self::UpstreamTimeout => "upstream-timeout",
             Self::Overloaded => "overloaded",
+            Self::TooManyRequests => "too-many-requests",
         }
     }
 
     /// Who must do something about it.
     pub(crate) fn whose(self) -> Whose {
         match self {
-            Self::Refused(_) | Self::HttpOnHttps | Self::Misdirected | Self::RequestTimeout | Self::BodyTooLarge => {
-                Whose::Downstream
-            }
+            Self::Refused(_)
+            | Self::HttpOnHttps
+            | Self::Misdirected
+            | Self::RequestTimeout
+            | Self::BodyTooLarge
+            | Self::TooManyRequests => Whose::Downstream,
             Self::NoSite | Self::UnknownHost | Self::ChallengesOnly | Self::Overloaded => Whose::Ours,
             Self::UpstreamRefused
             | Self::UpstreamUnreachable
@@ -264,7 +271,8 @@ impl Fault {
             | Self::UpstreamUnreachable
             | Self::UpstreamDns
             | Self::UpstreamTls
-            | Self::Overloaded => Retry::Allowed,
+            | Self::Overloaded
+            | Self::TooManyRequests => Retry::Allowed,
             Self::Refused(_)
             | Self::HttpOnHttps
             | Self::NoSite

@@ -52,7 +52,7 @@ pub(crate) struct Shared {
 pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
     let limits = &client.served.limits;
     let fragments = Rc::new(Fragments::default());
-    let (metered, cork) = Metered::new(stream, Rc::clone(&fragments));
+    let (metered, cork) = Metered::new(stream, Rc::clone(&fragments), &client);
     let Ok(Ok(connection)) = timeout(limits.head, builder(limits).handshake(metered)).await else { return };
     cork.put_in();
     let mut serving = Serving {

@@ -9,6 +9,7 @@ mod agents;
 mod answer;
 mod bind;
 pub mod client_hello;
+mod clients;
 mod clock;
 mod connection;
 mod count;

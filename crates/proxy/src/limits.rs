@@ -1,6 +1,6 @@
 //! Time-outs and limits of the data plane, with the origin of each default.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use portward_core::WaitLimit;
 
@@ -29,6 +29,11 @@ pub struct Limits {
     pub drain: Duration,
     /// Open connections of all clients together; further ones are answered with 503.
     pub connections: usize,
+    /// Open connections of one client, which is an address or an IPv6 network of 64 bits; none for no limit. Clients of this
+    /// machine have none.
+    pub connections_of_client: Option<usize>,
+    /// Requests that such a client may make in a second, and ten times as many at once; none for no limit.
+    pub requests_of_client: Option<NonZeroU32>,
     /// Connections to one upstream that a worker keeps while they idle.
     pub upstream_idle_connections: usize,
     /// Bytes of a request body; none for no limit.
@@ -63,6 +68,23 @@ pub(crate) struct Bounds {
 }
 
 impl Limits {
+    /// Has no more connections than a process that may have so many files open can hold, with an eighth left over for
+    /// connections to upstreams, the store and logs.
+    pub fn hold_to_files(&mut self, files: Option<u64>) {
+        let Some(files) = files else { return };
+        let most = files.saturating_sub(FILES_BESIDE.max(files / 8));
+        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
+        if most < self.connections {
+            tracing::warn!(
+                files,
+                connections = most,
+                wanted = self.connections,
+                "fewer connections are taken than the limit says: raise the limit of open files (LimitNOFILE of systemd)"
+            );
+            self.connections = most;
+        }
+    }
+
     /// What holds for a request to a site.
     pub(crate) fn of(&self, site: &ServedSite) -> Bounds {
         let own = &site.limits;
@@ -104,6 +126,9 @@ impl Default for Limits {
             // Envoy drains a removed listener for 600 s; nginx and HAProxy wait for ever unless they are told not to.
             drain: Duration::from_secs(600),
             connections: 50_000,
+            // A tenth of all, rounded down: more than a company has behind one address, and too few to shut others out.
+            connections_of_client: Some(4_000),
+            requests_of_client: None,
             // More requests at once than that are rare, and each connection beyond is made anew for its request. HAProxy sets
             // no bound; of what is not needed the oldest ages and goes.
             upstream_idle_connections: 1024,
@@ -111,6 +136,23 @@ impl Default for Limits {
             body: None,
             // nginx's http2_max_concurrent_streams is 128, h2's suggestion at least 100 (RFC 9113 section 6.5.2).
             h2_streams: 128,
+        }
+    }
+}
+
+/// The least that is left over for the store, logs, sockets that listen, and what the control plane connects to.
+const FILES_BESIDE: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_connections_as_there_are_files_for() {
+        for (files, expected) in [(None, 50_000), (Some(1 << 20), 50_000), (Some(1_024), 768), (Some(10), 1)] {
+            let mut limits = Limits::default();
+            limits.hold_to_files(files);
+            assert_eq!(limits.connections, expected, "{files:?}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) use warned::{Warned, Warning};
 use crate::{
     access_log::AccessLog,
     agents::Agents,
+    clients::Clients,
     clock::Clock,
     count::Counts,
     limits::Limits,
@@ -37,6 +38,8 @@ pub(crate) struct Served {
     pub(crate) limits: Limits,
     /// What the workers count.
     pub(crate) counts: Counts,
+    /// What each client has taken.
+    pub(crate) clients: Clients,
     /// What handshakes with clients share.
     pub(crate) tls_server: TlsServer,
     /// What handshakes with upstreams share.
@@ -114,6 +117,7 @@ impl Served {
         Ok(Self {
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             bound: ArcSwap::from_pointee(Vec::new()),
+            clients: Clients::new(&limits),
             limits,
             counts: Counts::new(workers),
             tls_server: TlsServer::new()?,

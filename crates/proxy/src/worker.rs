@@ -6,6 +6,7 @@ mod connection;
 mod drain;
 mod listener;
 mod pulse;
+mod turns;
 
 use std::{
     collections::HashMap,
@@ -23,8 +24,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub(crate) use self::drain::DrainWatch;
 use self::{drain::Drain, listener::Listener, pulse::Pulse};
+pub(crate) use self::{drain::DrainWatch, turns::Turns};
 use crate::{
     access_log::Batches,
     count::WorkerCounts,
@@ -80,6 +81,8 @@ pub(crate) struct Worker {
     pub(crate) request_ids: RequestIds,
     /// Lines of the access log, if there is one.
     pub(crate) access: Option<Rc<Batches>>,
+    /// Whose handshake it is busy with.
+    pub(crate) turns: Turns,
     /// Told when no connection is open any more.
     all_closed: Notify,
     pulse: Pulse,
@@ -154,6 +157,7 @@ impl Worker {
             upstreams: Upstreams::new(),
             request_ids: RequestIds::new(),
             access,
+            turns: Turns::new(),
             all_closed: Notify::new(),
             pulse: Pulse::default(),
         }

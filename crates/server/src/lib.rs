@@ -39,7 +39,9 @@ mod web;
 pub use audit::{VerifyAuditError, verify_audit_offline};
 pub use init::{InitOfflineError, init_offline};
 pub use portward_certs::acme::HttpTimeouts;
-pub use portward_proxy::{AccessLog, AccessLogFormat, AccessLogOptions, AccessLogTarget, Drained, OpenAccessLogError};
+pub use portward_proxy::{
+    AccessLog, AccessLogFormat, AccessLogOptions, AccessLogTarget, Drained, Limits, OpenAccessLogError,
+};
 pub use recover::{RecoverOfflineError, recover_offline};
 pub use restore::{RestoreOfflineError, RestoredOffline, restore_offline};
 pub use server::{BoundBinding, NotReachedError, Server, ServerOptions, SetupLinkError};

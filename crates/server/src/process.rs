@@ -23,16 +23,24 @@ pub(crate) fn keep_memory_private() {
 /// Raises the number of files that may be open as far as the system lets this process.
 ///
 /// Systems begin with 1024 for the sake of old programs that wait by `select`; each client, upstream and agent is one.
-pub(crate) fn raise_open_files() {
+///
+/// Gives how many they are then; none for no limit.
+pub(crate) fn raise_open_files() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let (before, after) = (limit.current, most.current);
     if before == after {
         tracing::debug!(limit = after, "so many files and connections may be open");
-        return;
+        return after;
     }
     match setrlimit(Resource::Nofile, most) {
-        Ok(()) => tracing::info!(before, after, "the limit of open files and connections is raised"),
-        Err(error) => tracing::warn!(%error, before, "the limit of open files and connections stays as it is"),
+        Ok(()) => {
+            tracing::info!(before, after, "the limit of open files and connections is raised");
+            after
+        }
+        Err(error) => {
+            tracing::warn!(%error, before, "the limit of open files and connections stays as it is");
+            before
+        }
     }
 }

@@ -65,6 +65,8 @@ pub struct ServerOptions {
     pub upstream: Option<Upstream>,
     /// Threads that serve connections.
     pub workers: NonZeroUsize,
+    /// Time-outs and limits of the data plane; of connections there are fewer where the system allows too few open files.
+    pub limits: Limits,
     /// Tells the time.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// What the machine is called; the certificate of the first start has it.
@@ -119,7 +121,7 @@ impl Server {
     /// the data plane has threads of its own.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
         process::keep_memory_private();
-        process::raise_open_files();
+        let files = process::raise_open_files();
         let ServerOptions {
             data_dir,
             http,
@@ -127,11 +129,13 @@ impl Server {
             admin,
             upstream,
             workers,
+            mut limits,
             clock,
             host_name,
             acme_timeouts,
             access_log,
         } = options;
+        limits.hold_to_files(files);
         // Looked at first, as it depends on nothing and would be in vain to start for.
         let loopback = Loopback::bind(admin).await.map_err(loopback_error)?;
         let flags = Flags { http, https, upstream };
@@ -140,7 +144,7 @@ impl Server {
         let master = master_key(&store, &data_dir).await?;
         let OpenedCluster { sealer, cluster, .. } =
             Cluster::open(&store, master.clone()).await.map_err(StartError::OpenCluster)?;
-        let proxy = ProxyOptions { workers, limits: Limits::default(), clock: clock.clone(), access_log };
+        let proxy = ProxyOptions { workers, limits, clock: clock.clone(), access_log };
         let proxy = Proxy::spawn(proxy).map_err(StartError::Workers)?;
         let wanted = desired::read(&store).await.map_err(StartError::Store)?;
         if first_start::is_empty(&wanted) {

@@ -66,6 +66,7 @@ impl TestServer {
         let told = Arc::clone(&clock);
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let server = Server::start(ServerOptions {
+            limits: portward_proxy::Limits::default(),
             data_dir: data_dir.clone(),
             http: Some(vec![anywhere]),
             https: Some(vec![anywhere]),

@@ -1,6 +1,9 @@
 //! `portward serve`.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use clap::Args as ClapArgs;
 
@@ -11,8 +14,8 @@ pub(crate) struct ServeArgs {
     /// Directory for all that is kept, made if it is missing [env: PORTWARD_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// TOML file with the keys data-dir, http, https, admin, upstream, workers, access-log and
-    /// access-log-format; flags win
+    /// TOML file with the keys data-dir, http, https, admin, upstream, workers, access-log,
+    /// access-log-format and max-...; flags win
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Plain HTTP.
@@ -36,6 +39,15 @@ pub(crate) struct ServeArgs {
     /// How its lines look [default: json]
     #[arg(long, value_name = "FORMAT", value_parser = ["json", "combined"])]
     pub(crate) access_log_format: Option<String>,
+    /// Open connections of all clients; further ones are answered with 503, or closed on https [default: 50000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+    /// Open connections of one client address, or IPv6 /64; 0 for no limit; this machine has none [default: 4000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections_per_client: Option<usize>,
+    /// Requests a second of such a client, ten times as many at once; others get 429 [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_requests_per_client: Option<NonZeroU32>,
 }
 
 // As doc comments, rustdoc would take the brackets for links.

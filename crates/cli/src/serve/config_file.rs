@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,9 @@ pub(super) struct ConfigFile {
     /// Relative to the directory of the file, or `-`.
     pub(super) access_log: Option<PathBuf>,
     pub(super) access_log_format: Option<String>,
+    pub(super) max_connections: Option<NonZeroUsize>,
+    pub(super) max_connections_per_client: Option<usize>,
+    pub(super) max_requests_per_client: Option<NonZeroU32>,
 }
 
 impl ConfigFile {
@@ -65,6 +68,9 @@ upstream = "http://127.0.0.1:3000"
 workers = 2
 access-log = "-"
 access-log-format = "combined"
+max-connections = 100
+max-connections-per-client = 10
+max-requests-per-client = 5
 "#;
 
     #[test]
@@ -82,6 +88,9 @@ access-log-format = "combined"
                 workers: NonZeroUsize::new(2),
                 access_log: Some("-".into()),
                 access_log_format: Some("combined".to_owned()),
+                max_connections: NonZeroUsize::new(100),
+                max_connections_per_client: Some(10),
+                max_requests_per_client: NonZeroU32::new(5),
             }
         );
         assert_eq!(ConfigFile::parse("").unwrap(), ConfigFile::default());

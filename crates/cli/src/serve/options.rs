@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use portward_core::Upstream;
-use portward_server::{AccessLogFormat, AccessLogTarget};
+use portward_server::{AccessLogFormat, AccessLogTarget, Limits};
 
 use super::config_file::ConfigFile;
 use crate::{args::ServeArgs, failure::Failure};
@@ -30,6 +30,8 @@ pub(super) struct Options {
     pub(super) workers: NonZeroUsize,
     /// Where each request is written down, and how.
     pub(super) access_log: Option<(AccessLogTarget, AccessLogFormat)>,
+    /// Time-outs and limits of the data plane.
+    pub(super) limits: Limits,
 }
 
 impl Options {
@@ -59,7 +61,15 @@ impl Options {
             )));
         }
         let access_log = access_log.map(|to| (target(to), format.unwrap_or_default()));
-        Ok(Self { data_dir, http, https, admin, upstream, workers, access_log })
+        let mut limits = Limits::default();
+        if let Some(most) = args.max_connections.or(file.max_connections) {
+            limits.connections = most.get();
+        }
+        if let Some(most) = args.max_connections_per_client.or(file.max_connections_per_client) {
+            limits.connections_of_client = Some(most).filter(|most| *most > 0);
+        }
+        limits.requests_of_client = args.max_requests_per_client.or(file.max_requests_per_client);
+        Ok(Self { data_dir, http, https, admin, upstream, workers, access_log, limits })
     }
 }
 
@@ -109,6 +119,8 @@ const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHO
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::num::NonZeroU32;
+
     use super::*;
     use crate::exit::Exit;
 
@@ -128,6 +140,7 @@ mod tests {
             upstream: None,
             workers: FOUR,
             access_log: None,
+            limits: Limits::default(),
         };
         assert_eq!(resolve(ServeArgs::default(), None).unwrap(), expected);
     }
@@ -143,6 +156,9 @@ mod tests {
             workers: NonZeroUsize::new(1),
             access_log: Some("/file.log".into()),
             access_log_format: Some("combined".to_owned()),
+            max_connections: NonZeroUsize::new(100),
+            max_connections_per_client: Some(10),
+            max_requests_per_client: NonZeroU32::new(5),
         };
         let of_file = resolve(ServeArgs::default(), Some(file())).unwrap();
         assert_eq!(of_file.data_dir, PathBuf::from("/file"));
@@ -153,6 +169,9 @@ mod tests {
         assert_eq!(of_file.workers.get(), 1);
         let file_log = AccessLogTarget::File("/file.log".into());
         assert_eq!(of_file.access_log, Some((file_log, AccessLogFormat::Combined)));
+        let limits = &of_file.limits;
+        assert_eq!((limits.connections, limits.connections_of_client), (100, Some(10)));
+        assert_eq!(limits.requests_of_client, NonZeroU32::new(5));
 
         let args = ServeArgs {
             data_dir: Some("/flag".into()),
@@ -164,6 +183,9 @@ mod tests {
             workers: NonZeroUsize::new(9),
             access_log: Some("-".into()),
             access_log_format: Some("json".to_owned()),
+            max_connections: None,
+            max_connections_per_client: Some(0),
+            max_requests_per_client: None,
         };
         let of_flags = resolve(args, Some(file())).unwrap();
         assert_eq!(of_flags.data_dir, PathBuf::from("/flag"));
@@ -173,6 +195,7 @@ mod tests {
         assert_eq!(of_flags.upstream.unwrap().to_string(), "https://flag.test:443");
         assert_eq!(of_flags.workers.get(), 9);
         assert_eq!(of_flags.access_log, Some((AccessLogTarget::Stdout, AccessLogFormat::Json)));
+        assert_eq!((of_flags.limits.connections, of_flags.limits.connections_of_client), (100, None));
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn h1(answer: impl Into<Answer>, asked: &Asked<'_>, keep_alive: KeepAlive) -> St
     String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned()
 }
 
-const FAULTS: [Fault; 16] = [
+const FAULTS: [Fault; 17] = [
     Fault::Refused(Refusal::MissingHost),
     Fault::HttpOnHttps,
     Fault::NoSite,
@@ -32,6 +32,7 @@ const FAULTS: [Fault; 16] = [
     Fault::UpstreamBadResponse,
     Fault::UpstreamTimeout,
     Fault::Overloaded,
+    Fault::TooManyRequests,
 ];
 
 #[test]

@@ -100,6 +100,11 @@ pub(super) fn words(fault: Fault) -> Words {
             "It did not arrive whole in the time that this server waits. Check your connection, then try again.",
             ASK_THE_LOG,
         ),
+        Fault::TooManyRequests => ours(
+            Heading::Plain("That was too fast"),
+            "More requests come from your address than this server takes of one. Wait a few seconds, then try again.",
+            "Do you run this server? The limit is --max-requests-per-client of portward serve.",
+        ),
         Fault::BodyTooLarge => ours(
             Heading::Plain("The request is too large"),
             "What you send is larger than this server takes. Send it in smaller parts.",

@@ -92,9 +92,11 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         facts: RequestFacts { sec_fetch_mode: head.header("sec-fetch-mode"), accept },
         sni: tls.and_then(|tls| tls.sni.as_ref()),
     };
-    let routed = {
+    let routed = if client.served.clients.may_ask(client.peer.ip()) {
         let snapshot = client.served.newest();
         route(&snapshot, || client.served.https_port_for(client.local.ip()), &question)
+    } else {
+        Routed::Answer(Fault::TooManyRequests.into())
     };
     let id = client.worker.request_ids.next();
     let log = Logged::begin(client, id, tls, || Said {

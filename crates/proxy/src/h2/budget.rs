@@ -6,8 +6,10 @@
 use std::{
     cell::{Cell, RefCell},
     io,
+    net::IpAddr,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -18,7 +20,11 @@ use tokio::{
 };
 
 use super::fragment::{Blocks, Fragments};
-use crate::{forward::Deadline, stream::Stream};
+use crate::{
+    forward::Deadline,
+    served::{Client, Served},
+    stream::Stream,
+};
 
 /// Is a stream whose incoming frames are counted, and whose outgoing ones are collected.
 ///
@@ -29,6 +35,7 @@ pub(super) struct Metered {
     frames: Frames,
     begun: bool,
     budget: Budget,
+    resets: Resets,
     blocks: Blocks,
     fragments: Rc<Fragments>,
     /// Once our side is closed: how long and how much the client may still send.
@@ -46,9 +53,10 @@ struct Wire {
 
 impl Metered {
     /// Wraps a stream; requests with a fragment in their path are noted in `fragments`.
-    pub(super) fn new(stream: Stream, fragments: Rc<Fragments>) -> (Self, Cork) {
+    pub(super) fn new(stream: Stream, fragments: Rc<Fragments>, client: &Client) -> (Self, Cork) {
         let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
         let budget = Budget { left: BURST, since: Instant::now() };
+        let resets = Resets { served: Arc::clone(&client.served), peer: client.peer.ip(), unpaid: 0 };
         let cork = Cork(Rc::clone(&wire));
         (
             Self {
@@ -56,6 +64,7 @@ impl Metered {
                 frames: Frames::new(),
                 begun: false,
                 budget,
+                resets,
                 blocks: Blocks::default(),
                 fragments,
                 linger: None,
@@ -82,13 +91,14 @@ impl AsyncRead for Metered {
         let me = self.get_mut();
         let before = into.filled().len();
         ready!(Pin::new(&mut *me.wire.stream.borrow_mut()).poll_read(cx, into))?;
-        let (begun, budget, blocks, fragments) = (&mut me.begun, &mut me.budget, &mut me.blocks, &*me.fragments);
+        let (begun, budget, resets) = (&mut me.begun, &mut me.budget, &mut me.resets);
+        let (blocks, fragments) = (&mut me.blocks, &*me.fragments);
         let within = me.frames.pass(&into.filled()[before..], |piece| match piece {
             Piece::Header { kind, flags, stream } => {
                 // SETTINGS comes first (RFC 9113 section 3.4), which the crate does not ask for.
                 *begun |= kind == SETTINGS && flags & ACK == 0;
                 blocks.begin(kind, flags, stream);
-                *begun && budget.pay(kind, flags)
+                *begun && budget.pay(kind, flags) && (kind != RST_STREAM || resets.pay())
             }
             Piece::Payload(bytes) => {
                 blocks.payload(bytes, fragments);
@@ -228,6 +238,24 @@ impl Budget {
     }
 }
 
+/// Counts the streams that a client resets; those of all its connections are paid together, for who is cut here comes again.
+struct Resets {
+    served: Arc<Served>,
+    peer: IpAddr,
+    unpaid: u32,
+}
+
+impl Resets {
+    fn pay(&mut self) -> bool {
+        self.unpaid += 1;
+        if self.unpaid < RESETS {
+            return true;
+        }
+        self.unpaid = 0;
+        self.served.clients.may_reset(self.peer, RESETS)
+    }
+}
+
 /// How long a client has to close its side after ours; as on HTTP/1.1 connections.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -239,11 +267,15 @@ const HEADER_BYTES: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const ACK: u8 = 1;
+
+/// So many resets are paid at a time: all workers pay in one place.
+const RESETS: u32 = 16;
 
 /// One frame, in halves.
 const PRICE: u32 = 2;

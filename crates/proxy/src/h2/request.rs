@@ -148,9 +148,11 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
         },
         sni: shared.tls.sni.as_ref(),
     };
-    let routed = {
+    let routed = if client.served.clients.may_ask(client.peer.ip()) {
         let snapshot = client.served.newest();
         route(&snapshot, || client.served.https_port_for(client.local.ip()), &question)
+    } else {
+        Routed::Answer(Fault::TooManyRequests.into())
     };
     match routed {
         Routed::Answer(answer) => {

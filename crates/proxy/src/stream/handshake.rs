@@ -14,6 +14,7 @@ use super::{
     records::{INPUT_BYTES, PeerAfterHandshake, Records},
     session::Session,
 };
+use crate::worker::Turns;
 
 /// Is a TLS connection at the end of its handshake.
 pub(crate) struct Begun {
@@ -37,12 +38,28 @@ pub(crate) enum BeginError {
 /// Does a handshake; `input` is what has been read of the peer already. The caller limits its time.
 ///
 /// The ticket of a TLS 1.3 server, for which nobody waits, is still unsent at the end: it leaves with the first bytes that
-/// are written, which saves a write and a packet for each handshake.
-pub(crate) async fn begin(mut tcp: TcpStream, mut input: Vec<u8>, mut session: Session) -> Result<Begun, BeginError> {
+/// are written, which saves a write and a packet for each handshake. `turns` are those of the worker if the peer is a
+/// client.
+pub(crate) async fn begin(
+    mut tcp: TcpStream,
+    mut input: Vec<u8>,
+    mut session: Session,
+    turns: Option<&Turns>,
+) -> Result<Begun, BeginError> {
     let (mut opened, mut sealed) = (Vec::new(), Vec::new());
     let server = matches!(session, Session::Server(_));
     let outcome = loop {
-        match session.advance(&mut input, &mut opened, &mut sealed) {
+        let turn = match turns {
+            Some(turns) if !input.is_empty() => Some(turns.take().await),
+            _ => None,
+        };
+        let advanced = session.advance(&mut input, &mut opened, &mut sealed);
+        if let Some(turn) = turn
+            && !sealed.is_empty()
+        {
+            turn.pass().await;
+        }
+        match advanced {
             Ok(progress) => {
                 input.drain(..progress.consumed.min(input.len()));
                 if progress.peer_closed && progress.handshaking {

@@ -16,7 +16,7 @@ use crate::{
     limits::Limits,
     tls::{
         Offer, TlsClient, TlsServer,
-        fixture::{binding, certificate, client},
+        fixture::{alone, binding, certificate, client},
     },
 };
 
@@ -64,7 +64,7 @@ async fn sockets() -> (TcpStream, TcpStream) {
 async fn accept(tcp: TcpStream) -> Stream {
     let (server, local) = (TlsServer::new().unwrap(), tcp.local_addr().unwrap());
     let binding = binding(Some(&certificate("only", &["shop.test"])));
-    let accepted = server.accept(tcp, &Arc::default(), &binding, local, Limits::default().handshake).await;
+    let accepted = server.accept(tcp, &Arc::default(), &binding, local, Limits::default().handshake, alone()).await;
     accepted.unwrap().stream
 }
 

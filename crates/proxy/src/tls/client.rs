@@ -176,7 +176,7 @@ impl TlsClient {
         let configuration = self.configuration(trust, offer).map_err(|error| failed(UpstreamTlsCause::Tls(error)))?;
         let session = UnbufferedClientConnection::new(configuration, name)
             .map_err(|error| failed(UpstreamTlsCause::Tls(error)))?;
-        let begun = match begin(tcp, Vec::new(), Session::Client(session)).await {
+        let begun = match begin(tcp, Vec::new(), Session::Client(session), None).await {
             Ok(begun) => begun,
             Err(BeginError::Tls(Error::AlertReceived(AlertDescription::NoApplicationProtocol)))
                 if offer == Offer::Http2 =>

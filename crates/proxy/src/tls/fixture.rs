@@ -15,7 +15,10 @@ use rustls::{
 };
 
 use super::challenge_key;
-use crate::snapshot::{ServedBinding, ServedCertificate, Snapshot};
+use crate::{
+    snapshot::{ServedBinding, ServedCertificate, Snapshot},
+    worker::Turns,
+};
 
 /// A chain, and its key in PKCS #8.
 pub(crate) struct Issued {
@@ -174,4 +177,9 @@ fn or_challenge(verified: Result<HandshakeSignatureValid, Error>) -> Result<Hand
         }
         verified => verified,
     }
+}
+
+/// Turns for a handshake beside which there is no other.
+pub(crate) fn alone() -> &'static Turns {
+    Box::leak(Box::new(Turns::new()))
 }

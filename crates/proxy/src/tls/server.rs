@@ -24,6 +24,7 @@ use crate::{
     pass_through::{Passed, target_of},
     snapshot::{ServedBinding, ServedCertificate, Serves, Snapshot},
     stream::{BeginError, Begun, Heard, Session, Stream, begin, hear},
+    worker::Turns,
 };
 
 /// Is what the TLS servers of all workers share: versions, suites, groups and the keys of session tickets.
@@ -143,7 +144,8 @@ impl TlsServer {
         Ok(Self { template, tickets })
     }
 
-    /// Does the handshake with a client that has connected to an https binding at `local`, within `limit`.
+    /// Does the handshake with a client that has connected to an https binding at `local`, within `limit`, when it is its
+    /// turn.
     pub(crate) async fn accept(
         &self,
         tcp: TcpStream,
@@ -151,8 +153,9 @@ impl TlsServer {
         binding: &Arc<ServedBinding>,
         local: SocketAddr,
         limit: Duration,
+        turns: &Turns,
     ) -> Result<Accepted, HandshakeError> {
-        let begun = timeout(limit, self.begin(tcp, snapshot, binding, local)).await;
+        let begun = timeout(limit, self.begin(tcp, snapshot, binding, local, turns)).await;
         let (begun, facts) = begun.unwrap_or(Err(HandshakeError::TimedOut))?;
         Ok(Accepted { stream: Stream::tls(begun), tls: Some(facts) })
     }
@@ -163,11 +166,12 @@ impl TlsServer {
         snapshot: &Arc<Snapshot>,
         binding: &Arc<ServedBinding>,
         local: SocketAddr,
+        turns: &Turns,
     ) -> Result<(Begun, TlsFacts), HandshakeError> {
         let is_for_sites = binding.serves != Serves::AgentsOnly;
         let looks = !snapshot.tls_challenges.is_empty() || !snapshot.agent_protocols.is_empty();
         if is_for_sites && !looks && binding.passages.is_empty() {
-            return self.begin_for_sites(tcp, Vec::new(), snapshot, binding, local).await;
+            return self.begin_for_sites(tcp, Vec::new(), snapshot, binding, local, turns).await;
         }
         // What is negotiated depends on the name, and rustls wants to know before it has read the name.
         let look = |hello: &ClientHello<'_>| match is_agent(hello, &snapshot.agent_protocols) {
@@ -185,7 +189,9 @@ impl TlsServer {
         }
         match heard.seen {
             Some(Wanted::Link) => Err(HandshakeError::Agent { tcp: heard.tcp, input: heard.input }),
-            Some(Wanted::Answer { host, key }) => self.begin_for_challenge(heard.tcp, heard.input, host, key).await,
+            Some(Wanted::Answer { host, key }) => {
+                self.begin_for_challenge(heard.tcp, heard.input, host, key, turns).await
+            }
             Some(Wanted::Nothing { ref host }) => {
                 let host = host.clone();
                 heard.refuse(AlertDescription::NoApplicationProtocol).await;
@@ -195,7 +201,9 @@ impl TlsServer {
                 heard.refuse(AlertDescription::NoApplicationProtocol).await;
                 Err(HandshakeError::AgentsOnly(binding.id.clone()))
             }
-            Some(Wanted::Sites) | None => self.begin_for_sites(heard.tcp, heard.input, snapshot, binding, local).await,
+            Some(Wanted::Sites) | None => {
+                self.begin_for_sites(heard.tcp, heard.input, snapshot, binding, local, turns).await
+            }
         }
     }
 
@@ -206,6 +214,7 @@ impl TlsServer {
         snapshot: &Arc<Snapshot>,
         binding: &Arc<ServedBinding>,
         local: SocketAddr,
+        turns: &Turns,
     ) -> Result<(Begun, TlsFacts), HandshakeError> {
         let choice =
             Arc::new(Choice::new(Arc::clone(snapshot), Arc::clone(binding), local.ip(), Arc::clone(&self.tickets)));
@@ -213,7 +222,7 @@ impl TlsServer {
         config.cert_resolver = Arc::clone(&choice) as _;
         config.ticketer = Arc::clone(&choice) as _;
         let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
-        let begun = begin(tcp, input, Session::Server(session)).await;
+        let begun = begin(tcp, input, Session::Server(session), Some(turns)).await;
         let made = choice.made();
         let begun = match begun {
             // rustls has an alert of its own for it and no error.
@@ -240,13 +249,14 @@ impl TlsServer {
         input: Vec<u8>,
         host: Host,
         key: Arc<CertifiedKey>,
+        turns: &Turns,
     ) -> Result<(Begun, TlsFacts), HandshakeError> {
         let mut config = self.template.clone();
         config.cert_resolver = Arc::new(SingleCertAndKey::from(key));
         config.alpn_protocols = vec![ACME_TLS_1.to_vec()];
         config.send_tls13_tickets = 0;
         let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
-        let begun = begin(tcp, input, Session::Server(session)).await?;
+        let begun = begin(tcp, input, Session::Server(session), Some(turns)).await?;
         let (version, cipher) = agreed(&begun);
         Ok((begun, TlsFacts { certificate: None, sni: Some(host), protocol: Protocol::Challenge, version, cipher }))
     }

@@ -24,12 +24,13 @@ use crate::{
     access_log::{Logged, Said},
     agents::HandedOver,
     answer::{Answer, Asked, Chain, Fault, log},
+    clients::{Counted, TooMany},
     connection::serve_h1,
     h1::KeepAlive,
     h2::serve_h2,
     pass_through::{PassError, find_target, pass, unrecognized_name},
     proxy_header::{self, ReadHeaderError},
-    served::{Client, Warning},
+    served::{Client, Served, Warning},
     snapshot::{ServedBinding, Snapshot},
     stream::Stream,
     tls::{Accepted, HandshakeError, Protocol, TlsFacts},
@@ -53,13 +54,23 @@ pub(super) fn spawn(arrival: Arrival) {
     let counts = worker.counts();
     counts.accepted.up();
     let limits = &worker.served.limits;
-    if worker.served.counts.open() >= limits.connections as u64 {
+    let binding = newest(&binding, &worker.served.newest());
+    let by_proxy = binding.accept_proxy_from.iter().any(|network| network.contains(peer.ip()));
+    let full = worker.served.counts.open() >= limits.connections as u64;
+    let counted = match by_proxy {
+        _ if full => Err(TooMany),
+        // Whom it stands for is counted once it has said so.
+        true => Ok(None),
+        false => worker.served.clients.come(peer.ip()),
+    };
+    let Ok(counted) = counted else {
         counts.refused.up();
         if worker.served.warned.is_due(Warning::Connections) {
             tracing::warn!(
                 client.peer = %peer,
-                limit = limits.connections,
-                "connections are refused: as many are open as the limit allows"
+                limit = if full { Some(limits.connections) } else { limits.connections_of_client },
+                "connections are refused: as many are open as {} may have",
+                if full { "all clients together" } else { "one client" }
             );
         }
         // Without a handshake there is nothing to be said on https.
@@ -68,20 +79,20 @@ pub(super) fn spawn(arrival: Arrival) {
             spawn_local(refuse(tcp, worker));
         }
         return;
-    }
-    let open = Open::new(&worker);
+    };
+    let open = Open::new(&worker, counted);
     pulse::begin(&worker);
     let local = if listener.ip().is_unspecified() { tcp.local_addr().unwrap_or(listener) } else { listener };
     let client = Client {
         served: Arc::clone(&worker.served),
-        binding: newest(&binding, &worker.served.newest()),
+        binding,
         peer: canonical(peer),
         proxy: None,
         local: canonical(local),
         drain: drain.clone(),
         worker,
     };
-    if client.binding.accept_proxy_from.iter().any(|network| network.contains(peer.ip())) {
+    if by_proxy {
         spawn_local(isolate(|| serve_proxied(tcp, client), drain, open, peer));
         return;
     }
@@ -118,6 +129,11 @@ async fn serve_proxied(mut tcp: TcpStream, mut client: Client) {
         Ok(Err(error)) => return without_header(&Chain(&error), &client),
         Err(_) => return without_header(&"no header of the PROXY protocol came in time", &client),
     }
+    let Ok(counted) = client.served.clients.come(client.peer.ip()) else {
+        client.worker.counts().refused.up();
+        return;
+    };
+    let _present = Present { served: Arc::clone(&client.served), counted };
     // On the heap: one of them is all that such a connection becomes.
     match client.binding.protocol {
         BindingProtocol::Http => Box::pin(serve_h1(Stream::plain(tcp), client, None)).await,
@@ -166,7 +182,10 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         let snapshot = client.served.snapshot();
         client.binding = newest(&client.binding, &snapshot);
         let left = limit.saturating_sub(begun.elapsed());
-        let accepted = client.served.tls_server.accept(tcp, &snapshot, &client.binding, client.local, left).await;
+        let accepted = {
+            let (server, turns) = (&client.served.tls_server, &client.worker.turns);
+            server.accept(tcp, &snapshot, &client.binding, client.local, left, turns).await
+        };
         match accepted {
             Ok(accepted) => Ok(accepted),
             Err(HandshakeError::Agent { tcp, input }) => {
@@ -285,21 +304,39 @@ where
 /// Counts a connection as open while it lives.
 struct Open {
     worker: Rc<Worker>,
+    counted: Option<Counted>,
 }
 
 impl Open {
-    fn new(worker: &Rc<Worker>) -> Self {
+    fn new(worker: &Rc<Worker>, counted: Option<Counted>) -> Self {
         worker.counts().open.up();
-        Self { worker: Rc::clone(worker) }
+        Self { worker: Rc::clone(worker), counted }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if let Some(client) = self.counted {
+            self.worker.served.clients.leave(client);
+        }
         let open = &self.worker.counts().open;
         open.down();
         if open.read() == 0 {
             self.worker.all_closed.notify_one();
+        }
+    }
+}
+
+/// Counts whom a proxy stands for while its connection lives.
+struct Present {
+    served: Arc<Served>,
+    counted: Option<Counted>,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        if let Some(client) = self.counted {
+            self.served.clients.leave(client);
         }
     }
 }
@@ -363,7 +400,7 @@ mod tests {
         let drain = Drain::default();
         let tasks = LocalSet::new();
         let run = |connection: Pin<Box<dyn Future<Output = ()>>>| {
-            isolate(|| connection, drain.watch(), Open::new(&worker), peer())
+            isolate(|| connection, drain.watch(), Open::new(&worker, None), peer())
         };
         let faulty = tasks.spawn_local(run(Box::pin(async {
             yield_now().await;

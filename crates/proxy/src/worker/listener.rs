@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
+use portward_core::BindingProtocol;
 use rustix::io::Errno;
 use socket2::{SockFilter, SockRef};
 use tokio::{
@@ -80,7 +81,7 @@ impl Accepting {
         let mut exhausted = false;
         let begun = loop {
             let accepted = tokio::select! {
-                accepted = socket.accept() => accepted,
+                accepted = self.accept(&socket) => accepted,
                 // When the handle was dropped, everything ends at once.
                 begun = &mut stopped => break begun.unwrap_or_default(),
             };
@@ -105,6 +106,14 @@ impl Accepting {
             }
         };
         self.take_last(socket, begun).await;
+    }
+
+    /// Accepts the next connection, once there is room for its handshake.
+    async fn accept(&self, socket: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        if self.current.borrow().binding.protocol == BindingProtocol::Https {
+            self.worker.turns.has_room().await;
+        }
+        socket.accept().await
     }
 
     /// Accepts the connections that have begun, then closes the socket.

@@ -10,6 +10,7 @@ use crate::fixture::now;
 fn options(data_dir: &Path) -> ServerOptions {
     let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
     ServerOptions {
+        limits: portward_proxy::Limits::default(),
         data_dir: data_dir.to_owned(),
         http: Some(vec![anywhere]),
         https: Some(vec![anywhere]),

@@ -13,7 +13,7 @@ use super::{HandshakeError, Protocol, TlsServer, sockets};
 use crate::{
     limits::Limits,
     snapshot::Snapshot,
-    tls::fixture::{binding, certificate, challenge, client},
+    tls::fixture::{alone, binding, certificate, challenge, client},
 };
 
 /// What the client says first: one record.
@@ -70,7 +70,7 @@ async fn a_client_hello_in_records_of_one_byte_gets_the_certificate_of_its_name(
         let (tcp, mut peer) = sockets().await;
         let local = tcp.local_addr().unwrap();
         let (accepted, ()) =
-            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()), async {
                 let mut client = shop();
                 peer.write_all(&in_pieces(&hello(&mut client))).await.unwrap();
                 drive(&mut client, &mut peer).await;
@@ -91,7 +91,7 @@ async fn a_client_hello_in_records_of_one_byte_gets_the_challenge_of_its_name() 
     let name = ServerName::try_from("new.test").unwrap();
     let mut client = ClientConnection::new(Arc::new(client(&["acme-tls/1"], |_| {})), name).unwrap();
     let (accepted, ()) =
-        tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+        tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()), async {
             for part in in_pieces(&hello(&mut client)).chunks(7) {
                 peer.write_all(part).await.unwrap();
                 tokio::task::yield_now().await;
@@ -111,7 +111,7 @@ async fn a_client_hello_byte_by_byte_is_waited_for() {
         peer.set_nodelay(true).unwrap();
         let local = tcp.local_addr().unwrap();
         let (accepted, ()) =
-            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()), async {
                 let mut client = shop();
                 for byte in hello(&mut client) {
                     peer.write_all(&[byte]).await.unwrap();
@@ -133,7 +133,7 @@ async fn every_part_of_a_client_hello_that_ends_is_a_closed_connection() {
         let local = tcp.local_addr().unwrap();
         peer.write_all(&record[..end]).await.unwrap();
         peer.shutdown().await.unwrap();
-        let accepted = server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake).await;
+        let accepted = server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()).await;
         assert!(matches!(accepted, Err(HandshakeError::Closed)), "{end} bytes");
     }
 }
@@ -160,15 +160,17 @@ async fn a_spoilt_client_hello_gets_an_alert() {
         for snapshot in snapshots() {
             let (tcp, mut peer) = sockets().await;
             let local = tcp.local_addr().unwrap();
-            let (accepted, answer) =
-                tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake), async {
+            let (accepted, answer) = tokio::join!(
+                server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
+                async {
                     peer.write_all(bytes).await.unwrap();
                     peer.shutdown().await.unwrap();
                     let mut answer = Vec::new();
                     // A reset is a way to be refused too.
                     let _ = peer.read_to_end(&mut answer).await;
                     answer
-                });
+                }
+            );
             let Err(error) = accepted else { panic!("{what}") };
             if matches!(error, HandshakeError::Tls(_)) {
                 assert!(answer.is_empty() || answer[0] == 21, "{what}: {answer:?}");
