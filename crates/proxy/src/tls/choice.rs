@@ -45,8 +45,9 @@ pub(crate) fn is_outdated(snapshot: &Snapshot, binding: &ServedBinding, tls: &Tl
 
 /// Makes the choice of one connection, and remembers it.
 ///
-/// A ticket carries the thumbprint of the certificate that was presented with it, and is good only where the same one
-/// would be presented again: nobody resumes past a replaced certificate, nor at a binding that shows another one.
+/// A ticket carries the thumbprint of the certificate that was presented with it and the binding, and is good only there
+/// and where the same one would be presented again: nobody resumes past a replaced certificate, nor brings to one binding
+/// what another one has let in. rustls holds it to the name that was asked for.
 pub(super) struct Choice {
     snapshot: Arc<Snapshot>,
     binding: Arc<ServedBinding>,
@@ -80,10 +81,12 @@ impl Choice {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Thumbprint of what would be presented now.
-    fn thumbprint(&self) -> Option<[u8; THUMBPRINT_BYTES]> {
+    /// What a ticket of this connection begins with: thumbprint of what would be presented now, length and text of the
+    /// binding's id.
+    fn mark(&self) -> Option<Vec<u8>> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.certificate.as_ref().map(|certificate| *certificate.thumbprint.as_bytes())
+        let (certificate, id) = (made.certificate.as_ref()?, self.binding.id.as_str().as_bytes());
+        Some([&certificate.thumbprint.as_bytes()[..], &[u8::try_from(id.len()).ok()?], id].concat())
     }
 }
 
@@ -114,16 +117,14 @@ impl ProducesTickets for Choice {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.tickets.encrypt(&[&self.thumbprint()?[..], plain].concat())
+        self.tickets.encrypt(&[&self.mark()?[..], plain].concat())
     }
 
     // rustls resolves the certificate before it looks at tickets, for full and resumed handshakes alike.
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
         let mut plain = self.tickets.decrypt(cipher)?;
-        if plain.get(..THUMBPRINT_BYTES)? != self.thumbprint()? {
-            return None;
-        }
-        Some(plain.split_off(THUMBPRINT_BYTES))
+        let mark = self.mark()?;
+        plain.starts_with(&mark).then(|| plain.split_off(mark.len()))
     }
 }
 
@@ -132,5 +133,3 @@ impl fmt::Debug for Choice {
         f.debug_struct("Choice").field("binding", &self.binding.id).field("local", &self.local).finish_non_exhaustive()
     }
 }
-
-const THUMBPRINT_BYTES: usize = 32;

@@ -8,7 +8,7 @@ mod upstream;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use portward_core::{Host, HostPattern, SiteId, Thumbprint, Upstream, UpstreamTrust};
+use portward_core::{BindingId, Host, HostPattern, SiteId, Thumbprint, Upstream, UpstreamTrust};
 use rustls::{
     ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion,
     crypto::aws_lc_rs::{cipher_suite, kx_group},
@@ -210,7 +210,7 @@ async fn an_unknown_protocol_alone_is_refused() {
 }
 
 #[tokio::test]
-async fn a_session_is_resumed_only_where_the_same_certificate_would_be_presented() {
+async fn a_session_is_resumed_only_at_its_binding_and_where_the_same_certificate_would_be_presented() {
     let (one, two) = (certificate("one", &["shop.test"]), certificate("two", &["shop.test"]));
     for version in [&TLS13, &TLS12] {
         let server = TlsServer::new().unwrap();
@@ -233,11 +233,23 @@ async fn a_session_is_resumed_only_where_the_same_certificate_would_be_presented
             .with_no_client_auth();
         let config = Arc::new(config);
         let mut kinds = Vec::new();
-        for (served, other_server) in [(&one, false), (&one, false), (&two, false), (&two, false), (&two, true)] {
+        let elsewhere = Arc::new(ServedBinding {
+            id: BindingId::parse("elsewhere").unwrap(),
+            ..ServedBinding::clone(&binding(None))
+        });
+        for (served, at, other_server) in [
+            (&one, &binding(None), false),
+            (&one, &binding(None), false),
+            (&two, &binding(None), false),
+            (&two, &binding(None), false),
+            (&two, &elsewhere, false),
+            (&two, &elsewhere, false),
+            (&two, &elsewhere, true),
+        ] {
             let stranger = TlsServer::new().unwrap();
             let server = if other_server { &stranger } else { &server };
             let (accepted, connected) =
-                meet(server, &snapshot(&[("shop.test", served)]), &binding(None), &config, "shop.test").await;
+                meet(server, &snapshot(&[("shop.test", served)]), at, &config, "shop.test").await;
             let mut accepted = accepted.unwrap();
             assert_eq!(accepted.tls.unwrap().certificate.unwrap().id, served.id);
             let mut connected = connected.unwrap();
@@ -251,7 +263,7 @@ async fn a_session_is_resumed_only_where_the_same_certificate_would_be_presented
             assert!(connected.get_mut().1.early_data().is_none(), "early data is never offered");
         }
         use HandshakeKind::{Full, Resumed};
-        assert_eq!(kinds, [Full, Resumed, Full, Resumed, Full], "{version:?}");
+        assert_eq!(kinds, [Full, Resumed, Full, Resumed, Full, Resumed, Full], "{version:?}");
     }
 }
 
