@@ -51,6 +51,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or("nameless"));
         params.not_before = date(not_before);
         params.not_after = date(not_after);
+        params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
         let leaf = params.signed_by(&key, &self.intermediate).unwrap();
         Issued {
@@ -86,6 +87,7 @@ impl Default for Authority {
 fn issuer_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
+    params.use_authority_key_identifier_extension = true;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

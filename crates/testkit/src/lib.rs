@@ -9,6 +9,7 @@
     reason = "a test that cannot be set up must fail"
 )]
 
+mod abuse;
 mod agent_program;
 mod authority;
 mod browser;
@@ -25,12 +26,14 @@ mod named;
 mod network;
 mod pebble;
 mod program;
+mod raw;
 mod server;
 mod simulation;
 pub mod soak;
 mod steady;
 mod upstream;
 
+pub use abuse::{Abuse, AbuseOutcome, Healthy};
 pub use agent_program::{AgentProgram, StartedAgent};
 pub use authority::{Authority, Issued};
 pub use browser::Browser;
@@ -47,7 +50,8 @@ pub use mail_sink::{Mail, MailSecurity, MailSink};
 pub use named::Named;
 pub use network::in_network_of_its_own;
 pub use pebble::{Pebble, PebbleOptions};
-pub use program::{Program, StartedProgram};
+pub use program::{Cost, Program, StartedProgram};
+pub use raw::Raw;
 pub use server::TestServer;
 pub use simulation::{Kept, Simulation};
 pub use steady::steady;

@@ -233,6 +233,11 @@ impl StartedProgram {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// What it has cost so far.
+    pub fn cost(&self) -> Cost {
+        Cost::of(self.id())
+    }
+
     /// Asks it to end, waits for it, and gives its exit code and everything that it logged.
     pub fn stop(mut self) -> (Option<i32>, String) {
         crate::run(Command::new("kill").arg(self.id().to_string()));
@@ -268,6 +273,30 @@ impl StartedProgram {
         let Self { program, process, .. } = self;
         drop(process);
         program.start()
+    }
+}
+
+/// Is what a process has cost by now.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Processor time of all its threads, in milliseconds.
+    pub cpu_ms: u64,
+    /// Resident memory, in KiB.
+    pub memory_kib: u64,
+}
+
+impl Cost {
+    /// Looks at a process of this machine.
+    pub fn of(process: u32) -> Self {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        // The name in parentheses may have spaces; utime and stime are the 12th and 13th word behind it.
+        let words: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: u64 = words[11..13].iter().map(|word| word.parse::<u64>().unwrap()).sum();
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let memory_kib = line.trim().trim_end_matches(" kB").parse().unwrap();
+        // Linux tells a hundred ticks a second to everybody (USER_HZ).
+        Self { cpu_ms: ticks * 10, memory_kib }
     }
 }
 

@@ -4,6 +4,7 @@
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod abuse;
 mod acme;
 mod acme_caddy;
 mod acme_client;
@@ -24,5 +25,7 @@ mod pains;
 mod portal;
 mod recover;
 mod secrets;
+mod slow;
 mod soak;
+mod tls;
 mod websocket;
