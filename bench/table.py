@@ -59,18 +59,20 @@ def variants(results):
         lines.append(f'| {title} | ' + ' | '.join(cells) + f' | at least {asked} |')
     return lines
 
-def said(*command):
+def number(*command):
+    """the version that a program says it has"""
     try: out = sp.run(command, stdout=sp.PIPE, stderr=sp.STDOUT, text=True).stdout
     except OSError: return 'not there'
-    return out.strip().splitlines()[0] if out.strip() else 'not there'
+    found = re.search(r'\d+(\.\d+)+', out)
+    return found[0] if found else 'unknown'
 
 def machine():
     info = open('/proc/cpuinfo').read()
     model = re.search(r'model name\s*:\s*(.*)', info); flags = re.search(r'flags\s*:\s*(.*)', info)
     has = [flag for flag in ('avx512f', 'vaes', 'sha_ni') if flags and flag in flags[1].split()]
     congestion = open('/proc/sys/net/ipv4/tcp_congestion_control').read().strip()
-    return [f"Machine: {model[1] if model else 'unknown'}, {os.cpu_count()} CPUs ({', '.join(has)}), Linux {platform.release().split('-')[0]}, TCP {congestion}.",
-            f"Versions: {said('nginx', '-v')}; {said('haproxy', '-v')}; Caddy {said('caddy', 'version')}; {said('openssl', 'version')}; {said(os.environ.get('PORTWARD', 'target/release/portward'), '--version')}."]
+    return [f"Machine: {model[1] if model else 'unknown'}, {os.cpu_count()} CPUs ({', '.join(has)}), Linux {platform.release().split('-')[0]}, TCP {congestion}; load average at the end {os.getloadavg()[1]:.1f}.",
+            f"Versions: nginx {number('nginx', '-v')}, HAProxy {number('haproxy', '-v')}, Caddy {number('caddy', 'version')}, OpenSSL {number('openssl', 'version')}, Portward {number(os.environ.get('PORTWARD', 'target/release/portward'), '--version')}."]
 
 def main(page, paths):
     measured, tried = {}, {}
