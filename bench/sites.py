@@ -8,6 +8,8 @@ import http.client, json, os, shutil, socket, subprocess as sp, sys, time
 def ask(connection, path, body):
     connection.request('POST', f'/api/v1{path}', json.dumps(body), {'Content-Type': 'application/json', 'Host': 'localhost'})
     answer = connection.getresponse(); text = answer.read()
+    # A busy machine may need longer to serve a change than its author is kept waiting; it is stored.
+    if answer.status == 503 and b'not-served' in text: return None
     if answer.status >= 300: sys.exit(f'{path}: {answer.status} {text.decode()}')
     return json.loads(text or b'null')
 
