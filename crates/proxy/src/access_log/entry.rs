@@ -11,7 +11,7 @@ use std::{
 };
 
 use portward_core::Upstream;
-use rustls::{CipherSuite, ProtocolVersion};
+use rustls::CipherSuite;
 use tokio::time::Instant;
 
 use super::Batches;
@@ -55,7 +55,7 @@ pub(super) struct Entry {
     pub(super) binding: Arc<ServedBinding>,
     pub(super) version: Option<Version>,
     /// What was agreed on in the handshake; none in the clear.
-    pub(super) tls: Option<(Option<ProtocolVersion>, Option<CipherSuite>)>,
+    pub(super) cipher: Option<CipherSuite>,
     pub(super) words: RefCell<Words>,
     pub(super) site: OnceCell<Arc<ServedSite>>,
     pub(super) outcome: Cell<Outcome>,
@@ -134,7 +134,7 @@ impl Logged {
             peer: client.proxy().unwrap_or(client.peer),
             binding: Arc::clone(&client.binding),
             version: said.version,
-            tls: tls.map(|tls| (tls.version, tls.cipher)),
+            cipher: tls.and_then(|tls| tls.cipher),
             words: RefCell::new(words),
             site: OnceCell::new(),
             outcome: Cell::default(),

@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use portward_core::Timestamp;
-use rustls::{CipherSuite, ProtocolVersion};
+use rustls::CipherSuite;
 
 use super::{
     entry::{By, Entry, Word, Words},
@@ -49,9 +49,8 @@ pub(super) fn json(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
     number(b",\"duration_us\":", Some(micros(entry.took())), out);
     number(b",\"upstream_us\":", outcome.upstream.map(micros), out);
     string(b",\"upstream.url\":", words.get(Word::Upstream), out);
-    let (version, cipher) = entry.tls.unwrap_or_default();
-    string(b",\"tls.version\":", version.map(version_name), out);
-    string(b",\"tls.cipher\":", cipher.map(cipher_name), out);
+    string(b",\"tls.version\":", entry.cipher.map(version_name), out);
+    string(b",\"tls.cipher\":", entry.cipher.map(cipher_name), out);
     string(b",\"tls.sni\":", words.get(Word::Sni), out);
     string(b",\"referer\":", shown(entry, &words, Word::Referer), out);
     string(b",\"user_agent\":", words.get(Word::UserAgent), out);
@@ -144,12 +143,9 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-fn version_name(version: ProtocolVersion) -> &'static [u8] {
-    match version {
-        ProtocolVersion::TLSv1_3 => b"TLS 1.3",
-        ProtocolVersion::TLSv1_2 => b"TLS 1.2",
-        _ => b"unknown",
-    }
+/// There are no other versions here, and each has suites of its own.
+fn version_name(cipher: CipherSuite) -> &'static [u8] {
+    if cipher_name(cipher).starts_with(b"TLS_ECDHE_") { b"TLS 1.2" } else { b"TLS 1.3" }
 }
 
 /// The name that IANA has for it.

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use portward_core::Host;
 use rustls::{
-    AlertDescription, CipherSuite, ProtocolVersion, ServerConfig,
+    AlertDescription, CipherSuite, ServerConfig,
     crypto::aws_lc_rs::Ticketer,
     server::{
         ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCertUsingSni, UnbufferedServerConnection,
@@ -54,9 +54,7 @@ pub(crate) struct TlsFacts {
     pub(crate) sni: Option<Host>,
     /// What was agreed on.
     pub(crate) protocol: Protocol,
-    /// The version of TLS.
-    pub(crate) version: Option<ProtocolVersion>,
-    /// The cipher suite.
+    /// The cipher suite, which says the version too; small, as every idle connection has it.
     pub(crate) cipher: Option<CipherSuite>,
 }
 
@@ -238,8 +236,8 @@ impl TlsServer {
             Some(H2) => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        let (version, cipher) = agreed(&begun);
-        Ok((begun, TlsFacts { certificate: made.certificate, sni: made.sni, protocol, version, cipher }))
+        let cipher = cipher(&begun);
+        Ok((begun, TlsFacts { certificate: made.certificate, sni: made.sni, protocol, cipher }))
     }
 
     /// No certificate of a site, no other protocol and no ticket can come of it: the session does not know of any.
@@ -257,15 +255,14 @@ impl TlsServer {
         config.send_tls13_tickets = 0;
         let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(HandshakeError::Tls)?;
         let begun = begin(tcp, input, Session::Server(session), Some(turns)).await?;
-        let (version, cipher) = agreed(&begun);
-        Ok((begun, TlsFacts { certificate: None, sni: Some(host), protocol: Protocol::Challenge, version, cipher }))
+        let cipher = cipher(&begun);
+        Ok((begun, TlsFacts { certificate: None, sni: Some(host), protocol: Protocol::Challenge, cipher }))
     }
 }
 
-/// The version and the cipher suite of a session.
-fn agreed(begun: &Begun) -> (Option<ProtocolVersion>, Option<CipherSuite>) {
-    let facts = begun.session().facts();
-    (facts.protocol_version(), facts.negotiated_cipher_suite().map(|suite| suite.suite()))
+/// The cipher suite of a session.
+fn cipher(begun: &Begun) -> Option<CipherSuite> {
+    begun.session().facts().negotiated_cipher_suite().map(|suite| suite.suite())
 }
 
 impl From<BeginError> for HandshakeError {
