@@ -104,7 +104,7 @@ pub enum ForwardingError {
     Route(String),
     /// Not a prefix.
     #[error(
-        "\"{0}\" is no beginning of paths; it begins with /, is made of whole segments without . and .., and has no %, no ? and no #, like /api"
+        "\"{0}\" is no beginning of paths; it begins with /, is made of whole segments without . and .., and has none of % ? # ; = and no backslash, like /api"
     )]
     Prefix(String),
     /// A route to nowhere.
@@ -269,7 +269,7 @@ impl PathPrefix {
         let wrong = || ForwardingError::Prefix(text.to_owned());
         let inner = text.strip_prefix('/').ok_or_else(wrong)?;
         let inner = inner.strip_suffix('/').unwrap_or(inner);
-        let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'?' | b'#' | b'\\' | b'=');
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'?' | b'#' | b'\\' | b'=' | b';');
         let is_prefix = inner.len() < LONGEST_PATH
             && inner.bytes().all(is_plain)
             && (inner.is_empty() || inner.split('/').all(|segment| !matches!(segment, "" | "." | "..")));

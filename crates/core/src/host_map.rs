@@ -46,6 +46,16 @@ impl<T: Clone> HostMap<T> {
         }
     }
 
+    /// Each value with its pattern, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (HostPattern, &T)> {
+        let exact = self.exact.iter().map(|(host, value)| (HostPattern::Exact(host.clone()), value));
+        let wildcard = self
+            .wildcard
+            .iter()
+            .filter_map(|(base, value)| Some((HostPattern::parse(&format!("*.{base}")).ok()?, value)));
+        exact.chain(wildcard).chain(self.any.iter().map(|value| (HostPattern::Any, value)))
+    }
+
     /// The value under exactly that pattern.
     pub fn at(&self, pattern: &HostPattern) -> Option<&T> {
         match pattern {
@@ -96,6 +106,10 @@ mod tests {
         ] {
             assert_eq!(map.find(&Host::parse(host).unwrap()), Some(&expected), "{host}");
         }
+        let mut all: Vec<_> = map.iter().map(|(pattern, value)| (pattern.to_string(), *value)).collect();
+        all.sort();
+        assert_eq!(all.len(), 4);
+        assert!(all.iter().all(|(pattern, value)| pattern == value), "{all:?}");
         assert_eq!(map.insert(&HostPattern::Any, "new"), Some("*"));
         for pattern in ["a.test", "*.a.test", "*"] {
             let mut map = HostMap::new();

@@ -41,6 +41,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         shard.find(hash, |(other, _)| other.borrow() == key).map(|(_, value)| value)
     }
 
+    /// Each key and its value, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.shards.iter().flat_map(|shard| shard.iter()).map(|(key, value)| (key, value))
+    }
+
     /// Puts a value in and gives back the one it displaces.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.len >= self.shards.len() * PER_SHARD {

@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     UpstreamBadResponse,
     /// The upstream did not answer in time.
     UpstreamTimeout,
+    /// None of several upstreams could be reached.
+    NoUpstream,
     /// More streams are being worked on than the limit.
     Overloaded,
     /// The client makes more requests than the limit.
@@ -187,7 +189,7 @@ impl Answer {
         if html {
             headers.push(("Content-Security-Policy", page::POLICY.into()));
         }
-        if let Self::Fault(Fault::Overloaded | Fault::TooManyRequests) = self {
+        if let Self::Fault(Fault::Overloaded | Fault::NoUpstream | Fault::TooManyRequests) = self {
             headers.push(("Retry-After", RETRY_AFTER_SECONDS.into()));
         }
         headers.push(("X-Request-Id", asked.request_id.to_owned().into()));
@@ -214,7 +216,7 @@ impl Fault {
             | Self::UpstreamClosed
             | Self::UpstreamBadResponse => 502,
             Self::UpstreamTimeout => 504,
-            Self::Overloaded => 503,
+            Self::NoUpstream | Self::Overloaded => 503,
             Self::TooManyRequests => 429,
         }
     }
@@ -237,6 +239,7 @@ impl Fault {
             Self::UpstreamClosed => "upstream-closed",
             Self::UpstreamBadResponse => "upstream-bad-response",
             Self::UpstreamTimeout => "upstream-timeout",
+            Self::NoUpstream => "no-upstream",
             Self::Overloaded => "overloaded",
             Self::TooManyRequests => "too-many-requests",
         }
@@ -258,7 +261,8 @@ impl Fault {
             | Self::UpstreamTls
             | Self::UpstreamClosed
             | Self::UpstreamBadResponse
-            | Self::UpstreamTimeout => Whose::Upstream,
+            | Self::UpstreamTimeout
+            | Self::NoUpstream => Whose::Upstream,
         }
     }
 
@@ -271,6 +275,7 @@ impl Fault {
             | Self::UpstreamUnreachable
             | Self::UpstreamDns
             | Self::UpstreamTls
+            | Self::NoUpstream
             | Self::Overloaded
             | Self::TooManyRequests => Retry::Allowed,
             Self::Refused(_)

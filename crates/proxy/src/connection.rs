@@ -39,6 +39,7 @@ use crate::{
     stream::{Stream, buffer},
     tls::TlsFacts,
     upgrade,
+    upstream::{InFlight, UpstreamHealth},
 };
 
 /// Serves a connection to its end; `stream` is past its handshake.
@@ -87,7 +88,7 @@ enum After {
     /// Not, but the client may still be sending: a reset would take the answer from it.
     Linger,
     /// As a tunnel to an upstream.
-    Tunnel { upstream: Stream, early: Vec<u8>, idle: Duration, log: Logged },
+    Tunnel { upstream: Stream, early: Vec<u8>, idle: Duration, log: Logged, in_flight: InFlight<Arc<UpstreamHealth>> },
 }
 
 impl Connection {
@@ -213,9 +214,9 @@ impl Connection {
                 After::Cut
             }
             Exchanged::Gone => After::Cut,
-            Exchanged::Switched { upstream, early } => {
+            Exchanged::Switched { upstream, early, in_flight } => {
                 let idle = self.client.served.limits.of(&site).idle;
-                After::Tunnel { upstream, early, idle, log: about.log }
+                After::Tunnel { upstream, early, idle, log: about.log, in_flight }
             }
         }
     }
@@ -308,9 +309,10 @@ impl Connection {
             }
             After::Cut => {}
             After::Linger => self.linger().await,
-            After::Tunnel { upstream, early, idle, log } => {
+            After::Tunnel { upstream, early, idle, log, in_flight } => {
                 let unread = self.wire.take_unread();
                 upgrade::tunnel(&mut self.wire.stream, unread, upstream, early, idle, &mut self.deadline, log).await;
+                drop(in_flight);
             }
         }
     }

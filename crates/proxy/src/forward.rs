@@ -12,10 +12,14 @@ mod flight;
 mod h2;
 mod paced;
 mod response;
+mod search;
 mod upload;
 mod upstream_error;
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 pub(crate) use deadline::Deadline;
 pub(crate) use exchange::exchange;
@@ -28,6 +32,7 @@ use crate::{
     answer::{Failure, Fault},
     h1::{length::BodyLength, request::Asked, response::ResponseHead, trailers::Trailers},
     stream::Stream,
+    upstream::{InFlight, Sticky, UpstreamHealth},
 };
 
 /// Is the client's side of one exchange.
@@ -48,6 +53,9 @@ pub(crate) trait Downstream {
     /// Is ready when the client can take no response any more; called while a response is awaited and the request's
     /// body has been read. May read ahead.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Takes the `Set-Cookie` that the next final head gets beside the upstream's own; none takes it back.
+    fn set_cookie(&mut self, cookie: Option<String>);
 
     /// Takes a response head: interim ones (never 100 and 101), then 101 or the final one.
     ///
@@ -83,6 +91,10 @@ pub(crate) struct Outgoing {
     pub(crate) interim: Interim,
     /// What becomes of it is written down there.
     pub(crate) log: Logged,
+    /// Which of the site's upstreams may take it: the index of their group.
+    pub(crate) group: usize,
+    /// Whether the client is to come back to who answers it.
+    pub(crate) sticky: Option<Sticky>,
 }
 
 /// Says whether a request may be sent a second time, by its method.
@@ -124,6 +136,8 @@ pub(crate) enum Exchanged {
         upstream: Stream,
         /// What the upstream sent behind its 101.
         early: Vec<u8>,
+        /// Counts it at its upstream; to be kept as long as the connection is.
+        in_flight: InFlight<Arc<UpstreamHealth>>,
     },
 }
 

@@ -43,3 +43,4 @@ pub use proxy::{BindingReport, Drained, Proxy, ProxyOptions, SpawnError};
 pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 pub use tls::{KeyError, OpenKey, OpenKeys, ServedKey, certified_key, challenge_key};
 pub use traffic::{HourView, LATENCY_BOUNDS, Latency, PlainClient, Traffic, TrafficView};
+pub use upstream::{Groups, HealthView, StickyKey, UpstreamHealth, UpstreamState, UpstreamView};

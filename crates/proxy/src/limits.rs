@@ -25,6 +25,10 @@ pub struct Limits {
     pub pace: Pace,
     /// How long a connection to an upstream is kept for the next request.
     pub upstream_idle: Duration,
+    /// How often an upstream is asked for its health path.
+    pub check_every: Duration,
+    /// How long it may take to answer that, the connection included.
+    pub check_within: Duration,
     /// How long the connections of a removed binding may take to finish before they are cut.
     pub drain: Duration,
     /// Open connections of all clients together; further ones are answered with 503.
@@ -123,6 +127,9 @@ impl Default for Limits {
             // Below the 75 s of nginx and the 60 s of Node's newer releases would be too late for Node's 5 s;
             // a connection that the upstream closes meanwhile is noticed and replaced.
             upstream_idle: Duration::from_secs(55),
+            // Traefik asks every 30 s, HAProxy every 2 s, nginx Plus every 5 s.
+            check_every: Duration::from_secs(5),
+            check_within: Duration::from_secs(5),
             // Envoy drains a removed listener for 600 s; nginx and HAProxy wait for ever unless they are told not to.
             drain: Duration::from_secs(600),
             connections: 50_000,

@@ -5,6 +5,7 @@
 mod plan;
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     num::NonZeroUsize,
@@ -17,7 +18,10 @@ use std::{
 };
 
 use portward_core::{BindingId, BindingProtocol};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, oneshot},
+    time::timeout,
+};
 
 use self::plan::{Held, Placement, place};
 use crate::{
@@ -29,6 +33,7 @@ use crate::{
     limits::Limits,
     served::{Bound, Served},
     snapshot::{ServedBinding, Snapshot},
+    upstream::checks,
     worker::{Change, ListenerKey, NewListener, WorkerThread},
 };
 
@@ -51,6 +56,8 @@ pub struct ProxyOptions {
 #[derive(Debug)]
 pub struct Proxy {
     served: Arc<Served>,
+    /// Dropped, it ends the checks of upstreams.
+    _checks: oneshot::Sender<Infallible>,
     /// Held through a publish, so that publishes happen one after another.
     sockets: Mutex<Sockets>,
     is_draining: AtomicBool,
@@ -81,6 +88,9 @@ pub enum SpawnError {
     /// The cryptography that TLS needs is not there.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// The operating system gave no thread for the checks of upstreams.
+    #[error("the thread of the checks cannot be started")]
+    Checks(#[source] io::Error),
     /// The worker got no event queue.
     #[error("the event loop of worker {worker} cannot be set up")]
     Runtime {
@@ -118,7 +128,8 @@ impl Proxy {
         let workers =
             (0..count).map(|index| WorkerThread::spawn(index, Arc::clone(&served))).collect::<Result<_, _>>()?;
         let sockets = Mutex::new(Sockets { workers, ..Sockets::default() });
-        Ok(Self { served, sockets, is_draining: AtomicBool::new(false), reports: RwLock::default() })
+        let checks = checks::spawn(Arc::clone(&served)).map_err(SpawnError::Checks)?;
+        Ok(Self { served, _checks: checks, sockets, is_draining: AtomicBool::new(false), reports: RwLock::default() })
     }
 
     /// Serves `snapshot` from now on and tells what became of each of its bindings, in their order.

@@ -12,6 +12,8 @@ use crate::{
     snapshot::{ServedCertificate, ServedSite, Serves, Snapshot},
 };
 
+mod path;
+
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +45,8 @@ pub(crate) enum Routed {
         host: Host,
         /// The site that has that host.
         site: Arc<ServedSite>,
+        /// Which of its upstreams: the index of their group.
+        group: usize,
     },
     /// It is sent to HTTPS.
     Redirect {
@@ -116,7 +120,10 @@ fn route_to_site(
         let location = redirect_url(&host, port, question.path_and_query);
         return Routed::Redirect { site: Arc::clone(site), location };
     }
-    Routed::Forward { host, site: Arc::clone(site) }
+    match path::group_of(&site.upstreams, question.path_and_query) {
+        Ok(group) => Routed::Forward { host, site: Arc::clone(site), group },
+        Err(refusal) => Fault::Refused(refusal).into(),
+    }
 }
 
 /// Decides about `Strict-Transport-Security`; `certificate` is the one that this connection was shown, if it has TLS.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
-use portward_core::{BindingId, BindingProtocol, Timestamp, Upstream, https_port_for};
+use portward_core::{BindingId, BindingProtocol, Timestamp, https_port_for};
 
 pub(crate) use warned::{Warned, Warning};
 
@@ -95,8 +95,7 @@ impl Client {
     /// Such a connection ends after its answer. A browser would keep it for hours, and an operator would not see that
     /// nobody else comes in.
     pub(crate) fn is_outdated(&self, site: &ServedSite, tls: &TlsFacts) -> bool {
-        site.upstreams.contains(&Upstream::Portal)
-            && is_outdated(&self.served.newest(), &self.binding, tls, self.local.ip())
+        site.upstreams.is_portal() && is_outdated(&self.served.newest(), &self.binding, tls, self.local.ip())
     }
 }
 
@@ -133,6 +132,11 @@ impl Served {
     /// Now.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What tells the time.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The newest snapshot, to keep.

@@ -4,11 +4,11 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use portward_core::{
     BindingId, BindingProtocol, CertificateId, CertificateStatus, DialAddress, ForceHttps, Forwarding, HeaderRules,
-    Host, HostMap, Hsts, Network, Revision, SiteId, SiteLimits, Thumbprint, Upstream, UpstreamTrust,
+    Host, HostMap, Hsts, Network, Revision, SiteId, SiteLimits, Thumbprint, UpstreamTrust,
 };
 use rustls::sign::CertifiedKey;
 
-use crate::{tls::ServedKey, traffic::Traffic};
+use crate::{tls::ServedKey, traffic::Traffic, upstream::Groups};
 
 /// Is everything that the data plane knows, at one revision.
 ///
@@ -98,11 +98,11 @@ pub enum Serves {
 pub struct ServedSite {
     /// Names the site.
     pub id: SiteId,
-    /// The application, or the portal; never empty.
-    pub upstreams: Vec<Upstream>,
+    /// The application, or the portal, and where routes lead.
+    pub upstreams: Groups,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
-    /// How requests reach the upstreams.
+    /// How requests reach the upstreams; its routes are in `upstreams`.
     pub forwarding: Forwarding,
     /// What happens to plain HTTP, the server's default already applied.
     pub force_https: ForceHttps,

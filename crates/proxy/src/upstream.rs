@@ -1,46 +1,55 @@
-//! The connections of one worker to the upstreams: made when needed, kept for the next request, checked before use.
+//! The upstreams of sites: which one takes a request, how each does, and the connections of one worker to them.
 //!
-//! [`Upstreams`] is in each worker: nothing is shared, so nothing is locked.
+//! [`Upstreams`] is in each worker: nothing is shared, so nothing is locked. How an upstream does is shared
+//! ([`UpstreamHealth`]), and locked for who is not well alone.
 
+mod announced;
+pub(crate) mod checks;
 mod dial;
+mod group;
 mod h2;
+mod health;
+mod none_left;
 mod pool;
 mod portal;
+pub(crate) mod sticky;
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use portward_core::{ProxyProtocol, Scheme, SiteId, Upstream, UpstreamHttp};
-use tokio::time::{Instant, timeout};
+use portward_core::{ProxyProtocol, Scheme, Upstream, UpstreamHttp};
+use tokio::time::timeout;
 
 pub(crate) use self::h2::Seat;
-use self::{dial::DialError, h2::Turn, pool::Pool};
+use self::{h2::Turn, pool::Pool};
 use crate::{
-    answer::{Chain, Failure, Fault},
     limits::Limits,
-    served::Served,
+    served::{Client, Served},
     snapshot::ServedSite,
     stream::Stream,
     tls::{Offer, Protocol},
 };
+pub(crate) use announced::Announced;
+pub(crate) use dial::DialError;
 pub(crate) use dial::dial_target;
+pub(crate) use group::{Group, Member, Tried};
+pub use group::{Groups, UpstreamView};
+pub use health::{HealthView, UpstreamHealth, UpstreamState};
+pub(crate) use health::{InFlight, Trouble};
+pub(crate) use none_left::NoneLeft;
 pub(crate) use portal::Portal;
+pub(crate) use sticky::Sticky;
+pub use sticky::StickyKey;
 
 /// Holds a worker's connections to upstreams.
 #[derive(Debug, Default)]
 pub(crate) struct Upstreams {
     pool: Pool,
     http2: h2::Connections,
-    /// Whose turn it is at sites with several upstreams.
-    turns: RefCell<HashMap<SiteId, usize>>,
-    /// Upstreams to which no connection could be made, and when that was tried last.
-    away: RefCell<HashMap<Upstream, Instant>>,
 }
 
 /// Is a connection to an upstream, or room on one, while one request has it.
 pub(crate) struct Lease {
     pub(crate) carrier: Carrier,
-    /// Index of the upstream in its site.
-    upstream: usize,
     /// How long the upstream says that it keeps the connection.
     pub(crate) kept: Option<Duration>,
 }
@@ -62,60 +71,32 @@ pub(crate) enum Needs {
     Http1,
 }
 
-impl Lease {
-    /// The upstream at the other end.
-    pub(crate) fn upstream<'s>(&self, site: &'s ServedSite) -> Option<&'s Upstream> {
-        site.upstreams.get(self.upstream)
-    }
-}
-
 impl Upstreams {
     /// Begins without connections.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// The index of the upstream whose turn it is; one that was away a moment ago is passed over, unless all were.
-    pub(crate) fn turn(&self, site: &ServedSite) -> usize {
-        let upstreams = &site.upstreams;
-        if upstreams.len() < 2 {
-            return 0;
+    /// Takes a connection that is kept and seems alive.
+    pub(crate) fn take(&self, site: &ServedSite, upstream: &Upstream, needs: Needs) -> Option<Lease> {
+        if site.forwarding.proxy_protocol != ProxyProtocol::Off {
+            return None;
         }
-        let mut turns = self.turns.borrow_mut();
-        let turn = match turns.get_mut(&site.id) {
-            Some(turn) => {
-                *turn = (*turn + 1) % upstreams.len();
-                *turn
-            }
-            None => {
-                turns.insert(site.id.clone(), 0);
-                0
-            }
-        };
-        let away = self.away.borrow();
-        let is_away = |index: &usize| away.get(&upstreams[*index]).is_some_and(|since| since.elapsed() < AWAY);
-        let in_turn = (turn..upstreams.len()).chain(0..turn);
-        in_turn.into_iter().find(|index| !is_away(index)).unwrap_or(turn)
-    }
-
-    /// Takes a connection to the upstream of that index that is kept and seems alive.
-    pub(crate) fn take(&self, site: &ServedSite, turn: usize, needs: Needs) -> Option<Lease> {
-        let upstream = site.upstreams.get(turn)?;
         let offer = offer(site, upstream, needs);
         if offer != Offer::Http1
             && let Some(seat) = self.http2.take(upstream, &site.upstream_trust)
         {
-            return Some(Lease { carrier: Carrier::Http2(seat), upstream: turn, kept: None });
+            return Some(Lease { carrier: Carrier::Http2(seat), kept: None });
         }
         if offer == Offer::Http2 {
             return None;
         }
         let stream = self.pool.take(upstream, &site.upstream_trust)?;
-        Some(Lease { carrier: Carrier::Http1(stream), upstream: turn, kept: None })
+        Some(Lease { carrier: Carrier::Http1(stream), kept: None })
     }
 
     /// Keeps a connection on which a response has ended cleanly.
-    pub(crate) fn put(&self, site: &ServedSite, lease: Lease, limits: &Limits) {
+    pub(crate) fn put(&self, site: &ServedSite, upstream: &Upstream, lease: Lease, limits: &Limits) {
         // One of HTTP/2 is kept while it is used.
         let Carrier::Http1(stream) = lease.carrier else { return };
         // A request that meets the upstream's closing on its way may not be repeated, so we close first.
@@ -123,46 +104,23 @@ impl Upstreams {
             Some(kept) => kept.saturating_sub(MARGIN).min(limits.upstream_idle),
             None => limits.upstream_idle,
         };
-        if let Some(upstream) = site.upstreams.get(lease.upstream).filter(|_| !idle.is_zero()) {
+        if !idle.is_zero() && site.forwarding.proxy_protocol == ProxyProtocol::Off {
             let most = limits.upstream_idle_connections;
             self.pool.put(upstream, &site.upstream_trust, stream, idle, most);
         }
     }
 
-    /// Makes a connection to the upstream of that index, or to the next ones in turn when that fails.
+    /// Makes a connection.
     pub(crate) async fn connect(
         &self,
         site: &ServedSite,
-        turn: usize,
+        upstream: &Upstream,
         needs: Needs,
-        served: &Served,
-    ) -> Result<Lease, Failure> {
-        let mut last = Failure::from(Fault::UpstreamUnreachable);
-        for step in 0..site.upstreams.len() {
-            let index = (turn + step) % site.upstreams.len();
-            let upstream = &site.upstreams[index];
-            match self.carrier(site, upstream, needs, served).await {
-                Ok(carrier) => {
-                    self.away.borrow_mut().remove(upstream);
-                    return Ok(Lease { carrier, upstream: index, kept: None });
-                }
-                Err(error) => {
-                    let before = self.away.borrow_mut().insert(upstream.clone(), Instant::now());
-                    let known = before.is_some_and(|before| before.elapsed() < AWAY);
-                    // The last one's is told with the request. Of the others each request would say the same.
-                    if step + 1 < site.upstreams.len() && !known {
-                        tracing::warn!(
-                            site.id = %site.id,
-                            upstream.url = %upstream,
-                            cause = %Chain(&error),
-                            "no connection to the upstream; the next one is asked"
-                        );
-                    }
-                    last = Failure::of(Some(upstream), error.fault(), error);
-                }
-            }
-        }
-        Err(last)
+        client: &Client,
+    ) -> Result<Lease, DialError> {
+        let announced = Announced { version: site.forwarding.proxy_protocol, ends: Some((client.peer, client.local)) };
+        let carrier = self.carrier(site, upstream, needs, &announced, &client.served).await?;
+        Ok(Lease { carrier, kept: None })
     }
 
     /// Makes a connection, or finds room on one that somebody else has just made.
@@ -171,6 +129,7 @@ impl Upstreams {
         site: &ServedSite,
         upstream: &Upstream,
         needs: Needs,
+        announced: &Announced,
         served: &Served,
     ) -> Result<Carrier, DialError> {
         let (trust, offer) = (&site.upstream_trust, offer(site, upstream, needs));
@@ -189,7 +148,7 @@ impl Upstreams {
                 }
             }
         };
-        let (stream, protocol) = dial::dial(upstream, trust, offer, served).await?;
+        let (stream, protocol) = dial::dial(upstream, trust, offer, announced, served).await?;
         if protocol != Protocol::Http2 {
             if offer == Offer::Either {
                 self.http2.speaks_http1(upstream);
@@ -221,9 +180,6 @@ fn offer(site: &ServedSite, upstream: &Upstream, needs: Needs) -> Offer {
         (UpstreamHttp::Auto, _) => Offer::Http1,
     }
 }
-
-/// How long an upstream that could not be reached is passed over: HAProxy's `fall` of three checks of two seconds.
-const AWAY: Duration = Duration::from_secs(6);
 
 /// How much sooner than the upstream a connection is closed: a slow way there and back.
 const MARGIN: Duration = Duration::from_secs(1);

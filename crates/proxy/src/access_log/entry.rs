@@ -203,7 +203,7 @@ impl Entry {
     /// Whether it is a request to the portal: its queries may have what lets somebody in, as after a sign-in at an OpenID
     /// provider.
     pub(super) fn is_for_portal(&self) -> bool {
-        self.site.get().is_some_and(|site| site.upstreams.contains(&Upstream::Portal))
+        self.site.get().is_some_and(|site| site.upstreams.is_portal())
     }
 }
 

@@ -15,7 +15,8 @@ fn h1(answer: impl Into<Answer>, asked: &Asked<'_>, keep_alive: KeepAlive) -> St
     String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned()
 }
 
-const FAULTS: [Fault; 17] = [
+const FAULTS: [Fault; 18] = [
+    Fault::NoUpstream,
     Fault::Refused(Refusal::MissingHost),
     Fault::HttpOnHttps,
     Fault::NoSite,
@@ -230,6 +231,7 @@ fn each_fault_has_its_code_and_says_whose_it_is() {
     for fault in FAULTS {
         let expected = match fault.status() {
             502 | 504 => Whose::Upstream,
+            503 if fault == Fault::NoUpstream => Whose::Upstream,
             503 | 404 => Whose::Ours,
             _ => Whose::Downstream,
         };

@@ -56,6 +56,13 @@ pub(super) fn words(fault: Fault) -> Words {
             "takes too long",
             "the application behind this address took too long to answer. It may still do what you asked for: look before you send it again.",
         ),
+        Fault::NoUpstream => Words {
+            heading: Heading::Host("is not available"),
+            ..upstream(
+                "is away",
+                "the application behind this address is away for the moment, for maintenance or by a fault. Wait a few seconds, then try again.",
+            )
+        },
         Fault::Overloaded => ours(
             Heading::Host("is busy"),
             "Nothing is wrong on your side. More requests are open here than this server takes at once. Wait a few seconds, then try again.",

@@ -28,13 +28,15 @@ pub(super) struct ClientSide<'c> {
     pub(super) body: RequestBody,
     /// How the response's body is framed.
     pub(super) framing: BodyLength,
+    /// A cookie of ours for the final head.
+    cookie: Option<String>,
     /// Whether the final head was taken.
     answered: bool,
 }
 
 impl<'c> ClientSide<'c> {
     pub(super) fn new(wire: &'c mut Wire, about: &'c mut About, drain: &'c DrainWatch, body: RequestBody) -> Self {
-        Self { wire, about, drain, body, framing: BodyLength::None, answered: false }
+        Self { wire, about, drain, body, framing: BodyLength::None, cookie: None, answered: false }
     }
 }
 
@@ -75,6 +77,10 @@ impl Downstream for ClientSide<'_> {
         }
     }
 
+    fn set_cookie(&mut self, cookie: Option<String>) {
+        self.cookie = cookie;
+    }
+
     fn head(&mut self, head: &ResponseHead<'_>) -> Result<(), ClientFault> {
         // A client that still waits to be asked for its body may send it or not: nobody can tell where it goes on.
         if !head.is_interim() && (self.drain.is_draining() || self.about.expects_continue) {
@@ -94,6 +100,7 @@ impl Downstream for ClientSide<'_> {
             keep_alive: self.about.keep_alive,
             set,
             remove,
+            cookie: self.cookie.as_deref().map(str::as_bytes),
             rules: self.about.rules.as_deref(),
         };
         let written = response::write_downstream(head, &to, self.wire.out());

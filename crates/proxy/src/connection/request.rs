@@ -23,6 +23,7 @@ use crate::{
     stream::buffer,
     tls::TlsFacts,
     traffic::CameBy,
+    upstream::{Sticky, sticky::COOKIE},
 };
 
 /// Is what is still to be known of a request when its head is gone.
@@ -137,7 +138,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
             about.host = Authority::parse(head.host).ok().map(|authority| authority.host);
             Begun::Answer { answer: Answer::Redirect { location }, about }
         }
-        Routed::Forward { host, site } => {
+        Routed::Forward { host, site, group } => {
             site.traffic.came(worker, by, now);
             about.log.is_for(&site);
             let certificate = tls.and_then(|tls| tls.certificate.as_deref());
@@ -149,7 +150,10 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
                 (told, about.keep_alive) = (Told::Outdated, KeepAlive::Close);
             }
             let mut out = buffer::take();
-            request::write_upstream(head, &forwarded(client, scheme, &about.id, told), &mut out);
+            let sticky = Sticky::of(&site, group, &head.headers, scheme);
+            let forwarded =
+                Forwarded { hidden_cookie: sticky.map(|_| COOKIE), ..forwarded(client, scheme, &about.id, told) };
+            request::write_upstream(head, &forwarded, &mut out);
             let outgoing = Outgoing {
                 head: out,
                 body: head.body,
@@ -158,6 +162,8 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
                 expects_continue: head.expect_continue,
                 interim: if head.version == Version::Http10 { Interim::Drop } else { Interim::Pass },
                 log: about.log.clone(),
+                group,
+                sticky,
             };
             Begun::Forward { site, outgoing, about }
         }
@@ -175,5 +181,6 @@ fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId, connection:
         request_id: id.as_str(),
         trust: Trust::Stranger,
         connection,
+        hidden_cookie: None,
     }
 }

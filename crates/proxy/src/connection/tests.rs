@@ -6,6 +6,7 @@ mod agents;
 mod answers;
 mod bodies;
 mod challenges;
+mod checks;
 mod drain;
 mod forwarding;
 mod harness;
@@ -19,7 +20,9 @@ mod proxied;
 mod refusals;
 mod secure;
 mod socket;
+mod sticky;
 mod tunnels;
+mod upstreams;
 
 /// The size of the task that an idle connection is.
 fn future_size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {

@@ -77,6 +77,10 @@ impl<D: Downstream> Downstream for Paced<'_, D> {
         self.client.moved()
     }
 
+    fn set_cookie(&mut self, cookie: Option<String>) {
+        self.client.set_cookie(cookie);
+    }
+
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.client.poll_gone(cx)
     }
@@ -167,6 +171,8 @@ mod tests {
                 bytes => Poll::Ready(upload.data(&vec![b'x'; bytes]).map_err(ClientFault::from)),
             }
         }
+
+        fn set_cookie(&mut self, _cookie: Option<String>) {}
 
         fn moved(&self) -> u64 {
             self.others

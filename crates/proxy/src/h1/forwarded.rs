@@ -29,6 +29,8 @@ pub struct Forwarded<'a> {
     pub trust: Trust,
     /// What is said of the connection itself.
     pub connection: Told,
+    /// The name of a cookie that is between the client and us, and not passed on.
+    pub hidden_cookie: Option<&'a str>,
 }
 
 /// Tells what an upstream is told of the downstream connection itself.

@@ -17,6 +17,8 @@ pub enum Refusal {
     InvalidTarget,
     #[error("the request's target is longer than the limit")]
     TargetTooLong,
+    #[error("the request's path can be read in two ways that lead to different applications")]
+    AmbiguousPath,
     #[error("the request's version of HTTP is not 1.0 or 1.1")]
     UnsupportedVersion,
     #[error("CONNECT is not supported: Portward is not a forward proxy")]
@@ -105,6 +107,7 @@ impl Refusal {
             Self::InvalidMethod => "invalid-method",
             Self::InvalidTarget => "invalid-target",
             Self::TargetTooLong => "target-too-long",
+            Self::AmbiguousPath => "ambiguous-path",
             Self::UnsupportedVersion => "unsupported-version",
             Self::ConnectNotSupported => "connect-not-supported",
             Self::TraceNotSupported => "trace-not-supported",

@@ -163,12 +163,9 @@ pub fn write_upstream<'a, H: Headers<'a>>(head: &RequestHead<'a, H>, forwarded: 
     for (name, value) in head.headers.walk() {
         match kind(name) {
             // HTTP/1.1 wants what HTTP/2 cut up in one piece (RFC 9113, section 8.2.3).
-            Kind::Cookie if head.version == Version::Http2 => {
+            Kind::Cookie if head.version == Version::Http2 || forwarded.hidden_cookie.is_some() => {
                 let cookies = cookies.get_or_insert_with(Vec::new);
-                if !cookies.is_empty() {
-                    cookies.extend_from_slice(b"; ");
-                }
-                cookies.extend_from_slice(value);
+                push_cookies(value, forwarded.hidden_cookie, cookies);
             }
             Kind::Other | Kind::Cookie if !head.connection.names(name) => {
                 push_header(name, value, out);
@@ -177,7 +174,7 @@ pub fn write_upstream<'a, H: Headers<'a>>(head: &RequestHead<'a, H>, forwarded: 
             _ => {}
         }
     }
-    if let Some(cookies) = cookies {
+    if let Some(cookies) = cookies.filter(|cookies| !cookies.is_empty()) {
         push_header("Cookie", &cookies, out);
     }
     match head.body {
@@ -204,6 +201,20 @@ pub fn write_upstream<'a, H: Headers<'a>>(head: &RequestHead<'a, H>, forwarded: 
     }
     forwarded.write(head, out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends cookies to others, without the one that is not passed on.
+fn push_cookies(value: &[u8], hidden: Option<&str>, out: &mut Vec<u8>) {
+    let mut push = |cookies: &[u8]| {
+        if !out.is_empty() {
+            out.extend_from_slice(b"; ");
+        }
+        out.extend_from_slice(cookies);
+    };
+    let Some(hidden) = hidden else { return push(value) };
+    let is_hidden = |cookie: &[u8]| cookie.strip_prefix(hidden.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+    let cookies = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    cookies.filter(|cookie| !cookie.is_empty() && !is_hidden(cookie)).for_each(push);
 }
 
 /// What one walk over the headers of a request finds.

@@ -51,6 +51,8 @@ pub struct Downstream<'a> {
     pub set: &'a [(&'a str, &'a [u8])],
     /// Names of upstream headers that are not passed on.
     pub remove: &'a [&'a str],
+    /// A cookie of ours, beside those of the upstream; final responses and 101 get it.
+    pub cookie: Option<&'a [u8]>,
     /// The site's own rules; they hold for final responses.
     pub rules: Option<&'a HeaderRules>,
 }
@@ -109,6 +111,7 @@ impl<'a> ResponseHead<'a> {
             })
             .chain(set.iter().copied())
             .chain(ours(rules))
+            .chain(to.cookie.filter(|_| !self.is_interim()).map(|cookie| ("Set-Cookie", cookie)))
     }
 }
 

@@ -159,7 +159,14 @@ fn an_accepted_response_reads_the_same_after_it_was_rewritten() {
         b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\nETag: \"x\"\r\n\r\n",
     ];
     let asked = Asked { head: false, upgrade: false };
-    let to = Downstream { version: Version::Http11, keep_alive: KeepAlive::Keep, set: &[], remove: &[], rules: None };
+    let to = Downstream {
+        version: Version::Http11,
+        keep_alive: KeepAlive::Keep,
+        set: &[],
+        remove: &[],
+        cookie: None,
+        rules: None,
+    };
     let mut random = Random(2);
     let mut accepted = 0;
     for round in 0..ROUNDS {

@@ -29,6 +29,7 @@ use crate::{
     stream::buffer,
     traffic::CameBy,
     upgrade,
+    upstream::{Sticky, sticky::COOKIE},
 };
 
 /// Carries out one request; when the client resets the stream, so ends everything that was done for it.
@@ -56,7 +57,7 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
                 side.into_inner().reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
                 return;
             }
-            Exchanged::Switched { upstream, early } => {
+            Exchanged::Switched { upstream, early, in_flight } => {
                 if let Some(mut mouth) = side.into_inner().into_mouth() {
                     let idle = shared.client.served.limits.of(&site).idle;
                     let mut deadline = Deadline::after(idle);
@@ -71,6 +72,7 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
                         about.log.clone(),
                     ))
                     .await;
+                    drop(in_flight);
                 }
                 return;
             }
@@ -164,7 +166,7 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
             about.log.is_for(&site);
             (about, Decided::Answer(Answer::Redirect { location }))
         }
-        Routed::Forward { host, site } => {
+        Routed::Forward { host, site, group } => {
             site.traffic.came(client.worker.index, CameBy::HttpsHttp2, client.served.now());
             about.log.is_for(&site);
             about.hsts = hsts(&site, &host, shared.tls.certificate.as_deref());
@@ -183,7 +185,9 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
                 shared.is_outdated.set(true);
             }
             let mut out = buffer::take();
-            request::write_upstream(&checked, &forwarded(shared, &about.id, told), &mut out);
+            let sticky = Sticky::of(&site, group, &checked.headers, Scheme::Https);
+            let forwarded = Forwarded { hidden_cookie: sticky.map(|_| COOKIE), ..forwarded(shared, &about.id, told) };
+            request::write_upstream(&checked, &forwarded, &mut out);
             if let Some(key) = &about.websocket {
                 key.add_to(&mut out);
             }
@@ -195,6 +199,8 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
                 expects_continue: checked.expect_continue,
                 interim: Interim::Pass,
                 log: about.log.clone(),
+                group,
+                sticky,
             };
             (about, Decided::Forward(site, outgoing))
         }
@@ -209,6 +215,7 @@ fn forwarded<'a>(shared: &Shared, id: &'a RequestId, connection: Told) -> Forwar
         request_id: id.as_str(),
         trust: Trust::Stranger,
         connection,
+        hidden_cookie: None,
     }
 }
 

@@ -68,6 +68,8 @@ pub(super) struct StreamSide<'a> {
     /// Bytes of a response of known length that are still to come.
     left: Option<u64>,
     ended: bool,
+    /// A cookie of ours for the final head.
+    cookie: Option<String>,
 }
 
 impl About {
@@ -111,7 +113,7 @@ impl About {
 impl<'a> StreamSide<'a> {
     pub(super) fn new(body: RecvStream, respond: SendResponse<Bytes>, about: &'a About, shared: &'a Shared) -> Self {
         let (rest, moved) = (Bytes::new(), &shared.moved);
-        Self { body, rest, respond, send: None, about, moved, invited: false, left: None, ended: false }
+        Self { body, rest, respond, send: None, about, moved, invited: false, left: None, ended: false, cookie: None }
     }
 
     /// Is ready when the client has reset the stream or is gone.
@@ -213,6 +215,7 @@ impl<'a> StreamSide<'a> {
             keep_alive: KeepAlive::Keep,
             set,
             remove,
+            cookie: self.cookie.as_deref().map(str::as_bytes),
             rules: self.about.rules.as_deref(),
         };
         let mut response = Response::new(());
@@ -290,6 +293,10 @@ impl Downstream for &RefCell<StreamSide<'_>> {
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.borrow_mut().poll_reset(cx)
+    }
+
+    fn set_cookie(&mut self, cookie: Option<String>) {
+        self.borrow_mut().cookie = cookie;
     }
 
     fn head(&mut self, head: &ResponseHead<'_>) -> Result<(), ClientFault> {

@@ -13,7 +13,7 @@ use crate::Traffic;
 fn site(name: &str) -> ServedSite {
     ServedSite {
         id: SiteId::parse(name).unwrap(),
-        upstreams: vec![Upstream::parse("http://127.0.0.1:1").unwrap()],
+        upstreams: vec![Upstream::parse("http://127.0.0.1:1").unwrap()].into(),
         upstream_trust: UpstreamTrust::System,
         force_https: ForceHttps::Off,
         hsts: Hsts::Off,
@@ -58,7 +58,7 @@ fn plain<'a>(authority: &'a str, path_and_query: &'a str) -> Question<'a> {
 /// What becomes of it, in a word.
 fn decide(question: &Question<'_>) -> String {
     match route(&snapshot(), || Some(8443), question) {
-        Routed::Forward { host, site } => format!("{} for {host}", site.id),
+        Routed::Forward { host, site, .. } => format!("{} for {host}", site.id),
         Routed::Redirect { location, .. } => location,
         Routed::Answer(Answer::Challenge(key_authorization)) => key_authorization.into(),
         Routed::Answer(Answer::Fault(fault)) => format!("{fault:?}"),

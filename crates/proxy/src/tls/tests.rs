@@ -64,7 +64,7 @@ fn presented(client: &TlsStream<TcpStream>) -> Thumbprint {
 fn site(id: &str, certificate: Option<&Arc<ServedCertificate>>) -> Arc<ServedSite> {
     Arc::new(ServedSite {
         id: SiteId::parse(id).unwrap(),
-        upstreams: vec![Upstream::parse("http://127.0.0.1:1").unwrap()],
+        upstreams: vec![Upstream::parse("http://127.0.0.1:1").unwrap()].into(),
         upstream_trust: UpstreamTrust::System,
         force_https: portward_core::ForceHttps::Off,
         hsts: portward_core::Hsts::Off,

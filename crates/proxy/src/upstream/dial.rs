@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use portward_core::{DialAddress, Host, Scheme, Upstream, UpstreamAddress, UpstreamTrust};
 use tokio::{
+    io::AsyncWriteExt as _,
     net::{TcpStream, UnixStream, lookup_host},
     time::{Instant, timeout_at},
 };
@@ -15,7 +16,7 @@ use crate::{
     tls::{Offer, Protocol, TlsClient, UpstreamTlsError},
 };
 
-use super::h2::BeginError;
+use super::{announced::Announced, h2::BeginError};
 
 /// Says why there is no connection to an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -119,12 +120,13 @@ pub(super) async fn dial(
     upstream: &Upstream,
     trust: &UpstreamTrust,
     offer: Offer,
+    announced: &Announced,
     served: &Served,
 ) -> Result<(Stream, Protocol), DialError> {
     let limit = served.limits.upstream_connect;
     match upstream {
-        Upstream::Address(address) => dial_address(address, trust, offer, &served.tls_client, limit).await,
-        Upstream::Socket(socket) => Ok((dial_socket(socket, limit).await?, in_the_clear(offer))),
+        Upstream::Address(address) => dial_address(address, trust, offer, announced, &served.tls_client, limit).await,
+        Upstream::Socket(socket) => Ok((dial_socket(socket, announced, limit).await?, in_the_clear(offer))),
         Upstream::Portal => match served.portal.connect(limit).await {
             Ok(Some(pair)) => Ok((Stream::within(pair), Protocol::Http1)),
             Ok(None) => Err(DialError::PortalBusy { limit }),
@@ -138,12 +140,18 @@ async fn dial_address(
     upstream: &UpstreamAddress,
     trust: &UpstreamTrust,
     offer: Offer,
+    announced: &Announced,
     tls: &TlsClient,
     limit: Duration,
 ) -> Result<(Stream, Protocol), DialError> {
     let end = Instant::now() + limit;
     let late = || DialError::TimedOut { upstream: upstream.to_string(), limit };
-    let tcp = reach(&upstream.host, upstream.port, end, late).await?;
+    let mut tcp = reach(&upstream.host, upstream.port, end, late).await?;
+    if let Some(header) = announced.header() {
+        let address = tcp.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], upstream.port)));
+        let said = timeout_at(end, tcp.write_all(&header)).await.map_err(|_| late())?;
+        said.map_err(|source| DialError::Unreachable { address, source })?;
+    }
     match upstream.scheme {
         Scheme::Http => Ok((Stream::plain(tcp), in_the_clear(offer))),
         Scheme::Https => {
@@ -188,9 +196,20 @@ async fn reach(host: &Host, port: u16, end: Instant, late: impl Fn() -> DialErro
 }
 
 /// Connects to a Unix socket.
-async fn dial_socket(socket: &portward_core::UpstreamSocket, limit: Duration) -> Result<Stream, DialError> {
+async fn dial_socket(
+    socket: &portward_core::UpstreamSocket,
+    announced: &Announced,
+    limit: Duration,
+) -> Result<Stream, DialError> {
     let socket = socket.clone();
-    match timeout_at(Instant::now() + limit, UnixStream::connect(socket.as_str())).await {
+    let connecting = async {
+        let mut stream = UnixStream::connect(socket.as_str()).await?;
+        if let Some(header) = announced.header() {
+            stream.write_all(&header).await?;
+        }
+        io::Result::Ok(stream)
+    };
+    match timeout_at(Instant::now() + limit, connecting).await {
         Ok(Ok(stream)) => Ok(Stream::within(stream)),
         Ok(Err(source)) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             Err(DialError::SocketRefused { socket, source })

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aws_lc_rs::hkdf;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
@@ -125,6 +126,17 @@ impl MasterKey {
         self.generation
     }
 
+    /// A key for one purpose alone, from which nothing can be learnt of this one or of another purpose's (HKDF, RFC 5869).
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; aead::KEY_BYTES]> {
+        let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, DERIVED).extract(self.expose());
+        let info = [purpose.as_bytes()];
+        let mut key = Zeroizing::new([0; aead::KEY_BYTES]);
+        let filled = derived.expand(&info, hkdf::HKDF_SHA256).and_then(|out| out.fill(key.as_mut_slice()));
+        #[expect(clippy::expect_used, reason = "cannot fail for a key as long as the hash")]
+        filled.expect("HKDF gives 32 bytes");
+        key
+    }
+
     pub(super) fn expose(&self) -> &[u8; aead::KEY_BYTES] {
         &self.bytes
     }
@@ -156,6 +168,9 @@ impl fmt::Debug for MasterKey {
         f.debug_struct("MasterKey").field("generation", &self.generation).finish_non_exhaustive()
     }
 }
+
+/// Keeps these keys apart from those that MACs are made with.
+const DERIVED: &[u8] = b"portward-derived-1";
 
 /// First word of the file: what it is, and the version of its form.
 const MAGIC: &str = "portward-master-key-1";

@@ -46,6 +46,7 @@ fn is_read_alike(head: &RequestHead<'_>, trust: Trust) {
         request_id: "0123456789abcdef",
         trust,
         connection: Told::Nothing,
+        hidden_cookie: None,
     };
     let mut written = Vec::new();
     request::write_upstream(head, &forwarded, &mut written);

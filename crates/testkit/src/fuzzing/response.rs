@@ -26,7 +26,7 @@ fn as_an_answer_to(asked: Asked, bytes: &[u8]) {
         if version == Version::Http10 && head.status < 200 {
             continue;
         }
-        let to = Downstream { version, keep_alive: KeepAlive::Keep, set: &[], remove: &[], rules: None };
+        let to = Downstream { version, keep_alive: KeepAlive::Keep, set: &[], remove: &[], cookie: None, rules: None };
         let mut out = Vec::new();
         let written = response::write_downstream(&head, &to, &mut out);
         let roomy = HeadLimits { head_bytes: usize::MAX, ..limits };

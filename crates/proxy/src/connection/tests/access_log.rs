@@ -212,7 +212,7 @@ async fn whatever_becomes_of_a_request_it_has_its_line() {
 async fn the_portal_has_no_query_in_its_lines_and_tls_is_told_of() {
     let written = Written::begin(AccessLogFormat::Json, Limits::default()).await;
     let mut site = site(&[written.door.app.address]);
-    site.upstreams = vec![Upstream::Portal];
+    site.upstreams = vec![Upstream::Portal].into();
     let address = secure(&written.door, site, Some(&certificate("only", &["shop.test"]))).await;
     let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut client = super::harness::Peer::<tokio::net::TcpStream>::secured(tcp).await;

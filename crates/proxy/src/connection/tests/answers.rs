@@ -43,7 +43,7 @@ async fn each_way_in_which_an_application_fails_has_a_code_of_its_own() {
     };
     let publish = async |upstream: &str| {
         let mut site = site(&[door.app.address]);
-        site.upstreams = vec![Upstream::parse(upstream).unwrap()];
+        site.upstreams = vec![Upstream::parse(upstream).unwrap()].into();
         door.proxy.publish(snapshot(site)).await;
     };
     for (upstream, code) in

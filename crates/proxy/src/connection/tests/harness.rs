@@ -210,10 +210,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
 
 /// `shop.test`, with these applications behind it.
 pub(super) fn site(apps: &[SocketAddr]) -> ServedSite {
-    let upstreams = apps.iter().map(|app| Upstream::parse(&format!("http://{app}")).unwrap()).collect();
+    let upstreams: Vec<_> = apps.iter().map(|app| Upstream::parse(&format!("http://{app}")).unwrap()).collect();
     ServedSite {
         id: SiteId::parse("shop").unwrap(),
-        upstreams,
+        upstreams: upstreams.into(),
         upstream_trust: UpstreamTrust::System,
         force_https: ForceHttps::Off,
         hsts: Hsts::Off,

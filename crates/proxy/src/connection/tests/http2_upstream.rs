@@ -406,7 +406,7 @@ async fn over_tls_the_upstream_chooses_and_upgrades_go_over_http1() {
     let shown = certificate("app", &["localhost"]);
     let door = Door::open_with(Limits::default(), |served: &mut Snapshot| {
         let mut site = site(&[]);
-        site.upstreams = vec![Upstream::parse(&format!("https://{}", app.address)).unwrap()];
+        site.upstreams = vec![Upstream::parse(&format!("https://{}", app.address)).unwrap()].into();
         site.upstream_trust = UpstreamTrust::DangerInsecure;
         *served = snapshot(site);
     })

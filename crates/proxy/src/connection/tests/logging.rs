@@ -89,7 +89,7 @@ async fn the_request_id_of_a_page_leads_to_upstream_and_cause() {
         (&app, None, "upstream-timeout", "useless", "did not go on within 0.05 s"),
     ] {
         let mut site = site(&[door.app.address]);
-        site.upstreams = vec![Upstream::parse(upstream).unwrap()];
+        site.upstreams = vec![Upstream::parse(upstream).unwrap()].into();
         door.proxy.publish(snapshot(site)).await;
         let mut client = door.send(GET).await;
         let from = client.tcp.local_addr().unwrap();
@@ -115,7 +115,7 @@ async fn the_request_id_of_a_page_leads_to_upstream_and_cause() {
         assert!(!line.contains("secret"), "{line}");
     }
     let mut secure = site(&[door.app.address]);
-    secure.upstreams = vec![Upstream::parse(&format!("https://{}", door.app.address)).unwrap()];
+    secure.upstreams = vec![Upstream::parse(&format!("https://{}", door.app.address)).unwrap()].into();
     secure.upstream_trust = UpstreamTrust::Pin(pin);
     door.proxy.publish(snapshot(secure)).await;
     let mut client = door.send(GET).await;

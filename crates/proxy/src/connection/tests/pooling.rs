@@ -1,7 +1,4 @@
-use tokio::net::TcpListener;
-
-use super::harness::{App, Door, Peer, SHORT, short, site, snapshot};
-use crate::Limits;
+use super::harness::{Door, Peer, SHORT, short};
 
 /// Sends one request over `app`, or over a new connection, and answers it.
 async fn exchange(door: &Door, client: &mut Peer, app: Option<Peer>) -> Peer {
@@ -168,27 +165,4 @@ async fn no_more_connections_wait_than_the_limit() {
     }
     assert_eq!(first.rest().await, "", "the one that came back first has given way");
     exchange(&door, &mut one, Some(second)).await;
-}
-
-#[tokio::test]
-async fn the_applications_of_a_site_take_turns_and_one_that_is_away_is_passed_over() {
-    let away = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let away_address = away.local_addr().unwrap();
-    drop(away);
-    let other = App::listen().await;
-    let door = Door::open_with(Limits::default(), |_| {}).await;
-    door.proxy.publish(snapshot(site(&[door.app.address, away_address, other.address]))).await;
-    let mut seen = String::new();
-    for _ in 0..6 {
-        let mut client = door.send(b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n").await;
-        let (name, mut app) = tokio::select! {
-            app = door.app.accept() => ('a', app),
-            app = other.accept() => ('c', app),
-        };
-        seen.push(name);
-        app.head().await;
-        app.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
-        assert!(client.rest().await.starts_with("HTTP/1.1 204 "));
-    }
-    assert_eq!(seen, "accacc");
 }

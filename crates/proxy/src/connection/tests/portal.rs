@@ -9,7 +9,7 @@ use crate::Limits;
 async fn door(limits: Limits) -> Door {
     let portal = |served: &mut crate::Snapshot| {
         let mut site = site(&[]);
-        site.upstreams = vec![Upstream::Portal];
+        site.upstreams = vec![Upstream::Portal].into();
         *served = snapshot(site);
     };
     Door::open_with(limits, portal).await

@@ -136,7 +136,7 @@ async fn an_application_behind_tls_is_reached_by_its_pin_and_its_connection_is_k
     let certificate = certificate("app", &["app.test"]);
     let with = |upstream_trust| {
         let upstreams = vec![Upstream::parse(&format!("https://{}", door.app.address)).unwrap()];
-        snapshot(ServedSite { upstreams, upstream_trust, ..site(&[]) })
+        snapshot(ServedSite { upstreams: upstreams.into(), upstream_trust, ..site(&[]) })
     };
     door.proxy.publish(with(UpstreamTrust::Pin(certificate.thumbprint))).await;
     let mut client = door.send(b"GET /1 HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;

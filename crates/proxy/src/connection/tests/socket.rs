@@ -11,7 +11,7 @@ async fn an_upstream_at_a_unix_socket_is_spoken_to_as_one_at_an_address() {
     let upstream = Upstream::parse(&format!("unix:{}", path.display())).unwrap();
     let at_a_socket = |served: &mut crate::Snapshot| {
         let mut site = site(&[]);
-        site.upstreams = vec![upstream];
+        site.upstreams = vec![upstream].into();
         *served = snapshot(site);
     };
     let door = Door::open_with(Limits::default(), at_a_socket).await;

@@ -35,6 +35,7 @@ pub(crate) fn stranger() -> Forwarded<'static> {
         request_id: "01ABC",
         trust: Trust::Stranger,
         connection: Told::Nothing,
+        hidden_cookie: None,
     }
 }
 
@@ -42,6 +43,23 @@ pub(crate) fn stranger() -> Forwarded<'static> {
 const SET: &str = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n\
     X-Forwarded-Host: a.test\r\nX-Forwarded-Port: 8443\r\n\
     Forwarded: for=192.0.2.7;host=a.test;proto=https\r\nX-Request-Id: 01ABC\r\n\r\n";
+
+#[test]
+fn a_hidden_cookie_is_not_passed_on_and_the_others_are() {
+    let forwarded = Forwarded { hidden_cookie: Some("us"), ..stranger() };
+    for (cookies, expected) in [
+        ("", ""),
+        ("Cookie: us=1\r\n", ""),
+        ("Cookie: us=1; us=2;us=3\r\n", ""),
+        ("Cookie: a=b; us=1; c=d\r\n", "Cookie: a=b; c=d\r\n"),
+        ("Cookie: us=1\r\nX: y\r\nCookie: a=b\r\nCookie: c=\"us=1\"\r\n", "X: y\r\nCookie: a=b; c=\"us=1\"\r\n"),
+        ("Cookie: us; uss=1; Us=2\r\n", "Cookie: us; uss=1; Us=2\r\n"),
+    ] {
+        let input = format!("GET / HTTP/1.1\r\nHost: a.test\r\n{cookies}\r\n");
+        let head = format!("GET / HTTP/1.1\r\nHost: a.test\r\n{expected}{SET}");
+        assert_eq!(rewritten(input.as_bytes(), &forwarded), head, "{cookies}");
+    }
+}
 
 #[test]
 fn what_is_common_or_harmless_is_accepted() {

@@ -29,7 +29,7 @@ fn rewritten(input: &[u8], asked: Asked, to: &Downstream<'_>) -> (String, Writte
 }
 
 fn to(version: Version, keep_alive: KeepAlive) -> Downstream<'static> {
-    Downstream { version, keep_alive, set: &[], remove: &[], rules: None }
+    Downstream { version, keep_alive, set: &[], remove: &[], cookie: None, rules: None }
 }
 
 #[test]
@@ -288,6 +288,16 @@ fn rules_of_the_site_hold_for_final_responses() {
     assert_eq!(rewritten(input, GET, &to).0, expected);
     let hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
     assert_eq!(rewritten(hint, GET, &to).0, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
+}
+
+#[test]
+fn a_cookie_of_ours_stands_beside_the_upstreams() {
+    let to = Downstream { cookie: Some(b"us=1"), ..to(Version::Http11, KeepAlive::Keep) };
+    let input = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n";
+    let expected = "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nSet-Cookie: us=1\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(rewritten(input, GET, &to).0, expected);
+    let hint = b"HTTP/1.1 103 Early Hints\r\n\r\n";
+    assert_eq!(rewritten(hint, GET, &to).0, "HTTP/1.1 103 Early Hints\r\n\r\n");
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Door {
         let site = |upstream: SocketAddr| {
             Arc::new(ServedSite {
                 id: SiteId::parse("shop").unwrap(),
-                upstreams: vec![Upstream::parse(&format!("http://{upstream}")).unwrap()],
+                upstreams: vec![Upstream::parse(&format!("http://{upstream}")).unwrap()].into(),
                 upstream_trust: UpstreamTrust::System,
                 force_https: ForceHttps::Off,
                 hsts: Hsts::Off,

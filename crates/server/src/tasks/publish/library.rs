@@ -1,15 +1,19 @@
 //! Certificates as they are served, and the traffic of sites: kept from one snapshot to the next.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque, hash_map::Entry},
     fmt,
     sync::Arc,
 };
 
 use portward_core::{
-    CertificateId, CertificateStatus, CertificateVersion, Chain, KeyId, SiteId, Timestamp, VersionNumber,
+    Balance, CertificateId, CertificateStatus, CertificateVersion, Chain, HealthPath, KeyId, ProxyProtocol, Site,
+    SiteId, Timestamp, Upstream, UpstreamHttp, UpstreamTrust, VersionNumber,
 };
-use portward_proxy::{KeyError, OpenKey, OpenKeys, ServedCertificate, ServedKey, Traffic, certified_key};
+use portward_proxy::{
+    Groups, KeyError, OpenKey, OpenKeys, ServedCertificate, ServedKey, StickyKey, Traffic, UpstreamHealth,
+    certified_key,
+};
 use portward_store::{
     desired::{Desired, open_private_key},
     sealing::{MasterKey, Sealed, Sealer, UnsealError},
@@ -35,7 +39,27 @@ pub(crate) struct Library {
     doubtful: BTreeSet<CertificateId>,
     /// What comes to each site is counted from snapshot to snapshot.
     traffic: HashMap<SiteId, Arc<Traffic>>,
+    /// How each upstream does is known from snapshot to snapshot.
+    health: HashMap<SiteId, SiteHealth>,
+    /// By what clients come back to an upstream: the same after a restart, and on every node.
+    sticky: StickyKey,
     pub(super) challenges: ChallengeCertificates,
+}
+
+/// Is how the upstreams of a site do, and under which settings that was found out.
+#[derive(Debug)]
+struct SiteHealth {
+    settings: HealthSettings,
+    of: HashMap<Upstream, Arc<UpstreamHealth>>,
+}
+
+/// Is what an upstream may do well or badly by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct HealthSettings {
+    trust: UpstreamTrust,
+    health: Option<HealthPath>,
+    proxy_protocol: ProxyProtocol,
+    http: UpstreamHttp,
 }
 
 /// Is a certificate that can be served.
@@ -79,6 +103,7 @@ struct SealedKey {
 impl Library {
     /// An empty library, for what is sealed under that key.
     pub(crate) fn new(master: MasterKey) -> Self {
+        let sticky = StickyKey::new(&master.derive("sticky cookies"));
         Self {
             master,
             sealer: None,
@@ -88,6 +113,8 @@ impl Library {
             unchecked: VecDeque::new(),
             doubtful: BTreeSet::new(),
             traffic: HashMap::new(),
+            health: HashMap::new(),
+            sticky,
             challenges: ChallengeCertificates::default(),
         }
     }
@@ -181,14 +208,45 @@ impl Library {
         Arc::clone(traffic)
     }
 
-    /// Forgets the traffic of a site that is not there any more.
-    pub(super) fn forget_traffic(&mut self, site: &SiteId) {
-        self.traffic.remove(site);
+    /// The upstreams of a site: each with what was known of it before, unless a setting was changed by which it may
+    /// have become another.
+    pub(super) fn upstreams(&mut self, site: &Site) -> Groups {
+        let settings = HealthSettings {
+            trust: site.upstream_trust.clone(),
+            health: site.forwarding.health.clone(),
+            proxy_protocol: site.forwarding.proxy_protocol,
+            http: site.forwarding.http,
+        };
+        let known = match self.health.entry(site.id.clone()) {
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
+                if known.settings != settings {
+                    known.settings = settings;
+                    known.of.values().for_each(|health| health.forgive());
+                }
+                known
+            }
+            Entry::Vacant(place) => place.insert(SiteHealth { settings, of: HashMap::new() }),
+        };
+        let wanted = site.forwarding.routes.iter().flat_map(|route| &route.upstreams).chain(&site.upstreams);
+        let wanted: HashSet<&Upstream> = wanted.collect();
+        known.of.retain(|upstream, _| wanted.contains(upstream));
+        let sticky = (site.forwarding.balance == Balance::Sticky).then_some((&self.sticky, &site.id));
+        Groups::new(&site.upstreams, &site.forwarding.routes, sticky, |upstream| {
+            Arc::clone(known.of.entry(upstream.clone()).or_default())
+        })
     }
 
-    /// Forgets the traffic of all sites that are not there any more.
+    /// Forgets the traffic, and the upstreams, of a site that is not there any more.
+    pub(super) fn forget_traffic(&mut self, site: &SiteId) {
+        self.traffic.remove(site);
+        self.health.remove(site);
+    }
+
+    /// Forgets the traffic, and the upstreams, of all sites that are not there any more.
     pub(super) fn retain_traffic(&mut self, desired: &Desired) {
         self.traffic.retain(|id, _| desired.site(id).is_some());
+        self.health.retain(|id, _| desired.site(id).is_some());
     }
 
     /// A restore may bring another cluster's secrets.

@@ -46,7 +46,7 @@ impl Assembly {
         problems.extend(check_redirect(desired, site, force_https));
         let served = Arc::new(ServedSite {
             id: site.id.clone(),
-            upstreams: site.upstreams.clone(),
+            upstreams: self.library.upstreams(site),
             upstream_trust: site.upstream_trust.clone(),
             force_https,
             hsts: site.hsts,
