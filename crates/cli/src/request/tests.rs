@@ -212,7 +212,10 @@ fn a_dry_run_and_a_real_import_differ_in_their_effect() {
 #[test]
 fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
     for (words, expected) in [
-        ("binding add shop.example:443", "\"shop.example:443\" does not begin with http:// or https://"),
+        (
+            "binding add shop.example:443",
+            "\"shop.example:443\" does not begin with http://, https:// or tls-passthrough://",
+        ),
         ("binding add https://shop.example:443", "\"https://shop.example:443\" names a host"),
         (
             "binding add https://[::]:65536",
