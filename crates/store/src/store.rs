@@ -15,7 +15,7 @@ use crate::{Cond, Key, Kv, Lease, OpId, Prefix, StoreError, Txn, TxnOutcome, Wat
 /// 1. A transaction is atomic; all keys that it writes carry one revision, and a watch gives it as one batch.
 /// 2. Revisions rise, but may jump. Nobody counts them.
 /// 3. A watch after a revision gives every later event below its prefixes, once and in order, or says that they are forgotten.
-/// 4. [`WatchEvent::Alive`](crate::WatchEvent::Alive) says nothing about completeness.
+/// 4. [`WatchEvent::Alive`] says nothing about completeness.
 ///    To know that one has a revision, apply an event of it or a later one, or compare [`Store::counts`].
 /// 5. The end of a lease deletes its keys, and a watch shows that. A lease is a hint, never proof.
 /// 6. Limits are checked by [`Txn::check`] and are the same everywhere.
@@ -57,7 +57,7 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces everything by the given keys and values, at one revision; a restore uses it.
     ///
     /// Limits of transactions do not hold here, and keys on leases go like all others.
-    /// Every watch gets [`WatchEvent::Compacted`](crate::WatchEvent::Compacted), as a batch of all keys would help nobody.
+    /// Every watch gets [`WatchEvent::Compacted`], as a batch of all keys would help nobody.
     /// Nothing happens where a condition does not hold.
     async fn replace_all(&self, when: Vec<Cond>, content: Vec<(Key, Bytes)>) -> Result<TxnOutcome, StoreError>;
 

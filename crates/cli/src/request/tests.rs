@@ -222,7 +222,7 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
             "the address of the binding cannot be read: \"[::]:65536\" does not end in a port",
         ),
         ("binding add https://[::]:443/path", "\"https://[::]:443/path\" has something after the port"),
-        ("binding add http://[::]:80 --default-certificate c1", "an http binding presents no certificate"),
+        ("binding add http://[::]:80 --default-certificate c1", "the http binding presents no certificate"),
         ("binding add https://[::]:443 --default-certificate C_1", "--default-certificate: \"C_1\" is not an id"),
         ("binding remove B1", "\"B1\" is not an id"),
         ("site add a.test", "a site needs the application behind it: --upstream"),
