@@ -17,6 +17,7 @@ SERVICE = "/portward.Interop/"
 LARGE_REQUEST, LARGE_RESPONSE = 271828, 314159
 INPUTS, OUTPUTS = (27182, 8, 1828, 45904), (31415, 9, 2653, 58979)
 SPECIAL = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
+TO_BE_CANCELLED = "x-to-be-cancelled"
 ECHO_INITIAL, ECHO_TRAILING = "x-grpc-test-echo-initial", "x-grpc-test-echo-trailing-bin"
 
 
@@ -32,6 +33,7 @@ def read(data):
 class Service(grpc.GenericRpcHandler):
     def __init__(self):
         self.cancelled = 0
+        self.inputs = 0
         self.changed = threading.Condition()
 
     def service(self, details):
@@ -45,6 +47,7 @@ class Service(grpc.GenericRpcHandler):
             "Output": grpc.unary_stream_rpc_method_handler(self.output),
             "Duplex": grpc.stream_stream_rpc_method_handler(self.duplex),
             "Cancelled": grpc.unary_unary_rpc_method_handler(self.count),
+            "Inputs": grpc.unary_unary_rpc_method_handler(self.count_inputs),
         }
         return kinds.get(name)
 
@@ -54,14 +57,22 @@ class Service(grpc.GenericRpcHandler):
                 with self.changed:
                     self.cancelled += 1
                     self.changed.notify_all()
+            context.ended.set()
 
-        context.finished = False
+        context.finished, context.ended = False, threading.Event()
+        context.is_to_be_cancelled = any(name == TO_BE_CANCELLED for name, _ in context.invocation_metadata())
         context.add_callback(ended)
         for name, value in context.invocation_metadata():
             if name == ECHO_INITIAL:
                 context.send_initial_metadata(((name, value),))
             if name == ECHO_TRAILING:
                 context.set_trailing_metadata(((name, value),))
+
+    def finish(self, context):
+        # The requests of a cancelled call may end a moment before grpc says that it was cancelled.
+        if context.is_to_be_cancelled:
+            context.ended.wait(20)
+        context.finished = True
 
     def reply(self, what, context):
         time.sleep(what.get("sleep", 0))
@@ -78,8 +89,11 @@ class Service(grpc.GenericRpcHandler):
 
     def input(self, requests, context):
         self.begin(context)
+        with self.changed:
+            self.inputs += 1
+            self.changed.notify_all()
         size = sum(len(read(request)[1]) for request in requests)
-        context.finished = True
+        self.finish(context)
         return message(sum=size)
 
     def output(self, request, context):
@@ -92,7 +106,7 @@ class Service(grpc.GenericRpcHandler):
         self.begin(context)
         for request in requests:
             yield self.reply(read(request)[0], context)
-        context.finished = True
+        self.finish(context)
 
     def count(self, request, context):
         """How many calls were cancelled, once it is as many as are waited for."""
@@ -100,6 +114,13 @@ class Service(grpc.GenericRpcHandler):
         with self.changed:
             self.changed.wait_for(lambda: self.cancelled >= wanted, timeout=20)
             return message(count=self.cancelled)
+
+    def count_inputs(self, request, context):
+        """How many calls of Input have begun, once it is as many as are waited for."""
+        wanted = read(request)[0]["wanted"]
+        with self.changed:
+            self.changed.wait_for(lambda: self.inputs >= wanted, timeout=20)
+            return message(count=self.inputs)
 
 
 def serve(certificate, key):
@@ -123,6 +144,7 @@ class Client:
         self.output = self.channel.unary_stream(SERVICE + "Output")
         self.duplex = self.channel.stream_stream(SERVICE + "Duplex")
         self.cancelled = self.channel.unary_unary(SERVICE + "Cancelled")
+        self.inputs = self.channel.unary_unary(SERVICE + "Inputs")
 
     def empty_unary(self):
         return repr(self.empty(b"", timeout=20))
@@ -184,22 +206,24 @@ class Client:
         return failure(lambda: self.channel.unary_unary("/portward.Nothing/Nothing")(b"", timeout=20))
 
     def cancel_after_begin(self):
+        before = read(self.inputs(message(wanted=0), timeout=30))[0]["count"]
         requests = queue.Queue()
-        call = self.input.future(iter(requests.get, None))
+        call = self.input.future(iter(requests.get, None), metadata=((TO_BE_CANCELLED, "yes"),))
         requests.put(message(1))
-        time.sleep(0.2)
+        # A call that is cancelled before it has left is not begun by anybody.
+        self.inputs(message(wanted=before + 1), timeout=30)
         call.cancel()
         requests.put(None)
-        return str(call.code())
+        return str(call.code()), read(self.cancelled(message(wanted=1), timeout=30))[0]
 
     def cancel_after_first_response(self):
         requests = queue.Queue()
-        call = self.duplex(iter(requests.get, None))
+        call = self.duplex(iter(requests.get, None), metadata=((TO_BE_CANCELLED, "yes"),))
         requests.put(message(size=31415))
         first = len(read(next(call))[1])
         call.cancel()
         requests.put(None)
-        return first, failure(lambda: next(call)), read(self.cancelled(message(wanted=1), timeout=30))[0]["count"] > 0
+        return first, failure(lambda: next(call)), read(self.cancelled(message(wanted=2), timeout=30))[0]
 
     def timeout_on_sleeping_server(self):
         requests = queue.Queue()
