@@ -105,7 +105,7 @@ impl Clients {
     fn with<T>(&self, client: Counted, change: impl FnOnce(&mut Taken) -> T) -> T {
         let mut part = self.part(client);
         // Who is gone and has paid is forgotten when there is need of room.
-        if part.len() == part.capacity() {
+        if part.len() == part.capacity() && !part.contains_key(&client.0) {
             part.retain(|_, taken| taken.connections > 0 || !taken.owes_nothing());
         }
         change(part.entry(client.0).or_default())

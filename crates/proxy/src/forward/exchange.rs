@@ -104,16 +104,12 @@ async fn attempt<D: Downstream>(
                 }
                 Carrier::Http2(seat) => {
                     flight.upload.unframe(body);
-                    match StreamFlight::begin(seat, &flight.upload, asked, interim) {
+                    match StreamFlight::begin(seat, &flight.upload, asked, interim, log.clone()) {
                         // On the heap: most requests go over HTTP/1.1, and wait with a smaller task.
                         Ok(stream) => {
                             let mut stream = Box::new(stream);
                             let upload = &mut flight.upload;
                             let end = poll_fn(|cx| stream.poll(cx, upload, downstream, deadline, &bounds)).await;
-                            if let Some((status, at)) = stream.answered {
-                                log.answered_by_upstream(status, at);
-                            }
-                            log.moved(0, stream.delivered);
                             (end, stream.answered, stream.delivered)
                         }
                         Err(end) => (end, None, 0),

@@ -24,6 +24,7 @@ use super::{
     upstream_error::UpstreamError,
 };
 use crate::{
+    access_log::Logged,
     answer::Fault,
     h1::{
         length::BodyLength,
@@ -50,6 +51,7 @@ pub(super) struct StreamFlight<'s> {
     pub(super) answered: Option<(u16, Instant)>,
     /// Bytes of the body that the client's side has taken.
     pub(super) delivered: u64,
+    log: Logged,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,7 +78,13 @@ enum Reading {
 
 impl<'s> StreamFlight<'s> {
     /// Sends the head of a request.
-    pub(super) fn begin(seat: &'s Seat, upload: &Upload, asked: Asked, interim: Interim) -> Result<Self, End> {
+    pub(super) fn begin(
+        seat: &'s Seat,
+        upload: &Upload,
+        asked: Asked,
+        interim: Interim,
+        log: Logged,
+    ) -> Result<Self, End> {
         let Some(request) = head::request(upload.head(), seat.scheme()) else {
             return Err(End::Failed(UpstreamError::Untranslatable));
         };
@@ -95,6 +103,7 @@ impl<'s> StreamFlight<'s> {
             interims: 0,
             answered: None,
             delivered: 0,
+            log,
         })
     }
 
@@ -321,7 +330,9 @@ impl<'s> StreamFlight<'s> {
             BodyLength::Chunked | BodyLength::UntilClose => None,
         };
         downstream.head(&head)?;
-        self.answered = Some((head.status, Instant::now()));
+        let now = Instant::now();
+        self.answered = Some((head.status, now));
+        self.log.answered_by_upstream(head.status, now);
         self.reading = Reading::Body { stream, rest: Bytes::new(), left };
         Ok(())
     }
@@ -367,6 +378,13 @@ impl<'s> StreamFlight<'s> {
             }
             _ => End::Failed(UpstreamError::Stream(error)),
         }
+    }
+}
+
+impl Drop for StreamFlight<'_> {
+    fn drop(&mut self) {
+        // Here, as a flight whose client is cut off is dropped on its way; what came of the request its upload's flight says.
+        self.log.moved(0, self.delivered);
     }
 }
 

@@ -6,7 +6,11 @@
 mod connection;
 mod wire;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 use portward_core::{Scheme, Upstream, UpstreamTrust};
 use tokio::sync::watch;
@@ -24,7 +28,7 @@ pub(super) struct Connections(Rc<Shelves>);
 struct Shelves {
     by_upstream: RefCell<HashMap<Upstream, Vec<Shelf>>>,
     /// Upstreams that had the choice and took HTTP/1.1 when they were connected to last.
-    without: RefCell<HashMap<Upstream, ()>>,
+    without: RefCell<HashSet<Upstream>>,
 }
 
 /// Is what one upstream has under one trust, as in the pool of HTTP/1.1 connections.
@@ -68,7 +72,7 @@ impl Connections {
     /// for one that cannot be reached either.
     pub(super) async fn turn(&self, upstream: &Upstream, trust: &UpstreamTrust) -> Turn {
         let mut waiting = {
-            if self.0.without.borrow().contains_key(upstream) {
+            if self.0.without.borrow().contains(upstream) {
                 return Turn::Make(None);
             }
             let mut shelves = self.0.by_upstream.borrow_mut();
@@ -92,7 +96,7 @@ impl Connections {
 
     /// Remembers that an upstream took HTTP/1.1 where it had the choice.
     pub(super) fn speaks_http1(&self, upstream: &Upstream) {
-        self.0.without.borrow_mut().insert(upstream.clone(), ());
+        self.0.without.borrow_mut().insert(upstream.clone());
     }
 
     /// Begins HTTP/2 on a fresh connection, and keeps it for others if it is `shared`; the caller limits the time.

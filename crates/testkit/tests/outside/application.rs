@@ -1,10 +1,10 @@
 //! A real application with WebSockets: JupyterLab in Chromium, through Portward on https.
 
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
 
-use portward_testkit::{Browser, Child, Program, free_port, run};
+use portward_testkit::{Browser, Child, Program, free_port};
 
-use crate::bodies::wait_for;
+use crate::{bodies::wait_for, python};
 
 #[test]
 fn jupyterlab_runs_a_notebook_in_a_browser() {
@@ -13,7 +13,7 @@ fn jupyterlab_runs_a_notebook_in_a_browser() {
     let home = server.files().join("jupyter");
     std::fs::create_dir(&home).unwrap();
     let _jupyter = Child::start(
-        Command::new(jupyter())
+        Command::new(python::program("jupyterlab", &["jupyterlab==4.*"], "jupyter"))
             .args([
                 "lab",
                 "--no-browser",
@@ -56,15 +56,4 @@ fn jupyterlab_runs_a_notebook_in_a_browser() {
         "return performance.getEntriesByType('resource').map(entry => entry.nextHopProtocol).filter((p, i, all) => all.indexOf(p) === i)",
     );
     assert!(protocols.to_string().contains("h2"), "the page came by HTTP/2: {protocols}");
-}
-
-/// JupyterLab in an environment of its own, installed once below the target directory.
-fn jupyter() -> PathBuf {
-    let environment = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("jupyterlab");
-    let program = environment.join("bin/jupyter");
-    if !program.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        run(Command::new(environment.join("bin/pip")).args(["install", "--quiet", "jupyterlab==4.*"]));
-    }
-    program
 }

@@ -1,9 +1,11 @@
 //! The API against its own description: schemathesis makes requests of the OpenAPI document, good and bad ones,
 //! and checks that every answer is one that the document tells of.
 
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
 
 use portward_testkit::{Program, run};
+
+use crate::python;
 
 #[test]
 fn the_api_does_what_its_description_says() {
@@ -26,7 +28,7 @@ fn the_api_does_what_its_description_says() {
     let config = server.files().join("schemathesis.toml");
     std::fs::write(&config, format!("base-url = \"{address}\"\n{CONFIG}")).unwrap();
     let examples = std::env::var("SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "10".to_owned());
-    let mut test = Command::new(schemathesis());
+    let mut test = Command::new(python::program("schemathesis", &["schemathesis==4.*"], "schemathesis"));
     test.arg("--config-file").arg(&config).arg("run").arg(&document);
     test.args(["--checks", "all", "--continue-on-failure", "--max-examples", &examples, "--seed", "7"]);
     for (operation, _) in LEFT_OUT {
@@ -97,15 +99,4 @@ expected-statuses = ["400", "401", "403", "404", "405", "409", "412", "415", "42
 fn run_with_input(mut command: Command, input: &std::path::Path) {
     let output = command.stdin(std::fs::File::open(input).unwrap()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// schemathesis in an environment of its own, installed once below the target directory.
-fn schemathesis() -> PathBuf {
-    let environment = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("schemathesis");
-    let program = environment.join("bin/schemathesis");
-    if !program.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        run(Command::new(environment.join("bin/pip")).args(["install", "--quiet", "schemathesis==4.*"]));
-    }
-    program
 }

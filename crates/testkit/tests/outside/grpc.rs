@@ -1,12 +1,13 @@
 //! gRPC through the program as it is without it: grpc's own library asks and answers, over HTTP/2 from end to end.
 
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use portward_testkit::{Program, run};
+
+use crate::python::{Serving, program, script};
 
 #[test]
 fn every_case_of_interop_comes_out_as_it_does_directly() {
@@ -21,10 +22,10 @@ fn every_case_of_interop_comes_out_as_it_does_directly() {
         .arg(&certificate));
     // Counts are of one server's life, so that each way has a server of its own.
     let direct = {
-        let app = App::start(&certificate, &key);
+        let app = serve(&certificate, &key);
         ask(app.port, &certificate)
     };
-    let app = App::start(&certificate, &key);
+    let app = serve(&certificate, &key);
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     server.portward(&["certificate", "import", &path(&certificate), &path(&key)]);
     let upstream = format!("https://127.0.0.1:{}", app.port);
@@ -45,51 +46,15 @@ fn every_case_of_interop_comes_out_as_it_does_directly() {
 
 /// Runs all cases against a port, and gives what came of them.
 fn ask(port: u16, authority: &Path) -> String {
-    run(Command::new(python()).arg(script()).args(["ask", &port.to_string()]).arg(authority))
+    run(Command::new(python()).arg(script("grpc/interop.py")).args(["ask", &port.to_string()]).arg(authority))
 }
 
-/// Is grpc's own server, which ends with its standard input.
-struct App {
-    child: std::process::Child,
-    port: u16,
+/// Starts grpc's own server.
+fn serve(certificate: &Path, key: &Path) -> Serving {
+    Serving::start(&python(), &script("grpc/interop.py"), [certificate, key])
 }
 
-impl App {
-    fn start(certificate: &Path, key: &Path) -> Self {
-        let mut child = Command::new(python())
-            .arg(script())
-            .arg("serve")
-            .args([certificate, key])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        let port = port.trim().parse().unwrap();
-        Self { child, port }
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/grpc/interop.py")
-}
-
-/// Python with grpc's library, in an environment of its own, installed once below the target directory.
+/// Python with grpc's library.
 fn python() -> PathBuf {
-    let environment = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("grpc");
-    let ready = environment.join("ready");
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        run(Command::new(environment.join("bin/pip")).args(["install", "--quiet", "grpcio==1.*"]));
-        std::fs::write(ready, "").unwrap();
-    }
-    environment.join("bin/python")
+    program("grpc", &["grpcio==1.*"], "python")
 }

@@ -23,6 +23,7 @@ mod imports;
 mod notifications;
 mod pains;
 mod portal;
+mod python;
 mod recover;
 mod secrets;
 mod slow;

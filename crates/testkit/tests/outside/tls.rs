@@ -1,6 +1,6 @@
 //! TLS as it is offered: sslyze's judgement of every binding, and what it does not look at.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command, sync::Arc};
+use std::{net::SocketAddr, process::Command, sync::Arc};
 
 use portward_link::tls::LINK;
 use portward_testkit::{Authority, Program, StartedProgram, run};
@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::imports::now;
+use super::{imports::now, python};
 
 /// A server with a certificate of an authority, at a binding for sites, at one more, and at one for agents alone.
 struct Scene {
@@ -43,7 +43,7 @@ fn begin() -> Scene {
 fn mozillas_intermediate_profile_holds_at_every_https_binding() {
     let Scene { server, bindings, .. } = begin();
     for binding in bindings {
-        let report = run(Command::new(sslyze())
+        let report = run(Command::new(python::program("sslyze", &["sslyze==6.*"], "sslyze"))
             .args(["--mozilla_config=intermediate", "--certinfo_ca_file"])
             .arg(server.files().join("ca.pem"))
             .arg(format!("localhost:{}", binding.port())));
@@ -52,17 +52,6 @@ fn mozillas_intermediate_profile_holds_at_every_https_binding() {
             assert!(report.contains(fine), "{fine}: {report}");
         }
     }
-}
-
-/// sslyze in an environment of its own, installed once below the target directory.
-fn sslyze() -> PathBuf {
-    let environment = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("sslyze");
-    let program = environment.join("bin/sslyze");
-    if !program.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        run(Command::new(environment.join("bin/pip")).args(["install", "--quiet", "sslyze==6.*"]));
-    }
-    program
 }
 
 fn config(authority: &Authority, versions: &[&'static SupportedProtocolVersion], protocols: &[&[u8]]) -> ClientConfig {

@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use portward_core::Upstream;
+use portward_core::{Upstream, UpstreamHttp};
 
 use super::{
-    harness::{Door, SHORT, short, site},
+    harness::{Door, SHORT, short, site, snapshot},
     secure::secure,
 };
 use crate::{
-    AccessLog, AccessLogCounts, AccessLogFormat, AccessLogOptions, AccessLogTarget, Limits, tls::fixture::certificate,
+    AccessLog, AccessLogCounts, AccessLogFormat, AccessLogOptions, AccessLogTarget, Limits,
+    forward::http2_fixture::App, tls::fixture::certificate,
 };
 
 /// 2026-11-20T14:32:07.089Z.
@@ -206,6 +207,26 @@ async fn whatever_becomes_of_a_request_it_has_its_line() {
             "101 upstream 3 3 true",
         ]
     );
+}
+
+/// A stream to an HTTP/2 upstream told what it had passed on when it had ended, and a client that is cut off ends nothing.
+#[tokio::test]
+async fn a_client_that_is_cut_off_has_a_line_with_what_it_was_sent() {
+    let written = Written::begin(AccessLogFormat::Json, Limits::default()).await;
+    let app = App::listen().await;
+    let mut site = site(&[app.address]);
+    site.forwarding.http = UpstreamHttp::Two;
+    written.door.proxy.publish(snapshot(site)).await;
+    let mut client = written.door.send(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+    let mut talk = app.accept().await;
+    let mut send = talk.next().await.head(200, &[("content-length", "9")], false);
+    send.send_data("half".into(), false).unwrap();
+    client.until("half").await;
+    written.door.proxy.drain(SHORT).await;
+    let [line] = &written.lines().await[..] else { panic!("more lines, or none") };
+    for (key, value) in [("status", "200"), ("bytes.sent", "4"), ("complete", "false")] {
+        assert_eq!(of(line, key), value, "{line}");
+    }
 }
 
 #[tokio::test]

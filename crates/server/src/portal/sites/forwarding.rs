@@ -2,27 +2,22 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use portward_api::{SiteRoute, SiteUpdate};
 use portward_core::{HealthPath, PathRoute, Site};
 
 use super::{
     super::{
         answer,
-        equivalents::{
-            DifferenceLine, Equivalents,
-            certificates::{body, yaml},
-            curl, difference,
-        },
+        equivalents::{DifferenceLine, Equivalents},
         form::Form,
         frame::{Frame, Nav},
-        standing::Standing,
         visit::Visit,
     },
     given,
     tab::{Head, Tab, find},
 };
-use crate::app::{AppError, Apply, Precondition, Right, apply::declared_site, right};
+use crate::app::{AppError, Apply, Precondition, Right, right};
 
 #[derive(Template)]
 #[template(path = "sites/forwarding.html")]
@@ -89,30 +84,22 @@ fn page<R: Right>(
 ) -> Result<ForwardingPage, AppError> {
     let served = visit.app.served();
     let site = find(&served.desired, visit.param("id"))?;
-    let standing = Standing::of(&visit.app, &served, site);
-    let traffic = visit.app.traffic_of(site);
-    let may_change = visit.may::<right::SiteChange>().is_ok();
-    let head = Head::new(site, &standing, traffic.as_ref(), &served, Tab::Forwarding, may_change);
+    let head = Head::of(visit, &served, site, Tab::Forwarding);
     let before = Given::of(site);
     let given = given.unwrap_or_else(|| before.clone());
     let update = given.update();
-    let declared = serde_json::to_value(declared_site(site)).unwrap_or_default();
     let lines = |text: &str| text.replace('\n', ", ");
-    let equivalents = Equivalents {
-        cli: given::cli(&head.id, &update),
-        curl: curl(&Method::PATCH, &format!("/api/v1/sites/{}", head.id), Some(&body(&update))),
-        yaml: yaml("sites", declared),
-        difference: difference(
-            &format!("site: {}", head.id),
-            &[
-                ("balance", &before.balance, &given.balance),
-                ("health_path", &before.health_path, &given.health_path),
-                ("routes", &lines(&before.routes), &lines(&given.routes)),
-                ("proxy_protocol", &before.proxy_protocol, &given.proxy_protocol),
-                ("upstream_http", &before.upstream_http, &given.upstream_http),
-            ],
-        ),
-    };
+    let equivalents = given::equivalents(
+        site,
+        &update,
+        &[
+            ("balance", &before.balance, &given.balance),
+            ("health_path", &before.health_path, &given.health_path),
+            ("routes", &lines(&before.routes), &lines(&given.routes)),
+            ("proxy_protocol", &before.proxy_protocol, &given.proxy_protocol),
+            ("upstream_http", &before.upstream_http, &given.upstream_http),
+        ],
+    );
     Ok(ForwardingPage {
         frame: visit.frame(Nav::Sites, format!("{} forwarding", head.title)),
         head,

@@ -5,10 +5,15 @@ use portward_api::{SiteUpdate, SiteView, UpstreamTrustInput};
 use portward_core::{Hsts, Site, UpstreamTrust};
 
 use super::super::{
-    equivalents::{Equivalents, certificates::Command, certificates::body, curl, difference, word},
+    equivalents::{
+        Equivalents,
+        certificates::{Command, body, yaml},
+        curl, difference, word,
+    },
     form::Form,
     going_back::GoingBack,
 };
+use crate::app::apply::declared_site;
 
 /// Is what the fields of the form have in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,6 +146,18 @@ impl Given {
             yaml: declared,
             difference: difference(&format!("site: {id}"), &fields),
         }
+    }
+}
+
+/// A change of a site as a command, a request and the site's part of a file; `fields` are what it has of each setting that
+/// the form shows, before and after.
+pub(super) fn equivalents(site: &Site, update: &SiteUpdate, fields: &[(&str, &str, &str)]) -> Equivalents {
+    let declared = serde_json::to_value(declared_site(site)).unwrap_or_default();
+    Equivalents {
+        cli: cli(site.id.as_str(), update),
+        curl: curl(&Method::PATCH, &format!("/api/v1/sites/{}", site.id), Some(&body(update))),
+        yaml: yaml("sites", declared),
+        difference: difference(&format!("site: {}", site.id), fields),
     }
 }
 

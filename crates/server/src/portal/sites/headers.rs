@@ -2,27 +2,22 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use portward_api::{HeaderSet, SiteUpdate};
 use portward_core::{Hsts, Site};
 
 use super::{
     super::{
         answer,
-        equivalents::{
-            DifferenceLine, Equivalents,
-            certificates::{body, yaml},
-            curl, difference,
-        },
+        equivalents::{DifferenceLine, Equivalents},
         form::Form,
         frame::{Frame, Nav},
-        standing::Standing,
         visit::Visit,
     },
     given,
     tab::{Head, Tab, find},
 };
-use crate::app::{AppError, Apply, Precondition, Right, apply::declared_site, right};
+use crate::app::{AppError, Apply, Precondition, Right, right};
 
 #[derive(Template)]
 #[template(path = "sites/headers.html")]
@@ -68,27 +63,19 @@ pub(in crate::portal) async fn save(mut visit: Visit<right::SiteChange>) -> Resu
 fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String>) -> Result<HeadersPage, AppError> {
     let served = visit.app.served();
     let site = find(&served.desired, visit.param("id"))?;
-    let standing = Standing::of(&visit.app, &served, site);
-    let traffic = visit.app.traffic_of(site);
-    let may_change = visit.may::<right::SiteChange>().is_ok();
-    let head = Head::new(site, &standing, traffic.as_ref(), &served, Tab::Headers, may_change);
+    let head = Head::of(visit, &served, site, Tab::Headers);
     let before = Given::of(site);
     let given = given.unwrap_or_else(|| before.clone());
     let update = given.update().unwrap_or_default();
-    let declared = serde_json::to_value(declared_site(site)).unwrap_or_default();
     let lines = |text: &str| text.replace('\n', ", ");
-    let equivalents = Equivalents {
-        cli: given::cli(&head.id, &update),
-        curl: curl(&Method::PATCH, &format!("/api/v1/sites/{}", head.id), Some(&body(&update))),
-        yaml: yaml("sites", declared),
-        difference: difference(
-            &format!("site: {}", head.id),
-            &[
-                ("set_headers", &lines(&before.set), &lines(&given.set)),
-                ("remove_headers", &lines(&before.remove), &lines(&given.remove)),
-            ],
-        ),
-    };
+    let equivalents = given::equivalents(
+        site,
+        &update,
+        &[
+            ("set_headers", &lines(&before.set), &lines(&given.set)),
+            ("remove_headers", &lines(&before.remove), &lines(&given.remove)),
+        ],
+    );
     let hsts = match site.hsts {
         Hsts::Off => "is off; what the application sends passes.".to_owned(),
         hsts @ Hsts::On { .. } => {

@@ -9,7 +9,6 @@ use super::{
     super::{
         answer,
         frame::{Frame, Nav},
-        standing::Standing,
         view::When,
         visit::Visit,
     },
@@ -38,10 +37,7 @@ struct Record {
 pub(in crate::portal) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let (served, now) = (visit.app.served(), visit.app.now());
     let site = find(&served.desired, visit.param("id"))?;
-    let standing = Standing::of(&visit.app, &served, site);
-    let traffic = visit.app.traffic_of(site);
-    let may_change = visit.may::<right::SiteChange>().is_ok();
-    let head = Head::new(site, &standing, traffic.as_ref(), &served, Tab::History, may_change);
+    let head = Head::of(&visit, &served, site, Tab::History);
     let key = format!("sites/{}", site.id);
     let (records, has_more) = match visit.may::<right::AuditView>() {
         Err(_) => (None, false),

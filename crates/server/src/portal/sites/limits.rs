@@ -2,27 +2,22 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use portward_api::SiteUpdate;
 use portward_core::{BodyLimit, Site, WaitLimit};
 
 use super::{
     super::{
         answer,
-        equivalents::{
-            DifferenceLine, Equivalents,
-            certificates::{body, yaml},
-            curl, difference,
-        },
+        equivalents::{DifferenceLine, Equivalents},
         form::Form,
         frame::{Frame, Nav},
-        standing::Standing,
         visit::Visit,
     },
     given,
     tab::{Head, Tab, find},
 };
-use crate::app::{AppError, Apply, Precondition, Right, apply::declared_site, right};
+use crate::app::{AppError, Apply, Precondition, Right, right};
 
 #[derive(Template)]
 #[template(path = "sites/limits.html")]
@@ -82,27 +77,19 @@ fn page<R: Right>(
 ) -> Result<LimitsPage, AppError> {
     let served = visit.app.served();
     let site = find(&served.desired, visit.param("id"))?;
-    let standing = Standing::of(&visit.app, &served, site);
-    let traffic = visit.app.traffic_of(site);
-    let may_change = visit.may::<right::SiteChange>().is_ok();
-    let head = Head::new(site, &standing, traffic.as_ref(), &served, Tab::Limits, may_change);
+    let head = Head::of(visit, &served, site, Tab::Limits);
     let before = Given::of(site);
     let given = given.unwrap_or_else(|| before.clone());
     let update = given.update();
-    let declared = serde_json::to_value(declared_site(site)).unwrap_or_default();
-    let equivalents = Equivalents {
-        cli: given::cli(&head.id, &update),
-        curl: curl(&Method::PATCH, &format!("/api/v1/sites/{}", head.id), Some(&body(&update))),
-        yaml: yaml("sites", declared),
-        difference: difference(
-            &format!("site: {}", head.id),
-            &[
-                ("max_body", &before.max_body, &given.max_body),
-                ("response_timeout", &before.response, &given.response),
-                ("idle_timeout", &before.idle, &given.idle),
-            ],
-        ),
-    };
+    let equivalents = given::equivalents(
+        site,
+        &update,
+        &[
+            ("max_body", &before.max_body, &given.max_body),
+            ("response_timeout", &before.response, &given.response),
+            ("idle_timeout", &before.idle, &given.idle),
+        ],
+    );
     let frame = visit.frame(Nav::Sites, format!("{} limits", head.title));
     Ok(LimitsPage { frame, head, given, errors, refused, equivalents })
 }

@@ -7,8 +7,12 @@ use portward_store::desired::Desired;
 use super::super::{
     standing::Standing,
     view::{Mark, counted, grouped},
+    visit::Visit,
 };
-use crate::{app::AppError, served::ServedState};
+use crate::{
+    app::{AppError, Right, right},
+    served::ServedState,
+};
 
 /// Is the head of a site's page, with its tabs.
 pub(super) struct Head {
@@ -36,6 +40,13 @@ pub(super) enum Tab {
 }
 
 impl Head {
+    /// The head of a tab that shows nothing else of standing and traffic.
+    pub(super) fn of<R: Right>(visit: &Visit<R>, served: &ServedState, site: &Site, tab: Tab) -> Self {
+        let standing = Standing::of(&visit.app, served, site);
+        let may_change = visit.may::<right::SiteChange>().is_ok();
+        Self::new(site, &standing, visit.app.traffic_of(site).as_ref(), served, tab, may_change)
+    }
+
     pub(super) fn new(
         site: &Site,
         standing: &Standing,

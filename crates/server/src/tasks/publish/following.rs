@@ -45,9 +45,7 @@ impl Following {
         inner.catch_up(store).await?;
         Ok((Arc::clone(&inner.newest), std::mem::take(&mut inner.touched)))
     }
-}
 
-impl Following {
     /// Has the publish task look at certificates again that nobody changed.
     pub(super) async fn touch(&self, certificates: Vec<CertificateId>) {
         self.inner.lock().await.touched.certificates.extend(certificates);
