@@ -39,11 +39,17 @@ pub struct DesiredState {
 pub struct BindingDeclared {
     /// Names the binding.
     pub id: String,
-    /// `http://ADDRESS:PORT` or `https://ADDRESS:PORT`.
+    /// `http://ADDRESS:PORT`, `https://ADDRESS:PORT` or `tls-passthrough://ADDRESS:PORT`.
     pub url: String,
     /// For https: the certificate for clients that name no host that one has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_certificate: Option<String>,
+    /// Networks of proxies that say who the client is, by the PROXY protocol.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept_proxy_from: Vec<String>,
+    /// Names whose connections are passed through, as in `polling.example.org=127.0.0.1:10943`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
 }
 
 /// Declares a site; what is left out is as in a new site.

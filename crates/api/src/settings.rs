@@ -16,6 +16,9 @@ pub struct SettingsView {
     pub server_identity_days: u32,
     /// How often agents are asked how they are, in minutes.
     pub agent_check_minutes: u32,
+    /// Networks of proxies whose `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded` are believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
 }
 
 /// Changes or declares what applies to the whole server; what is left out stays as it is.
@@ -41,4 +44,8 @@ pub struct SettingsUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::option")]
     #[schema(minimum = 1, maximum = 1440)]
     pub agent_check_minutes: Option<u32>,
+    /// Networks of proxies whose `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded` are believed, as in
+    /// `10.0.0.0/8`; what anybody else says in these headers is taken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_proxies: Option<Vec<String>>,
 }

@@ -85,8 +85,8 @@ pub enum BindingError {
     #[error("{0} is there twice; the connections of a name have one target")]
     PassageTwice(HostPattern),
     /// A certificate where no handshake is done.
-    #[error("{0} presents no certificate; give an https:// URL, or leave the default certificate out")]
-    CertificateWithoutHttps(&'static str),
+    #[error("{} presents no certificate; give an https:// URL, or leave the default certificate out", .0.noun())]
+    CertificateWithoutHttps(BindingProtocol),
 }
 
 impl Binding {
@@ -115,14 +115,8 @@ impl Binding {
             BindingProtocol::TlsPassthrough if self.to.is_empty() => return Err(BindingError::NoPassage),
             _ => {}
         }
-        if self.default_certificate.is_some() {
-            match self.protocol {
-                BindingProtocol::Https => {}
-                BindingProtocol::Http => return Err(BindingError::CertificateWithoutHttps("an http binding")),
-                BindingProtocol::TlsPassthrough => {
-                    return Err(BindingError::CertificateWithoutHttps("a tls-passthrough binding"));
-                }
-            }
+        if self.default_certificate.is_some() && !self.is_https() {
+            return Err(BindingError::CertificateWithoutHttps(self.protocol));
         }
         for (at, passage) in self.to.iter().enumerate() {
             if self.to[..at].iter().any(|other| other.name == passage.name) {
@@ -202,6 +196,15 @@ impl BindingProtocol {
             Self::Http => "http",
             Self::Https => "https",
             Self::TlsPassthrough => "tls-passthrough",
+        }
+    }
+
+    /// What a binding with it is called, as in `an http binding`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Http => "an http binding",
+            Self::Https => "an https binding",
+            Self::TlsPassthrough => "a tls-passthrough binding",
         }
     }
 

@@ -17,8 +17,8 @@ use std::{
 };
 
 use crate::{
-    BindingProtocol, CertificateStatus, ForceHttps, HostPattern, Hsts, LeafFacts, PathPrefix, SiteId, Thumbprint,
-    Timestamp, UpstreamHttp,
+    BindingProtocol, CertificateStatus, ForceHttps, HostPattern, Hsts, LeafFacts, Passage, PathPrefix, SiteId,
+    Thumbprint, Timestamp, UpstreamHttp,
 };
 
 pub use asked::{Asked, AskedError};
@@ -36,6 +36,8 @@ pub struct Facts {
     pub own: Vec<IpAddr>,
     /// Where Portward accepts, and where it cannot.
     pub bindings: Vec<BindingFacts>,
+    /// Where the connections of the name are passed through; nothing below is looked at then.
+    pub passage: Option<PassageFacts>,
     /// What our own binding does; none if there is none to ask.
     pub inside: Option<Look>,
     /// What each address does to which DNS leads, or why it was not looked at.
@@ -79,6 +81,17 @@ pub struct BindingFacts {
     pub wanted: SocketAddr,
     /// Where it is, or why it is not.
     pub bound: Result<SocketAddr, String>,
+}
+
+/// Is what passes the connections of the name through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassageFacts {
+    /// Names the binding.
+    pub binding: String,
+    /// What it passes through, and where to.
+    pub passage: Passage,
+    /// How soon the target takes a connection, or why it does not.
+    pub connected: Result<Duration, String>,
 }
 
 /// Is the site that has the name.
@@ -315,6 +328,9 @@ impl Finding {
 
 /// Explains what was found, in the order of the way.
 pub fn explain(facts: &Facts) -> Vec<Finding> {
+    if let Some(passage) = &facts.passage {
+        return reach::passed(facts, passage);
+    }
     let mut findings = reach::findings(facts);
     findings.extend(certificate::findings(facts));
     findings.extend(serve::findings(facts));
@@ -326,7 +342,11 @@ pub fn explain(facts: &Facts) -> Vec<Finding> {
 pub fn verdict(facts: &Facts, findings: &[Finding]) -> (Mark, String) {
     let asked = &facts.asked;
     let worst = findings.iter().map(|finding| finding.mark).filter(|mark| *mark >= Mark::Warning).max();
-    match worst.and_then(|worst| findings.iter().find(|finding| finding.mark == worst)) {
+    let worst = worst.and_then(|worst| findings.iter().find(|finding| finding.mark == worst));
+    if let (None, Some(passed)) = (worst, &facts.passage) {
+        return (Mark::Good, format!("{asked} is passed through to {}.", passed.passage.target));
+    }
+    match worst {
         Some(finding) => (finding.mark, finding.message.clone()),
         None if facts.site.is_none() => (Mark::Unknown, format!("{asked} is not served here.")),
         None if findings.iter().any(|finding| finding.mark == Mark::Unknown) => {

@@ -1,8 +1,8 @@
 //! Sites: host names, and what is served for them.
 
 use crate::{
-    AgentSettings, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, PresetId, SiteId, SiteLimits,
-    Upstream, UpstreamTrust, WarningPolicy,
+    AgentSettings, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, Network, PresetId, SiteId,
+    SiteLimits, Upstream, UpstreamTrust, WarningPolicy,
 };
 
 /// Is a set of host names and what is served for them.
@@ -63,6 +63,8 @@ pub struct Settings {
     pub warning: WarningPolicy,
     /// What is done with agents, and when.
     pub agents: AgentSettings,
+    /// Proxies before this server: what they say of their clients in `X-Forwarded-For` and its like is believed.
+    pub trusted_proxies: Vec<Network>,
     /// The certificate for the server's own name, as `portward letsencrypt configure` made it.
     pub letsencrypt: Option<CertificateId>,
 }
@@ -73,6 +75,7 @@ impl Default for Settings {
             force_https: ForceHttps::Off,
             warning: WarningPolicy::DEFAULT,
             agents: AgentSettings::DEFAULT,
+            trusted_proxies: Vec::new(),
             letsencrypt: None,
         }
     }

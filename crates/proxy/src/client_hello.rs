@@ -69,11 +69,11 @@ fn assemble(bytes: &[u8]) -> Assembled {
                 return Assembled::Hello(message[MESSAGE_HEAD_BYTES..MESSAGE_HEAD_BYTES + wanted].to_vec());
             }
         }
+        rest = &rest[end..];
         // Records of a byte each would be a hello of six times its length.
-        if bytes.len() > MOST_BYTES {
+        if bytes.len() - rest.len() > MOST_BYTES {
             return Assembled::Other;
         }
-        rest = &rest[end..];
         if rest.is_empty() {
             return Assembled::Partial;
         }

@@ -250,8 +250,14 @@ impl Connection {
 
     /// Answers what cannot be read as a request.
     async fn refuse(&mut self, fault: Fault, id: RequestId) -> After {
-        let subject =
-            log::Subject { id: &id, peer: self.client.peer, proxy: self.client.proxy(), host: None, site: None };
+        let subject = log::Subject {
+            id: &id,
+            peer: self.client.peer,
+            proxy: self.client.proxy(),
+            named: None,
+            host: None,
+            site: None,
+        };
         log::failed(&Failure::from(fault), &subject);
         let asked =
             Asked { request_id: id.as_str(), host: None, accept: None, head: false, now: self.client.served.now() };

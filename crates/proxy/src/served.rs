@@ -22,6 +22,10 @@ use crate::{
     clients::Clients,
     clock::Clock,
     count::Counts,
+    h1::{
+        forwarded::{Believed, Trust},
+        headers::Headers,
+    },
     limits::Limits,
     snapshot::{ServedBinding, ServedSite, Serves, Snapshot},
     tls::{TlsClient, TlsFacts, TlsServer, is_outdated},
@@ -87,6 +91,18 @@ impl Client {
     /// The proxy that has said who the client is, if one has.
     pub(crate) fn proxy(&self) -> Option<SocketAddr> {
         self.proxy.as_deref().copied()
+    }
+
+    /// Whether the client is a proxy whose word about its own clients is taken.
+    pub(crate) fn trust(&self) -> Trust {
+        if self.served.newest().trusts(self.peer.ip()) { Trust::Proxy } else { Trust::Stranger }
+    }
+
+    /// Whom a request comes from, if the client is a proxy whose word is taken.
+    pub(crate) fn named<'a>(&self, headers: &impl Headers<'a>, trust: Trust) -> Option<IpAddr> {
+        let snapshot = self.served.newest();
+        let client = || Believed::client(headers, self.peer.ip(), |address| snapshot.trusts(address));
+        (trust == Trust::Proxy).then(client)
     }
 
     /// Whether a request to a site is one to the portal on a connection that says nothing about new ones any more: they

@@ -1,6 +1,10 @@
 //! What is served now: one immutable value, built elsewhere from the desired state.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use portward_core::{
     BindingId, BindingProtocol, CertificateId, CertificateStatus, DialAddress, ForceHttps, Forwarding, HeaderRules,
@@ -30,9 +34,18 @@ pub struct Snapshot {
     ///
     /// An IP address stands for its reverse name, which is what a CA asks for (RFC 8738 section 6).
     pub tls_challenges: HashMap<Host, Arc<CertifiedKey>>,
+    /// Proxies whose word about their clients is taken.
+    pub trusted_proxies: Vec<Network>,
     /// Protocols of ALPN that agents speak: a client that offers these alone is handed over before its handshake, at
     /// every https binding; see [`Proxy::accept_agent`](crate::Proxy::accept_agent).
     pub agent_protocols: Vec<&'static [u8]>,
+}
+
+impl Snapshot {
+    /// Whether the word of that address about clients is taken.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
 }
 
 /// Is one binding as it is served.

@@ -319,7 +319,7 @@ pub(crate) fn site(names: &[&str]) -> SiteCreate {
 }
 
 pub(crate) fn binding(url: &str) -> BindingCreate {
-    BindingCreate { url: url.to_owned(), default_certificate: None }
+    BindingCreate { url: url.to_owned(), ..BindingCreate::default() }
 }
 
 /// A site that leads to the portal.

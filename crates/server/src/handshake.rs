@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use portward_core::{Host, Thumbprint};
+use portward_core::{Binding, Host, Thumbprint};
+use portward_proxy::proxy_header::LOCAL_HEADER;
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -17,6 +18,40 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::explain::Trust;
+
+/// Says how who is on this machine begins a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    /// As everybody does.
+    #[default]
+    Nothing,
+    /// As a proxy that speaks for itself: with a header of the PROXY protocol.
+    ProxyHeader,
+}
+
+impl Greeting {
+    /// How a binding has to be greeted at an address of this machine.
+    pub(crate) fn of(binding: &Binding, address: SocketAddr) -> Self {
+        // Who connects to an address of this machine from this machine comes from that address.
+        let is_proxy = binding.accept_proxy_from.iter().any(|network| network.contains(address.ip()));
+        if is_proxy { Self::ProxyHeader } else { Self::Nothing }
+    }
+
+    /// What is sent first.
+    pub(crate) fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Nothing => b"",
+            Self::ProxyHeader => LOCAL_HEADER,
+        }
+    }
+
+    /// Connects, and greets.
+    async fn connect(self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        let mut tcp = TcpStream::connect(address).await?;
+        tcp.write_all(self.opening()).await?;
+        Ok(tcp)
+    }
+}
 
 /// Is a handshake that was done.
 pub(crate) struct Handshake {
@@ -41,11 +76,15 @@ pub(crate) enum HandshakeError {
 /// Does a handshake at an address as a client that asks for a host.
 ///
 /// Nothing is believed: whether somebody would trust the certificate is a question of its own ([`is_trusted`]).
-pub(crate) async fn shake_hands(address: SocketAddr, host: &Host) -> Result<Handshake, HandshakeError> {
+pub(crate) async fn shake_hands(
+    address: SocketAddr,
+    greeting: Greeting,
+    host: &Host,
+) -> Result<Handshake, HandshakeError> {
     let tls = |error: String| HandshakeError::Tls(error);
     let name = server_name(host).ok_or_else(|| tls(format!("{host} cannot be asked for")))?;
     let config = looking_config(&[]).map_err(|error| tls(error.to_string()))?;
-    let tcp = connect(address).await?;
+    let tcp = connect(address, greeting).await?;
     let shaking = timeout(LIMIT, TlsConnector::from(config).connect(name, tcp));
     let stream = shaking.await.map_err(|_| tls(TOO_SLOW.to_owned()))?.map_err(|error| tls(error.to_string()))?;
     let (_, connection) = stream.get_ref();
@@ -67,14 +106,14 @@ pub(crate) async fn shake_hands(address: SocketAddr, host: &Host) -> Result<Hand
 /// # Errors
 ///
 /// Says what went wrong.
-pub(crate) async fn presented(address: SocketAddr, host: &Host) -> Result<Thumbprint, String> {
-    let handshake = shake_hands(address, host).await.map_err(|error| error.to_string())?;
+pub(crate) async fn presented(address: SocketAddr, greeting: Greeting, host: &Host) -> Result<Thumbprint, String> {
+    let handshake = shake_hands(address, greeting, host).await.map_err(|error| error.to_string())?;
     Ok(handshake.leaf())
 }
 
 /// The status that a plain HTTP request for `/` of a host gets.
-pub(crate) async fn plain_answer(address: SocketAddr, host: &Host) -> Result<u16, HandshakeError> {
-    let stream = connect(address).await?;
+pub(crate) async fn plain_answer(address: SocketAddr, greeting: Greeting, host: &Host) -> Result<u16, HandshakeError> {
+    let stream = connect(address, greeting).await?;
     ask(stream, host).await.map_err(HandshakeError::Tls)
 }
 
@@ -96,9 +135,9 @@ impl Handshake {
     }
 }
 
-/// Connects, and says nothing.
-pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, HandshakeError> {
-    let connecting = timeout(LIMIT, TcpStream::connect(address)).await;
+/// Connects, and greets.
+pub(crate) async fn connect(address: SocketAddr, greeting: Greeting) -> Result<TcpStream, HandshakeError> {
+    let connecting = timeout(LIMIT, greeting.connect(address)).await;
     let connected = connecting.map_err(|_| HandshakeError::Tcp("nobody took the connection in time".to_owned()))?;
     connected.map_err(|error| HandshakeError::Tcp(error.to_string()))
 }

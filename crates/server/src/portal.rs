@@ -130,6 +130,8 @@ fn pages(app: Arc<App>) -> Pages {
         .page(M::POST, "/import", import::submit)
         .page(M::GET, "/bindings", bindings::show)
         .page(M::POST, "/bindings", bindings::add)
+        .page(M::GET, "/bindings/{id}/edit", bindings::ask_edit)
+        .page(M::POST, "/bindings/{id}/edit", bindings::edit)
         .page(M::GET, "/bindings/{id}/certificate", bindings::ask_certificate)
         .page(M::POST, "/bindings/{id}/certificate", bindings::change_certificate)
         .page(M::GET, "/bindings/{id}/remove", bindings::ask_remove)

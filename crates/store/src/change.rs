@@ -35,8 +35,8 @@ use crate::{
     place::{Place, SettingName},
     records::{
         AgentSettingsRecord, AuditRecord, AuditedRecord, Authentic, BindingRecord, ChallengeRecord, DnsProviderRecord,
-        ForceHttpsRecord, IssuerRecord, LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord, WarningRecord,
-        encode, encode_authentic,
+        ForceHttpsRecord, IssuerRecord, LetsEncryptRecord, Record, SiteRecord, TlsChallengeRecord,
+        TrustedProxiesRecord, WarningRecord, encode, encode_authentic,
     },
     sealing::{Sealer, Secret},
     work::AskedConfirmation,
@@ -181,6 +181,12 @@ impl Change {
         self.put(&Place::Setting(SettingName::ForceHttps), &force_https, Expected::Any);
         self.put(&Place::Setting(SettingName::Warning), &WarningRecord::from(settings.warning), Expected::Any);
         self.put(&Place::Setting(SettingName::Agents), &AgentSettingsRecord::from(settings.agents), Expected::Any);
+        let place = Place::Setting(SettingName::TrustedProxies);
+        match settings.trusted_proxies.as_slice() {
+            // An older Portward knows of no such record.
+            [] => self.delete(&place, Expected::Any),
+            networks => self.put(&place, &TrustedProxiesRecord::new(networks), Expected::Any),
+        }
     }
 
     /// Writes which certificate is for the server's own name, or that none is.

@@ -75,6 +75,8 @@ pub(crate) enum SettingName {
     Warning,
     /// What is done with agents, and when.
     Agents,
+    /// Whose word about clients is taken.
+    TrustedProxies,
     /// The certificate for the server's own name.
     LetsEncrypt,
 }
@@ -196,12 +198,13 @@ impl SettingName {
             Self::ForceHttps => "force-https",
             Self::Warning => "warning",
             Self::Agents => "agents",
+            Self::TrustedProxies => "trusted-proxies",
             Self::LetsEncrypt => "letsencrypt",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::ForceHttps, Self::Warning, Self::Agents, Self::LetsEncrypt]
+        [Self::ForceHttps, Self::Warning, Self::Agents, Self::TrustedProxies, Self::LetsEncrypt]
             .into_iter()
             .find(|name| name.as_str() == text)
     }
@@ -250,6 +253,7 @@ mod tests {
             (Place::SealCheck, "meta/seal-check"),
             (Place::Setting(SettingName::ForceHttps), "settings/force-https"),
             (Place::Setting(SettingName::Warning), "settings/warning"),
+            (Place::Setting(SettingName::TrustedProxies), "settings/trusted-proxies"),
             (Place::Setting(SettingName::Agents), "settings/agents"),
             (Place::Setting(SettingName::LetsEncrypt), "settings/letsencrypt"),
             (Place::Binding(BindingId::parse("b1").unwrap()), "bindings/b1"),

@@ -38,7 +38,9 @@ pub(crate) use issuer::{DnsProviderRecord, IssuerRecord};
 pub(crate) use managed::ManagedRecord;
 pub(crate) use meta::{ClusterRecord, SchemaRecord};
 pub(crate) use oidc::OidcRecord;
-pub(crate) use setting::{AgentSettingsRecord, ForceHttpsRecord, LetsEncryptRecord, WarningRecord};
+pub(crate) use setting::{
+    AgentSettingsRecord, ForceHttpsRecord, LetsEncryptRecord, TrustedProxiesRecord, WarningRecord,
+};
 pub(crate) use site::SiteRecord;
 
 use crate::{

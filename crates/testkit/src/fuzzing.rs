@@ -5,6 +5,7 @@
 mod certificates;
 mod chunked;
 mod differential;
+mod first_words;
 mod names;
 mod request;
 mod response;
@@ -12,6 +13,7 @@ mod response;
 pub use certificates::{pem, pfx};
 pub use chunked::chunked;
 pub use differential::{request_stream, response_stream};
+pub use first_words::{client_hello, proxy_header};
 pub use names::{authority, path};
 pub use request::request_head;
 pub use response::response_head;
@@ -23,9 +25,11 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("authority", authority),
     ("chunked", chunked),
+    ("client_hello", client_hello),
     ("path", path),
     ("pem", pem),
     ("pfx", pfx),
+    ("proxy_header", proxy_header),
     ("request_head", request_head),
     ("request_stream", request_stream),
     ("response_head", response_head),

@@ -175,7 +175,7 @@ impl TestServer {
 
     /// Adds a binding on a port that the system chooses, and gives its id and address.
     pub async fn add_binding(&self, scheme: &str) -> (portward_core::BindingId, SocketAddr) {
-        let create = BindingCreate { url: format!("{scheme}://127.0.0.1:0"), default_certificate: None };
+        let create = BindingCreate { url: format!("{scheme}://127.0.0.1:0"), ..BindingCreate::default() };
         let id = self.client.add_binding(&create).await.unwrap().result.id;
         let status = self.client.status().await.unwrap();
         let binding = status.bindings.iter().find(|binding| binding.id == id).unwrap();

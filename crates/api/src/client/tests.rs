@@ -130,7 +130,7 @@ async fn every_operation_asks_at_its_route() {
     let rollback = CertificateRollback::default();
     let import =
         CertificateImport { files: Vec::new(), password: None, name: None, replace: None, allow_expired: false };
-    let new_binding = BindingCreate { url: "http://127.0.0.1:80".to_owned(), default_certificate: None };
+    let new_binding = BindingCreate { url: "http://127.0.0.1:80".to_owned(), ..BindingCreate::default() };
     let status = json!({
         "revision": 1, "version": "0", "ok": true, "bindings": [], "sites": 0, "certificates": [], "problems": [],
     });

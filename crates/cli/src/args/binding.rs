@@ -13,7 +13,7 @@ pub(crate) enum BindingCommand {
     /// Accept connections at one more address and port
     #[command(after_help = ADD_EXAMPLES)]
     Add(BindingAddArgs),
-    /// Present another certificate at a binding to clients that ask for a name that none has
+    /// Change what a binding presents, whom it believes, and what it passes through
     #[command(after_help = EDIT_EXAMPLES)]
     Edit(BindingEditArgs),
     /// Stop accepting at a binding; its connections finish first
@@ -34,11 +34,20 @@ pub(crate) struct BindingListArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BindingAddArgs {
     /// Scheme, address and port.
-    #[arg(value_name = "URL", help = "http://ADDR:PORT or https://ADDR:PORT; [::] is every address of this machine")]
+    #[arg(
+        value_name = "URL",
+        help = "http://ADDR:PORT, https://ADDR:PORT or tls-passthrough://ADDR:PORT; [::] is every address of this machine"
+    )]
     pub(crate) binding_url: String,
     /// Certificate for names that no site has, and for clients that name none (https alone)
     #[arg(long, value_name = "ID")]
     pub(crate) default_certificate: Option<String>,
+    /// Peers that begin with a PROXY protocol header (v1 or v2), which says who the client is; repeat for several
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) accept_proxy_from: Vec<String>,
+    /// Pass connections for a name through as they are; * is whatever has no other target
+    #[arg(long, value_name = "HOST=ADDR:PORT", num_args = 1..)]
+    pub(crate) to: Vec<String>,
     #[command(flatten)]
     pub(crate) safety: SafetyArgs,
     #[command(flatten)]
@@ -54,8 +63,14 @@ pub(crate) struct BindingEditArgs {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// Certificate for names that no site has, and for clients that name none
-    #[arg(long, value_name = "ID", required = true)]
-    pub(crate) default_certificate: String,
+    #[arg(long, value_name = "ID")]
+    pub(crate) default_certificate: Option<String>,
+    /// Peers that begin with a PROXY protocol header, in the place of those before; none for nobody
+    #[arg(long, value_name = "CIDR|none")]
+    pub(crate) accept_proxy_from: Vec<String>,
+    /// Names whose connections are passed through, in the place of those before; none for no name
+    #[arg(long, value_name = "HOST=ADDR:PORT|none", num_args = 1..)]
+    pub(crate) to: Vec<String>,
     #[command(flatten)]
     pub(crate) safety: SafetyArgs,
     #[command(flatten)]
@@ -93,11 +108,19 @@ privilege, nothing changes.
 Examples:
   portward binding add https://[::]:443
   portward binding add http://127.0.0.1:8080
-  portward binding add https://203.0.113.7:443 --default-certificate ID";
+  portward binding add https://203.0.113.7:443 --default-certificate ID
+  portward binding add https://[::]:443 --accept-proxy-from 10.0.0.0/8
+  portward binding add https://[::]:443 --to octopus.test=127.0.0.1:10943
+  portward binding add tls-passthrough://[::]:8883 --to a.test=10.0.0.7:8883";
 
 const EDIT_EXAMPLES: &str = "\
-Example:
-  portward binding edit ID --default-certificate ID --confirm-within 60s";
+What is not named stays as it is.
+
+Examples:
+  portward binding edit ID --default-certificate ID --confirm-within 60s
+  portward binding edit ID --accept-proxy-from 10.0.0.0/8
+  portward binding edit ID --to poll.example.org=127.0.0.1:10943
+  portward binding edit ID --to none";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:

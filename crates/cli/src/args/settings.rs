@@ -42,6 +42,9 @@ pub(crate) struct SettingsEditArgs {
     /// How often agents are asked how they are
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
     pub(crate) agent_check_minutes: Option<u32>,
+    /// Proxies whose X-Forwarded-* and Forwarded are believed, in the place of those before; none for nobody
+    #[arg(long, value_name = "CIDR|none")]
+    pub(crate) trusted_proxy: Vec<String>,
     #[command(flatten)]
     pub(crate) safety: SafetyArgs,
     #[command(flatten)]
@@ -62,4 +65,6 @@ Examples:
   portward settings edit --force-https browsers
   portward settings edit --force-https all --confirm-within 60s
   portward settings edit --warning-days 14
-  portward settings edit --agent-identity-days 180 --agent-check-minutes 5";
+  portward settings edit --agent-identity-days 180 --agent-check-minutes 5
+  portward settings edit --trusted-proxy 10.0.0.0/8 --trusted-proxy 192.0.2.7
+  portward settings edit --trusted-proxy none";

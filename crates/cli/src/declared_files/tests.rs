@@ -32,6 +32,8 @@ fn state() -> DesiredState {
             id: "http-80".to_owned(),
             url: "http://[::]:80".to_owned(),
             default_certificate: None,
+            accept_proxy_from: Vec::new(),
+            to: Vec::new(),
         }]),
         sites: Some(vec![site("shop"), site("wiki")]),
     }

@@ -2,9 +2,12 @@
 
 use anyhow::anyhow;
 use portward_api::{Client, SettingsUpdate};
-use portward_core::ForceHttps;
+use portward_core::{ForceHttps, Network};
 
-use super::safety::{Safety, follow};
+use super::{
+    bad,
+    safety::{Safety, follow},
+};
 use crate::{
     args::{OutputArgs, ServerArgs, SettingsCommand},
     exit::Exit,
@@ -34,6 +37,16 @@ impl SettingsRequest {
                     agent_identity_days: args.agent_identity_days,
                     server_identity_days: args.server_identity_days,
                     agent_check_minutes: args.agent_check_minutes,
+                    trusted_proxies: match args.trusted_proxy.as_slice() {
+                        [] => None,
+                        [none] if none == "none" => Some(Vec::new()),
+                        networks => {
+                            let networks =
+                                networks.iter().map(|text| Network::parse(text)).collect::<Result<Vec<_>, _>>();
+                            let networks = networks.map_err(bad("--trusted-proxy"))?;
+                            Some(networks.iter().map(ToString::to_string).collect())
+                        }
+                    },
                 };
                 if update == SettingsUpdate::default() {
                     let error = anyhow!("nothing to change was named; see: portward settings edit --help");

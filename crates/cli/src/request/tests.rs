@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use clap::Parser;
-use portward_api::Effect;
-use portward_core::{
-    AttemptId, BindingId, BindingProtocol, CertificateId, ChannelId, DnsProviderId, HostPattern, IssuerId, SiteId,
-};
+use portward_api::{BindingCreate, BindingUpdate, Effect};
+use portward_core::{AttemptId, BindingId, CertificateId, ChannelId, DnsProviderId, HostPattern, IssuerId, SiteId};
 
 use super::{
     acme::{DnsRequest, IssuerRequest},
@@ -42,11 +40,37 @@ fn words_become_requests() {
         (
             "binding add HTTPS://[::] --default-certificate c1",
             Request::Binding(BindingRequest::Add {
-                protocol: BindingProtocol::Https,
-                address: "[::]:443".parse().unwrap(),
-                default_certificate: Some(id("c1")),
+                create: BindingCreate {
+                    url: "https://[::]:443".to_owned(),
+                    default_certificate: Some("c1".to_owned()),
+                    ..BindingCreate::default()
+                },
                 safety: Safety::default(),
             }),
+        ),
+        (
+            "binding add tls-passthrough://[::]:8883 --to a.test=10.0.0.7:1 *=b.test:2 --accept-proxy-from 10.0.0.0/8",
+            Request::Binding(BindingRequest::Add {
+                create: BindingCreate {
+                    url: "tls-passthrough://[::]:8883".to_owned(),
+                    to: vec!["a.test=10.0.0.7:1".to_owned(), "*=b.test:2".to_owned()],
+                    accept_proxy_from: vec!["10.0.0.0/8".to_owned()],
+                    ..BindingCreate::default()
+                },
+                safety: Safety::default(),
+            }),
+        ),
+        (
+            "binding edit b1 --to none --accept-proxy-from 10.0.0.0/8 --accept-proxy-from ::1",
+            Request::Binding(BindingRequest::Edit(
+                BindingId::parse("b1").unwrap(),
+                BindingUpdate {
+                    to: Some(Vec::new()),
+                    accept_proxy_from: Some(vec!["10.0.0.0/8".to_owned(), "::1/128".to_owned()]),
+                    ..BindingUpdate::default()
+                },
+                Safety::default(),
+            )),
         ),
         (
             "binding remove b1",
@@ -222,8 +246,17 @@ fn values_that_make_no_sense_are_usage_with_the_flag_and_the_reason() {
             "the address of the binding cannot be read: \"[::]:65536\" does not end in a port",
         ),
         ("binding add https://[::]:443/path", "\"https://[::]:443/path\" has something after the port"),
-        ("binding add http://[::]:80 --default-certificate c1", "the http binding presents no certificate"),
+        ("binding add http://[::]:80 --default-certificate c1", "an http binding presents no certificate"),
         ("binding add https://[::]:443 --default-certificate C_1", "--default-certificate: \"C_1\" is not an id"),
+        ("binding add tls-passthrough://[::]:443", "a tls-passthrough binding needs to know where connections go"),
+        ("binding add tls-passthrough://[::] --to a.test", "--to: \"a.test\" does not say where connections go"),
+        ("binding add https://[::] --to *=10.0.0.7:1", "* would leave an https binding no name that it serves itself"),
+        ("binding add http://[::] --to a.test=10.0.0.7:1", "an http binding passes nothing through"),
+        (
+            "binding add http://[::] --accept-proxy-from 10.0.0.1/8",
+            "--accept-proxy-from: \"10.0.0.1/8\" has bits behind",
+        ),
+        ("binding edit b1", "nothing to change was named"),
         ("binding remove B1", "\"B1\" is not an id"),
         ("site add a.test", "a site needs the application behind it: --upstream"),
         ("site add https://a.test --upstream http://b.test", "\"https://a.test\" is a URL"),

@@ -20,5 +20,10 @@ pub(crate) fn settings(settings: &SettingsView, colour: Colour) -> String {
     table.row(["server's identity".into(), age(settings.server_identity_days).into()]);
     let every = count(settings.agent_check_minutes, "minute");
     table.row(["health of agents".into(), format!("asked for every {every}").into()]);
+    let proxies = match settings.trusted_proxies.as_slice() {
+        [] => "nobody".to_owned(),
+        networks => networks.join(", "),
+    };
+    table.row(["trusted proxies".into(), proxies.into()]);
     table.render(colour)
 }

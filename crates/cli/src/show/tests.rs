@@ -20,6 +20,8 @@ fn binding(id: &str, url: &str, problem: Option<&str>) -> BindingView {
         url: url.to_owned(),
         bound: problem.is_none(),
         problem: problem.map(str::to_owned),
+        accept_proxy_from: Vec::new(),
+        to: Vec::new(),
     }
 }
 

@@ -76,7 +76,7 @@ fn what_a_binding_has_fits_together() {
                 default_certificate: Some(CertificateId::parse("c").unwrap()),
                 ..with("tls-passthrough://[::]", &[rest])
             },
-            Err(E::CertificateWithoutHttps("a tls-passthrough binding")),
+            Err(E::CertificateWithoutHttps(BindingProtocol::TlsPassthrough)),
         ),
     ] {
         assert_eq!(binding.check(), expected, "{binding:?}");

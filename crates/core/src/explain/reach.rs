@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Dns, Facts, Finding, Look, Mark, Step, TlsFacts, Vantage, list, took};
+use super::{Dns, Facts, Finding, Look, Mark, PassageFacts, Step, TlsFacts, Vantage, list, took};
 use crate::{BindingProtocol, Scheme};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -20,6 +20,23 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What there is to say of a name whose connections are passed through.
+pub(super) fn passed(facts: &Facts, passed: &PassageFacts) -> Vec<Finding> {
+    let PassageFacts { binding, passage, connected } = passed;
+    let target = &passage.target;
+    let message = format!(
+        "The binding {binding} passes connections for {} through to {target}, as they are: certificate and answers come from there.",
+        passage.name
+    );
+    let connection = match connected {
+        Ok(time) => Finding::new(Step::Connection, Mark::Good, format!("{target} takes connections."))
+            .detail("took", took(*time)),
+        Err(why) => Finding::new(Step::Connection, Mark::Bad, format!("{target} takes no connection: {why}."))
+            .fix("Check that what is meant to answer runs and listens there."),
+    };
+    vec![dns(facts), Finding::new(Step::Binding, Mark::Good, message), connection]
 }
 
 /// Whether an address leads to this machine without anybody between.

@@ -67,6 +67,7 @@ fn well() -> Facts {
             wanted: "[::]:443".parse().unwrap(),
             bound: Ok("[::]:443".parse().unwrap()),
         }],
+        passage: None,
         inside: Some(look("[::1]:443", &leaf, 200)),
         outside: vec![(address, Ok(look("203.0.113.5:443", &leaf, 200)))],
         site: Some(SiteFacts {
@@ -102,6 +103,24 @@ fn told(change: impl FnOnce(&mut Facts)) -> (Mark, String, Vec<Finding>) {
     let findings = explain(&facts);
     let (mark, message) = verdict(&facts, &findings);
     (mark, message, findings)
+}
+
+#[test]
+fn of_a_name_that_is_passed_through_its_target_is_all_that_is_looked_at() {
+    let passed = |connected| PassageFacts {
+        binding: "https-443".to_owned(),
+        passage: Passage::parse("shop.test=127.0.0.1:10943").unwrap(),
+        connected,
+    };
+    let (mark, message, findings) = told(|facts| facts.passage = Some(passed(Ok(Duration::from_millis(1)))));
+    assert_eq!((mark, message.as_str()), (Mark::Good, "shop.test is passed through to 127.0.0.1:10943."));
+    assert_eq!(
+        findings.iter().map(|finding| finding.step.as_str()).collect::<Vec<_>>(),
+        ["dns", "binding", "connection"]
+    );
+    let (mark, message, _) = told(|facts| facts.passage = Some(passed(Err("nobody listens there".to_owned()))));
+    assert_eq!(mark, Mark::Bad);
+    assert_eq!(message, "127.0.0.1:10943 takes no connection: nobody listens there.");
 }
 
 #[test]

@@ -4,7 +4,10 @@
 //! bring about by themselves is not, because they would fill the log. Nothing that may be secret is in a line: no query, no header
 //! but the host, no byte of a body.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use portward_core::SiteId;
 
@@ -23,6 +26,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) peer: SocketAddr,
     /// The proxy that has said so, if one has.
     pub(crate) proxy: Option<SocketAddr>,
+    /// Whom it comes from, if a trusted proxy says so.
+    pub(crate) named: Option<IpAddr>,
     /// The host that was asked for, if it could be read.
     pub(crate) host: Option<&'a dyn fmt::Display>,
     /// The site that has the host.
@@ -37,6 +42,7 @@ pub(crate) fn answered(answer: &Answer, subject: &Subject<'_>) {
             request.id = subject.id.as_str(),
             client.peer = %subject.peer,
             client.proxy = subject.proxy.map(tracing::field::display),
+            client.address = subject.named.map(tracing::field::display),
             host = subject.host.map(tracing::field::display),
             answer.code = answer.code(),
             answer.status = answer.status(),
@@ -69,6 +75,7 @@ fn write(failure: &Failure, subject: &Subject<'_>, event: &'static str) {
                 request.id = subject.id.as_str(),
                 client.peer = %subject.peer,
                 client.proxy = subject.proxy.map(tracing::field::display),
+            client.address = subject.named.map(tracing::field::display),
                 host = subject.host.map(tracing::field::display),
                 site.id = subject.site.map(tracing::field::display),
                 upstream.url = failure.upstream.as_ref().map(tracing::field::display),

@@ -1,6 +1,6 @@
 //! From the bytes of a request's head to what is done with it, without waiting for anything.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use portward_core::{Authority, HeaderRules, Host, RequestFacts, Scheme};
 
@@ -10,7 +10,7 @@ use crate::{
     forward::{Interim, Outgoing, Repeat},
     h1::{
         KeepAlive, Parsed, Version,
-        forwarded::{Forwarded, Proto, Told, Trust},
+        forwarded::{Believed, Forwarded, Proto, Told, Trust},
         headers::HeaderSlots,
         length::BodyLength,
         limits::HeadLimits,
@@ -38,6 +38,8 @@ pub(super) struct About {
     pub(super) expects_continue: bool,
     /// Whether a person reads the answer.
     pub(super) accepts_html: bool,
+    /// Whom it comes from, if a trusted proxy says so.
+    pub(super) named: Option<IpAddr>,
     /// The host that was asked for, if it could be read.
     pub(super) host: Option<Host>,
     pub(super) hsts: HstsRule,
@@ -53,7 +55,14 @@ impl About {
     /// What the log needs to know of the request.
     pub(super) fn subject<'a>(&'a self, client: &Client, site: Option<&'a ServedSite>) -> log::Subject<'a> {
         let host = self.host.as_ref().map(|host| host as &dyn fmt::Display);
-        log::Subject { id: &self.id, peer: client.peer, proxy: client.proxy(), host, site: site.map(|site| &site.id) }
+        log::Subject {
+            id: &self.id,
+            peer: client.peer,
+            proxy: client.proxy(),
+            named: self.named,
+            host,
+            site: site.map(|site| &site.id),
+        }
     }
 }
 
@@ -84,8 +93,14 @@ pub(super) fn begin(unread: &[u8], client: &Client, tls: Option<&TlsFacts>) -> O
 fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Begun {
     let accept = head.header("accept");
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let trust = client.trust();
+    // A proxy that does TLS in our place says so: its clients are over https already, and a redirect would be for ever.
+    let asked = match Believed::read(&head.headers, trust).proto {
+        Some(Proto::Https) => Scheme::Https,
+        Some(Proto::Http) | None => scheme,
+    };
     let question = Question {
-        scheme,
+        scheme: asked,
         serves: client.binding.serves,
         method: head.method,
         authority: head.host,
@@ -115,6 +130,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         head: head.method == "HEAD",
         expects_continue: head.expect_continue,
         accepts_html: wants_html(accept),
+        named: client.named(&head.headers, trust),
         host: None,
         hsts: HstsRule::Remove,
         rules: None,
@@ -151,8 +167,10 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
             }
             let mut out = buffer::take();
             let sticky = Sticky::of(&site, group, &head.headers, scheme);
-            let forwarded =
-                Forwarded { hidden_cookie: sticky.map(|_| COOKIE), ..forwarded(client, scheme, &about.id, told) };
+            let forwarded = Forwarded {
+                hidden_cookie: sticky.map(|_| COOKIE),
+                ..forwarded(client, scheme, trust, &about.id, told)
+            };
             request::write_upstream(head, &forwarded, &mut out);
             let outgoing = Outgoing {
                 head: out,
@@ -170,7 +188,7 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
     }
 }
 
-fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId, connection: Told) -> Forwarded<'a> {
+fn forwarded<'a>(client: &Client, scheme: Scheme, trust: Trust, id: &'a RequestId, connection: Told) -> Forwarded<'a> {
     Forwarded {
         peer: client.peer.ip(),
         proto: match scheme {
@@ -179,7 +197,7 @@ fn forwarded<'a>(client: &Client, scheme: Scheme, id: &'a RequestId, connection:
         },
         port: client.local.port(),
         request_id: id.as_str(),
-        trust: Trust::Stranger,
+        trust,
         connection,
         hidden_cookie: None,
     }

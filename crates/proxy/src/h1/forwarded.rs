@@ -147,6 +147,41 @@ impl Believed<'_> {
     }
 }
 
+/// Who a request comes from: of all that pass it on, from the last one back, the first that is not trusted.
+///
+/// What is before that one may be anything that it has made up. `addresses` are those of a list like `X-Forwarded-For`, the
+/// newest last; `peer` is behind them all. Where one cannot be read, who has written it is taken.
+pub fn client_of<'a>(
+    addresses: impl DoubleEndedIterator<Item = &'a [u8]>,
+    peer: IpAddr,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> IpAddr {
+    let mut client = peer.to_canonical();
+    for address in addresses.rev() {
+        let before = node_address(trim(address)).map(|address| address.to_canonical());
+        let Some(before) = before.filter(|_| is_trusted(client)) else { break };
+        client = before;
+    }
+    client
+}
+
+impl<'a> Believed<'a> {
+    /// The addresses that a request passed before it came to `peer`, and who of them is its client; see [`client_of`].
+    pub fn client<H: Headers<'a>>(headers: &H, peer: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+        let mut addresses: Vec<&[u8]> = Vec::new();
+        for (_, value) in headers.walk().filter(|(name, _)| kind(name) == Kind::ForwardedFor) {
+            addresses.extend(list(value));
+        }
+        if addresses.is_empty() {
+            for (_, value) in headers.walk().filter(|(name, _)| kind(name) == Kind::Forwarded) {
+                let elements = split_unquoted(value, b',').unwrap_or_default();
+                addresses.extend(elements.into_iter().map(|element| parameter(element, b"for").unwrap_or_default()));
+            }
+        }
+        client_of(addresses.into_iter(), peer, is_trusted)
+    }
+}
+
 impl Forwarded<'_> {
     pub(super) fn trusts_peer(&self) -> bool {
         self.trust == Trust::Proxy

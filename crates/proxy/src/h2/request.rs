@@ -18,7 +18,7 @@ use crate::{
     forward::{Deadline, Exchanged, Interim, Outgoing, Repeat, exchange},
     h1::{
         downgrade::{self, Parts},
-        forwarded::{Forwarded, Proto, Told, Trust},
+        forwarded::{Forwarded, Proto, Told},
         limits::HeadLimits,
         refusal::Refusal,
         request,
@@ -213,7 +213,7 @@ fn forwarded<'a>(shared: &Shared, id: &'a RequestId, connection: Told) -> Forwar
         proto: Proto::Https,
         port: shared.client.local.port(),
         request_id: id.as_str(),
-        trust: Trust::Stranger,
+        trust: shared.client.trust(),
         connection,
         hidden_cookie: None,
     }

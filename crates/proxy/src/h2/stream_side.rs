@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    net::IpAddr,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -42,6 +43,8 @@ pub(super) struct About {
     /// Whether the client waits for `100 Continue`.
     pub(super) expects_continue: bool,
     pub(super) accept: Option<HeaderValue>,
+    /// Whom it comes from, if a trusted proxy says so.
+    pub(super) named: Option<IpAddr>,
     /// The host that was asked for, if it could be read.
     pub(super) host: Option<Host>,
     pub(super) hsts: HstsRule,
@@ -89,6 +92,7 @@ impl About {
             head: head.method == http::Method::HEAD,
             expects_continue: false,
             accept: head.headers.get(http::header::ACCEPT).cloned(),
+            named: shared.client.named(&&head.headers, shared.client.trust()),
             host: None,
             hsts: HstsRule::Remove,
             rules: None,
@@ -104,6 +108,7 @@ impl About {
             id: &self.id,
             peer: shared.client.peer,
             proxy: shared.client.proxy(),
+            named: self.named,
             host,
             site: site.map(|site| &site.id),
         }

@@ -245,7 +245,10 @@ async fn without_tls(error: HandshakeError, client: &Client) {
         HandshakeError::Http(tcp) => {
             let id = client.worker.request_ids.next();
             let answer = Answer::from(Fault::HttpOnHttps);
-            log::answered(&answer, &log::Subject { id: &id, peer, proxy: client.proxy(), host: None, site: None });
+            log::answered(
+                &answer,
+                &log::Subject { id: &id, peer, proxy: client.proxy(), named: None, host: None, site: None },
+            );
             // Of the request one byte is known.
             let (request_id, now) = (id.as_str(), client.served.now());
             let asked = Asked { request_id, host: None, accept: None, head: false, now };

@@ -1,7 +1,11 @@
 //! Use cases of bindings. A new one is tried for real before it is saved.
 
+pub(super) mod input;
+
 use portward_api::{BindingCreate, BindingUpdate, BindingView, Changed, Removed};
-use portward_core::{Binding, BindingId, BindingProtocol, CertificateId, NewWay, Scheme, Timestamp, preference};
+use portward_core::{
+    Binding, BindingError, BindingId, BindingProtocol, CertificateId, NewWay, Scheme, Timestamp, preference,
+};
 use portward_proxy::BindError;
 use portward_store::{
     change::Expected,
@@ -48,16 +52,20 @@ impl App {
         let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
         let default_certificate =
             default_certificate(&desired, protocol, input.default_certificate.as_deref(), self.now())?;
-        let binding = Binding { default_certificate, ..Binding::new(id, protocol, address) };
-        binding.check().map_err(|error| AppError::invalid("to", &error))?;
+        let binding = Binding {
+            default_certificate,
+            accept_proxy_from: self::input::networks(&input.accept_proxy_from)?,
+            to: self::input::passages(&input.to)?,
+            ..Binding::new(id, protocol, address)
+        };
+        self::input::check(&binding, &desired)?;
         let mut others = desired.bindings.iter().map(|stored| &stored.value);
         if let Some(other) = others.find(|other| other.overlaps(&binding)) {
             return Err(unsaved(&binding, &BindError::Ours(other.id.clone())));
         }
         self.parts.proxy.try_bind(protocol, address).map_err(|error| unsaved(&binding, &error))?;
         if apply == Apply::DryRun {
-            let view = BindingView { id: binding.id.to_string(), url: binding.url(), bound: false, problem: None };
-            return Ok(Revised { view, revision: None }.into());
+            return Ok(Revised { view: view(&binding, &self.served()), revision: None }.into());
         }
         let mut change = self.change(by, format!("add binding {} {}", binding.id, binding.url()));
         change.put_binding(&binding, Expected::Absent);
@@ -71,7 +79,7 @@ impl App {
         Ok(Changed { result: revised, impacts: Vec::new(), confirmation: made.confirmation })
     }
 
-    /// Has a binding present another certificate to clients that ask for a name that no certificate has.
+    /// Changes a binding; what the input leaves out stays.
     pub(crate) async fn edit_binding(
         &self,
         by: &Allowed<right::BindingChange>,
@@ -89,9 +97,16 @@ impl App {
             Some(_) => default_certificate(&desired, before.protocol, asked, self.now())?,
             None => before.default_certificate.clone(),
         };
-        let binding = Binding { default_certificate, ..before.clone() };
+        let mut binding = Binding { default_certificate, ..before.clone() };
+        if let Some(networks) = &input.accept_proxy_from {
+            binding.accept_proxy_from = self::input::networks(networks)?;
+        }
+        if let Some(to) = &input.to {
+            binding.to = self::input::passages(to)?;
+        }
+        self::input::check(&binding, &desired)?;
         if binding == *before || apply == Apply::DryRun {
-            return Ok(Revised { view: view(before, &self.served()), revision: Some(*revision) }.into());
+            return Ok(Revised { view: view(&binding, &self.served()), revision: Some(*revision) }.into());
         }
         let mut change = self.change(by, format!("edit binding {id}"));
         change.put_binding(&binding, Expected::At(*revision));
@@ -180,6 +195,8 @@ pub(super) fn view(binding: &Binding, served: &ServedState) -> BindingView {
         url: binding.url(),
         bound: matches!(result, Some(Ok(_))),
         problem: result.and_then(|result| result.as_ref().err()).map(ToString::to_string),
+        accept_proxy_from: binding.accept_proxy_from.iter().map(ToString::to_string).collect(),
+        to: binding.to.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -199,9 +216,7 @@ pub(super) fn default_certificate(
         return match asked {
             Some(_) => Err(AppError::refused(
                 "certificate-without-https",
-                format!(
-                    "the {protocol} binding presents no certificate; give an https:// URL, or leave the default certificate out"
-                ),
+                BindingError::CertificateWithoutHttps(protocol).to_string(),
             )),
             None => Ok(None),
         };

@@ -17,9 +17,10 @@ use http::Method;
 use portward_api::{ExplainDetail, ExplainRequest, ExplainStep, ExplainView};
 use portward_certs::dns::{DnsRecords, LookupFailure};
 use portward_core::{
-    Binding, BindingProtocol, Host, HostPattern, Scheme, Site,
+    Binding, BindingProtocol, Host, HostPattern, Passage, Scheme, Site, UpstreamAddress,
     explain::{
-        Answered, Asked, BindingFacts, Dns, Facts, Finding, Look, SiteFacts, WantedCertificate, Why, explain, verdict,
+        Answered, Asked, BindingFacts, Dns, Facts, Finding, Look, PassageFacts, SiteFacts, WantedCertificate, Why,
+        explain, verdict,
     },
 };
 use portward_proxy::Snapshot;
@@ -28,12 +29,14 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{Allowed, App, AppError, right};
 pub(super) use upstreams::ask_site;
-use upstreams::{chosen, look_at_all};
+use upstreams::{chosen, look_at_all, resolve};
 
 use crate::{
-    explain::{Ask, LIMIT, Place, Trust, answer, look},
+    explain::{Ask, LIMIT, Place, Trust, answer, connect, look},
+    handshake::Greeting,
     reach::{Reach, is_named},
     renewals::reachable,
+    served::ServedState,
 };
 
 impl App {
@@ -71,6 +74,29 @@ impl App {
                 bound: report.result.as_ref().copied().map_err(ToString::to_string),
             })
             .collect();
+        let own = portward_proxy::addresses();
+        if let Some((binding, passage)) = passage(&asked, &served) {
+            let target =
+                UpstreamAddress { scheme: Scheme::Http, host: passage.target.host.clone(), port: passage.target.port };
+            let connected = async { connect(&Place::Address(resolve(&target).await?)).await };
+            let (dns, connected) = tokio::join!(dns(&asked.host), connected);
+            let passage = PassageFacts { binding: binding.id.to_string(), passage: passage.clone(), connected };
+            return Facts {
+                passage: Some(passage),
+                asked,
+                now,
+                dns,
+                own,
+                bindings,
+                inside: None,
+                outside: Vec::new(),
+                site: None,
+                sites: desired.sites.len(),
+                wanted: None,
+                plain: None,
+                upstreams: Vec::new(),
+            };
+        }
         let site =
             snapshot.sites.find(&asked.host).and_then(|served| desired.site(&served.id)).map(|stored| &stored.value);
         let own_binding = own_binding(&asked, &bindings);
@@ -89,11 +115,11 @@ impl App {
         let inside = async {
             let (_, bound) = own_binding?;
             let at = reachable(bound);
-            Some(look(at, &ask(asked.port.unwrap_or_else(|| at.port()))).await)
+            let opening = greeting(&served, bound, at).opening();
+            Some(look(at, &Ask { opening, ..ask(asked.port.unwrap_or_else(|| at.port())) }).await)
         };
         let ports =
             BTreeSet::from_iter(bindings.iter().filter_map(|binding| Some(binding.bound.as_ref().ok()?.port())));
-        let own = portward_proxy::addresses();
         let reach = Reach { is_ours: is_named(desired, &asked.host), own: own.clone(), ports };
         let outside = async {
             let dns = dns(&asked.host).await;
@@ -140,6 +166,7 @@ impl App {
             dns,
             own,
             bindings,
+            passage: None,
             inside,
             outside,
             plain,
@@ -152,12 +179,47 @@ impl App {
         let http = bindings.iter().filter(|binding| binding.protocol == BindingProtocol::Http);
         let bound =
             http.filter_map(|binding| binding.bound.as_ref().ok()).min_by_key(|at| (at.port() != 80, at.port()));
-        let at = reachable(*bound.filter(|_| is_due)?);
+        let bound = *bound.filter(|_| is_due)?;
+        let at = reachable(bound);
+        let greeting = greeting(&self.served(), bound, at);
         let authority = authority(&asked.host, Scheme::Http, at.port());
         let (host, path) = (asked.host.clone(), asked.path.clone());
-        let ask = Ask { host, authority, method: Method::HEAD, path, trust: None, opening: b"" };
+        let opening = greeting.opening();
+        let ask = Ask { host, authority, method: Method::HEAD, path, trust: None, opening };
         Some(answer(&Place::Address(at), &ask).await)
     }
+}
+
+/// The binding that passes the connections of a host through, and to whom; none if the host is served here.
+fn passage<'a>(asked: &Asked, served: &'a ServedState) -> Option<(&'a Binding, &'a Passage)> {
+    if asked.scheme == Some(Scheme::Http) {
+        return None;
+    }
+    let port = asked.port.unwrap_or_else(|| Scheme::Https.default_port());
+    let bindings = served.desired.bindings.iter().map(|stored| &stored.value);
+    let there = bindings.filter(|binding| {
+        let bound = served.binding(&binding.id).and_then(|report| report.result.as_ref().ok());
+        bound.is_some_and(|at| at.port() == port)
+    });
+    let rank = |passage: &&Passage| match passage.name {
+        HostPattern::Exact(_) => 0,
+        HostPattern::Wildcard(_) => 1,
+        HostPattern::Any => 2,
+    };
+    let found = there.filter_map(|binding| {
+        let fits = binding.to.iter().filter(|passage| passage.name.matches(&asked.host));
+        Some((binding, fits.min_by_key(rank)?))
+    });
+    found.min_by_key(|(_, passage)| rank(passage))
+}
+
+/// How our own binding that is bound there has to be greeted.
+fn greeting(served: &ServedState, bound: SocketAddr, at: SocketAddr) -> Greeting {
+    let is_it = |binding: &&Binding| {
+        served.binding(&binding.id).is_some_and(|report| report.result.as_ref().is_ok_and(|is| *is == bound))
+    };
+    let binding = served.desired.bindings.iter().map(|stored| &stored.value).find(is_it);
+    binding.map_or(Greeting::Nothing, |binding| Greeting::of(binding, at))
 }
 
 /// Which binding of ours is asked: the one at the port, else the usual one of the scheme.

@@ -7,7 +7,8 @@ use portward_api::{Changed, SettingsUpdate, SettingsView};
 use portward_core::{NewWay, Settings, WarningPolicy};
 
 use super::{
-    Allowed, App, AppError, Apply, Precondition, Revised, right, safely::Safety, sites, trial::trials_of_portal,
+    Allowed, App, AppError, Apply, Precondition, Revised, bindings::input::networks_of, right, safely::Safety, sites,
+    trial::trials_of_portal,
 };
 
 impl App {
@@ -64,6 +65,7 @@ pub(crate) fn view(settings: &Settings) -> SettingsView {
         agent_identity_days: days(settings.agents.identity_age),
         server_identity_days: days(settings.agents.server_identity_age),
         agent_check_minutes: of(settings.agents.check_every, MINUTE),
+        trusted_proxies: settings.trusted_proxies.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -85,6 +87,9 @@ pub(super) fn edited(before: &Settings, input: &SettingsUpdate) -> Result<Settin
     }
     if let Some(minutes) = within("agent_check_minutes", input.agent_check_minutes, "minutes", 1..=1440)? {
         settings.agents.check_every = Duration::from_secs(minutes * MINUTE);
+    }
+    if let Some(networks) = &input.trusted_proxies {
+        settings.trusted_proxies = networks_of("trusted_proxies", networks)?;
     }
     Ok(settings)
 }
@@ -139,6 +144,13 @@ mod tests {
         let view = app.edit_settings(&by(), &agents, Precondition::None, Apply::Now).await.unwrap().result.view;
         assert_eq!((view.agent_identity_days, view.server_identity_days, view.agent_check_minutes), (0, 730, 1));
         assert_eq!(view.warning_days, 30);
+        for (given, shown) in [(&["10.0.0.0/8", "::1", "10.0.0.0/8"][..], &["10.0.0.0/8", "::1/128"][..]), (&[], &[])] {
+            let given = given.iter().map(|text| (*text).to_owned()).collect();
+            let proxies = SettingsUpdate { trusted_proxies: Some(given), ..SettingsUpdate::default() };
+            let edited = app.edit_settings(&by(), &proxies, Precondition::None, Apply::Now).await.unwrap();
+            assert_eq!(edited.result.view.trusted_proxies, shown);
+            assert_eq!(app.parts.proxy.snapshot().trusted_proxies.len(), shown.len());
+        }
 
         let stale = Precondition::Revision(before.revision.unwrap());
         let refused = app.edit_settings(&by(), &force, stale, Apply::Now).await.unwrap_err();
@@ -157,9 +169,12 @@ mod tests {
             SettingsUpdate { server_identity_days: Some(u32::MAX), ..none() },
             SettingsUpdate { agent_check_minutes: Some(0), ..none() },
             SettingsUpdate { agent_check_minutes: Some(1441), ..none() },
+            SettingsUpdate { trusted_proxies: Some(vec!["everybody".to_owned()]), ..none() },
+            SettingsUpdate { trusted_proxies: Some(vec!["10.0.0.1/8".to_owned()]), ..none() },
         ] {
             let refused = fixture.app.edit_settings(&by(), &update, Precondition::None, Apply::Now).await;
-            assert_eq!(refused.unwrap_err().code(), "invalid-value", "{update:?}");
+            let code = refused.unwrap_err().code();
+            assert!(code.starts_with("invalid"), "{code}: {update:?}");
         }
         assert_eq!(fixture.audited().await, 0);
     }

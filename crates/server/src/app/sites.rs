@@ -330,6 +330,17 @@ pub(super) fn check_names(site: &Site, desired: &Desired) -> Result<(), AppError
             ));
         }
     }
+    for binding in desired.bindings.iter().map(|stored| &stored.value) {
+        if let Some((passage, name)) = binding.takes_from(&site.names) {
+            return Err(AppError::conflict(
+                "site-name-passed-through",
+                format!(
+                    "the binding \"{0}\" passes {name} through to {1}, so the site would not be served there; take it out of the binding first: portward binding edit {0} --to HOST=ADDRESS:PORT, with the others alone, or --to none",
+                    binding.id, passage.target
+                ),
+            ));
+        }
+    }
     Ok(())
 }
 

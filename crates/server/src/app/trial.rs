@@ -9,7 +9,7 @@ use rustls::pki_types::UnixTime;
 
 use super::{AppError, ways_in};
 use crate::{
-    handshake::{HandshakeError, connect, is_trusted, plain_answer, shake_hands},
+    handshake::{Greeting, HandshakeError, connect, is_trusted, plain_answer, shake_hands},
     served::ServedState,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Trial {
     /// What is spoken there.
     protocol: BindingProtocol,
     /// Where, and what for people.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<(SocketAddr, Greeting)>,
     url: String,
     /// Which host a client asks for.
     host: Host,
@@ -54,7 +54,10 @@ impl Trial {
     pub(super) fn of_binding(served: &ServedState, binding: &Binding, demand: Demand) -> Self {
         Self {
             protocol: binding.protocol,
-            addresses: ways_in::reached_at(served, binding),
+            addresses: ways_in::reached_at(served, binding)
+                .into_iter()
+                .map(|address| (address, Greeting::of(binding, address)))
+                .collect(),
             url: binding.url(),
             host: ways_in::portal_host(&served.desired),
             expected: None,
@@ -105,11 +108,11 @@ pub(super) async fn run(
             let message = format!("{} is not bound; portward status says why", trial.url);
             return Err((steps, failed("address", message)));
         }
-        for address in &trial.addresses {
+        for (address, greeting) in &trial.addresses {
             match trial.protocol {
-                BindingProtocol::Http => trial.try_plain(*address, &mut steps).await,
-                BindingProtocol::Https => trial.try_tls(*address, desired, now, &mut steps).await,
-                BindingProtocol::TlsPassthrough => try_connect(*address, &mut steps).await,
+                BindingProtocol::Http => trial.try_plain(*address, *greeting, &mut steps).await,
+                BindingProtocol::Https => trial.try_tls(*address, *greeting, desired, now, &mut steps).await,
+                BindingProtocol::TlsPassthrough => try_connect(*address, *greeting, &mut steps).await,
             }
             .map_err(|step| (steps.clone(), step))?;
         }
@@ -137,8 +140,13 @@ pub(super) fn refusal(step: &TrialStep) -> AppError {
 }
 
 impl Trial {
-    async fn try_plain(&self, address: SocketAddr, steps: &mut Vec<TrialStep>) -> Result<(), TrialStep> {
-        match plain_answer(address, &self.host).await {
+    async fn try_plain(
+        &self,
+        address: SocketAddr,
+        greeting: Greeting,
+        steps: &mut Vec<TrialStep>,
+    ) -> Result<(), TrialStep> {
+        match plain_answer(address, greeting, &self.host).await {
             Ok(status) => {
                 steps.push(answered(status, address));
                 Ok(())
@@ -153,12 +161,13 @@ impl Trial {
     async fn try_tls(
         &self,
         address: SocketAddr,
+        greeting: Greeting,
         desired: &Desired,
         now: Timestamp,
         steps: &mut Vec<TrialStep>,
     ) -> Result<(), TrialStep> {
         let host = &self.host;
-        let handshake = shake_hands(address, host).await.map_err(|error| match error {
+        let handshake = shake_hands(address, greeting, host).await.map_err(|error| match error {
             HandshakeError::Tcp(error) => failed("tcp", format!("{address} does not take connections: {error}")),
             HandshakeError::Tls(error) => {
                 failed("tls", format!("the handshake with {address} for {host} failed: {error}"))
@@ -230,8 +239,8 @@ impl Trial {
 }
 
 /// What is behind the binding answers as it likes: that connections are taken is all there is to see.
-async fn try_connect(address: SocketAddr, steps: &mut Vec<TrialStep>) -> Result<(), TrialStep> {
-    match connect(address).await {
+async fn try_connect(address: SocketAddr, greeting: Greeting, steps: &mut Vec<TrialStep>) -> Result<(), TrialStep> {
+    match connect(address, greeting).await {
         Ok(_) => {
             steps.push(passed("tcp", format!("{address} takes connections")));
             Ok(())

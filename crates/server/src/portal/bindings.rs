@@ -1,6 +1,7 @@
 //! Bindings: where Portward accepts, what is presented there, and adding one.
 
 mod certificate;
+mod edit;
 #[cfg(test)]
 mod tests;
 
@@ -8,10 +9,11 @@ use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use portward_api::{BindingCreate, Impact, ImpactSeverity};
-use portward_core::{Binding, Scheme};
+use portward_core::{Binding, BindingProtocol};
 use serde_json::json;
 
 pub(super) use certificate::{ask as ask_certificate, change as change_certificate};
+pub(super) use edit::{ask as ask_edit, edit};
 
 use super::{
     answer,
@@ -65,7 +67,11 @@ struct Row {
     at: Option<String>,
     certificate: Option<String>,
     is_https: bool,
-    sites: String,
+    /// Proxies that say who the client is.
+    proxies: String,
+    /// What is passed through, and where to.
+    to: Vec<String>,
+    serves: String,
 }
 
 /// Is one thing that would break, or would not.
@@ -78,20 +84,25 @@ pub(super) struct ImpactRow {
 
 /// Is what the form that adds a binding has in it.
 struct Add {
-    is_https: bool,
+    protocol: BindingProtocol,
     address: String,
     port: String,
     certificate: String,
+    /// One in a line, as the next one.
+    proxies: String,
+    to: String,
     going_back: GoingBack,
 }
 
 /// Shows all of them, and the form that adds one.
 pub(super) async fn show(visit: Visit<right::View>) -> Result<Response, AppError> {
     let add = Add {
-        is_https: true,
+        protocol: BindingProtocol::Https,
         address: "[::]".to_owned(),
         port: String::new(),
         certificate: String::new(),
+        proxies: String::new(),
+        to: String::new(),
         going_back: GoingBack::default(),
     };
     let may_change = visit.may::<right::BindingChange>().is_ok();
@@ -202,28 +213,49 @@ fn row(binding: &Binding, served: &ServedState) -> Row {
         at: at.map(ToString::to_string),
         certificate: binding.default_certificate.as_ref().map(ToString::to_string),
         is_https: binding.is_https(),
-        sites: counted(served.desired.sites.len(), "site"),
+        proxies: binding.accept_proxy_from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        to: binding.to.iter().map(|passage| format!("{} → {}", passage.name, passage.target)).collect(),
+        serves: match binding.protocol {
+            BindingProtocol::Http | BindingProtocol::Https => counted(served.desired.sites.len(), "site"),
+            BindingProtocol::TlsPassthrough => "no site".to_owned(),
+        },
     }
+}
+
+/// What stands in the lines of a field.
+fn lines(text: &str) -> Vec<String> {
+    text.split([',', ' ', '\r', '\n']).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 impl Add {
     fn read(form: &Form) -> Self {
         Self {
-            is_https: form.text("scheme") != "http",
+            protocol: BindingProtocol::ALL
+                .into_iter()
+                .find(|protocol| protocol.as_str() == form.text("scheme"))
+                .unwrap_or(BindingProtocol::Https),
             address: form.text("address").trim().to_owned(),
             port: form.text("port").trim().to_owned(),
             certificate: form.text("certificate").trim().to_owned(),
+            proxies: form.text("accept_proxy_from").trim().to_owned(),
+            to: form.text("to").trim().to_owned(),
             going_back: GoingBack::read(form),
         }
     }
 
-    fn scheme(&self) -> Scheme {
-        if self.is_https { Scheme::Https } else { Scheme::Http }
+    fn is(&self, protocol: &str) -> bool {
+        self.protocol.as_str() == protocol
     }
 
     fn input(&self) -> BindingCreate {
-        let certificate = Some(self.certificate.clone()).filter(|id| self.is_https && !id.is_empty());
-        BindingCreate { url: self.url(), default_certificate: certificate }
+        let is_https = self.protocol == BindingProtocol::Https;
+        let certificate = Some(self.certificate.clone()).filter(|id| is_https && !id.is_empty());
+        BindingCreate {
+            url: self.url(),
+            default_certificate: certificate,
+            accept_proxy_from: lines(&self.proxies),
+            to: lines(&self.to),
+        }
     }
 
     fn url(&self) -> String {
@@ -231,23 +263,35 @@ impl Add {
         let bare = self.address.contains(':') && !self.address.starts_with('[');
         let address = if bare { format!("[{}]", self.address) } else { self.address.clone() };
         let port = if self.port.is_empty() { String::new() } else { format!(":{}", self.port) };
-        format!("{}://{address}{port}", self.scheme())
+        format!("{}://{address}{port}", self.protocol)
     }
 
     fn equivalents(&self) -> Equivalents {
         let input = self.input();
         let mut cli = format!("portward binding add {}", word(&input.url));
         let mut body = json!({ "url": input.url });
-        let port = match (self.port.as_str(), self.is_https) {
-            ("", true) => "443",
-            ("", false) => "80",
-            (port, _) => port,
+        let port = match self.port.as_str() {
+            "" => self.protocol.default_port().to_string(),
+            port => port.to_owned(),
         };
-        let mut yaml = format!("bindings:\n- id: {}-{port}\n  url: {}\n", self.scheme(), input.url);
+        let mut yaml = format!("bindings:\n- id: {}-{port}\n  url: {}\n", self.protocol, input.url);
         if let Some(id) = &input.default_certificate {
             cli.push_str(&format!(" \\\n  --default-certificate {}", word(id)));
             body["default_certificate"] = json!(id);
             yaml.push_str(&format!("  default_certificate: {id}\n"));
+        }
+        for network in &input.accept_proxy_from {
+            cli.push_str(&format!(" \\\n  --accept-proxy-from {}", word(network)));
+        }
+        if !input.to.is_empty() {
+            let to: Vec<String> = input.to.iter().map(|passage| word(passage)).collect();
+            cli.push_str(&format!(" \\\n  --to {}", to.join(" ")));
+        }
+        for (name, values) in [("accept_proxy_from", &input.accept_proxy_from), ("to", &input.to)] {
+            if !values.is_empty() {
+                body[name] = json!(values);
+                yaml.push_str(&format!("  {name}: {}\n", json!(values)));
+            }
         }
         cli.push_str(&self.going_back.option(false));
         Equivalents {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer,
-    equivalents::{DifferenceLine, Equivalents, curl, difference},
+    equivalents::{DifferenceLine, Equivalents, curl, difference, word},
     form::Form,
     frame::{Frame, Nav},
     view::counted,
@@ -35,6 +35,8 @@ struct Edit {
     agent_identity_days: String,
     server_identity_days: String,
     agent_check_minutes: String,
+    /// One in a line.
+    trusted_proxies: String,
 }
 
 /// Shows the settings, and the form that changes them.
@@ -83,6 +85,7 @@ impl Edit {
             agent_identity_days: view.agent_identity_days.to_string(),
             server_identity_days: view.server_identity_days.to_string(),
             agent_check_minutes: view.agent_check_minutes.to_string(),
+            trusted_proxies: view.trusted_proxies.join("\n"),
         }
     }
 
@@ -94,6 +97,7 @@ impl Edit {
             agent_identity_days: text("agent_identity_days"),
             server_identity_days: text("server_identity_days"),
             agent_check_minutes: text("agent_check_minutes"),
+            trusted_proxies: text("trusted_proxies"),
         }
     }
 
@@ -109,7 +113,12 @@ impl Edit {
             agent_identity_days: number(&self.agent_identity_days, "days; give one from 0 to 3650")?,
             server_identity_days: number(&self.server_identity_days, "days; give one from 0 to 3650")?,
             agent_check_minutes: number(&self.agent_check_minutes, "minutes; give one from 1 to 1440")?,
+            trusted_proxies: Some(self.proxies().map(str::to_owned).collect()),
         })
+    }
+
+    fn proxies(&self) -> impl Iterator<Item = &str> {
+        self.trusted_proxies.split([',', '\n', ' ', '\r']).filter(|network| !network.is_empty())
     }
 
     fn equivalents(&self, before: &SettingsView) -> Equivalents {
@@ -118,10 +127,20 @@ impl Edit {
         let changes: Vec<(&str, &str, &str)> =
             old.iter().zip(new).map(|((name, old), (_, new))| (*name, *old, new)).collect();
         let number = |text: &str| text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number));
-        let body: Value = new.iter().map(|(name, value)| ((*name).to_owned(), number(value))).collect();
-        let options: Vec<String> =
+        let proxies: Vec<&str> = self.proxies().collect();
+        let (old_proxies, new_proxies) = (before.proxies().collect::<Vec<_>>().join(", "), proxies.join(", "));
+        let mut changes = changes;
+        changes.push(("trusted_proxies", &old_proxies, &new_proxies));
+        let mut body: Value = new.iter().map(|(name, value)| ((*name).to_owned(), number(value))).collect();
+        body["trusted_proxies"] = json!(proxies);
+        let mut options: Vec<String> =
             new.iter().map(|(name, value)| format!("--{} {value}", name.replace('_', "-"))).collect();
-        let lines: Vec<String> = new.iter().map(|(name, value)| format!("  {name}: {value}\n")).collect();
+        match proxies.as_slice() {
+            [] => options.push("--trusted-proxy none".to_owned()),
+            networks => options.extend(networks.iter().map(|network| format!("--trusted-proxy {}", word(network)))),
+        }
+        let mut lines: Vec<String> = new.iter().map(|(name, value)| format!("  {name}: {value}\n")).collect();
+        lines.push(format!("  trusted_proxies: {}\n", json!(proxies)));
         Equivalents {
             cli: format!("portward settings edit \\\n  {}", options.join(" \\\n  ")),
             curl: curl(&Method::PATCH, "/api/v1/settings", Some(&body)),
@@ -169,6 +188,7 @@ mod tests {
                 ("agent_identity_days", "180"),
                 ("server_identity_days", "0"),
                 ("agent_check_minutes", minutes),
+                ("trusted_proxies", "10.0.0.0/8\r\n192.0.2.7"),
             ]
         };
         for wrong in ["soon", "0"] {
@@ -180,6 +200,7 @@ mod tests {
         assert_eq!(browser.post("/settings", &fields("5")).await.location(), "/settings");
         let view = fixture.app.show_settings(&by()).view;
         assert_eq!((view.agent_identity_days, view.agent_check_minutes, view.warning_days), (180, 5, 30));
-        browser.get("/settings").await.shows("portward settings edit");
+        assert_eq!(view.trusted_proxies, ["10.0.0.0/8", "192.0.2.7/32"]);
+        browser.get("/settings").await.shows("--trusted-proxy 192.0.2.7/32");
     }
 }

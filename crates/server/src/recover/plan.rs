@@ -99,7 +99,9 @@ impl Recovery<'_> {
         notes: &mut Vec<String>,
     ) -> Result<(), AppError> {
         let host = ways_in::portal_host(desired);
-        let https = desired.bindings.iter().filter(|stored| stored.value.is_https());
+        // Where peers have to speak the PROXY protocol, some or all browsers are cut.
+        let is_open = |binding: &Binding| binding.is_https() && binding.accept_proxy_from.is_empty();
+        let https = desired.bindings.iter().filter(|stored| is_open(&stored.value));
         let mut working = https.filter(|stored| (self.works)(&stored.value));
         if let Some(stored) = working.next() {
             if ways_in::presented_at(desired, &stored.value, &host, self.now).is_none() {

@@ -23,7 +23,13 @@ use super::{
     probe::{Probe, Question},
     surroundings::{NoRequest, RequestWanted, Shown, Surroundings, TxtPlace},
 };
-use crate::{agents::Agents, app::chain_text, handshake::presented, served::Served, tasks::publish::challenge_port};
+use crate::{
+    agents::Agents,
+    app::chain_text,
+    handshake::{Greeting, presented},
+    served::Served,
+    tasks::publish::challenge_port,
+};
 
 /// Is the real outside of the engine.
 pub(crate) struct Outside {
@@ -57,15 +63,18 @@ impl Outside {
     }
 
     /// The https bindings that listen: what they are bound to, and where that can be connected to.
-    fn https_addresses(&self) -> Vec<(IpAddr, SocketAddr)> {
+    ///
+    /// Those that pass the host through present nothing for it.
+    fn https_addresses(&self, host: &Host) -> Vec<(IpAddr, SocketAddr, Greeting)> {
         let now = self.served.now();
-        let is_https = |id: &portward_core::BindingId| {
-            now.desired.bindings.iter().any(|stored| stored.value.id == *id && stored.value.is_https())
-        };
-        let bound = now.bindings.iter().filter(|report| is_https(&report.id));
-        bound
-            .filter_map(|report| report.result.as_ref().ok())
-            .map(|address| (address.ip(), reachable(*address)))
+        let https = now.desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.is_https());
+        let serving = https.filter(|binding| !binding.to.iter().any(|passage| passage.name.matches(host)));
+        serving
+            .filter_map(|binding| {
+                let bound = now.binding(&binding.id)?.result.as_ref().ok()?;
+                let address = reachable(*bound);
+                Some((bound.ip(), address, Greeting::of(binding, address)))
+            })
             .collect()
     }
 }
@@ -126,14 +135,14 @@ impl Surroundings for Outside {
         };
         let mut shown = Shown::Nobody;
         let here = portward_proxy::addresses();
-        for (bound, address) in self.https_addresses() {
+        for (bound, address, greeting) in self.https_addresses(&host) {
             let address = match &host {
                 // Without a name in the hello, what is presented depends on the address that is asked.
                 Host::Ip(ip) if bound.is_unspecified() && here.contains(ip) => SocketAddr::new(*ip, address.port()),
                 Host::Ip(ip) if *ip != address.ip() => continue,
                 _ => address,
             };
-            match presented(address, &host).await {
+            match presented(address, greeting, &host).await {
                 Ok(leaf) if leaf == *thumbprint => shown = Shown::It,
                 Ok(leaf) => return self.other(&leaf),
                 Err(text) => return Shown::Failed(format!("the handshake with {address} for {host} failed: {text}")),

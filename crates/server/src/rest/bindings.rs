@@ -21,7 +21,7 @@ pub(super) fn routes(table: Table) -> Table {
             edit,
             Doc::edit::<BindingUpdate, Changed<BindingView>>(
                 "edit_binding",
-                "Has a binding present another certificate by default.",
+                "Changes a binding; what is left out stays.",
             )
             .safely(),
         )

@@ -26,7 +26,7 @@ pub(crate) async fn serve(proxy: Arc<Proxy>, entrance: Arc<Entrance>, shutdown: 
         let Some(pair) = pair else { break };
         match UnixStream::from_std(pair) {
             Ok(stream) => {
-                connections.spawn(serve_peer(stream, Arc::clone(&entrance), shutdown.clone()));
+                connections.spawn(serve_peer(stream, Arc::clone(&proxy), Arc::clone(&entrance), shutdown.clone()));
             }
             Err(error) => tracing::warn!(%error, "a connection to the portal cannot be served"),
         }
@@ -34,11 +34,14 @@ pub(crate) async fn serve(proxy: Arc<Proxy>, entrance: Arc<Entrance>, shutdown: 
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_peer(stream: UnixStream, entrance: Arc<Entrance>, shutdown: Shutdown) {
+async fn serve_peer(stream: UnixStream, proxy: Arc<Proxy>, entrance: Arc<Entrance>, shutdown: Shutdown) {
     let answer = move |request: Request<axum::body::Body>| {
-        let entrance = Arc::clone(&entrance);
+        let (proxy, entrance) = (Arc::clone(&proxy), Arc::clone(&entrance));
         async move {
-            let way = Way::binding(request.headers());
+            let way = {
+                let snapshot = proxy.snapshot();
+                Way::binding(request.headers(), |address| snapshot.trusts(address))
+            };
             entrance.answer(way, request).await
         }
     };

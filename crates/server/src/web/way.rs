@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, header};
 use portward_core::{Authority, Host, Scheme};
+use portward_proxy::h1::forwarded::client_of;
 
 /// Says how a request came; every listener puts one into the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,9 @@ impl Way {
     /// The way over a binding, as the data plane says it; none if it says nothing.
     ///
     /// Only the data plane can be at the other end, and it takes off what clients say of themselves.
-    pub(crate) fn binding(headers: &HeaderMap) -> Option<Self> {
+    ///
+    /// Who the client is, is for the last one to say whose word `is_trusted` does not cover.
+    pub(crate) fn binding(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<Self> {
         let of = |name: &'static str| only(headers, &HeaderName::from_static(name));
         let scheme = match of("x-forwarded-proto")? {
             "https" => Scheme::Https,
@@ -74,7 +77,12 @@ impl Way {
             _ => return None,
         };
         // The last one is the one that the data plane saw itself.
-        let client = of("x-forwarded-for")?.rsplit(',').next()?.trim().parse().ok()?;
+        let (before, peer) = match of("x-forwarded-for")?.rsplit_once(',') {
+            Some((before, peer)) => (before, peer),
+            None => ("", of("x-forwarded-for")?),
+        };
+        let before = before.split(',').filter(|address| !address.is_empty()).map(str::as_bytes);
+        let client = client_of(before, peer.trim().parse().ok()?, is_trusted);
         let Authority { host, port } = Authority::parse(of("x-forwarded-host")?).ok()?;
         Some(Self {
             listener: Listener::Binding,
@@ -128,11 +136,10 @@ mod tests {
     #[test]
     fn a_binding_says_who_came_how_and_for_whom() {
         let said = |proto, client, host| {
-            Way::binding(&headers(&[
-                ("x-forwarded-proto", proto),
-                ("x-forwarded-for", client),
-                ("x-forwarded-host", host),
-            ]))
+            Way::binding(
+                &headers(&[("x-forwarded-proto", proto), ("x-forwarded-for", client), ("x-forwarded-host", host)]),
+                |address| address == IpAddr::from([10, 0, 0, 1]),
+            )
         };
         let way = said("https", "192.0.2.7", "Front.test:8443").unwrap();
         assert_eq!((way.is_tls, way.client, way.port), (true, "192.0.2.7".parse().ok(), Some(8443)));
@@ -140,13 +147,15 @@ mod tests {
         let way = said("https", "198.51.100.1, 2001:db8::7", "[2001:db8::1]").unwrap();
         assert_eq!(way.client, "2001:db8::7".parse().ok());
         assert_eq!(way.origin().as_deref(), Some("https://[2001:db8::1]"));
+        let way = said("https", "203.0.113.9, 198.51.100.1, 10.0.0.1", "a.test").unwrap();
+        assert_eq!(way.client, "198.51.100.1".parse().ok());
         assert_eq!(said("http", "192.0.2.7", "front.test").unwrap().origin().as_deref(), Some("http://front.test"));
         for (proto, client, host) in
             [("ftp", "192.0.2.7", "a"), ("https", "unknown", "a"), ("https", "192.0.2.7", "user@a"), ("", "", "")]
         {
             assert_eq!(said(proto, client, host), None, "{proto} {client} {host}");
         }
-        assert_eq!(Way::binding(&HeaderMap::new()), None);
+        assert_eq!(Way::binding(&HeaderMap::new(), |_| false), None);
     }
 
     #[test]

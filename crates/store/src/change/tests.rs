@@ -254,6 +254,7 @@ async fn name_management_settings_and_challenges_are_written_and_read() {
     let settings = Settings {
         force_https: ForceHttps::All,
         agents: AgentSettings { identity_age: None, ..AgentSettings::DEFAULT },
+        trusted_proxies: vec![portward_core::Network::parse("10.0.0.0/8").unwrap()],
         ..Settings::default()
     };
     let mut change = sample::change("several things");

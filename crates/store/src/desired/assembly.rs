@@ -20,7 +20,7 @@ use crate::{
         AgentSettingsRecord, AgentTrustRecord, BindingRecord, ChallengeRecord, ChannelRecord, ClusterRecord,
         CurrentRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord,
         ManagedRecord, RecordError, SchemaRecord, ServerIdentityRecord, SiteRecord, SpecRecord, TlsChallengeRecord,
-        VersionRecord, WarningRecord, decode,
+        TrustedProxiesRecord, VersionRecord, WarningRecord, decode,
     },
     sealing::Sealed,
 };
@@ -301,6 +301,9 @@ fn take_setting(settings: &mut Settings, name: SettingName, value: &[u8]) -> Res
         SettingName::ForceHttps => settings.force_https = decode::<ForceHttpsRecord>(value)?.try_into()?,
         SettingName::Warning => settings.warning = decode::<WarningRecord>(value)?.into(),
         SettingName::Agents => settings.agents = decode::<AgentSettingsRecord>(value)?.into(),
+        SettingName::TrustedProxies => {
+            settings.trusted_proxies = decode::<TrustedProxiesRecord>(value)?.networks()?;
+        }
         SettingName::LetsEncrypt => settings.letsencrypt = Some(decode::<LetsEncryptRecord>(value)?.certificate),
     }
     Ok(())

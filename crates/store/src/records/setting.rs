@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portward_core::{AgentSettings, CertificateId, ForceHttps, WarningPolicy};
+use portward_core::{AgentSettings, CertificateId, ForceHttps, Network, WarningPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::{Record, RecordError, text};
@@ -30,6 +30,14 @@ pub(crate) struct LetsEncryptRecord {
 pub(crate) struct WarningRecord {
     v: u32,
     before_end_seconds: u64,
+}
+
+/// Is `settings/trusted-proxies`; it is not there while nobody is trusted.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrustedProxiesRecord {
+    v: u32,
+    networks: Vec<String>,
 }
 
 /// Is `settings/agents`.
@@ -101,6 +109,23 @@ impl From<AgentSettingsRecord> for AgentSettings {
             server_identity_age: age(record.server_identity_age_seconds),
             check_every: Duration::from_secs(record.check_every_seconds),
         }
+    }
+}
+
+impl Record for TrustedProxiesRecord {
+    const VERSION: u32 = 1;
+}
+
+impl TrustedProxiesRecord {
+    /// Makes the record.
+    pub(crate) fn new(networks: &[Network]) -> Self {
+        Self { v: Self::VERSION, networks: networks.iter().map(ToString::to_string).collect() }
+    }
+
+    /// The networks.
+    pub(crate) fn networks(&self) -> Result<Vec<Network>, RecordError> {
+        let networks = self.networks.iter().map(|text| Network::parse(text)).collect::<Result<_, _>>();
+        networks.map_err(|error| RecordError::invalid("networks", error))
     }
 }
 

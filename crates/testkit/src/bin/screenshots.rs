@@ -28,6 +28,7 @@ const PAGES: &[(&str, &str)] = &[
     ("setup-certificate", "/sites/new?setup=certificate&site=wiki-northmole-test"),
     ("bindings", "/bindings"),
     ("binding-certificate", "/bindings/https-PORT/certificate"),
+    ("binding-edit", "/bindings/https-PORT/edit"),
     ("binding-remove", "/bindings/https-PORT/remove"),
     ("site-new", "/sites/new"),
     ("site-headers", "/sites/wiki-northmole-test/headers"),

@@ -136,7 +136,7 @@ impl<'a> Operator<'a> {
 
     async fn add_binding(&mut self) {
         let url = format!("https://127.0.0.1:{}", free_port());
-        let create = BindingCreate { url, default_certificate: None };
+        let create = BindingCreate { url, ..BindingCreate::default() };
         match self.client.add_binding(&create).await {
             Ok(added) => {
                 let address = added.result.url.trim_start_matches("https://").parse().unwrap();

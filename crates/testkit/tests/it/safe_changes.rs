@@ -20,7 +20,7 @@ fn free_port() -> u16 {
 async fn a_binding_that_nobody_confirms_is_gone_at_its_deadline() {
     let server = TestServer::start().await;
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let create = BindingCreate { url: format!("http://{address}"), default_certificate: None };
+    let create = BindingCreate { url: format!("http://{address}"), ..BindingCreate::default() };
     let added = server.client.safely(ConfirmWithin::USUAL).add_binding(&create).await.unwrap();
     let waiting = added.confirmation.clone().unwrap();
     assert_eq!(waiting.way, format!("http:{}", address.port()));

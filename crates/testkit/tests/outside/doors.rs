@@ -34,7 +34,7 @@ impl House {
         // A port that is in the settings too, and not only where the system put it.
         let https = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let before = server.client.list_bindings().await.unwrap();
-        let create = BindingCreate { url: format!("https://{https}"), default_certificate: None };
+        let create = BindingCreate { url: format!("https://{https}"), ..BindingCreate::default() };
         server.client.add_binding(&create).await.unwrap();
         for binding in before.iter().filter(|binding| binding.url.starts_with("https://")) {
             server.client.remove_binding(&BindingId::parse(&binding.id).unwrap()).await.unwrap();

@@ -1,5 +1,5 @@
 //! Tests of the program beside the programs that it will meet: openssl, keytool, NSS, nginx, git, curl, Chromium,
-//! Pebble, Caddy, aiosmtpd, promtool, grpc; and of both programs, portward and portward-agent.
+//! Pebble, Caddy, HAProxy, aiosmtpd, promtool, grpc; and of both programs, portward and portward-agent.
 //!
 //! `make test` installs them; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -20,6 +20,7 @@ mod doors;
 mod git;
 mod grpc;
 mod imports;
+mod neighbours;
 mod notifications;
 mod pains;
 mod portal;

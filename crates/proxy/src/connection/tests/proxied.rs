@@ -115,3 +115,37 @@ async fn a_changed_list_holds_for_the_next_connection() {
     let mut proxy = door.send(REQUEST).await;
     proxy.closed().await;
 }
+
+#[tokio::test]
+async fn the_word_of_a_trusted_proxy_is_taken_and_that_of_nobody_else() {
+    let door = Door::open().await;
+    let mut trusting = super::harness::snapshot(super::harness::site(&[door.app.address]));
+    trusting.trusted_proxies = vec![Network::parse("127.0.0.1").unwrap(), Network::parse("10.0.0.0/8").unwrap()];
+    let mut site = (**trusting.sites.at(&HostPattern::parse("shop.test").unwrap()).unwrap()).clone();
+    site.force_https = portward_core::ForceHttps::All;
+    trusting.sites.insert(&HostPattern::parse("shop.test").unwrap(), Arc::new(site));
+    let request = b"GET / HTTP/1.1\r\nHost: shop.test\r\nX-Forwarded-For: 10.9.9.9, 203.0.113.9\r\n\
+        x_forwarded_for: 1.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: front.test\r\nConnection: close\r\n\r\n";
+    let mut heads = Vec::new();
+    for snapshot in [trusting, super::harness::snapshot(super::harness::site(&[door.app.address]))] {
+        door.proxy.publish(snapshot).await;
+        let mut client = door.send(request).await;
+        let mut app = door.app.accept().await;
+        heads.push(app.head().await);
+        app.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
+        // It came over https, as the proxy says: no redirect.
+        assert!(client.head().await.starts_with("HTTP/1.1 204 "));
+    }
+    for expected in [
+        "X-Forwarded-For: 10.9.9.9, 203.0.113.9, 127.0.0.1\r\n",
+        "X-Forwarded-Proto: https\r\n",
+        "X-Forwarded-Host: front.test\r\n",
+    ] {
+        assert!(heads[0].contains(expected), "{}", heads[0]);
+    }
+    for expected in ["X-Forwarded-For: 127.0.0.1\r\n", "X-Forwarded-Proto: http\r\n", "X-Forwarded-Host: shop.test\r\n"]
+    {
+        assert!(heads[1].contains(expected), "{}", heads[1]);
+    }
+    assert!(heads.iter().all(|head| !head.contains("1.1.1.1")), "{heads:?}");
+}

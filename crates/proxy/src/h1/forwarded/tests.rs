@@ -147,3 +147,27 @@ fn a_trusted_proxys_other_headers_stay_unless_they_are_look_alikes() {
     assert_eq!(lines[..2], ["X-Forwarded-Prefix: /app", "X-Real-Ip: 1.1.1.1"]);
     assert_eq!(lines.len(), 7);
 }
+
+#[test]
+fn the_client_is_the_last_one_who_is_not_trusted() {
+    let networks = ["10.0.0.0/8", "2001:db8::/32"].map(|text| portward_core::Network::parse(text).unwrap());
+    let is_trusted = |address: IpAddr| networks.iter().any(|network| network.contains(address));
+    for (peer, list, expected) in [
+        // A stranger is not asked.
+        ("192.0.2.7", "203.0.113.9", "192.0.2.7"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        // What the client has made up is before itself.
+        ("10.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "10.9.9.9, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        ("10.0.0.1", "10.9.9.9, 2001:db8::5", "10.9.9.9"),
+        ("10.0.0.1", "[2001:db8::5]:80, 10.0.0.2:443", "2001:db8::5"),
+        ("10.0.0.1", "203.0.113.9, unknown", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.9, unknown, 10.0.0.2", "10.0.0.2"),
+    ] {
+        let addresses: Vec<&[u8]> = list.split(',').filter(|part| !part.is_empty()).map(str::as_bytes).collect();
+        let client = client_of(addresses.into_iter(), peer.parse().unwrap(), is_trusted);
+        assert_eq!(client, expected.parse::<IpAddr>().unwrap(), "{peer} {list:?}");
+    }
+}

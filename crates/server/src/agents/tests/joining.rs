@@ -189,7 +189,10 @@ async fn agents_have_a_binding_of_their_own_where_nobody_else_is_served() {
     let _link = fake.link(at).await.unwrap();
     until("linked", || fixture.app.agents().link(&name("web-03")).is_some()).await;
     let host = portward_core::Host::parse("shop.test").unwrap();
-    assert!(crate::handshake::shake_hands(at, &host).await.is_err(), "a browser gets no certificate there");
+    assert!(
+        crate::handshake::shake_hands(at, crate::handshake::Greeting::Nothing, &host).await.is_err(),
+        "a browser gets no certificate there"
+    );
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = IdentityUpdate { addresses: None, bindings: Some(vec![taken.local_addr().unwrap().to_string()]) };

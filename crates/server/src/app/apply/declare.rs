@@ -31,24 +31,33 @@ pub(super) fn desired_state(desired: &Desired) -> DesiredState {
 
 pub(super) fn settings(settings: &Settings) -> SettingsUpdate {
     // The certificate for the server's own name is there by itself once it is asked for.
-    let Settings { force_https: _, warning: _, agents: _, letsencrypt: _ } = settings;
-    let SettingsView { force_https, warning_days, agent_identity_days, server_identity_days, agent_check_minutes } =
-        view(settings);
+    let Settings { force_https: _, warning: _, agents: _, trusted_proxies: _, letsencrypt: _ } = settings;
+    let SettingsView {
+        force_https,
+        warning_days,
+        agent_identity_days,
+        server_identity_days,
+        agent_check_minutes,
+        trusted_proxies,
+    } = view(settings);
     SettingsUpdate {
         force_https: Some(force_https),
         warning_days: Some(warning_days),
         agent_identity_days: Some(agent_identity_days),
         server_identity_days: Some(server_identity_days),
         agent_check_minutes: Some(agent_check_minutes),
+        trusted_proxies: Some(trusted_proxies),
     }
 }
 
 pub(super) fn binding(binding: &Binding) -> BindingDeclared {
-    let Binding { id, protocol: _, address: _, default_certificate, accept_proxy_from: _, to: _ } = binding;
+    let Binding { id, protocol: _, address: _, default_certificate, accept_proxy_from, to } = binding;
     BindingDeclared {
         id: id.to_string(),
         url: binding.url(),
         default_certificate: default_certificate.as_ref().map(ToString::to_string),
+        accept_proxy_from: accept_proxy_from.iter().map(ToString::to_string).collect(),
+        to: to.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -292,7 +292,9 @@ impl<'a> Plan<'a> {
             None => None,
             some => bindings::default_certificate(&self.after, protocol, some, self.now)?,
         };
-        Ok(Binding { default_certificate, ..Binding::new(id, protocol, address) })
+        let accept_proxy_from = bindings::input::networks(&declared.accept_proxy_from)?;
+        let to = bindings::input::passages(&declared.to)?;
+        Ok(Binding { default_certificate, accept_proxy_from, to, ..Binding::new(id, protocol, address) })
     }
 }
 

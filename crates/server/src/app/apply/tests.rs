@@ -91,6 +91,8 @@ fn everything() -> DesiredState {
             id: "https-any".to_owned(),
             url: "https://127.0.0.1:0".to_owned(),
             default_certificate: Some("shop".to_owned()),
+            accept_proxy_from: Vec::new(),
+            to: Vec::new(),
         }]),
         sites: Some(vec![SiteDeclared {
             certificate: Some("shop".to_owned()),
@@ -212,7 +214,13 @@ async fn what_does_not_fit_together_is_refused_and_nothing_is_changed() {
     let before = fixture.stored().await.revision;
     let sites = |sites: Vec<SiteDeclared>| DesiredState { sites: Some(sites), ..DesiredState::default() };
     let binding_at = |url: String| DesiredState {
-        bindings: Some(vec![BindingDeclared { id: "new".to_owned(), url, default_certificate: None }]),
+        bindings: Some(vec![BindingDeclared {
+            id: "new".to_owned(),
+            url,
+            default_certificate: None,
+            accept_proxy_from: Vec::new(),
+            to: Vec::new(),
+        }]),
         ..DesiredState::default()
     };
     let certificate = |managed, thumbprint| DesiredState {

@@ -133,7 +133,7 @@ async fn look_at(upstream: &Upstream, ask: &Ask, http: UpstreamHttp) -> Upstream
     facts
 }
 
-async fn resolve(address: &UpstreamAddress) -> Result<SocketAddr, String> {
+pub(super) async fn resolve(address: &UpstreamAddress) -> Result<SocketAddr, String> {
     let name = match &address.host {
         Host::Ip(ip) => return Ok(SocketAddr::new(*ip, address.port)),
         Host::Name(name) => name.as_str(),

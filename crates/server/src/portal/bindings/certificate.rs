@@ -50,7 +50,8 @@ pub(in crate::portal) async fn ask(visit: Visit<right::BindingChange>) -> Result
 pub(in crate::portal) async fn change(mut visit: Visit<right::BindingChange>) -> Result<Response, AppError> {
     let form = visit.form().await?;
     let id = visit.param("id").to_owned();
-    let input = BindingUpdate { default_certificate: form.filled("certificate").map(str::to_owned) };
+    let certificate = form.filled("certificate").map(str::to_owned);
+    let input = BindingUpdate { default_certificate: certificate, ..BindingUpdate::default() };
     let changed = async {
         let apply = GoingBack::read(&form).apply(false)?;
         visit.app.edit_binding(&visit.by, &id, &input, Precondition::None, apply).await
@@ -94,7 +95,15 @@ fn page(
     let mut command = Command::new(format!("portward binding edit {}", word(binding.id.as_str())));
     command.option("--default-certificate", Some(&shown));
     let path = format!("/api/v1/bindings/{}{}", binding.id, going_back.query(false));
-    let declared = json!({ "id": binding.id.to_string(), "url": binding.url(), "default_certificate": shown });
+    let mut declared = json!({ "id": binding.id.to_string(), "url": binding.url(), "default_certificate": shown });
+    let networks: Vec<String> = binding.accept_proxy_from.iter().map(ToString::to_string).collect();
+    let to: Vec<String> = binding.to.iter().map(ToString::to_string).collect();
+    // What is left out is taken away by an apply.
+    for (name, values) in [("accept_proxy_from", networks), ("to", to)] {
+        if !values.is_empty() {
+            declared[name] = json!(values);
+        }
+    }
     let cli = command.text() + &going_back.option(false);
     Ok(CertificatePage {
         frame: visit.frame(Nav::Bindings, format!("Default certificate of {}", binding.url())),

@@ -77,3 +77,47 @@ async fn a_message_says_once_that_nothing_was_saved() {
     browser.post("/bindings", &http).await.location();
     browser.get("/bindings").await.shows("Portward accepts connections at 2 addresses.");
 }
+
+#[tokio::test]
+async fn proxies_and_passages_are_shown_changed_and_refused_with_their_reason() {
+    let fixture = front().await;
+    fixture.app.add_site(&by(), &portal(&["front.test"]), Apply::Now).await.unwrap();
+    let browser = Browser::of(&fixture);
+    browser.get("/bindings").await.shows("href=\"/bindings/https-0/edit\"");
+    let page = browser.get("/bindings/https-0/edit").await;
+    page.shows("--accept-proxy-from none");
+    page.shows("--to none");
+    for (fields, reason) in [
+        ([("accept_proxy_from", "10.0.0.1/8"), ("to", "")], "has bits behind its prefix"),
+        ([("accept_proxy_from", ""), ("to", "polling.test")], "does not say where connections go"),
+        ([("accept_proxy_from", ""), ("to", "*=127.0.0.1:1")], "would leave an https binding no name"),
+        ([("accept_proxy_from", ""), ("to", "front.test=127.0.0.1:1")], "would take front.test from the site"),
+    ] {
+        let refused = browser.post("/bindings/https-0/edit", &fields).await;
+        assert!([409, 422].contains(&refused.status.as_u16()), "{fields:?}: {}", refused.status);
+        refused.shows(reason);
+    }
+    // The trial comes from this machine itself, and begins as a proxy does.
+    let fields = [("accept_proxy_from", "10.0.0.0/8\r\n127.0.0.0/8"), ("to", "polling.test=127.0.0.1:10943")];
+    assert_eq!(browser.post("/bindings/https-0/edit", &fields).await.location(), "/bindings");
+    let list = browser.get("/bindings").await;
+    list.shows("polling.test → 127.0.0.1:10943");
+    list.shows("PROXY header from 10.0.0.0/8, 127.0.0.0/8");
+    let stored = fixture.stored().await;
+    assert_eq!((stored.bindings[0].value.to.len(), stored.bindings[0].value.accept_proxy_from.len()), (1, 2));
+    let taken = fixture.app.add_site(&by(), &portal(&["polling.test"]), Apply::Now).await.unwrap_err();
+    assert_eq!(taken.code(), "site-name-passed-through");
+
+    let fields = [
+        ("scheme", "tls-passthrough"),
+        ("address", "127.0.0.1"),
+        ("port", "0"),
+        ("to", "*=127.0.0.1:22"),
+        ("accept_proxy_from", "127.0.0.1"),
+    ];
+    assert_eq!(browser.post("/bindings", &fields).await.location(), "/bindings");
+    let removing = browser.get("/bindings/tls-passthrough-0/remove").await;
+    removing.shows("is passed through to 127.0.0.1:22");
+    let viewer = Browser::with(&fixture, &[Permission::View]);
+    viewer.get("/bindings").await.hides("/bindings/https-0/edit");
+}

@@ -104,6 +104,7 @@ impl Assembly {
             })
             .collect();
         let snapshot = Snapshot {
+            trusted_proxies: desired.settings.trusted_proxies.clone(),
             revision: desired.revision,
             bindings,
             sites: self.sites.clone(),

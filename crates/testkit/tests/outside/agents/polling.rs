@@ -79,6 +79,20 @@ fn an_agent_joins_with_one_line_and_a_wrong_thumbprint_on_either_side_is_mended_
 }
 
 #[test]
+fn an_agent_polls_at_a_binding_beside_a_name_that_is_passed_through() {
+    let server = Program::new().start();
+    let list = json(&server.portward(&["binding", "list", "-o", "json"]));
+    let https = list.as_array().unwrap().iter().find(|binding| text(&binding["url"]).starts_with("https")).unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("polling.test={}", other.local_addr().unwrap());
+    server.portward(&["binding", "edit", &text(&https["id"]), "--to", &to, "--accept-proxy-from", "192.0.2.0/24"]);
+    let agent = AgentProgram::new();
+    let _running = joined(&server, &agent, "web-07");
+    other.set_nonblocking(true).unwrap();
+    assert!(other.accept().is_err(), "the target heard of an agent");
+}
+
+#[test]
 fn a_stranger_waits_and_is_approved_by_thumbprint() {
     let server = Program::new().start();
     let agent = AgentProgram::new();

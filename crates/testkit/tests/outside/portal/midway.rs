@@ -150,6 +150,7 @@ fn what_is_seen_in_the_midst_of_deeds_is_usable_within_its_policy_and_small() {
     let https = https.unwrap()["id"].as_str().unwrap().to_owned();
     for path in [
         format!("/bindings/{https}/certificate"),
+        format!("/bindings/{https}/edit"),
         format!("/bindings/{https}/remove"),
         "/notifications/phone".to_owned(),
         format!("/attempts/{attempt}"),

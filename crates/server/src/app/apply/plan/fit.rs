@@ -4,8 +4,8 @@ use portward_store::desired::{Desired, Stored};
 
 use super::{Plan, Write};
 use crate::app::{
-    Actor, AppError, Apply, certificates as uses, dns_providers, issuers, safely::would_lock_out, sites, trial::Demand,
-    ways_in,
+    Actor, AppError, Apply, bindings, certificates as uses, dns_providers, issuers, safely::would_lock_out, sites,
+    trial::Demand, ways_in,
 };
 
 impl Plan<'_> {
@@ -40,6 +40,10 @@ impl Plan<'_> {
                     format!("the DNS provider \"{}\" is not declared, but writes for {}", value.id, users.join(", "));
                 return Err(AppError::conflict("dns-provider-in-use", message));
             }
+        }
+        for Stored { value: binding, .. } in &self.after.bindings {
+            bindings::input::check(binding, &self.after)
+                .map_err(|error| error.within(&format!("binding {}", binding.id)))?;
         }
         for Stored { value: site, .. } in &self.after.sites {
             sites::check(site, &self.after).map_err(|error| error.within(&format!("site {}", site.id)))?;
