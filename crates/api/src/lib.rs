@@ -87,7 +87,7 @@ pub use settings::{SettingsUpdate, SettingsView};
 pub use setup::{SetupInput, SetupLinkView};
 pub use site::{HeaderSet, SiteCreate, SiteRoute, SiteUpdate, SiteView, UpstreamTrustInput};
 pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
-pub use store::{BACKUP_MEDIA_TYPE, Restored};
+pub use store::{BACKUP_MEDIA_TYPE, Restored, StoreFindingView};
 pub use token::{TokenCreate, TokenCreated, TokenView};
 pub use traffic::{AnswersView, LastHourView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
 pub use user::{UserCreate, UserUpdate, UserView};

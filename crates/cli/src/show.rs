@@ -21,6 +21,7 @@ mod renewal;
 mod settings;
 mod site;
 mod status;
+mod store;
 
 use portward_api::{Effect, Removed};
 
@@ -52,6 +53,7 @@ pub(crate) use renewal::{
 pub(crate) use settings::settings;
 pub(crate) use site::{presets, site, sites, traffic};
 pub(crate) use status::status;
+pub(crate) use store::findings;
 
 /// Tells that a thing is gone, and what follows from it.
 pub(crate) fn removed(noun: &str, removed: &Removed) -> String {

@@ -121,7 +121,7 @@ impl Fixture {
         }));
         let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
         let outbox = Arc::new(outbox);
-        let desired = Arc::new(Following::new());
+        let desired = Arc::new(Following::new(None));
         let parts = AppParts {
             desired: Arc::clone(&desired),
             agents: Arc::clone(&agents),
@@ -166,6 +166,7 @@ impl Fixture {
         let publish = Publish {
             store: Arc::new(store.clone()),
             desired: Arc::clone(&desired),
+            kept: None,
             master: master.clone(),
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),

@@ -9,6 +9,7 @@ mod agents;
 mod app;
 mod audit;
 mod channel;
+mod doctor;
 mod doors;
 mod events;
 mod explain;
@@ -37,6 +38,7 @@ mod tasks;
 mod web;
 
 pub use audit::{VerifyAuditError, verify_audit_offline};
+pub use doctor::examine_store;
 pub use init::{InitOfflineError, init_offline};
 pub use portward_certs::acme::HttpTimeouts;
 pub use portward_proxy::{

@@ -27,6 +27,9 @@ pub(crate) const RENEWAL_FAILING: &str = "renewal-failing";
 /// The code of a channel on which notices cannot be delivered.
 pub(crate) const NOTIFICATION_FAILING: &str = "notification-failing";
 
+/// The code of a store that can be read and not written.
+pub(crate) const STORE_READ_ONLY: &str = "store-read-only";
+
 /// The codes of what is wrong with agents and deliveries.
 pub(crate) const OF_AGENTS: &[&str] = &[
     "agent-unhealthy",

@@ -8,7 +8,7 @@ use portward_store::desired::Desired;
 use tokio::sync::watch;
 
 use crate::{
-    problem::{NOTIFICATION_FAILING, OF_AGENTS, Problem, RENEWAL_FAILING, Subject},
+    problem::{NOTIFICATION_FAILING, OF_AGENTS, Problem, RENEWAL_FAILING, STORE_READ_ONLY, Subject},
     tasks::publish::challenge_port,
 };
 
@@ -75,8 +75,9 @@ impl Served {
             };
             let failing: Vec<Problem> = now.problems.iter().filter(is_there).cloned().collect();
             state.set_failing(NOTIFICATION_FAILING, failing);
-            state.problems.retain(|problem| !OF_AGENTS.contains(&problem.code));
-            state.problems.extend(now.problems.iter().filter(|problem| OF_AGENTS.contains(&problem.code)).cloned());
+            let stays = |problem: &Problem| OF_AGENTS.contains(&problem.code) || problem.code == STORE_READ_ONLY;
+            state.problems.retain(|problem| !stays(problem));
+            state.problems.extend(now.problems.iter().filter(|problem| stays(problem)).cloned());
             state.problems.sort_by_key(|problem| problem.severity);
             *now = Arc::new(state);
         });
@@ -90,6 +91,11 @@ impl Served {
     /// Has what is served tell of the channels that deliver nothing, and of no others; it stays as it is.
     pub(crate) fn set_failing_channels(&self, failing: Vec<Problem>) {
         self.set_failing(NOTIFICATION_FAILING, failing);
+    }
+
+    /// Has what is served tell that the store cannot be written, or that it can; it stays as it is.
+    pub(crate) fn set_store_problem(&self, problem: Option<Problem>) {
+        self.set_failing(STORE_READ_ONLY, problem.into_iter().collect());
     }
 
     /// Has what is served tell of these problems with agents, and of no others; it stays as it is.

@@ -1,5 +1,7 @@
 //! A running Portward: the parts put together, started in order and ended in order.
 
+mod beginning;
+
 use std::{
     fmt,
     net::SocketAddr,
@@ -13,14 +15,11 @@ use portward_api::SetupLinkView;
 use portward_certs::acme::HttpTimeouts;
 use portward_core::{BindingProtocol, Revision, Timestamp, Upstream};
 use portward_proxy::{AccessLog, Clock, Drained, Proxy, ProxyOptions, limits::Limits};
-use portward_store::{
-    Page, Prefix, Store,
-    cluster::{Cluster, OpenedCluster},
-    desired,
-    sealing::MasterKey,
-    sqlite::{OpenSqliteError, SqliteStore},
-};
+use portward_store::{Store, desired};
 use tokio::task::JoinSet;
+
+use beginning::{Beginning, Begun, begin};
+pub(crate) use beginning::{master_key, open_store};
 
 use crate::{
     admin::{
@@ -28,10 +27,9 @@ use crate::{
         socket::{AdminSocket, SocketError},
     },
     agents::{self, Agents, AgentsParts},
-    app::{Actor, App, AppError, AppParts},
+    app::{Actor, App, AppError, AppParts, chain_text},
     events::{Events, Happened},
-    first_start::{self, Flags},
-    master_key,
+    first_start::Flags,
     notice::{Notice, Notices},
     process,
     renewals::{Engine, EngineParts, Outside, Probe},
@@ -42,9 +40,12 @@ use crate::{
         deliver::Deliver,
         events::TellEvents,
         go_back::GoBack,
+        keep::Keep,
         notice::{GiveNotice, RenewalBoard},
+        open_store::OpenStore,
         publish::{Following, Publish},
         renew::Renew,
+        store_health::WatchStoreHealth,
         supervise,
     },
     web::{self, Entrance},
@@ -139,23 +140,28 @@ impl Server {
         // Looked at first, as it depends on nothing and would be in vain to start for.
         let loopback = Loopback::bind(admin).await.map_err(loopback_error)?;
         let flags = Flags { http, https, upstream };
-        let store = open_store(&data_dir, Arc::clone(&clock)).await?;
+        let now = Arc::clone(&clock);
+        let mut beginning = begin(&data_dir, &now).await?;
         let clock = Clock::new(move || clock());
-        let master = master_key(&store, &data_dir).await?;
-        let OpenedCluster { sealer, cluster, .. } =
-            Cluster::open(&store, master.clone()).await.map_err(StartError::OpenCluster)?;
         let proxy = ProxyOptions { workers, limits, clock: clock.clone(), access_log };
         let proxy = Proxy::spawn(proxy).map_err(StartError::Workers)?;
-        let wanted = desired::read(&store).await.map_err(StartError::Store)?;
-        if first_start::is_empty(&wanted) {
-            first_start::seed(&store, &sealer, &proxy, &flags, &host_name, clock.now()).await?;
-        } else {
-            first_start::agree(&flags, &wanted)?;
-        }
-        let socket = AdminSocket::bind(&data_dir).map_err(|error| socket_error(error, &data_dir))?;
+        beginning.settle(&flags, &proxy, &host_name, clock.now()).await?;
+        let socket = match AdminSocket::bind(&data_dir) {
+            Ok(socket) => Some(Arc::new(socket)),
+            // Where nothing can be written, what was kept is served all the same.
+            Err(error @ SocketError::Bind { .. }) if beginning.is_kept() => {
+                tracing::error!(error = chain_text(&error), "commands on this machine reach the server by URL alone");
+                None
+            }
+            Err(error) => return Err(socket_error(error, &data_dir)),
+        };
 
-        let revision = store.revision().await.map_err(StartError::Store)?;
-        let (store, proxy): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(proxy));
+        let Beginning { store, master, sealer, cluster, revision, begun } = beginning;
+        let (follower, kept, late) = match begun {
+            Begun::Store(follower) => (Some(*follower), None, None),
+            Begun::Kept(desired, late) => (None, Some(desired), Some(late)),
+        };
+        let proxy = Arc::new(proxy);
         let (trigger, shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
         let events = Arc::new(Events::new(clock.now()));
@@ -166,10 +172,11 @@ impl Server {
             after: revision,
             shutdown: shutdown.clone(),
         };
-        let desired = Arc::new(Following::new());
+        let desired = Arc::new(Following::new(follower));
         let publish = Publish {
             store: Arc::clone(&store),
             desired: Arc::clone(&desired),
+            kept,
             master: master.clone(),
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
@@ -193,7 +200,7 @@ impl Server {
         let engine = Arc::new(Engine::new(EngineParts {
             store: Arc::clone(&store),
             sealer,
-            cluster: cluster.id,
+            cluster: cluster.clone(),
             surroundings: Arc::new(Outside::new(probe, Arc::clone(&agents)).with_timeouts(acme_timeouts)),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
@@ -223,6 +230,23 @@ impl Server {
             shutdown: shutdown.clone(),
         };
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
+        let opening = late.map(|late| OpenStore {
+            late,
+            data_dir: data_dir.clone(),
+            clock: now,
+            master: master.clone(),
+            cluster,
+            shutdown: shutdown.clone(),
+        });
+        let keep = Keep {
+            store: Arc::clone(&store),
+            master: master.clone(),
+            served: Arc::clone(&served),
+            data_dir: data_dir.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let health =
+            WatchStoreHealth { store: Arc::clone(&store), served: Arc::clone(&served), shutdown: shutdown.clone() };
         let app = Arc::new(App::new(AppParts {
             store: Arc::clone(&store),
             desired: Arc::clone(&desired),
@@ -240,7 +264,7 @@ impl Server {
         }));
         let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
         let router = web::router(Arc::clone(&app));
-        let (loopback, socket) = (Arc::new(loopback), Arc::new(socket));
+        let loopback = Arc::new(loopback);
         let admin_address = loopback.address();
         let measuring = Measuring {
             served: Arc::clone(&served),
@@ -255,6 +279,11 @@ impl Server {
         let from_bindings = Arc::new(Entrance::new(Arc::clone(&app), router.clone(), &host_name));
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
+        if let Some(opening) = opening {
+            tasks.spawn(supervise("open-store", move || opening.clone().run()));
+        }
+        tasks.spawn(supervise("keep", move || keep.clone().run()));
+        tasks.spawn(supervise("store-health", move || health.clone().run()));
         tasks.spawn(supervise("events", move || tell.clone().run()));
         tasks.spawn(supervise("notice", move || notice.clone().run()));
         tasks.spawn(supervise("deliver", move || deliver.clone().run()));
@@ -268,10 +297,11 @@ impl Server {
             move || agents::accept::run(Arc::clone(&agents), shutdown.clone())
         }));
         tasks.spawn(supervise("go-back", move || go_back.clone().run()));
-        tasks.spawn(supervise("admin-socket", {
+        if let Some(socket) = socket {
             let shutdown = shutdown.clone();
-            move || Arc::clone(&socket).serve(router.clone(), shutdown.clone())
-        }));
+            let serve = move || Arc::clone(&socket).serve(router.clone(), shutdown.clone());
+            tasks.spawn(supervise("admin-socket", serve));
+        }
         tasks.spawn(supervise("portal", {
             let (proxy, shutdown) = (Arc::clone(&proxy), shutdown.clone());
             move || web::binding::serve(Arc::clone(&proxy), Arc::clone(&from_bindings), shutdown.clone())
@@ -350,29 +380,6 @@ impl fmt::Debug for ServerOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerOptions").field("data_dir", &self.data_dir).finish_non_exhaustive()
     }
-}
-
-/// Opens the store in a data directory; checking the file for damage blocks.
-pub(crate) async fn open_store(
-    data_dir: &Path,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-) -> Result<SqliteStore, StartError> {
-    let directory = data_dir.to_owned();
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&directory, clock)).await;
-    let opened = opened
-        .map_err(|error| StartError::FirstStart { what: "the store could not be opened", source: error.into() })?;
-    opened.map_err(|error| match error {
-        OpenSqliteError::Lock(source @ portward_store::sqlite::LockError::Held { .. }) => {
-            StartError::AlreadyRunning { directory: data_dir.to_owned(), source: Some(source) }
-        }
-        source => StartError::OpenStore { directory: data_dir.to_owned(), source },
-    })
-}
-
-/// The master key of a store.
-pub(crate) async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
-    let first = store.list(&Prefix::all(), None, Page::first(1)).await.map_err(StartError::Store)?;
-    master_key::open_for(data_dir, first.kvs.is_empty()).map_err(StartError::MasterKey)
 }
 
 fn loopback_error(error: LoopbackError) -> StartError {

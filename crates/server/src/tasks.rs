@@ -3,9 +3,12 @@
 pub(crate) mod deliver;
 pub(crate) mod events;
 pub(crate) mod go_back;
+pub(crate) mod keep;
 pub(crate) mod notice;
+pub(crate) mod open_store;
 pub(crate) mod publish;
 pub(crate) mod renew;
+pub(crate) mod store_health;
 pub(crate) mod watched;
 
 use std::{future::Future, time::Duration};

@@ -74,6 +74,11 @@ pub enum OpenClusterError {
 }
 
 impl Cluster {
+    /// Whose a store is; none if it does not say. Nothing is written.
+    pub async fn of(store: &dyn Store) -> Result<Option<Self>, OpenClusterError> {
+        read(store).await
+    }
+
     /// Opens a store: gives an empty one its identity, and checks layout and master key of any other.
     ///
     /// Several nodes may do so at once.

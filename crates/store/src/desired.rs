@@ -13,6 +13,7 @@ use portward_core::{
 
 use zeroize::Zeroizing;
 
+pub(crate) use follow::read_kept;
 pub use follow::{Follower, Touched};
 pub(crate) use identity::IDENTITY_VERSION;
 pub use identity::{StoredIdentity, StoredTrust, open_identity_key};

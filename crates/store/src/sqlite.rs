@@ -7,6 +7,7 @@
 mod failure;
 mod lock;
 mod open;
+mod peek;
 mod read;
 mod replace;
 mod schema;
@@ -17,7 +18,7 @@ mod write;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Weak, atomic::AtomicBool},
+    sync::{Arc, PoisonError, Weak},
     time::Duration,
 };
 
@@ -27,7 +28,10 @@ use portward_core::Timestamp;
 use tokio::sync::watch;
 
 pub use lock::{LockError, StoreLock};
+pub(crate) use open::FILE;
 pub use open::OpenSqliteError;
+pub(crate) use peek::{Looked, changed_since, integrity, look, read_everything};
+pub use peek::{Peeked, peek};
 pub(crate) use replace::{Old, ReplaceError, replace_file};
 
 use crate::{
@@ -57,7 +61,7 @@ struct Inner {
     expiry: Expiry,
     newest: watch::Sender<Revision>,
     leases: Arc<LeaseTable>,
-    full: Arc<AtomicBool>,
+    failing: write::Failing,
     file: PathBuf,
     _lock: StoreLock,
 }
@@ -140,14 +144,13 @@ impl Store for SqliteStore {
     }
 
     async fn health(&self) -> StoreHealth {
-        match self.revision().await {
-            Err(error) => StoreHealth { state: HealthState::Down, revision: None, note: error.to_string() },
-            Ok(revision) if self.inner.full.load(std::sync::atomic::Ordering::Relaxed) => StoreHealth {
-                state: HealthState::ReadOnly,
-                revision: Some(revision),
-                note: failure::full(&self.inner.file).to_string(),
-            },
-            Ok(revision) => StoreHealth { state: HealthState::Up, revision: Some(revision), note: String::new() },
+        let failing = self.inner.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (self.revision().await, failing) {
+            (Err(error), _) => StoreHealth { state: HealthState::Down, revision: None, note: error.to_string() },
+            (Ok(revision), Some(note)) => StoreHealth { state: HealthState::ReadOnly, revision: Some(revision), note },
+            (Ok(revision), None) => {
+                StoreHealth { state: HealthState::Up, revision: Some(revision), note: String::new() }
+            }
         }
     }
 

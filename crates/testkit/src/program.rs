@@ -90,6 +90,11 @@ impl Program {
         self
     }
 
+    /// The directory in which its data directory will be, as `data`.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Starts it and waits for `ready`.
     pub fn start(self) -> StartedProgram {
         let data = self.directory.path().join("data");

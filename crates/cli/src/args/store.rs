@@ -15,6 +15,9 @@ pub(crate) enum StoreCommand {
     /// Put the content of a backup in the place of all that is stored
     #[command(after_help = RESTORE_EXAMPLES)]
     Restore(StoreRestoreArgs),
+    /// Look whether the store is sound and complete, and what to do where it is not
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(StoreDoctorArgs),
 }
 
 /// Holds the words of `portward store backup`.
@@ -33,6 +36,15 @@ pub(crate) struct StoreRestoreArgs {
     /// File that `portward store backup` wrote
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Holds the words of `portward store doctor`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StoreDoctorArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -59,3 +71,15 @@ first: master.key, owned by the user of the server, mode 0400.
 Examples:
   portward store restore portward-backup
   portward store restore portward-backup --data-dir /var/lib/portward";
+
+const DOCTOR_EXAMPLES: &str = "\
+It reads the files of the data directory itself, whether a server runs with it
+or not, and changes nothing: every page, every record, every secret, what
+refers to what, the audit records, the disk snapshots, room and permissions.
+Run it on the machine of the server, as its user or as root.
+
+It exits with 1 if anything is bad; warnings alone end with 0.
+
+Examples:
+  portward store doctor
+  portward store doctor --data-dir /var/lib/portward -o json";

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use portward_api::{Client, ClientError};
-use portward_server::{RestoredOffline, restore_offline};
+use portward_server::{RestoredOffline, examine_store, restore_offline};
 
 use crate::{
     args::{OutputArgs, ServerArgs, StoreCommand},
@@ -16,6 +16,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     new_file::NewFile,
+    show,
     target::Target,
     terminal::Terminal,
 };
@@ -27,6 +28,8 @@ pub(crate) enum StoreRequest {
     Backup(PathBuf),
     /// All that is in that file, stored.
     Restore(PathBuf),
+    /// How the store is.
+    Doctor,
 }
 
 impl StoreRequest {
@@ -34,6 +37,7 @@ impl StoreRequest {
         match command {
             StoreCommand::Backup(args) => (Self::Backup(args.out), args.server, OutputArgs::default()),
             StoreCommand::Restore(args) => (Self::Restore(args.file), args.server, args.output),
+            StoreCommand::Doctor(args) => (Self::Doctor, args.server, args.output),
         }
     }
 
@@ -64,6 +68,17 @@ impl StoreRequest {
                     restored.revision
                 );
                 terminal.told(&restored, &message)
+            }
+            Self::Doctor => {
+                let Target::Local(data_dir) = target else {
+                    return Err(Failure::failed(anyhow::anyhow!(
+                        "the doctor looks at the files of the store: run portward store doctor on the machine of the server"
+                    )));
+                };
+                let findings = examine_store(data_dir).await;
+                terminal.result(&findings, |colour| show::findings(&findings, colour))?;
+                let is_bad = findings.iter().any(|finding| finding.verdict == "bad");
+                Ok(if is_bad { Exit::Failed } else { Exit::Done })
             }
         }
     }

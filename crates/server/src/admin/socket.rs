@@ -151,7 +151,7 @@ fn is_trusted(uid: u32, own_uid: u32) -> bool {
 }
 
 /// Whether somebody serves the socket that is there.
-fn is_live(data_dir: &Path) -> io::Result<bool> {
+pub(crate) fn is_live(data_dir: &Path) -> io::Result<bool> {
     match within(data_dir, NAME, |path| std::os::unix::net::UnixStream::connect(path)) {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(false),

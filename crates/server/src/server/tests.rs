@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod kept;
+
 use std::io::{Read, Write};
 
 use portward_api::Client;
@@ -62,10 +64,10 @@ async fn a_server_starts_serves_and_starts_again_with_what_it_had() {
     assert_eq!(client.list_certificates().await.unwrap(), certificates);
     server.drain().await;
 
-    std::fs::remove_file(data_dir.join(master_key::NAME)).unwrap();
+    std::fs::remove_file(data_dir.join(crate::master_key::NAME)).unwrap();
     let error = Server::start(options(&data_dir)).await.unwrap_err();
     assert!(matches!(error, StartError::MasterKey(_)), "{error:?}");
-    assert!(!data_dir.join(master_key::NAME).exists(), "a new key would hide that the right one is missing");
+    assert!(!data_dir.join(crate::master_key::NAME).exists(), "a new key would hide that the right one is missing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

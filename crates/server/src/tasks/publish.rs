@@ -39,6 +39,8 @@ use crate::{
 pub(crate) struct Publish {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) desired: Arc<Following>,
+    /// What is published before the store is open; none if it is.
+    pub(crate) kept: Option<Arc<Desired>>,
     pub(crate) master: MasterKey,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) served: Arc<Served>,
@@ -61,6 +63,9 @@ impl Publish {
     /// Publishes until shutdown.
     pub(crate) async fn run(self) {
         let mut assembly = Assembly::new(self.master.clone());
+        if let Some(kept) = self.kept.clone().filter(|_| !self.served.now().is_published) {
+            self.publish(kept, &Touched::everything(), &mut assembly).await;
+        }
         let mut watch: Option<WatchStream> = None;
         let mut why = Why::Begin;
         let mut all_at = Instant::now() + PERIOD;

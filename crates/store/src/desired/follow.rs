@@ -283,6 +283,28 @@ async fn read_at(store: &dyn Store, revision: Revision) -> Result<Assembly, Stor
     Ok(whole)
 }
 
+/// Reads records that somebody else has kept, on as many threads as there are cores.
+pub(crate) fn read_kept(kvs: Vec<crate::Kv>) -> Desired {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = kvs.len().div_ceil(threads).max(PAGE_KEYS);
+    let mut rest = kvs;
+    let mut chunks = Vec::new();
+    while rest.len() > each {
+        let behind = rest.split_off(each);
+        chunks.push(std::mem::replace(&mut rest, behind));
+    }
+    let mut whole = Assembly::default();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = chunks.into_iter().map(|chunk| scope.spawn(|| Assembly::of(chunk))).collect();
+        let last = Assembly::of(rest);
+        for read in threads.into_iter().filter_map(|thread| thread.join().ok()) {
+            whole.absorb(read);
+        }
+        whole.absorb(last);
+    });
+    whole.finish().0
+}
+
 /// Below these are as many keys as there are sites and certificates.
 const MANY: [&str; 4] = ["sites/", "chains/", "keys/", "certs/"];
 /// Enough that all cores read, and few enough that not everything is in memory twice.

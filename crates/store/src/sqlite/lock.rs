@@ -56,10 +56,7 @@ impl StoreLock {
             Ok(()) => {}
             Err(TryLockError::Error(source)) => return Err(failed(source)),
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let read = file.take(MAX_PID_BYTES).read_to_string(&mut text);
-                let pid = read.ok().and_then(|_| text.trim().parse().ok());
-                return Err(LockError::Held { directory: directory.to_owned(), pid });
+                return Err(LockError::Held { directory: directory.to_owned(), pid: pid(&mut file) });
             }
         }
         // The number is for messages alone; the lock is what counts.
@@ -70,6 +67,30 @@ impl StoreLock {
         }
         Ok(Self { _file: file })
     }
+}
+
+impl StoreLock {
+    /// Who has the lock of a directory; none if nobody has. It is asked for a moment, and not kept.
+    pub(crate) fn holder(directory: &Path) -> io::Result<Option<LockError>> {
+        let mut file = match File::open(directory.join(LOCK_FILE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => {
+                Ok(Some(LockError::Held { directory: directory.to_owned(), pid: pid(&mut file) }))
+            }
+        }
+    }
+}
+
+/// The process that wrote down who it is.
+fn pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(MAX_PID_BYTES).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 fn holder(pid: Option<u32>) -> String {

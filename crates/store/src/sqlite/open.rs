@@ -5,7 +5,7 @@ use std::{
     io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
 };
 
 use rusqlite::{Connection, ErrorCode};
@@ -15,7 +15,7 @@ use super::{
     Clock, Inner, LockError, StoreLock,
     schema::{self, Found},
     worker::Worker,
-    write::{WriteError, Writer},
+    write::{self, WriteError, Writer},
 };
 use crate::{Cause, OpId, Revision, StoreError, disk, lease::LeaseTable};
 
@@ -86,7 +86,7 @@ pub enum OpenSqliteError {
 }
 
 /// The file with everything in it.
-pub(super) const FILE: &str = "store.db";
+pub(crate) const FILE: &str = "store.db";
 
 /// Opens the store, with all that it needs to run.
 pub(super) fn open(directory: &Path, now: Clock) -> Result<Inner, OpenSqliteError> {
@@ -103,9 +103,10 @@ pub(super) fn open(directory: &Path, now: Clock) -> Result<Inner, OpenSqliteErro
     let database = |error: rusqlite::Error| of_sqlite(error, &file);
     let newest = watch::Sender::new(Revision::default());
     let leases = Arc::<LeaseTable>::default();
-    let full = Arc::<AtomicBool>::default();
-    let mut writer = Writer::new(connection, file.clone(), now, newest.clone(), Arc::clone(&leases), Arc::clone(&full))
-        .map_err(|error| of_write(error, &file))?;
+    let failing = write::Failing::default();
+    let mut writer =
+        Writer::new(connection, file.clone(), now, newest.clone(), Arc::clone(&leases), Arc::clone(&failing))
+            .map_err(|error| of_write(error, &file))?;
     match writer.delete_all_leased() {
         // A full disk is no reason not to serve what is there; who reads passes over keys without a lease.
         Err(WriteError::Not(StoreError::Full { .. })) => {}
@@ -116,7 +117,7 @@ pub(super) fn open(directory: &Path, now: Clock) -> Result<Inner, OpenSqliteErro
     let writer = Worker::spawn("store-writer", writer).map_err(at_thread)?;
     let reader = Worker::spawn("store-reader", reader).map_err(at_thread)?;
     let expiry = crate::lease::Expiry::default();
-    Ok(Inner { writer, reader, expiry, newest, leases, full, file, _lock: lock })
+    Ok(Inner { writer, reader, expiry, newest, leases, failing, file, _lock: lock })
 }
 
 /// Opens a connection to a file that is ours and sound; an empty file gets its tables.

@@ -115,7 +115,7 @@ const TABLES: &str = "
 /// `PTWD` in ASCII.
 const APPLICATION_ID: i32 = 0x5054_5744;
 /// The version of [`TABLES`].
-const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 1;
 /// Nobody else should be there; a tool that looks into the file may be, for a moment.
 const BUSY: Duration = Duration::from_secs(5);
 /// What stays of the write-ahead log on the disk after a big transaction.

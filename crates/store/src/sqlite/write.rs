@@ -2,10 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -26,11 +23,14 @@ pub(super) struct Writer {
     now: Clock,
     newest: watch::Sender<Revision>,
     leases: Arc<LeaseTable>,
-    full: Arc<AtomicBool>,
+    failing: Failing,
     retention: Retention,
     log_rows: u64,
     pruned: Option<Timestamp>,
 }
+
+/// Is why the last write failed; none if it did not.
+pub(super) type Failing = Arc<Mutex<Option<String>>>;
 
 /// Says how much of what happened is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,15 @@ pub(super) enum WriteError {
 }
 
 impl WriteError {
+    /// What an operator is told of it.
+    fn reason(&self) -> String {
+        match self {
+            Self::Not(StoreError::Unavailable(cause)) => format!("the store cannot be written: {cause}"),
+            Self::Not(error) => error.to_string(),
+            Self::Indeterminate(error) => format!("the disk fails: {error}"),
+        }
+    }
+
     /// As the store tells of it.
     pub(super) fn for_op(self, op_id: OpId) -> StoreError {
         match self {
@@ -74,10 +83,10 @@ impl Writer {
         now: Clock,
         newest: watch::Sender<Revision>,
         leases: Arc<LeaseTable>,
-        full: Arc<AtomicBool>,
+        failing: Failing,
     ) -> Result<Self, WriteError> {
         let retention = Retention::DEFAULT;
-        let mut writer = Self { connection, file, now, newest, leases, full, retention, log_rows: 0, pruned: None };
+        let mut writer = Self { connection, file, now, newest, leases, failing, retention, log_rows: 0, pruned: None };
         let (rows, revision) = writer.transact(|transaction, _| {
             let rows: i64 = transaction.query_row("SELECT count(*) FROM log", [], |row| row.get(0))?;
             Ok(Verdict::RollBack(Ok((rows.unsigned_abs(), revisions(transaction)?.0))))
@@ -173,20 +182,29 @@ impl Writer {
                 WriteError::Not(failure::of(error, &file))
             }
         });
-        let is_full = matches!(done, Err(WriteError::Not(StoreError::Full { .. })));
         match done {
             Ok((value, Some(revision))) => {
-                self.full.store(false, Ordering::Relaxed);
+                self.failing(None);
                 self.newest.send_replace(revision);
                 value.map_err(WriteError::Not)
             }
             Ok((value, None)) => value.map_err(WriteError::Not),
             Err(error) => {
-                if is_full && !self.full.swap(true, Ordering::Relaxed) {
-                    tracing::error!(store.file = %file.display(), "no space is left for the store: nothing can be changed until there is");
-                }
+                self.failing(Some(error.reason()));
                 Err(error)
             }
+        }
+    }
+
+    /// Notes why nothing can be written, and tells when it begins and ends.
+    fn failing(&self, why: Option<String>) {
+        let before = std::mem::replace(&mut *self.failing.lock().unwrap_or_else(PoisonError::into_inner), why.clone());
+        match (before, why) {
+            (None, Some(why)) => {
+                tracing::error!(store.file = %self.file.display(), why, "the store cannot be written: nothing can be changed until it can");
+            }
+            (Some(_), None) => tracing::info!(store.file = %self.file.display(), "the store can be written again"),
+            _ => {}
         }
     }
 

@@ -29,5 +29,7 @@ mod recover;
 mod secrets;
 mod slow;
 mod soak;
+mod store_disk;
+mod store_kills;
 mod tls;
 mod websocket;

@@ -25,9 +25,10 @@ struct Inner {
 }
 
 impl Following {
-    /// Nothing is read yet.
-    pub(crate) fn new() -> Self {
-        Self { inner: Mutex::default() }
+    /// Goes on from what was read already, if anything was.
+    pub(crate) fn new(follower: Option<Follower>) -> Self {
+        let touched = Touched::everything();
+        Self { inner: Mutex::new(Inner { follower, touched, newest: Arc::default() }) }
     }
 
     /// The desired state as it is now.
@@ -56,10 +57,7 @@ impl Inner {
     async fn catch_up(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         match &mut self.follower {
             Some(follower) => follower.catch_up(store, &mut self.touched).await?,
-            None => {
-                self.follower = Some(Follower::begin(store).await?);
-                self.touched = Touched::everything();
-            }
+            None => self.follower = Some(Follower::begin(store).await?),
         }
         if let Some(follower) = &self.follower
             && (self.newest.revision != follower.desired().revision || self.touched.everything)

@@ -6,7 +6,7 @@ use portward_core::{KeyId, Management, SiteId, Source, VersionNumber};
 
 use super::*;
 use crate::{
-    Op, Txn, change,
+    Kv, Op, Txn, change,
     change::{Change, Expected, NewKey, NewVersion},
     memory::MemoryStore,
     sample::{self, at, certificate_id, key},
@@ -179,4 +179,20 @@ async fn after_a_restore_everything_is_touched() {
     let mut touched = Touched::default();
     follower.catch_up(&store, &mut touched).await.unwrap();
     assert!(touched.everything && follower.desired().sites.is_empty());
+}
+
+#[test]
+fn kept_records_are_read_on_several_threads_and_lose_nothing() {
+    let kvs: Vec<Kv> = (0..5000)
+        .map(|n| Kv {
+            key: key(&format!("sites/s{n:05}")),
+            value: crate::records::encode(&crate::records::SiteRecord::from(&sample::site("s"))),
+            create_revision: Revision(1),
+            mod_revision: Revision(n + 1),
+            lease: None,
+        })
+        .collect();
+    let desired = read_kept(kvs);
+    assert_eq!(desired.sites.len(), 5000);
+    assert_eq!(desired.sites[4999].revision, Revision(5000));
 }

@@ -1,0 +1,162 @@
+//! What a start begins with: the store, or what was kept of it on the disk.
+
+use std::{path::Path, sync::Arc};
+
+use portward_core::{Revision, Timestamp};
+use portward_proxy::Proxy;
+use portward_store::{
+    Page, Prefix, Store,
+    cluster::{Cluster, OpenedCluster},
+    desired::{Desired, Follower},
+    disk_snapshot::{self, DiskSnapshot},
+    late::LateStore,
+    sealing::{MasterKey, Sealer},
+    sqlite::{LockError, OpenSqliteError, SqliteStore},
+};
+
+use crate::{
+    admin::socket::is_live,
+    app::chain_text,
+    first_start::{self, Flags},
+    master_key as key_file,
+    start_error::StartError,
+};
+
+/// Is what everything else is started on.
+pub(super) struct Beginning {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) master: MasterKey,
+    pub(super) sealer: Sealer,
+    pub(super) cluster: String,
+    /// What must be served before the start is complete.
+    pub(super) revision: Revision,
+    pub(super) begun: Begun,
+}
+
+/// Says what of the desired state is there at the beginning.
+pub(super) enum Begun {
+    /// All of it, as the store has it.
+    Store(Box<Follower>),
+    /// What was kept; and what stands for the store, which is not open yet.
+    Kept(Arc<Desired>, LateStore),
+}
+
+/// Tells the time.
+type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Finds out what to begin with.
+///
+/// What was kept on the disk is taken where the store has nothing newer, so that nothing waits for the store to be opened
+/// and checked, and where the store does not open at all. A change that was acknowledged is never taken back by a start.
+pub(super) async fn begin(data_dir: &Path, now: &Now) -> Result<Beginning, StartError> {
+    // Where the store is gone, an empty one must not take its place.
+    let is_current = |revision| !SqliteStore::is_in(data_dir) || disk_snapshot::is_current(data_dir, revision);
+    if disk_snapshot::claimed_revision(data_dir).is_some_and(is_current)
+        && let Some((snapshot, master)) = kept(data_dir).await
+        // It may be the one before.
+        && is_current(snapshot.desired.revision)
+    {
+        tracing::debug!(revision = snapshot.desired.revision.0, "the store is opened behind what was kept on the disk");
+        return Ok(of_kept(snapshot, master, LateStore::new()));
+    }
+    let error = match open_store(data_dir, Arc::clone(now)).await {
+        Ok(store) => return of_store(store, data_dir).await,
+        // Another server has it, and serves.
+        Err(error) if is_live(data_dir).unwrap_or(false) => return Err(error),
+        Err(error) => error,
+    };
+    let Some((snapshot, master)) = kept(data_dir).await else { return Err(error) };
+    let late = LateStore::new();
+    late.fail_with(chain_text(&error));
+    Ok(of_kept(snapshot, master, late))
+}
+
+async fn of_store(store: SqliteStore, data_dir: &Path) -> Result<Beginning, StartError> {
+    let master = master_key(&store, data_dir).await?;
+    let OpenedCluster { sealer, cluster, .. } =
+        Cluster::open(&store, master.clone()).await.map_err(StartError::OpenCluster)?;
+    let follower = Follower::begin(&store).await.map_err(StartError::Store)?;
+    let revision = follower.desired().revision;
+    let begun = Begun::Store(Box::new(follower));
+    Ok(Beginning { store: Arc::new(store), master, sealer, cluster: cluster.id, revision, begun })
+}
+
+impl Beginning {
+    /// Gives an empty store its first content, and holds the flags against what is there.
+    pub(super) async fn settle(
+        &mut self,
+        flags: &Flags,
+        proxy: &Proxy,
+        host_name: &str,
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        match &self.begun {
+            Begun::Store(follower) if first_start::is_empty(follower.desired()) => {
+                first_start::seed(&*self.store, &self.sealer, proxy, flags, host_name, now).await?;
+                self.revision = self.store.revision().await.map_err(StartError::Store)?;
+                Ok(())
+            }
+            Begun::Store(follower) => first_start::agree(flags, follower.desired()),
+            Begun::Kept(desired, _) => first_start::agree(flags, desired),
+        }
+    }
+
+    /// Whether the store is not open yet.
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self.begun, Begun::Kept(..))
+    }
+}
+
+fn of_kept(snapshot: DiskSnapshot, master: MasterKey, late: LateStore) -> Beginning {
+    let DiskSnapshot { cluster, desired } = snapshot;
+    Beginning {
+        store: Arc::new(late.clone()),
+        sealer: Sealer::new(cluster.id.clone(), master.clone()),
+        master,
+        cluster: cluster.id,
+        revision: desired.revision,
+        begun: Begun::Kept(Arc::new(desired), late),
+    }
+}
+
+/// What was kept, if it can be believed; what cannot is told of.
+async fn kept(data_dir: &Path) -> Option<(DiskSnapshot, MasterKey)> {
+    let master = key_file::open(data_dir).ok()?;
+    let directory = data_dir.to_owned();
+    let read = {
+        let master = master.clone();
+        tokio::task::spawn_blocking(move || DiskSnapshot::read(&directory, &master))
+    };
+    let (snapshot, refused) = read.await.ok()?;
+    for refused in refused {
+        tracing::warn!(
+            path = %refused.file.display(),
+            error = chain_text(&refused.error),
+            "what was kept of the desired state is not believed; the start goes on without"
+        );
+    }
+    Some((snapshot?, master))
+}
+
+/// Opens the store in a data directory; checking the file for damage blocks.
+pub(crate) async fn open_store(
+    data_dir: &Path,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+) -> Result<SqliteStore, StartError> {
+    let directory = data_dir.to_owned();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&directory, clock)).await;
+    let opened = opened
+        .map_err(|error| StartError::FirstStart { what: "the store could not be opened", source: error.into() })?;
+    opened.map_err(|error| match error {
+        OpenSqliteError::Lock(source @ LockError::Held { .. }) => {
+            StartError::AlreadyRunning { directory: data_dir.to_owned(), source: Some(source) }
+        }
+        source => StartError::OpenStore { directory: data_dir.to_owned(), source },
+    })
+}
+
+/// The master key of a store.
+pub(crate) async fn master_key(store: &dyn Store, data_dir: &Path) -> Result<MasterKey, StartError> {
+    let first = store.list(&Prefix::all(), None, Page::first(1)).await.map_err(StartError::Store)?;
+    key_file::open_for(data_dir, first.kvs.is_empty()).map_err(StartError::MasterKey)
+}
