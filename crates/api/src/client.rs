@@ -13,6 +13,7 @@ use crate::{
     CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply,
     ExplainRequest, ExplainView, InspectionView, PresetView, Removed, Restored, SecretBytes, SecretText,
     SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView, TrafficView,
+    UpgradeInput, UpgradeView,
 };
 use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint};
 
@@ -113,6 +114,11 @@ impl Client {
     /// Why a host name answers as it does.
     pub async fn explain(&self, request: &ExplainRequest) -> Result<ExplainView, ClientError> {
         self.ask(Method::POST, "explain", Sent::json(request)?).await
+    }
+
+    /// Has another program take over.
+    pub async fn upgrade(&self, input: &UpgradeInput) -> Result<UpgradeView, ClientError> {
+        self.ask(Method::POST, "upgrade", Sent::json(input)?).await
     }
 
     /// All bindings.

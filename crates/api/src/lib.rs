@@ -37,6 +37,7 @@ mod status;
 mod store;
 mod token;
 mod traffic;
+mod upgrade;
 mod user;
 mod whole;
 
@@ -90,4 +91,5 @@ pub use status::{BindingStatus, ProblemView, Removed, Severity, StatusView};
 pub use store::{BACKUP_MEDIA_TYPE, Restored, StoreFindingView};
 pub use token::{TokenCreate, TokenCreated, TokenView};
 pub use traffic::{AnswersView, LastHourView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
+pub use upgrade::{UpgradeInput, UpgradeView};
 pub use user::{UserCreate, UserUpdate, UserView};

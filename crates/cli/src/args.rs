@@ -27,6 +27,7 @@ mod serve;
 mod settings;
 mod site;
 mod store;
+mod upgrade;
 
 pub(crate) use access::{InitArgs, NewPasswordArgs, RoleWord, SetupLinkArgs, TokenCommand, UserCommand};
 pub(crate) use acme::{AccountCommand, AcmeCommand, DnsAddArgs, DnsCommand, IssuerAddArgs, IssuerCommand};
@@ -51,6 +52,7 @@ pub(crate) use serve::ServeArgs;
 pub(crate) use settings::SettingsCommand;
 pub(crate) use site::{ForceHttpsWord, SiteCommand, SiteSettingArgs};
 pub(crate) use store::StoreCommand;
+pub(crate) use upgrade::UpgradeArgs;
 
 /// The HTTPS front door of this machine: certificates, bindings and sites, changed while they serve.
 #[derive(Debug, Parser)]
@@ -148,6 +150,9 @@ pub(crate) enum Command {
     /// Say why a host name answers as it does, step by step, and what to do
     #[command(after_help = explain::EXAMPLES)]
     Explain(ExplainArgs),
+    /// Have another version take over from the one that runs, without a lost connection
+    #[command(after_help = upgrade::EXAMPLES)]
+    Upgrade(UpgradeArgs),
     /// See who changed what, and whether the record of it was touched
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),

@@ -3,7 +3,7 @@
 //! Each noun has a file with a `parse`, which makes a request of what was typed, and a `run`, which does it.
 
 use anyhow::{Context, anyhow};
-use portward_api::{Effect, ExplainRequest};
+use portward_api::{Effect, ExplainRequest, UpgradeInput};
 use portward_core::HostPattern;
 
 use crate::{
@@ -40,6 +40,7 @@ mod status;
 mod store;
 mod token;
 mod typed;
+mod upgrade;
 mod user;
 mod wait;
 
@@ -125,6 +126,8 @@ pub(crate) enum Request {
     Store(StoreRequest),
     /// Why a host name answers as it does.
     Explain(ExplainRequest),
+    /// For another program to take over.
+    Upgrade(UpgradeInput),
     /// Something about the audit.
     Audit(AuditRequest),
 }
@@ -235,6 +238,7 @@ impl Task {
                 let request = ExplainRequest { host: args.host };
                 (Request::Explain(request), args.server, args.output)
             }
+            Command::Upgrade(args) => (Request::Upgrade(upgrade::parse(&args)?), args.server, args.output),
             Command::Audit(command) => {
                 let (request, server, output) = AuditRequest::parse(command);
                 (Request::Audit(request), server, output)
@@ -276,6 +280,7 @@ impl Request {
                 Self::Oidc(request) => request.run(&client, terminal).await,
                 Self::Store(request) => request.run(&target, &client, terminal).await,
                 Self::Explain(request) => explain::run(&request, &client, terminal).await,
+                Self::Upgrade(request) => upgrade::run(&request, &client, terminal).await,
                 Self::Audit(request) => request.run(&target, &client, terminal).await,
             }
         });

@@ -1,10 +1,10 @@
 //! `portward serve`: starts the server, says that it is ready, and ends it at a signal.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{convert::Infallible, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use portward_api::SetupLinkView;
-use portward_server::{AccessLog, AccessLogOptions, HttpTimeouts, Server, ServerOptions, StartError};
+use portward_server::{AccessLog, AccessLogOptions, HttpTimeouts, Inherited, Server, ServerOptions, StartError};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -20,9 +20,11 @@ use crate::{
 };
 
 mod config_file;
+mod inherited;
 mod log;
 mod options;
 mod ready;
+mod supervisor;
 
 use config_file::ConfigFile;
 use options::Options;
@@ -34,6 +36,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let Options { data_dir, http, https, admin, upstream, workers, access_log, limits } =
         Options::resolve(args, file, Environment::read().data_dir, cores)?;
     log::start()?;
+    let inherited = inherited::take()?;
     let access_log = access_log
         .map(|(to, format)| AccessLog::open(AccessLogOptions { to, format, clock: Arc::new(clock::since_1970) }));
     let access_log = access_log.transpose().map_err(Failure::configuration)?;
@@ -49,6 +52,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         acme_timeouts: HttpTimeouts::default(),
         access_log: access_log.clone(),
+        arguments: Some(std::env::args_os().skip(1).collect()),
     };
     let control = runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
@@ -56,7 +60,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .context("the threads of the control plane cannot be started")?;
-    let ended = control.block_on(serve(options, access_log.clone()));
+    let ended = control.block_on(serve(options, inherited, access_log.clone()));
     if let Some(access_log) = access_log {
         access_log.finish(LAST_LINES);
     }
@@ -65,13 +69,18 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
     ended
 }
 
-async fn serve(options: ServerOptions, access_log: Option<AccessLog>) -> Result<Exit, Failure> {
+async fn serve(options: ServerOptions, inherited: Inherited, access_log: Option<AccessLog>) -> Result<Exit, Failure> {
     // Before anything is opened: a signal during the start ends it in order.
     let mut signals = Signals::catch(access_log).context("signals cannot be caught")?;
+    let mut upgrades = signal(SignalKind::user_defined2()).context("signals cannot be caught")?;
+    // Whoever waited for the line, and the link of the first owner, has had them from the process before.
+    let is_first = !matches!(inherited, Inherited::Handover(_));
+    // As it is now: a program that is replaced in its place is the one that is wanted later.
+    let own = std::env::current_exe().context("the path of this program cannot be found")?;
     let server = tokio::select! {
-        started = Server::start(options) => started?,
-        name = signals.next() => {
-            tracing::info!(signal = name, "ended before the start was complete");
+        started = Server::start_with(options, inherited) => started?,
+        signal = signals.end() => {
+            tracing::info!(signal, "ended before the start was complete");
             return Ok(Exit::Done);
         }
     };
@@ -82,23 +91,57 @@ async fn serve(options: ServerOptions, access_log: Option<AccessLog>) -> Result<
         }
     }
     let terminal = Terminal::new(Format::Table);
-    terminal.write(ready::line(&bound, server.admin_address()).as_bytes())?;
-    match server.setup_link().await {
-        Ok(Some(link)) => tell_setup(terminal, &link)?,
-        Ok(None) => {}
-        // What is served is served without an owner too.
-        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "portward setup-link makes one later"),
+    supervisor::ready();
+    tokio::spawn(supervisor::watchdog());
+    if is_first {
+        terminal.write(ready::line(&bound, server.admin_address()).as_bytes())?;
+        match server.setup_link().await {
+            Ok(Some(link)) => tell_setup(terminal, &link)?,
+            Ok(None) => {}
+            // What is served is served without an owner too.
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "portward setup-link makes one later");
+            }
+        }
     }
 
-    let name = signals.next().await;
-    tracing::info!(signal = name, "draining; a second signal ends at once");
+    let followed_by = tokio::select! {
+        process = server.handed_over() => Some(process),
+        signal = signals.end() => {
+            tracing::info!(signal, "draining; a second signal ends at once");
+            None
+        }
+        never = upgrade_at_signal(&server, &own, &mut upgrades) => match never {},
+    };
+    let drained = async {
+        match followed_by {
+            Some(process) => {
+                supervisor::followed_by(process);
+                server.leave().await
+            }
+            None => {
+                supervisor::stopping();
+                server.drain().await
+            }
+        }
+    };
     tokio::select! {
-        drained = server.drain() => {
+        drained = drained => {
             tracing::info!(connections.finished = drained.finished, connections.cut = drained.cut, "ended");
         }
-        name = signals.next() => tracing::warn!(signal = name, "ended at once; connections were cut"),
+        signal = signals.end() => tracing::warn!(signal, "ended at once; connections were cut"),
     }
     Ok(Exit::Done)
+}
+
+/// Has the program in the place of this one take over at each SIGUSR2, if it can.
+async fn upgrade_at_signal(server: &Server, own: &Path, signals: &mut Signal) -> Infallible {
+    loop {
+        let _ = signals.recv().await;
+        if let Err(error) = server.upgrade(own).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "no other program has taken over");
+        }
+    }
 }
 
 /// Tells how the first owner comes: the one secret that is ever written to a log, which counts once and for an hour.
@@ -140,13 +183,17 @@ impl Signals {
     }
 
     /// The name of the next one; SIGHUP, by which others are told to reload, opens the access log anew and ends nothing.
-    async fn next(&mut self) -> &'static str {
+    async fn end(&mut self) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hangup.recv() => match &self.access_log {
-                    Some(access_log) => access_log.reopen(),
+                    Some(access_log) => {
+                        supervisor::reloading();
+                        access_log.reopen();
+                        supervisor::ready();
+                    }
                     None => tracing::info!("nothing to reload: changes are in effect at once"),
                 },
             }

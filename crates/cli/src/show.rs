@@ -22,6 +22,7 @@ mod settings;
 mod site;
 mod status;
 mod store;
+mod upgrade;
 
 use portward_api::{Effect, Removed};
 
@@ -54,6 +55,7 @@ pub(crate) use settings::settings;
 pub(crate) use site::{presets, site, sites, traffic};
 pub(crate) use status::status;
 pub(crate) use store::findings;
+pub(crate) use upgrade::upgraded;
 
 /// Tells that a thing is gone, and what follows from it.
 pub(crate) fn removed(noun: &str, removed: &Removed) -> String {

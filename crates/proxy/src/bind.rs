@@ -16,7 +16,7 @@ use std::{
 };
 
 use portward_core::addresses_overlap;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 pub use error::{BindError, Holder};
 pub use machine::addresses;
@@ -24,8 +24,8 @@ pub use machine::addresses;
 /// Is a set of sockets that listen on one address.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// One for each worker.
-    pub(crate) listeners: Vec<TcpListener>,
+    /// Those of each worker.
+    pub(crate) listeners: Vec<Vec<TcpListener>>,
     /// The address with the port that the operating system chose.
     pub(crate) local: SocketAddr,
     /// Their inode numbers, by which `/proc` names them.
@@ -52,6 +52,29 @@ pub(crate) fn open<'a>(
         return Err(BindError::Taken { address, holder: holder.process });
     }
     open_shared(address, count).map_err(|error| BindError::explain(address, error, &beside))
+}
+
+/// Takes sockets that listen already on one address, and deals them out to `count` workers: each of them is accepted on,
+/// and each worker has one.
+pub(crate) fn adopt(sockets: Vec<TcpListener>, count: NonZeroUsize) -> io::Result<Opened> {
+    let Some(first) = sockets.first() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let local = first.local_addr()?;
+    for socket in &sockets {
+        let socket = SockRef::from(socket);
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        // Of a socket that listens it changes the length of the queue alone.
+        socket.listen(BACKLOG)?;
+    }
+    let inodes = sockets.iter().map(inode).collect::<io::Result<_>>()?;
+    let mut listeners: Vec<Vec<TcpListener>> = (0..count.get()).map(|_| Vec::new()).collect();
+    for worker in sockets.len()..count.get() {
+        listeners[worker].push(sockets[worker % sockets.len()].try_clone()?);
+    }
+    for (index, socket) in sockets.into_iter().enumerate() {
+        listeners[index % count.get()].push(socket);
+    }
+    Ok(Opened { listeners, local, inodes })
 }
 
 /// Tries for real whether `address` can be listened on, and lets it go again.
@@ -85,7 +108,7 @@ fn open_shared(address: SocketAddr, count: NonZeroUsize) -> io::Result<Opened> {
         listeners.push(listen(local, Sharing::AmongWorkers)?);
     }
     let inodes = listeners.iter().map(inode).collect::<io::Result<_>>()?;
-    Ok(Opened { listeners, local, inodes })
+    Ok(Opened { listeners: listeners.into_iter().map(|listener| vec![listener]).collect(), local, inodes })
 }
 
 fn listen(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {

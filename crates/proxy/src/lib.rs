@@ -39,7 +39,7 @@ pub use bind::{BindError, Holder, addresses, has_ipv6};
 pub use clock::Clock;
 pub use count::CountsView;
 pub use limits::Limits;
-pub use proxy::{BindingReport, Drained, Proxy, ProxyOptions, SpawnError};
+pub use proxy::{BindingReport, Drained, GivenSocket, Proxy, ProxyOptions, SpawnError};
 pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};
 pub use tls::{KeyError, OpenKey, OpenKeys, ServedKey, certified_key, challenge_key};
 pub use traffic::{HourView, LATENCY_BOUNDS, Latency, PlainClient, Traffic, TrafficView};

@@ -5,9 +5,10 @@
 mod plan;
 
 use std::{
+    collections::HashSet,
     convert::Infallible,
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     os::unix::net::UnixStream,
     sync::{
@@ -34,11 +35,11 @@ use crate::{
     served::{Bound, Served},
     snapshot::{ServedBinding, Snapshot},
     upstream::checks,
-    worker::{Change, ListenerKey, NewListener, WorkerThread},
+    worker::{Change, Leaving, ListenerKey, NewListener, WorkerThread},
 };
 
 /// Says how a [`Proxy`] is spawned.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ProxyOptions {
     /// Threads that serve connections; one for each core is the most that is of use.
     pub workers: NonZeroUsize,
@@ -48,6 +49,19 @@ pub struct ProxyOptions {
     pub clock: Clock,
     /// Where each request is written down; none for nowhere.
     pub access_log: Option<AccessLog>,
+    /// Sockets that listen already; what no binding of the first snapshot takes is closed.
+    pub given: Vec<GivenSocket>,
+}
+
+/// Is a socket that listens, from systemd or from a process that ran before.
+#[derive(Debug)]
+pub struct GivenSocket {
+    /// The binding that gets it; none for the one that has its address.
+    pub binding: Option<BindingId>,
+    /// The socket.
+    pub socket: TcpListener,
+    /// Whether who gave it keeps it open, as systemd does: then connections that wait are left to whoever comes next.
+    pub is_shared: bool,
 }
 
 /// Is the running data plane.
@@ -60,6 +74,7 @@ pub struct Proxy {
     _checks: oneshot::Sender<Infallible>,
     /// Held through a publish, so that publishes happen one after another.
     sockets: Mutex<Sockets>,
+    given: std::sync::Mutex<Vec<GivenSocket>>,
     is_draining: AtomicBool,
     reports: RwLock<Vec<BindingReport>>,
 }
@@ -128,8 +143,10 @@ impl Proxy {
         let workers =
             (0..count).map(|index| WorkerThread::spawn(index, Arc::clone(&served))).collect::<Result<_, _>>()?;
         let sockets = Mutex::new(Sockets { workers, ..Sockets::default() });
+        let given = std::sync::Mutex::new(options.given);
         let checks = checks::spawn(Arc::clone(&served)).map_err(SpawnError::Checks)?;
-        Ok(Self { served, _checks: checks, sockets, is_draining: AtomicBool::new(false), reports: RwLock::default() })
+        let (is_draining, reports) = (AtomicBool::new(false), RwLock::default());
+        Ok(Self { served, _checks: checks, sockets, given, is_draining, reports })
     }
 
     /// Serves `snapshot` from now on and tells what became of each of its bindings, in their order.
@@ -150,6 +167,13 @@ impl Proxy {
             return self.bound();
         }
         let (reports, changes) = self.arrange(&mut sockets, &snapshot.bindings);
+        for GivenSocket { socket, .. } in self.given().drain(..) {
+            let local = socket.local_addr().map(|local| local.to_string()).unwrap_or_default();
+            tracing::warn!(
+                local,
+                "a socket that was given is closed: no binding has its address; add one, or take it out of the socket unit"
+            );
+        }
         let bound = sockets.held.iter().map(|held| held.bound.clone()).collect();
         self.served.swap(Arc::new(snapshot), bound);
         *self.reports.write().unwrap_or_else(PoisonError::into_inner) = reports.clone();
@@ -178,8 +202,20 @@ impl Proxy {
         let bound = self.served.bound();
         match bound.iter().find(|bound| bind::overlap(bound.local, address)) {
             Some(bound) => Err(BindError::Ours(bound.id.clone())),
+            None if self.given().iter().any(|given| given.is_at(address)) => Ok(()),
             None => bind::probe(address),
         }
+    }
+
+    /// All sockets that listen, once more: another process can accept on them as well.
+    pub async fn sockets(&self) -> io::Result<Vec<GivenSocket>> {
+        let sockets = self.sockets.lock().await;
+        let all = sockets.held.iter().flat_map(|held| held.sockets.iter().map(move |socket| (held, socket)));
+        let again = |(held, socket): (&Held, &TcpListener)| {
+            let (binding, is_shared) = (Some(held.bound.id.clone()), held.is_shared);
+            Ok(GivenSocket { binding, socket: socket.try_clone()?, is_shared })
+        };
+        all.map(again).collect()
     }
 
     /// Takes the next connection that a worker makes to the portal; it does not block, and HTTP/1.1 is spoken on it.
@@ -217,10 +253,25 @@ impl Proxy {
     ///
     /// A publish that runs is waited for. A second drain finds nothing left to do, and does not wait for the first.
     pub async fn drain(&self, limit: Duration) -> Drained {
+        self.end(limit, Leaving::Closing).await
+    }
+
+    /// Ends the data plane likewise, but leaves everything that is queued or about to connect to another process, which
+    /// has the same sockets: see [`Proxy::sockets`].
+    pub async fn hand_over(&self, limit: Duration) -> Drained {
+        self.end(limit, Leaving::HandingOver).await
+    }
+
+    async fn end(&self, limit: Duration, leaving: Leaving) -> Drained {
         self.is_draining.store(true, Ordering::SeqCst);
-        let workers = std::mem::take(&mut self.sockets.lock().await.workers);
+        let workers = {
+            let mut sockets = self.sockets.lock().await;
+            // A socket that is still open somewhere would take connections that nobody serves.
+            sockets.held.clear();
+            std::mem::take(&mut sockets.workers)
+        };
         // All are told before the first answer is awaited.
-        let answers: Vec<_> = workers.into_iter().map(|worker| worker.end(limit)).collect();
+        let answers: Vec<_> = workers.into_iter().map(|worker| worker.end(limit, leaving)).collect();
         let mut drained = Drained::default();
         for answer in answers {
             let worker = answer.await;
@@ -284,17 +335,46 @@ impl Proxy {
         binding: &Arc<ServedBinding>,
         changes: &mut [Change],
     ) -> Result<Held, BindError> {
-        let own = sockets.held.iter().map(|held| (held.bound.local, held.inodes.as_slice()));
         let count = NonZeroUsize::new(changes.len()).unwrap_or(NonZeroUsize::MIN);
-        let opened = bind::open(binding.address, count, own)?;
+        let given: Vec<_> = self.given().extract_if(.., |given| given.is_for(binding)).collect();
+        let is_shared = given.iter().any(|given| given.is_shared);
+        let given: Vec<_> = given.into_iter().map(|given| given.socket).collect();
+        let failed = |error| BindError::explain(binding.address, error, &HashSet::new());
+        let opened = if given.is_empty() {
+            let own = sockets.held.iter().map(|held| (held.bound.local, held.inodes.as_slice()));
+            bind::open(binding.address, count, own)?
+        } else {
+            bind::adopt(given, count).map_err(failed)?
+        };
+        let again = opened.listeners.iter().flatten().map(TcpListener::try_clone).collect::<io::Result<_>>();
+        let again: Arc<[TcpListener]> = again.map_err(failed)?;
         let key = ListenerKey(sockets.next_key);
         sockets.next_key += 1;
-        for (change, socket) in changes.iter_mut().zip(opened.listeners) {
-            let binding = Arc::clone(binding);
-            change.open.push(NewListener { key, binding, local: opened.local, socket });
+        for (change, sockets) in changes.iter_mut().zip(opened.listeners) {
+            for socket in sockets {
+                let binding = Arc::clone(binding);
+                change.open.push(NewListener { key, binding, local: opened.local, socket, is_shared });
+            }
         }
         let bound = Bound::of(binding, opened.local);
-        Ok(Held { key, asked: binding.address, bound, inodes: opened.inodes })
+        Ok(Held { key, asked: binding.address, bound, inodes: opened.inodes, sockets: again, is_shared })
+    }
+
+    fn given(&self) -> std::sync::MutexGuard<'_, Vec<GivenSocket>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl GivenSocket {
+    fn is_for(&self, binding: &ServedBinding) -> bool {
+        match &self.binding {
+            Some(id) => *id == binding.id,
+            None => self.is_at(binding.address),
+        }
+    }
+
+    fn is_at(&self, address: SocketAddr) -> bool {
+        self.socket.local_addr().is_ok_and(|local| local == address)
     }
 }
 

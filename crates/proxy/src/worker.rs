@@ -60,6 +60,8 @@ pub(crate) struct NewListener {
     pub(crate) local: SocketAddr,
     /// It does not block.
     pub(crate) socket: TcpListener,
+    /// Whether somebody else keeps it open, as systemd does.
+    pub(crate) is_shared: bool,
 }
 
 /// Is a worker as the control plane sees it.
@@ -91,8 +93,20 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 enum Order {
     Change(Change, oneshot::Sender<()>),
-    End(Duration, oneshot::Sender<Drained>),
+    End(Duration, Leaving, oneshot::Sender<Drained>),
 }
+
+/// Says what becomes of connections that have begun at a socket and were not accepted yet, when a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// They are taken, as the socket is closed.
+    Closing,
+    /// Another process takes them, which has the socket as well.
+    HandingOver,
+}
+
+/// The sockets of a worker, by the key of their set.
+type Listeners = HashMap<ListenerKey, Vec<Listener>>;
 
 impl WorkerThread {
     /// Starts the thread of a worker.
@@ -133,9 +147,9 @@ impl WorkerThread {
     /// Tells the worker to end within `limit`; the answer comes when its thread has ended.
     ///
     /// The order is given at once, not when the answer is first polled.
-    pub(crate) fn end(self, limit: Duration) -> impl Future<Output = Drained> {
+    pub(crate) fn end(self, limit: Duration, leaving: Leaving) -> impl Future<Output = Drained> {
         let (done, answer) = oneshot::channel();
-        let _ = self.orders.send(Order::End(limit, done));
+        let _ = self.orders.send(Order::End(limit, leaving, done));
         async move {
             let drained = answer.await.unwrap_or_else(|_| {
                 tracing::error!(worker = self.index, "a worker ended before it was told to");
@@ -192,7 +206,7 @@ async fn obey(
     worker: Rc<Worker>,
     mut inbox: mpsc::UnboundedReceiver<Order>,
 ) -> Option<(Drained, oneshot::Sender<Drained>)> {
-    let mut listeners: HashMap<ListenerKey, Listener> = HashMap::new();
+    let mut listeners = Listeners::new();
     if let Some(access) = &worker.access {
         spawn_local(Batches::hand_over_each_second(Rc::downgrade(access)));
     }
@@ -202,30 +216,30 @@ async fn obey(
                 follow(&worker, &mut listeners, change).await;
                 let _ = done.send(());
             }
-            Order::End(limit, done) => return Some((end(&worker, listeners, limit).await, done)),
+            Order::End(limit, leaving, done) => return Some((end(&worker, listeners, limit, leaving).await, done)),
         }
     }
     None
 }
 
-async fn follow(worker: &Rc<Worker>, listeners: &mut HashMap<ListenerKey, Listener>, change: Change) {
+async fn follow(worker: &Rc<Worker>, listeners: &mut Listeners, change: Change) {
     for new in change.open {
         let key = new.key;
         match Listener::spawn(Rc::clone(worker), new) {
             Ok(listener) => {
-                listeners.insert(key, listener);
+                listeners.entry(key).or_default().push(listener);
             }
             // The other workers have sockets of the same binding; the kernel deals this one's share out to them.
             Err(error) => tracing::error!(worker = worker.index, %error, "a worker cannot accept on a new socket"),
         }
     }
     for (key, binding) in change.assign {
-        if let Some(listener) = listeners.get(&key) {
-            finish(listener.assign(binding), worker.served.limits.drain);
+        for listener in listeners.get(&key).into_iter().flatten() {
+            finish(listener.assign(Arc::clone(&binding)), worker.served.limits.drain);
         }
     }
-    let closing: Vec<_> =
-        change.close.iter().filter_map(|key| Some(listeners.remove(key)?.close(Duration::MAX))).collect();
+    let closing = change.close.iter().filter_map(|key| listeners.remove(key)).flatten();
+    let closing: Vec<_> = closing.map(|listener| listener.close(Duration::MAX)).collect();
     for listener in closing {
         finish(listener.closed().await, worker.served.limits.drain);
     }
@@ -240,8 +254,12 @@ fn finish(drain: Drain, limit: Duration) {
     });
 }
 
-async fn end(worker: &Rc<Worker>, listeners: HashMap<ListenerKey, Listener>, limit: Duration) -> Drained {
-    let closing: Vec<_> = listeners.into_values().map(|listener| listener.close(limit)).collect();
+async fn end(worker: &Rc<Worker>, listeners: Listeners, limit: Duration, leaving: Leaving) -> Drained {
+    let listeners = listeners.into_values().flatten();
+    let closing: Vec<_> = match leaving {
+        Leaving::Closing => listeners.map(|listener| listener.close(limit)).collect(),
+        Leaving::HandingOver => listeners.map(Listener::leave).collect(),
+    };
     let mut drains = Vec::with_capacity(closing.len());
     for listener in closing {
         drains.push(listener.closed().await);

@@ -41,6 +41,7 @@ mod tokens;
 mod traffic;
 mod trial;
 mod undo;
+mod upgrade;
 pub(crate) mod users;
 pub(crate) mod ways_in;
 
@@ -81,6 +82,7 @@ use crate::{
     renewals::Engine,
     served::{Served, ServedState},
     tasks::publish::Following,
+    upgrade::{Stage, Upgrade},
 };
 
 /// Is the application: what every face of it (REST, later the portal) calls.
@@ -135,6 +137,8 @@ pub(crate) struct AppParts {
     pub(crate) agents: Arc<Agents>,
     /// Where the loopback listener is.
     pub(crate) admin: SocketAddr,
+    /// Has another program take over; none where there is no program that could be started anew.
+    pub(crate) upgrade: Option<Arc<Upgrade>>,
 }
 
 /// Is a thing as it is now, with the revision that a later change can demand.
@@ -285,6 +289,11 @@ impl App {
             let message = "the server is ending and takes no changes any more; nothing was changed. Ask again when it has started anew";
             return Err(AppError::new(StatusCode::SERVICE_UNAVAILABLE, "ending", message));
         }
+        if self.parts.upgrade.as_ref().is_some_and(|upgrade| upgrade.stage() != Stage::Own) {
+            let message = "another version is taking over, and nothing was changed; ask again in a moment";
+            let error = AppError::new(StatusCode::SERVICE_UNAVAILABLE, "upgrading", message);
+            return Err(error.with_retry_after(UPGRADE_TAKES));
+        }
         Ok(())
     }
 
@@ -332,6 +341,9 @@ impl Precondition {
         }
     }
 }
+
+/// A start takes about as long.
+const UPGRADE_TAKES: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Publishing takes milliseconds; when it takes that long, something is wrong.
 const SERVED_WITHIN: Duration = Duration::from_secs(5);

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Is what the flags of `serve` say about the store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Flags {
     /// `--http`; none if it was not given.
     pub(crate) http: Option<Vec<SocketAddr>>,

@@ -92,6 +92,7 @@ impl Fixture {
             limits: Limits::default(),
             clock: clock.clone(),
             access_log: None,
+            given: Vec::new(),
         };
         let proxy = Arc::new(Proxy::spawn(options).unwrap());
         let (trigger, shutdown) = tasks::shutdown();
@@ -136,6 +137,7 @@ impl Fixture {
             engine: Arc::clone(&engine),
             host_name: "front.test".to_owned(),
             admin: "127.0.0.1:8442".parse().unwrap(),
+            upgrade: None,
         };
         let (notices, board) = (Arc::new(Mutex::new(Vec::new())), Arc::new(RenewalBoard::default()));
         let heard = Arc::clone(&notices);

@@ -59,7 +59,7 @@ async fn make(
     input: &SetupInput,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 ) -> Result<UserView, InitOfflineError> {
-    let store = open_store(data_dir, Arc::clone(&clock)).await.map_err(InitOfflineError::Open)?;
+    let store = open_store(data_dir, Arc::clone(&clock), None).await.map_err(InitOfflineError::Open)?;
     let master = master_key(&store, data_dir).await.map_err(InitOfflineError::Open)?;
     let opened = Cluster::open(&store, master).await;
     opened.map_err(|error| InitOfflineError::Open(StartError::OpenCluster(error)))?;

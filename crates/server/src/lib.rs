@@ -35,6 +35,7 @@ mod served;
 mod server;
 mod start_error;
 mod tasks;
+mod upgrade;
 mod web;
 
 pub use audit::{VerifyAuditError, verify_audit_offline};
@@ -46,5 +47,6 @@ pub use portward_proxy::{
 };
 pub use recover::{RecoverOfflineError, recover_offline};
 pub use restore::{RestoreOfflineError, RestoredOffline, restore_offline};
-pub use server::{BoundBinding, NotReachedError, Server, ServerOptions, SetupLinkError};
+pub use server::{BoundBinding, NotReachedError, Server, ServerOptions, SetupLinkError, UpgradeFailedError};
 pub use start_error::StartError;
+pub use upgrade::{Handover, HandoverError, Inherited};

@@ -175,7 +175,7 @@ pub async fn recover_offline(
     dry_run: bool,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 ) -> Result<Recovered, RecoverOfflineError> {
-    let store = open_store(data_dir, Arc::clone(&clock)).await.map_err(RecoverOfflineError::Open)?;
+    let store = open_store(data_dir, Arc::clone(&clock), None).await.map_err(RecoverOfflineError::Open)?;
     let master = master_key(&store, data_dir).await.map_err(RecoverOfflineError::Open)?;
     let opened = Cluster::open(&store, master).await;
     let opened = opened.map_err(|error| RecoverOfflineError::Open(StartError::OpenCluster(error)))?;
@@ -185,6 +185,7 @@ pub async fn recover_offline(
         limits: Limits::default(),
         clock: Clock::new(move || told()),
         access_log: None,
+        given: Vec::new(),
     };
     let proxy = Proxy::spawn(options).map_err(|error| RecoverOfflineError::Open(StartError::Workers(error)))?;
     let try_bind = |scheme, address| proxy.try_bind(scheme, address);

@@ -41,6 +41,7 @@ mod status;
 mod store;
 mod table;
 mod tokens;
+mod upgrade;
 mod users;
 
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub(crate) fn rows(app: Arc<App>) -> Vec<(Method, &'static str, Option<portward_
 
 /// The whole table: each resource brings its rows.
 fn table(app: Arc<App>) -> Table {
-    let resources: [fn(Table) -> Table; 29] = [
+    let resources: [fn(Table) -> Table; 30] = [
         openapi::routes,
         events::routes,
         status::routes,
@@ -100,6 +101,7 @@ fn table(app: Arc<App>) -> Table {
         tokens::routes,
         setup::routes,
         session::routes,
+        upgrade::routes,
     ];
     resources.into_iter().fold(Table::new(app), |table, routes| routes(table))
 }

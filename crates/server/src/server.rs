@@ -1,33 +1,21 @@
 //! A running Portward: the parts put together, started in order and ended in order.
 
 mod beginning;
+mod opening;
+mod options;
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use portward_api::SetupLinkView;
-use portward_certs::acme::HttpTimeouts;
-use portward_core::{BindingProtocol, Revision, Timestamp, Upstream};
-use portward_proxy::{AccessLog, Clock, Drained, Proxy, ProxyOptions, limits::Limits};
+use portward_core::{BindingProtocol, Revision};
+use portward_proxy::{Clock, Drained, Proxy, ProxyOptions};
 use portward_store::{Store, desired};
 use tokio::task::JoinSet;
 
-use beginning::{Beginning, Begun, begin};
-pub(crate) use beginning::{master_key, open_store};
-
 use crate::{
-    admin::{
-        loopback::{Loopback, LoopbackError, Measuring, metrics_router},
-        socket::{AdminSocket, SocketError},
-    },
+    admin::loopback::{Measuring, metrics_router},
     agents::{self, Agents, AgentsParts},
-    app::{Actor, App, AppError, AppParts, chain_text},
+    app::{Actor, App, AppError, AppParts},
     events::{Events, Happened},
     first_start::Flags,
     notice::{Notice, Notices},
@@ -48,35 +36,14 @@ use crate::{
         store_health::WatchStoreHealth,
         supervise,
     },
+    upgrade::{Inherited, Upgrade, UpgradeParts},
     web::{self, Entrance},
 };
 
-/// Says how a [`Server`] is started.
-#[derive(Clone)]
-pub struct ServerOptions {
-    /// The directory for everything that is kept; made with mode 0700 if it is missing.
-    pub data_dir: PathBuf,
-    /// Bindings of the first start; none for the usual ones: `[::]:8080`, and `[::]:80` as well where the machine permits.
-    pub http: Option<Vec<SocketAddr>>,
-    /// Bindings of the first start; none for the usual ones: `[::]:8443`, and `[::]:443` as well where the machine permits.
-    pub https: Option<Vec<SocketAddr>>,
-    /// The admin listener: a loopback address.
-    pub admin: SocketAddr,
-    /// The application behind the site of the first start, which is for all hosts; none for the portal.
-    pub upstream: Option<Upstream>,
-    /// Threads that serve connections.
-    pub workers: NonZeroUsize,
-    /// Time-outs and limits of the data plane; of connections there are fewer where the system allows too few open files.
-    pub limits: Limits,
-    /// Tells the time.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// What the machine is called; the certificate of the first start has it.
-    pub host_name: String,
-    /// How long CAs may take to answer; [`HttpTimeouts::default`] suits public ones.
-    pub acme_timeouts: HttpTimeouts,
-    /// Where each request is written down; none for nowhere.
-    pub access_log: Option<AccessLog>,
-}
+use beginning::{Beginning, Begun, begin};
+pub(crate) use beginning::{Opened, master_key, open_store};
+use opening::Opening;
+pub use options::ServerOptions;
 
 /// Is a running Portward.
 ///
@@ -88,7 +55,10 @@ pub struct Server {
     served: Arc<Served>,
     events: Arc<Events>,
     admin_address: SocketAddr,
+    upgrade: Option<Arc<Upgrade>>,
     shutdown: ShutdownTrigger,
+    /// Ends the portal behind the bindings, which the data plane needs while it drains.
+    portal_shutdown: ShutdownTrigger,
     /// Aborted when dropped.
     tasks: JoinSet<()>,
 }
@@ -109,6 +79,11 @@ pub struct BoundBinding {
 #[error(transparent)]
 pub struct NotReachedError(crate::served::NotServedError);
 
+/// Says why no program has taken over.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct UpgradeFailedError(AppError);
+
 /// Says that no setup link could be made.
 #[derive(Debug, thiserror::Error)]
 #[error("no setup link could be made")]
@@ -121,6 +96,11 @@ impl Server {
     /// It must be called on a tokio runtime with time and I/O, which becomes the control plane;
     /// the data plane has threads of its own.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
+        Self::start_with(options, Inherited::Nothing).await
+    }
+
+    /// Starts a server likewise, with what it need not open itself.
+    pub async fn start_with(options: ServerOptions, inherited: Inherited) -> Result<Self, StartError> {
         process::keep_memory_private();
         let files = process::raise_open_files();
         let ServerOptions {
@@ -135,34 +115,36 @@ impl Server {
             host_name,
             acme_timeouts,
             access_log,
+            arguments,
         } = options;
         limits.hold_to_files(files);
         // Looked at first, as it depends on nothing and would be in vain to start for.
-        let loopback = Loopback::bind(admin).await.map_err(loopback_error)?;
-        let flags = Flags { http, https, upstream };
+        let Opening { handover, lock, given, loopback, socket } = Opening::begin(inherited, admin).await?;
+        // Who takes over goes on with what was changed since the flags were agreed with.
+        let flags = if handover.is_some() { Flags::default() } else { Flags { http, https, upstream } };
         let now = Arc::clone(&clock);
-        let mut beginning = begin(&data_dir, &now).await?;
+        let mut beginning = begin(&data_dir, &now, lock).await?;
         let clock = Clock::new(move || clock());
-        let proxy = ProxyOptions { workers, limits, clock: clock.clone(), access_log };
+        let drain = limits.drain;
+        let proxy = ProxyOptions { workers, limits, clock: clock.clone(), access_log, given };
         let proxy = Proxy::spawn(proxy).map_err(StartError::Workers)?;
         beginning.settle(&flags, &proxy, &host_name, clock.now()).await?;
-        let socket = match AdminSocket::bind(&data_dir) {
-            Ok(socket) => Some(Arc::new(socket)),
-            // Where nothing can be written, what was kept is served all the same.
-            Err(error @ SocketError::Bind { .. }) if beginning.is_kept() => {
-                tracing::error!(error = chain_text(&error), "commands on this machine reach the server by URL alone");
-                None
-            }
-            Err(error) => return Err(socket_error(error, &data_dir)),
-        };
+        let socket = opening::admin_socket(socket, &data_dir, beginning.is_kept())?.map(Arc::new);
 
-        let Beginning { store, master, sealer, cluster, revision, begun } = beginning;
+        let Beginning { store, opened, master, sealer, cluster, revision, begun } = beginning;
         let (follower, kept, late) = match begun {
             Begun::Store(follower) => (Some(*follower), None, None),
             Begun::Kept(desired, late) => (None, Some(desired), Some(late)),
         };
-        let proxy = Arc::new(proxy);
+        let (proxy, loopback) = (Arc::new(proxy), Arc::new(loopback));
+        let own_socket = socket.clone();
+        let upgrade = arguments.zip(socket.clone()).map(|(arguments, socket)| {
+            let (proxy, loopback) = (Arc::clone(&proxy), Arc::clone(&loopback));
+            let parts = UpgradeParts { arguments, store: opened.clone(), proxy, loopback, socket, drain };
+            Arc::new(Upgrade::new(parts))
+        });
         let (trigger, shutdown) = tasks::shutdown();
+        let (portal_trigger, portal_shutdown) = tasks::shutdown();
         let served = Arc::new(Served::new());
         let events = Arc::new(Events::new(clock.now()));
         let tell = TellEvents {
@@ -232,6 +214,7 @@ impl Server {
         let renew = Renew { engine: Arc::clone(&engine), store: Arc::clone(&store), shutdown: shutdown.clone() };
         let opening = late.map(|late| OpenStore {
             late,
+            opened: Arc::clone(&opened),
             data_dir: data_dir.clone(),
             clock: now,
             master: master.clone(),
@@ -261,10 +244,10 @@ impl Server {
             host_name: host_name.clone(),
             agents: Arc::clone(&agents),
             admin: loopback.address(),
+            upgrade: upgrade.clone(),
         }));
         let go_back = GoBack { app: Arc::clone(&app), shutdown: shutdown.clone() };
         let router = web::router(Arc::clone(&app));
-        let loopback = Arc::new(loopback);
         let admin_address = loopback.address();
         let measuring = Measuring {
             served: Arc::clone(&served),
@@ -303,14 +286,31 @@ impl Server {
             tasks.spawn(supervise("admin-socket", serve));
         }
         tasks.spawn(supervise("portal", {
-            let (proxy, shutdown) = (Arc::clone(&proxy), shutdown.clone());
+            let (proxy, shutdown) = (Arc::clone(&proxy), portal_shutdown);
             move || web::binding::serve(Arc::clone(&proxy), Arc::clone(&from_bindings), shutdown.clone())
         }));
         tasks.spawn(supervise("admin-listener", move || {
             Arc::clone(&loopback).serve(Arc::clone(&from_here), shutdown.clone())
         }));
-        let server = Self { app, store, proxy, served, events, admin_address, shutdown: trigger, tasks };
+        let server = Self {
+            app,
+            store,
+            proxy,
+            served,
+            events,
+            admin_address,
+            upgrade,
+            shutdown: trigger,
+            portal_shutdown: portal_trigger,
+            tasks,
+        };
         server.reached(revision).await.map_err(StartError::NotPublished)?;
+        if let Some(handover) = handover {
+            handover.ready().map_err(StartError::Handover)?;
+            if let Some(socket) = own_socket {
+                socket.own_file();
+            }
+        }
         Ok(server)
     }
 
@@ -356,14 +356,43 @@ impl Server {
         self.served.reached(revision, REACHED_WITHIN).await.map(drop).map_err(NotReachedError)
     }
 
+    /// Has a program take over from this process, as `portward upgrade` does; [`Server::handed_over`] tells of it.
+    pub async fn upgrade(&self, binary: &Path) -> Result<(), UpgradeFailedError> {
+        self.app.upgrade_by_signal(binary).await.map_err(UpgradeFailedError)
+    }
+
+    /// Resolves when another process has taken over, with its id: then this one is to [leave](Server::leave).
+    pub async fn handed_over(&self) -> u32 {
+        match &self.upgrade {
+            Some(upgrade) => upgrade.handed_over().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the server after another process has taken over: nobody new comes here, and what is open finishes within
+    /// [`Limits::drain`](portward_proxy::limits::Limits::drain).
+    pub async fn leave(self) -> Drained {
+        let Self { app, store, proxy, served, events, upgrade, shutdown, portal_shutdown, mut tasks, .. } = self;
+        events.end();
+        let drain_within = upgrade.as_ref().map_or(DRAIN_WITHIN, |upgrade| upgrade.drain());
+        // What works in the background works there now.
+        shutdown.pull();
+        let drained = proxy.hand_over(drain_within).await;
+        portal_shutdown.pull();
+        while tasks.join_next().await.is_some() {}
+        drop((app, upgrade, served, proxy, store));
+        drained
+    }
+
     /// Ends the server: no new connections, running requests finish, then the ways in for operators and the store close.
     pub async fn drain(self) -> Drained {
-        let Self { app, store, proxy, served, events, shutdown, mut tasks, .. } = self;
+        let Self { app, store, proxy, served, events, shutdown, portal_shutdown, mut tasks, .. } = self;
         // Who listens to events would be waited for like somebody who downloads.
         events.end();
         // Operators can look on meanwhile; changes are refused, and nothing binds again what is being closed.
         let drained = proxy.drain(DRAIN_WITHIN).await;
         shutdown.pull();
+        portal_shutdown.pull();
         while tasks.join_next().await.is_some() {}
         drop((app, served, proxy, store));
         drained
@@ -373,31 +402,6 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("admin_address", &self.admin_address).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ServerOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions").field("data_dir", &self.data_dir).finish_non_exhaustive()
-    }
-}
-
-fn loopback_error(error: LoopbackError) -> StartError {
-    match error {
-        LoopbackError::NotLoopback(_) => StartError::Configuration(error.to_string()),
-        LoopbackError::Bind { source, address } => StartError::Admin {
-            what: format!("{address} is taken or not permitted; give another address with --admin ADDR:PORT"),
-            source: Some(source),
-        },
-    }
-}
-
-fn socket_error(error: SocketError, data_dir: &Path) -> StartError {
-    match error {
-        SocketError::Live(_) => StartError::AlreadyRunning { directory: data_dir.to_owned(), source: None },
-        SocketError::Bind { path, source } => {
-            StartError::Admin { what: format!("the socket {} cannot be made", path.display()), source: Some(source) }
-        }
     }
 }
 

@@ -74,6 +74,9 @@ pub enum StartError {
         #[source]
         source: Option<io::Error>,
     },
+    /// Nothing was taken over from the process that runs.
+    #[error("this process was started to take over from another one, and cannot")]
+    Handover(#[source] crate::HandoverError),
     /// The data plane cannot be spawned.
     #[error("the workers cannot be started")]
     Workers(#[source] portward_proxy::SpawnError),

@@ -5,6 +5,7 @@
 //! This is the only module that knows SQL.
 
 mod failure;
+mod lending;
 mod lock;
 mod open;
 mod peek;
@@ -18,7 +19,10 @@ mod write;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, Weak},
+    sync::{
+        Arc, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -63,7 +67,9 @@ struct Inner {
     leases: Arc<LeaseTable>,
     failing: write::Failing,
     file: PathBuf,
-    _lock: StoreLock,
+    /// Whether another process writes.
+    lent: Arc<AtomicBool>,
+    lock: StoreLock,
 }
 
 impl SqliteStore {
@@ -71,7 +77,7 @@ impl SqliteStore {
     ///
     /// It checks the file for damage, which takes about a second for 400 MB, and blocks meanwhile.
     pub fn open(directory: &Path, now: Clock) -> Result<Self, OpenSqliteError> {
-        open::open(directory, now).map(|inner| Self { inner: Arc::new(inner) })
+        open::open(directory, now, None).map(|inner| Self { inner: Arc::new(inner) })
     }
 
     /// Whether there is a store in a directory, in use or not.
@@ -166,6 +172,11 @@ impl Inner {
         op_id: OpId,
         write: impl FnOnce(&mut write::Writer) -> Result<T, write::WriteError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let lent = Arc::clone(&self.lent);
+        let write = move |writer: &mut write::Writer| match lent.load(Ordering::SeqCst) {
+            true => Err(write::WriteError::Not(lending::lent())),
+            false => write(writer),
+        };
         match self.writer.run(write).wait().await {
             Ok(done) => done.map_err(|error| error.for_op(op_id)),
             // The thread may have been anywhere when it went away.

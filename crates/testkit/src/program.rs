@@ -95,6 +95,11 @@ impl Program {
         self.directory.path()
     }
 
+    /// The program itself, for whoever is to start it in another way.
+    pub fn executable(&self) -> PathBuf {
+        executable()
+    }
+
     /// Starts it and waits for `ready`.
     pub fn start(self) -> StartedProgram {
         let data = self.directory.path().join("data");

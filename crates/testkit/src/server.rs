@@ -77,6 +77,7 @@ impl TestServer {
             host_name: "front.test".to_owned(),
             acme_timeouts: HttpTimeouts { connect: CA_PATIENCE, request: CA_PATIENCE },
             access_log: None,
+            arguments: None,
         })
         .await
         .unwrap();

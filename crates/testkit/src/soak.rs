@@ -35,8 +35,8 @@ pub struct Soaked {
     pub changed: Changes,
     /// What was not as it should be after a change; empty if all is well.
     pub wrong: Vec<String>,
-    /// What became of memory and descriptors; none after an upgrade, which begins both anew.
-    pub grown: Option<Grown>,
+    /// What became of memory and descriptors.
+    pub grown: Grown,
 }
 
 impl Soaked {
@@ -77,13 +77,7 @@ pub async fn soak(options: SoakOptions, tell: impl Fn(&str)) -> Soaked {
     }
     clients.end().await;
     let (changed, wrong) = operator.end();
-    Soaked {
-        took: begun.elapsed(),
-        counted: tally.counted(),
-        changed,
-        wrong,
-        grown: (changed.upgrades == 0).then(|| growth.grown()),
-    }
+    Soaked { took: begun.elapsed(), counted: tally.counted(), changed, wrong, grown: growth.grown() }
 }
 
 /// The program that an upgrade goes over to: the same one.

@@ -87,7 +87,7 @@ pub struct Holder {
 
 impl BindError {
     /// Finds out what `error`, which the operating system gave for `address`, means to an operator.
-    pub(super) fn explain(address: SocketAddr, error: io::Error, own: &HashSet<u64>) -> Self {
+    pub(crate) fn explain(address: SocketAddr, error: io::Error, own: &HashSet<u64>) -> Self {
         match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::ADDRINUSE) => {
                 Self::Taken { address, holder: holder::find(address, own).and_then(|holder| holder.process) }

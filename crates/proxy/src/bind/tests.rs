@@ -68,7 +68,7 @@ fn all_sockets_of_a_binding_have_one_port() {
     let opened = open_alone("127.0.0.1:0").unwrap();
     assert_eq!(opened.listeners.len(), 3);
     assert_ne!(opened.local.port(), 0);
-    for listener in &opened.listeners {
+    for listener in opened.listeners.iter().flatten() {
         assert_eq!(listener.local_addr().unwrap(), opened.local);
     }
     assert_eq!(opened.inodes.len(), 3);
@@ -78,8 +78,8 @@ fn all_sockets_of_a_binding_have_one_port() {
 fn accepted_connections_send_small_writes_at_once() {
     let opened = open(at("127.0.0.1:0"), NonZeroUsize::MIN, []).unwrap();
     let _client = TcpStream::connect(opened.local).unwrap();
-    opened.listeners[0].set_nonblocking(false).unwrap();
-    let (accepted, _) = opened.listeners[0].accept().unwrap();
+    opened.listeners[0][0].set_nonblocking(false).unwrap();
+    let (accepted, _) = opened.listeners[0][0].accept().unwrap();
     assert!(accepted.nodelay().unwrap());
 }
 
@@ -100,11 +100,11 @@ fn a_port_of_another_program_is_taken_whether_it_would_share_it_or_not() {
 #[test]
 fn the_unspecified_ipv6_address_takes_connections_of_both_families() {
     let opened = open(at("[::]:0"), NonZeroUsize::MIN, []).unwrap();
-    opened.listeners[0].set_nonblocking(false).unwrap();
+    opened.listeners[0][0].set_nonblocking(false).unwrap();
     let port = opened.local.port();
     for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
         let mut client = TcpStream::connect((address, port)).unwrap();
-        let (mut accepted, _) = opened.listeners[0].accept().unwrap();
+        let (mut accepted, _) = opened.listeners[0][0].accept().unwrap();
         client.write_all(b"x").unwrap();
         accepted.read_exact(&mut [0]).unwrap();
     }
@@ -242,5 +242,18 @@ fn each_message_says_what_why_and_what_to_do() {
         ),
     ] {
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn sockets_that_were_given_are_dealt_out_so_that_none_is_left_and_nobody_has_none() {
+    for (sockets, workers, expected) in [(3, 1, vec![3]), (3, 2, vec![2, 1]), (2, 2, vec![1, 1]), (1, 3, vec![1, 1, 1])]
+    {
+        let opened = open(at("127.0.0.1:0"), NonZeroUsize::new(sockets).unwrap(), []).unwrap();
+        let local = opened.local;
+        let given = opened.listeners.into_iter().flatten().collect();
+        let adopted = adopt(given, NonZeroUsize::new(workers).unwrap()).unwrap();
+        let dealt: Vec<_> = adopted.listeners.iter().map(Vec::len).collect();
+        assert_eq!((dealt, adopted.local, adopted.inodes.len()), (expected, local, sockets));
     }
 }

@@ -1,6 +1,9 @@
 //! Which sockets a new snapshot keeps, and which bindings need new ones: a decision without I/O.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
 use portward_core::BindingId;
 
@@ -17,6 +20,10 @@ pub(super) struct Held {
     pub(super) bound: Bound,
     /// Their inode numbers.
     pub(super) inodes: Vec<u64>,
+    /// The sockets themselves once more, to be handed to another process; they close with those of the workers.
+    pub(super) sockets: Arc<[TcpListener]>,
+    /// Whether somebody else keeps them open.
+    pub(super) is_shared: bool,
 }
 
 /// Says where a wanted binding gets its sockets from.
@@ -96,6 +103,8 @@ mod tests {
                 serves: Serves::Everything,
             },
             inodes: Vec::new(),
+            sockets: Arc::new([]),
+            is_shared: false,
         }
     }
 

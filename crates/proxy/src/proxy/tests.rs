@@ -15,6 +15,8 @@ use tokio::{
 use super::*;
 use crate::snapshot::Serves;
 
+mod given;
+
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n";
 const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nobody.test\r\nConnection: close\r\n\r\n";
 const LONG: Duration = Duration::from_secs(60);
@@ -24,11 +26,16 @@ fn spawn(workers: usize) -> Proxy {
 }
 
 fn spawn_with(workers: usize, limits: Limits) -> Proxy {
+    spawn_given(workers, limits, Vec::new())
+}
+
+fn spawn_given(workers: usize, limits: Limits, given: Vec<GivenSocket>) -> Proxy {
     Proxy::spawn(ProxyOptions {
         workers: NonZeroUsize::new(workers).unwrap(),
         limits,
         clock: Clock::new(|| Timestamp::EPOCH),
         access_log: None,
+        given,
     })
     .unwrap()
 }

@@ -22,8 +22,19 @@ use crate::snapshot::ServedBinding;
 /// Is a socket of a worker on which connections are accepted.
 pub(super) struct Listener {
     current: Rc<RefCell<Current>>,
-    stop: oneshot::Sender<Duration>,
+    stop: oneshot::Sender<Stop>,
     accepting: JoinHandle<()>,
+    /// Whether somebody else keeps the socket: what is done to it would be done to theirs.
+    is_shared: bool,
+}
+
+/// Says how accepting stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// After those connections that have begun, for so long at most.
+    Last(Duration),
+    /// With none more.
+    AtOnce,
 }
 
 /// Is a socket that takes its last connections.
@@ -45,7 +56,7 @@ impl Listener {
         let current = Rc::new(RefCell::new(Current { binding: new.binding, drain: Drain::default() }));
         let (stop, stopped) = oneshot::channel();
         let loop_ = Accepting { worker, local: new.local, current: Rc::clone(&current) };
-        Ok(Self { current, stop, accepting: spawn_local(loop_.run(socket, stopped)) })
+        Ok(Self { current, stop, accepting: spawn_local(loop_.run(socket, stopped)), is_shared: new.is_shared })
     }
 
     /// Serves another binding from now on; gives the switch of the connections of the former one.
@@ -55,7 +66,16 @@ impl Listener {
 
     /// Begins to close: new connections are kept off, and those that have begun are taken for up to `limit`.
     pub(super) fn close(self, limit: Duration) -> Closing {
-        let _ = self.stop.send(limit.min(BEGUN));
+        if self.is_shared {
+            return self.leave();
+        }
+        let _ = self.stop.send(Stop::Last(limit.min(BEGUN)));
+        Closing { current: self.current, accepting: self.accepting }
+    }
+
+    /// Stops to accept, and leaves the socket as it is to another process.
+    pub(super) fn leave(self) -> Closing {
+        let _ = self.stop.send(Stop::AtOnce);
         Closing { current: self.current, accepting: self.accepting }
     }
 }
@@ -77,13 +97,13 @@ struct Accepting {
 }
 
 impl Accepting {
-    async fn run(self, socket: TcpListener, mut stopped: oneshot::Receiver<Duration>) {
+    async fn run(self, socket: TcpListener, mut stopped: oneshot::Receiver<Stop>) {
         let mut exhausted = false;
-        let begun = loop {
+        let stop = loop {
             let accepted = tokio::select! {
                 accepted = self.accept(&socket) => accepted,
                 // When the handle was dropped, everything ends at once.
-                begun = &mut stopped => break begun.unwrap_or_default(),
+                stop = &mut stopped => break stop.unwrap_or(Stop::AtOnce),
             };
             match accepted {
                 Ok((tcp, peer)) => {
@@ -100,12 +120,14 @@ impl Accepting {
                     // The queue stays readable, so accepting again at once would spin.
                     tokio::select! {
                         () = sleep(EXHAUSTED_PAUSE) => {}
-                        begun = &mut stopped => break begun.unwrap_or_default(),
+                        stop = &mut stopped => break stop.unwrap_or(Stop::AtOnce),
                     }
                 }
             }
         };
-        self.take_last(socket, begun).await;
+        if let Stop::Last(begun) = stop {
+            self.take_last(socket, begun).await;
+        }
     }
 
     /// Accepts the next connection, once there is room for its handshake.
@@ -223,7 +245,7 @@ mod tests {
         let local = socket.local_addr().unwrap();
         let id = BindingId::parse("a").unwrap();
         let binding = ServedBinding::new(id, BindingProtocol::Http, local);
-        NewListener { key: ListenerKey(0), binding: Arc::new(binding), local, socket }
+        NewListener { key: ListenerKey(0), binding: Arc::new(binding), local, socket, is_shared: false }
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -3,7 +3,12 @@
 //!
 //! It works whatever becomes of the bindings: the way back in for who locked himself out.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
 
 use axum::{Router, body::Body, extract::State, response::Response, routing::get};
 use http::{HeaderValue, Request, header};
@@ -83,6 +88,13 @@ impl Loopback {
         Ok(Self { listener, address })
     }
 
+    /// Takes the listener of the process that ran before.
+    pub(crate) fn adopt(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener: TcpListener::from_std(listener)?, address })
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
@@ -114,6 +126,12 @@ impl Loopback {
             }
         }
         while connections.join_next().await.is_some() {}
+    }
+}
+
+impl AsFd for Loopback {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

@@ -6,11 +6,14 @@ use std::{
     fs::{self, File, Permissions},
     io,
     os::{
-        fd::AsRawFd,
+        fd::{AsFd, AsRawFd, BorrowedFd},
         unix::{ffi::OsStrExt, fs::PermissionsExt},
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{Router, body::Body};
@@ -38,6 +41,8 @@ use crate::{
 pub(crate) struct AdminSocket {
     listener: UnixListener,
     path: PathBuf,
+    /// Whether another process serves it as well.
+    is_shared: AtomicBool,
 }
 
 /// Says why the socket is not there.
@@ -72,7 +77,24 @@ impl AdminSocket {
         let staged = data_dir.join(staged);
         fs::set_permissions(&staged, Permissions::from_mode(0o600)).map_err(failed)?;
         fs::rename(&staged, &path).map_err(failed)?;
-        Ok(Self { listener, path })
+        Ok(Self { listener, path, is_shared: AtomicBool::new(false) })
+    }
+
+    /// Takes the socket of the process that ran before; the file is that one's until [`AdminSocket::own_file`].
+    pub(crate) fn adopt(data_dir: &Path, listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let path = data_dir.join(NAME);
+        Ok(Self { listener: UnixListener::from_std(listener)?, path, is_shared: AtomicBool::new(true) })
+    }
+
+    /// Takes the file along at the end: nobody else serves the socket any more.
+    pub(crate) fn own_file(&self) {
+        self.is_shared.store(false, Ordering::SeqCst);
+    }
+
+    /// Leaves the file where it is: another process serves the socket from now on.
+    pub(crate) fn keep_file(&self) {
+        self.is_shared.store(true, Ordering::SeqCst);
     }
 
     /// Serves until shutdown.
@@ -107,7 +129,15 @@ impl AdminSocket {
 
 impl Drop for AdminSocket {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.is_shared.load(Ordering::SeqCst) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl AsFd for AdminSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

@@ -16,6 +16,7 @@ async fn seeded(flags: &Flags, host_name: &str) -> Result<Desired, StartError> {
         limits: Limits::default(),
         clock: Clock::new(now),
         access_log: None,
+        given: Vec::new(),
     };
     let proxy = Proxy::spawn(options).unwrap();
     assert!(is_empty(&desired::read(&store).await.unwrap()));

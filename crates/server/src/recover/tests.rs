@@ -77,7 +77,7 @@ async fn a_data_directory_is_recovered_without_a_server_and_with_a_bad_record() 
     let directory = tempfile::tempdir().unwrap();
     let clock = || Arc::new(now) as Arc<dyn Fn() -> Timestamp + Send + Sync>;
     {
-        let store = open_store(directory.path(), clock()).await.unwrap();
+        let store = open_store(directory.path(), clock(), None).await.unwrap();
         let master = master_key(&store, directory.path()).await.unwrap();
         Cluster::open(&store, master).await.unwrap();
         // As a newer Portward would write it.

@@ -1,6 +1,10 @@
 //! What a start begins with: the store, or what was kept of it on the disk.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs::File,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use portward_core::{Revision, Timestamp};
 use portward_proxy::Proxy;
@@ -25,6 +29,7 @@ use crate::{
 /// Is what everything else is started on.
 pub(super) struct Beginning {
     pub(super) store: Arc<dyn Store>,
+    pub(super) opened: Opened,
     pub(super) master: MasterKey,
     pub(super) sealer: Sealer,
     pub(super) cluster: String,
@@ -32,6 +37,9 @@ pub(super) struct Beginning {
     pub(super) revision: Revision,
     pub(super) begun: Begun,
 }
+
+/// Is the store as it is on this machine, once it is open.
+pub(crate) type Opened = Arc<OnceLock<SqliteStore>>;
 
 /// Says what of the desired state is there at the beginning.
 pub(super) enum Begun {
@@ -48,7 +56,12 @@ type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 ///
 /// What was kept on the disk is taken where the store has nothing newer, so that nothing waits for the store to be opened
 /// and checked, and where the store does not open at all. A change that was acknowledged is never taken back by a start.
-pub(super) async fn begin(data_dir: &Path, now: &Now) -> Result<Beginning, StartError> {
+/// With the lock of a process that has lent its store, nothing but the store will do: that process serves until it is open.
+pub(super) async fn begin(data_dir: &Path, now: &Now, lent: Option<File>) -> Result<Beginning, StartError> {
+    if lent.is_some() {
+        let store = open_store(data_dir, Arc::clone(now), lent).await?;
+        return of_store(store, data_dir).await;
+    }
     // Where the store is gone, an empty one must not take its place.
     let is_current = |revision| !SqliteStore::is_in(data_dir) || disk_snapshot::is_current(data_dir, revision);
     if disk_snapshot::claimed_revision(data_dir).is_some_and(is_current)
@@ -59,7 +72,7 @@ pub(super) async fn begin(data_dir: &Path, now: &Now) -> Result<Beginning, Start
         tracing::debug!(revision = snapshot.desired.revision.0, "the store is opened behind what was kept on the disk");
         return Ok(of_kept(snapshot, master, LateStore::new()));
     }
-    let error = match open_store(data_dir, Arc::clone(now)).await {
+    let error = match open_store(data_dir, Arc::clone(now), None).await {
         Ok(store) => return of_store(store, data_dir).await,
         // Another server has it, and serves.
         Err(error) if is_live(data_dir).unwrap_or(false) => return Err(error),
@@ -78,7 +91,8 @@ async fn of_store(store: SqliteStore, data_dir: &Path) -> Result<Beginning, Star
     let follower = Follower::begin(&store).await.map_err(StartError::Store)?;
     let revision = follower.desired().revision;
     let begun = Begun::Store(Box::new(follower));
-    Ok(Beginning { store: Arc::new(store), master, sealer, cluster: cluster.id, revision, begun })
+    let opened = Arc::new(OnceLock::from(store.clone()));
+    Ok(Beginning { store: Arc::new(store), opened, master, sealer, cluster: cluster.id, revision, begun })
 }
 
 impl Beginning {
@@ -111,6 +125,7 @@ fn of_kept(snapshot: DiskSnapshot, master: MasterKey, late: LateStore) -> Beginn
     let DiskSnapshot { cluster, desired } = snapshot;
     Beginning {
         store: Arc::new(late.clone()),
+        opened: Opened::default(),
         sealer: Sealer::new(cluster.id.clone(), master.clone()),
         master,
         cluster: cluster.id,
@@ -138,13 +153,18 @@ async fn kept(data_dir: &Path) -> Option<(DiskSnapshot, MasterKey)> {
     Some((snapshot?, master))
 }
 
-/// Opens the store in a data directory; checking the file for damage blocks.
+/// Opens the store in a data directory, with the lock of a process that has lent it; checking the file for damage blocks.
 pub(crate) async fn open_store(
     data_dir: &Path,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    lent: Option<File>,
 ) -> Result<SqliteStore, StartError> {
     let directory = data_dir.to_owned();
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&directory, clock)).await;
+    let open = move || match lent {
+        Some(lock) => SqliteStore::open_lent(&directory, clock, lock),
+        None => SqliteStore::open(&directory, clock),
+    };
+    let opened = tokio::task::spawn_blocking(open).await;
     let opened = opened
         .map_err(|error| StartError::FirstStart { what: "the store could not be opened", source: error.into() })?;
     opened.map_err(|error| match error {

@@ -5,6 +5,8 @@ mod kept;
 use std::io::{Read, Write};
 
 use portward_api::Client;
+use portward_certs::acme::HttpTimeouts;
+use portward_core::{Timestamp, Upstream};
 
 use super::*;
 use crate::fixture::now;
@@ -23,6 +25,7 @@ fn options(data_dir: &Path) -> ServerOptions {
         host_name: "front.test".to_owned(),
         acme_timeouts: HttpTimeouts::default(),
         access_log: None,
+        arguments: None,
     }
 }
 

@@ -6,12 +6,16 @@ use portward_core::Timestamp;
 use portward_store::{cluster::Cluster, late::LateStore, sealing::MasterKey, sqlite::SqliteStore};
 
 use super::Shutdown;
-use crate::{app::chain_text, server::open_store};
+use crate::{
+    app::chain_text,
+    server::{Opened, open_store},
+};
 
 /// Is what the task works with.
 #[derive(Clone)]
 pub(crate) struct OpenStore {
     pub(crate) late: LateStore,
+    pub(crate) opened: Opened,
     pub(crate) data_dir: PathBuf,
     pub(crate) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     pub(crate) master: MasterKey,
@@ -52,7 +56,7 @@ impl OpenStore {
             ));
         }
         let clock = Arc::clone(&self.clock);
-        let store = open_store(&self.data_dir, clock).await.map_err(|error| chain_text(&error))?;
+        let store = open_store(&self.data_dir, clock, None).await.map_err(|error| chain_text(&error))?;
         match Cluster::of(&store).await {
             Ok(Some(cluster)) if cluster.id == self.cluster => {}
             Ok(_) => {
@@ -64,6 +68,8 @@ impl OpenStore {
             Err(error) => return Err(chain_text(&error)),
         }
         Cluster::open(&store, self.master.clone()).await.map_err(|error| chain_text(&error))?;
+        // It is opened once.
+        let _ = self.opened.set(store.clone());
         self.late.open_as(Arc::new(store));
         Ok(())
     }

@@ -236,7 +236,7 @@ async fn every_route_gives_everybody_what_they_may_and_nothing_else() {
                 continue;
             }
             // It is for somebody on the machine itself, whatever else they may.
-            let needs_machine = path == "/api/v1/setup-link" && needs.is_some();
+            let needs_machine = ["/api/v1/setup-link", "/api/v1/upgrade"].contains(&path.as_str()) && needs.is_some();
             // A token has no account of its own.
             let needs_session = path.starts_with("/account") && matches!(asker.gets, Gets::Only(_));
             let answered = ask(&entrance, asker, &method, &path, is_page).await;

@@ -10,7 +10,7 @@ use std::{
 /// Keeps all other processes away from the store in a directory, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct StoreLock {
-    _file: File,
+    file: File,
 }
 
 /// Says why a store cannot be locked.
@@ -59,13 +59,30 @@ impl StoreLock {
                 return Err(LockError::Held { directory: directory.to_owned(), pid: pid(&mut file) });
             }
         }
-        // The number is for messages alone; the lock is what counts.
-        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-        let written = writeln!(file, "{}", std::process::id());
-        if let Err(error) = written {
+        let lock = Self { file };
+        lock.sign();
+        Ok(lock)
+    }
+
+    /// Is the lock that another process has lent with its store.
+    pub(super) fn lent(file: File) -> Self {
+        let lock = Self { file };
+        lock.sign();
+        lock
+    }
+
+    /// Writes down who has it; that is for messages alone, the lock is what counts.
+    pub(super) fn sign(&self) {
+        let mut file = &self.file;
+        let signed = file.set_len(0).and_then(|()| file.rewind());
+        if let Err(error) = signed.and_then(|()| writeln!(file, "{}", std::process::id())) {
             tracing::debug!(error = %error, "could not write the process id into the lock file");
         }
-        Ok(Self { _file: file })
+    }
+
+    /// The same lock once more, for another process.
+    pub(super) fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 }
 

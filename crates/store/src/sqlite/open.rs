@@ -1,7 +1,7 @@
 //! Opening the file: who may, what it is, and whether it is sound.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -88,14 +88,17 @@ pub enum OpenSqliteError {
 /// The file with everything in it.
 pub(crate) const FILE: &str = "store.db";
 
-/// Opens the store, with all that it needs to run.
-pub(super) fn open(directory: &Path, now: Clock) -> Result<Inner, OpenSqliteError> {
+/// Opens the store, with all that it needs to run; with the lock of the process that has lent it, if one has.
+pub(super) fn open(directory: &Path, now: Clock, lent: Option<File>) -> Result<Inner, OpenSqliteError> {
     let at_directory = |source| OpenSqliteError::Path { path: directory.to_owned(), source };
     disk::make_private_directory(directory).map_err(at_directory)?;
     if let Some(kind) = network_file_system(directory).map_err(at_directory)? {
         return Err(OpenSqliteError::NetworkFileSystem { directory: directory.to_owned(), kind });
     }
-    let lock = StoreLock::take(directory)?;
+    let lock = match lent {
+        Some(lock) => StoreLock::lent(lock),
+        None => StoreLock::take(directory)?,
+    };
     let file = directory.join(FILE);
     make_private_file(&file).map_err(|source| OpenSqliteError::Path { path: file.clone(), source })?;
 
@@ -117,7 +120,7 @@ pub(super) fn open(directory: &Path, now: Clock) -> Result<Inner, OpenSqliteErro
     let writer = Worker::spawn("store-writer", writer).map_err(at_thread)?;
     let reader = Worker::spawn("store-reader", reader).map_err(at_thread)?;
     let expiry = crate::lease::Expiry::default();
-    Ok(Inner { writer, reader, expiry, newest, leases, failing, file, _lock: lock })
+    Ok(Inner { writer, reader, expiry, newest, leases, failing, file, lent: Arc::default(), lock })
 }
 
 /// Opens a connection to a file that is ours and sound; an empty file gets its tables.

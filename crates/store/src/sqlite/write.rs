@@ -96,6 +96,13 @@ impl Writer {
         Ok(writer)
     }
 
+    /// Notices what another process has written.
+    pub(super) fn look_again(&mut self) -> Result<(), WriteError> {
+        let revision = self.transact(|transaction, _| Ok(Verdict::RollBack(Ok(revisions(transaction)?.0))))?;
+        self.newest.send_replace(revision);
+        Ok(())
+    }
+
     /// Does a transaction, or finds that a condition does not hold.
     pub(super) fn txn(&mut self, txn: &Txn, ops_lease: LeaseId) -> Result<TxnOutcome, WriteError> {
         let leases = Arc::clone(&self.leases);

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Is how memory and descriptors of the server changed from the second quarter of a run to its last: medians.
+/// Is how memory and descriptors of the last process changed from the second quarter of its time to its last: medians.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grown {
     /// Resident KiB before.
@@ -18,9 +18,10 @@ pub struct Grown {
     pub descriptors_after: u64,
 }
 
-/// Looks at a process once in a while.
+/// Looks at a process once in a while; another one begins anew.
 #[derive(Default)]
 pub(super) struct Growth {
+    process: u32,
     looked: Option<Instant>,
     seen: Vec<(u64, u64)>,
 }
@@ -31,6 +32,9 @@ impl Growth {
             return;
         }
         self.looked = Some(Instant::now());
+        if self.process != process {
+            *self = Self { process, looked: self.looked, seen: Vec::new() };
+        }
         let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { return };
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
         let descriptors = fs::read_dir(format!("/proc/{process}/fd")).map_or(0, |open| open.count() as u64);

@@ -82,7 +82,10 @@ impl<'a> Operator<'a> {
             }
             self.made.bindings += 1;
         }
-        if is_due(self.made.upgrades, self.wanted.upgrades) {
+        // All in the first half, so that the second is one process, whose memory can be compared.
+        if f64::from(self.made.upgrades) < 2.0 * share * f64::from(self.wanted.upgrades)
+            && self.made.upgrades < self.wanted.upgrades
+        {
             self.upgrade().await;
             self.made.upgrades += 1;
         }

@@ -15,9 +15,14 @@ const ANSWER: &str = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr_oA.thumbprint";
 /// A proxy that has no site, and an answer for one host.
 async fn answering() -> (Proxy, SocketAddr) {
     let clock = Clock::new(|| Timestamp::parse("2026-11-20T12:00:00Z").unwrap());
-    let proxy =
-        Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits: Limits::default(), clock, access_log: None })
-            .unwrap();
+    let proxy = Proxy::spawn(ProxyOptions {
+        workers: NonZeroUsize::MIN,
+        limits: Limits::default(),
+        clock,
+        access_log: None,
+        given: Vec::new(),
+    })
+    .unwrap();
     let binding = ServedBinding::new(
         BindingId::parse("http").unwrap(),
         BindingProtocol::Http,

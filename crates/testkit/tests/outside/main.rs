@@ -32,4 +32,5 @@ mod soak;
 mod store_disk;
 mod store_kills;
 mod tls;
+mod upgrade;
 mod websocket;

@@ -59,7 +59,9 @@ impl Door {
     async fn open_all(access_log: Option<AccessLog>, limits: Limits, edit: impl FnOnce(&mut Snapshot)) -> Self {
         let app = App::listen().await;
         let clock = Clock::new(|| Timestamp::from_unix(1_800_000_000).unwrap());
-        let proxy = Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits, clock, access_log }).unwrap();
+        let proxy =
+            Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits, clock, access_log, given: Vec::new() })
+                .unwrap();
         let mut snapshot = snapshot(site(&[app.address]));
         edit(&mut snapshot);
         let reports = proxy.publish(snapshot).await;

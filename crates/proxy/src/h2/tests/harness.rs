@@ -44,7 +44,14 @@ impl Door {
     /// A door before an application that the test has itself.
     pub(super) async fn open_to(limits: Limits, app: SocketAddr, http: UpstreamHttp) -> Self {
         let clock = Clock::new(|| Timestamp::from_unix(1_800_000_000).unwrap());
-        let proxy = Proxy::spawn(ProxyOptions { workers: NonZeroUsize::MIN, limits, clock, access_log: None }).unwrap();
+        let proxy = Proxy::spawn(ProxyOptions {
+            workers: NonZeroUsize::MIN,
+            limits,
+            clock,
+            access_log: None,
+            given: Vec::new(),
+        })
+        .unwrap();
         let site = |upstream: SocketAddr| {
             Arc::new(ServedSite {
                 id: SiteId::parse("shop").unwrap(),

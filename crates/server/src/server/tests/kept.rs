@@ -69,7 +69,7 @@ async fn the_store_is_opened_behind_what_was_kept() {
     let data_dir = directory.path().join("data");
     let client = with_shop(&data_dir).await;
     let now: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(now);
-    assert!(begin(&data_dir, &now).await.unwrap().is_kept());
+    assert!(begin(&data_dir, &now, None).await.unwrap().is_kept());
     let server = Server::start(options(&data_dir)).await.unwrap();
     assert_eq!(client.status().await.unwrap().sites, 2);
     client.add_site(&site(&["new.test"])).await.unwrap();
@@ -78,18 +78,18 @@ async fn the_store_is_opened_behind_what_was_kept() {
 
     // What was kept lacks the newest change, so it is not begun with; nor is anything that is not ours.
     server.drain().await;
-    assert!(!begin(&data_dir, &now).await.unwrap().is_kept());
+    assert!(!begin(&data_dir, &now, None).await.unwrap().is_kept());
     let server = Server::start(options(&data_dir)).await.unwrap();
     assert_eq!(client.status().await.unwrap().sites, 3);
     keep(&server, &data_dir).await;
     server.drain().await;
-    assert!(begin(&data_dir, &now).await.unwrap().is_kept());
+    assert!(begin(&data_dir, &now, None).await.unwrap().is_kept());
     let kept = data_dir.join("desired.snapshot");
     let mut content = std::fs::read(&kept).unwrap();
     let last = content.len() - 1;
     content[last] ^= 1;
     std::fs::write(&kept, content).unwrap();
-    assert!(!begin(&data_dir, &now).await.unwrap().is_kept());
+    assert!(!begin(&data_dir, &now, None).await.unwrap().is_kept());
     let server = Server::start(options(&data_dir)).await.unwrap();
     assert_eq!(client.status().await.unwrap().sites, 3);
     server.drain().await;
