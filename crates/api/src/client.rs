@@ -12,8 +12,8 @@ use crate::{
     Applied, BindingCreate, BindingUpdate, BindingView, CertificateExport, CertificateImport, CertificateRollback,
     CertificateTaken, CertificateVersionView, CertificateView, Changed, DesiredState, DesiredStateApply,
     ExplainRequest, ExplainView, InspectionView, PresetView, Removed, Restored, SecretBytes, SecretText,
-    SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteView, StatusView, TrafficView,
-    UpgradeInput, UpgradeView,
+    SelfSignedCreate, SettingsUpdate, SettingsView, SiteCreate, SiteUpdate, SiteUpstreamsView, SiteView, StatusView,
+    TrafficView, UpgradeInput, UpgradeView,
 };
 use portward_core::{BindingId, CertificateId, ConfirmWithin, SiteId, Thumbprint};
 
@@ -168,6 +168,11 @@ impl Client {
     /// What came to a site since this server first served it.
     pub async fn show_traffic(&self, id: &SiteId) -> Result<TrafficView, ClientError> {
         self.ask(Method::GET, &format!("sites/{id}/traffic"), Sent::Nothing).await
+    }
+
+    /// How the upstreams of a site do.
+    pub async fn show_upstreams(&self, id: &SiteId) -> Result<SiteUpstreamsView, ClientError> {
+        self.ask(Method::GET, &format!("sites/{id}/upstreams"), Sent::Nothing).await
     }
 
     /// What well-known applications want of their sites.

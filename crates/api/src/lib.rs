@@ -38,6 +38,7 @@ mod store;
 mod token;
 mod traffic;
 mod upgrade;
+mod upstream;
 mod user;
 mod whole;
 
@@ -92,4 +93,5 @@ pub use store::{BACKUP_MEDIA_TYPE, Restored, StoreFindingView};
 pub use token::{TokenCreate, TokenCreated, TokenView};
 pub use traffic::{AnswersView, LastHourView, PlainClientView, PlainTrafficView, SecureTrafficView, TrafficView};
 pub use upgrade::{UpgradeInput, UpgradeView};
+pub use upstream::{SiteUpstreamView, SiteUpstreamsView};
 pub use user::{UserCreate, UserUpdate, UserView};

@@ -52,7 +52,7 @@ pub(crate) use renewal::{
     being_ordered, issued, lets_encrypt, renewal, renewals, requested, revoked, rolled_over, unmanaged,
 };
 pub(crate) use settings::settings;
-pub(crate) use site::{presets, site, sites, traffic};
+pub(crate) use site::{presets, site, site_with_upstreams, sites, traffic, upstreams};
 pub(crate) use status::status;
 pub(crate) use store::findings;
 pub(crate) use upgrade::upgraded;

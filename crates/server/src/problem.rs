@@ -30,6 +30,9 @@ pub(crate) const NOTIFICATION_FAILING: &str = "notification-failing";
 /// The code of a store that can be read and not written.
 pub(crate) const STORE_READ_ONLY: &str = "store-read-only";
 
+/// The code of an upstream that does not answer its health path.
+pub(crate) const UPSTREAM_UNWELL: &str = "upstream-unwell";
+
 /// The codes of what is wrong with agents and deliveries.
 pub(crate) const OF_AGENTS: &[&str] = &[
     "agent-unhealthy",

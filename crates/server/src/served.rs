@@ -8,7 +8,7 @@ use portward_store::desired::Desired;
 use tokio::sync::watch;
 
 use crate::{
-    problem::{NOTIFICATION_FAILING, OF_AGENTS, Problem, RENEWAL_FAILING, STORE_READ_ONLY, Subject},
+    problem::{NOTIFICATION_FAILING, OF_AGENTS, Problem, RENEWAL_FAILING, STORE_READ_ONLY, Subject, UPSTREAM_UNWELL},
     tasks::publish::challenge_port,
 };
 
@@ -75,6 +75,16 @@ impl Served {
             };
             let failing: Vec<Problem> = now.problems.iter().filter(is_there).cloned().collect();
             state.set_failing(NOTIFICATION_FAILING, failing);
+            let is_asked = |problem: &&Problem| match &problem.subject {
+                Subject::Site(id) => {
+                    let mut sites = state.desired.sites.iter().map(|stored| &stored.value);
+                    sites.any(|site| site.id == *id && site.forwarding.health.is_some())
+                }
+                _ => false,
+            };
+            let unwell = now.problems.iter().filter(|problem| problem.code == UPSTREAM_UNWELL).filter(is_asked);
+            let unwell: Vec<Problem> = unwell.cloned().collect();
+            state.set_failing(UPSTREAM_UNWELL, unwell);
             let stays = |problem: &Problem| OF_AGENTS.contains(&problem.code) || problem.code == STORE_READ_ONLY;
             state.problems.retain(|problem| !stays(problem));
             state.problems.extend(now.problems.iter().filter(|problem| stays(problem)).cloned());
@@ -102,6 +112,11 @@ impl Served {
     pub(crate) fn set_problems_of_agents(&self, problems: Vec<Problem>) {
         debug_assert!(problems.iter().all(|problem| OF_AGENTS.contains(&problem.code)), "a code is not listed");
         self.set_failing_of(OF_AGENTS, problems);
+    }
+
+    /// Has what is served tell of the upstreams that are unwell, and of no others; it stays as it is.
+    pub(crate) fn set_unwell_upstreams(&self, unwell: Vec<Problem>) {
+        self.set_failing(UPSTREAM_UNWELL, unwell);
     }
 
     fn set_failing(&self, code: &str, failing: Vec<Problem>) {

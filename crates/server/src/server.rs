@@ -35,6 +35,7 @@ use crate::{
         renew::Renew,
         store_health::WatchStoreHealth,
         supervise,
+        upstreams::TellUpstreams,
     },
     upgrade::{Inherited, Upgrade, UpgradeParts},
     web::{self, Entrance},
@@ -260,6 +261,8 @@ impl Server {
         let metered = router.clone().merge(metrics_router(measuring));
         let from_here = Arc::new(Entrance::new(Arc::clone(&app), metered, &host_name));
         let from_bindings = Arc::new(Entrance::new(Arc::clone(&app), router.clone(), &host_name));
+        let upstreams =
+            TellUpstreams { app: Arc::clone(&app), served: Arc::clone(&served), shutdown: shutdown.clone() };
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise("publish", move || publish.clone().run()));
         if let Some(opening) = opening {
@@ -279,6 +282,7 @@ impl Server {
             let shutdown = shutdown.clone();
             move || agents::accept::run(Arc::clone(&agents), shutdown.clone())
         }));
+        tasks.spawn(supervise("upstreams", move || upstreams.clone().run()));
         tasks.spawn(supervise("go-back", move || go_back.clone().run()));
         if let Some(socket) = socket {
             let shutdown = shutdown.clone();

@@ -9,6 +9,7 @@ pub(crate) mod open_store;
 pub(crate) mod publish;
 pub(crate) mod renew;
 pub(crate) mod store_health;
+pub(crate) mod upstreams;
 pub(crate) mod watched;
 
 use std::{future::Future, time::Duration};

@@ -24,6 +24,9 @@ pub(crate) enum SiteCommand {
     /// Show what came to a site since the server began, and who came in the clear
     #[command(after_help = TRAFFIC_EXAMPLES)]
     Traffic(SiteShowArgs),
+    /// Show how the upstreams of a site do, and what they have to do now
+    #[command(after_help = UPSTREAMS_EXAMPLES)]
+    Upstreams(SiteShowArgs),
     /// List what well-known applications want of their sites
     #[command(after_help = PRESETS_EXAMPLES)]
     Presets(SiteListArgs),
@@ -230,6 +233,10 @@ Examples:
 const TRAFFIC_EXAMPLES: &str = "\
 Example:
   portward site traffic ID";
+
+const UPSTREAMS_EXAMPLES: &str = "\
+Example:
+  portward site upstreams ID";
 
 const PRESETS_EXAMPLES: &str = "\
 Examples:

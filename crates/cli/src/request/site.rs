@@ -31,6 +31,8 @@ pub(crate) enum SiteRequest {
     Show(SiteId),
     /// What came to one.
     Traffic(SiteId),
+    /// How the upstreams of one do.
+    Upstreams(SiteId),
     /// What applications want of theirs.
     Presets,
     /// A new one with these names.
@@ -74,6 +76,7 @@ impl SiteRequest {
         Ok(match command {
             SiteCommand::List(args) => (Self::List, args.server, args.output),
             SiteCommand::Traffic(args) => (Self::Traffic(id(&args.id)?), args.server, args.output),
+            SiteCommand::Upstreams(args) => (Self::Upstreams(id(&args.id)?), args.server, args.output),
             SiteCommand::Presets(args) => (Self::Presets, args.server, args.output),
             SiteCommand::Show(args) => (Self::Show(id(&args.id)?), args.server, args.output),
             SiteCommand::Add(args) => {
@@ -112,6 +115,10 @@ impl SiteRequest {
                 let traffic = client.show_traffic(&id).await?;
                 return terminal.result(&traffic, |colour| show::traffic(&traffic, colour));
             }
+            Self::Upstreams(id) => {
+                let upstreams = client.show_upstreams(&id).await?;
+                return terminal.result(&upstreams, |colour| show::upstreams(&upstreams, colour));
+            }
             Self::Presets => {
                 let presets = client.list_presets().await?;
                 return terminal.result(&presets, |colour| show::presets(&presets, colour));
@@ -128,7 +135,12 @@ impl SiteRequest {
                 follow(client, terminal, site.confirmation.as_ref()).await?;
                 return Ok(exit);
             }
-            Self::Show(id) => client.show_site(&id).await?,
+            Self::Show(id) => {
+                let site = client.show_site(&id).await?;
+                // One that is not served has none.
+                let upstreams = client.show_upstreams(&id).await.unwrap_or_default();
+                return terminal.result(&site, |colour| show::site_with_upstreams(&site, &upstreams, colour));
+            }
             Self::Add(names, settings) => client.add_site(&settings.create(&names)?).await?,
         };
         terminal.result(&site, |colour| show::site(&site, colour))

@@ -1,6 +1,6 @@
 //! Sites for people.
 
-use portward_api::{PresetView, SiteView, TrafficView};
+use portward_api::{PresetView, SiteUpstreamsView, SiteView, TrafficView};
 
 use super::shortened;
 use crate::table::{Cell, Colour, Table, Tone};
@@ -15,7 +15,7 @@ pub(crate) fn sites(sites: &[SiteView], colour: Colour) -> String {
         table.row([
             (&site.id).into(),
             shortened(&site.names).into(),
-            upstreams(site).into(),
+            targets(site).into(),
             (&site.force_https).into(),
             (&site.hsts).into(),
             (&site.certificate).into(),
@@ -25,7 +25,7 @@ pub(crate) fn sites(sites: &[SiteView], colour: Colour) -> String {
 }
 
 /// Where its requests go, in few words.
-fn upstreams(site: &SiteView) -> String {
+fn targets(site: &SiteView) -> String {
     let upstreams = shortened(&site.upstreams);
     match site.routes.len() {
         0 => upstreams,
@@ -80,6 +80,38 @@ pub(crate) fn site(site: &SiteView, colour: Colour) -> String {
     }
     if !site.remove_headers.is_empty() {
         table.row(["removes headers".into(), site.remove_headers.join(", ").into()]);
+    }
+    table.render(colour)
+}
+
+/// One line for each setting of a site, and one for each upstream if there is something to tell of them.
+pub(crate) fn site_with_upstreams(site: &SiteView, upstreams: &SiteUpstreamsView, colour: Colour) -> String {
+    let settings = self::site(site, colour);
+    let is_told = upstreams.upstreams.len() > 1
+        || site.health_path.is_some()
+        || upstreams.upstreams.iter().any(|upstream| upstream.state != "well");
+    if is_told { format!("{settings}\n{}", self::upstreams(upstreams, colour)) } else { settings }
+}
+
+/// One line for each upstream.
+pub(crate) fn upstreams(all: &SiteUpstreamsView, colour: Colour) -> String {
+    let mut table = Table::new(&["UPSTREAM", "ROUTE", "STATE", "SINCE", "IN FLIGHT", "REASON"]);
+    for upstream in &all.upstreams {
+        let tone = match upstream.state.as_str() {
+            "unwell" => Tone::Bad,
+            "recovering" => Tone::Warning,
+            _ => Tone::Plain,
+        };
+        // Of one that is well again the reason is old.
+        let reason = upstream.reason.as_deref().filter(|_| upstream.state != "well");
+        table.row([
+            (&upstream.url).into(),
+            upstream.route.as_deref().unwrap_or_default().to_owned().into(),
+            Cell::toned(&upstream.state, tone),
+            upstream.since.as_deref().unwrap_or_default().to_owned().into(),
+            upstream.in_flight.to_string().into(),
+            reason.unwrap_or_default().to_owned().into(),
+        ]);
     }
     table.render(colour)
 }

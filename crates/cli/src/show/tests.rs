@@ -168,6 +168,26 @@ fn sites_are_a_line_each_and_one_site_is_a_line_for_each_setting() {
     max body          10GiB
     response timeout  20m
     ");
+    let told = |url: &str, route: Option<&str>, state: &str, reason: Option<&str>| portward_api::SiteUpstreamView {
+        url: url.to_owned(),
+        route: route.map(str::to_owned),
+        state: state.to_owned(),
+        since: Some("2026-11-20T12:00:00Z".to_owned()),
+        reason: reason.map(str::to_owned),
+        reason_at: None,
+        in_flight: 3,
+    };
+    let all = portward_api::SiteUpstreamsView {
+        upstreams: vec![
+            told("http://10.0.0.7:80", None, "well", Some("it was away")),
+            told("unix:/run/wiki.sock", Some("/api"), "unwell", Some("nobody listens there")),
+        ],
+    };
+    insta::assert_snapshot!(upstreams(&all, Colour::None), @r"
+    UPSTREAM             ROUTE  STATE   SINCE                 IN FLIGHT  REASON
+    http://10.0.0.7:80          well    2026-11-20T12:00:00Z  3
+    unix:/run/wiki.sock  /api   unwell  2026-11-20T12:00:00Z  3          nobody listens there
+    ");
     insta::assert_snapshot!(sites(&[], Colour::None), @"No site yet. A site is a set of host names and the application behind them. Add one: portward site add shop.example --upstream http://127.0.0.1:3000");
 }
 

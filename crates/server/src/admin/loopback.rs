@@ -166,6 +166,7 @@ async fn measure(State(measuring): State<Measuring>, request: Request<Body>) -> 
             counts: measuring.proxy.counts(),
             access_log: measuring.proxy.access_log_counts(),
             sites: measuring.app.traffic_by_site().into_iter().collect(),
+            upstreams: measuring.app.upstreams_by_site(),
             standings: measuring.board.all(),
             attempts: measuring.engine.attempts_ended(),
             turns: measuring.engine.turns(),

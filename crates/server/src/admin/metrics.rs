@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use portward_api::Severity;
 use portward_core::{AgentHealth, CertificateId, CertificateVersion, ChannelId, IssuerId, SiteId};
-use portward_proxy::{AccessLogCounts, CountsView, LATENCY_BOUNDS, Latency, TrafficView};
+use portward_proxy::{AccessLogCounts, CountsView, LATENCY_BOUNDS, Latency, TrafficView, UpstreamState, UpstreamView};
 use portward_store::desired::StoredCertificate;
 use prometheus_client::{
     collector::Collector,
@@ -28,6 +28,8 @@ pub(super) struct Measured {
     pub(super) access_log: Option<AccessLogCounts>,
     /// What came to each site that had requests.
     pub(super) sites: BTreeMap<SiteId, TrafficView>,
+    /// How upstreams do of each site that asks them or had requests.
+    pub(super) upstreams: Vec<(SiteId, Vec<UpstreamView>)>,
     /// How renewals stand.
     pub(super) standings: BTreeMap<CertificateId, Standing>,
     /// How many attempts ended, by issuer and outcome.
@@ -101,7 +103,8 @@ impl Collector for Measured {
         agents(&mut page, self)?;
         traffic(&mut page, self.counts)?;
         access_log(&mut page, self.access_log)?;
-        sites(&mut page, &self.sites)
+        sites(&mut page, &self.sites)?;
+        upstreams(&mut page, &self.upstreams)
     }
 }
 
@@ -281,6 +284,35 @@ fn sites(page: &mut Page<'_>, sites: &BTreeMap<SiteId, TrafficView>) -> fmt::Res
         "portward_site_response_seconds",
         "How long the application took until it began to answer.",
         sites.iter().map(|(id, traffic)| (of(id), &traffic.latency)),
+    )
+}
+
+fn upstreams(page: &mut Page<'_>, sites: &[(SiteId, Vec<UpstreamView>)]) -> fmt::Result {
+    let all = || {
+        sites.iter().flat_map(|(id, upstreams)| {
+            let distinct = upstreams.iter().enumerate().filter(|(at, upstream)| {
+                // One that is there twice is one.
+                let is_same =
+                    |other: &UpstreamView| (&other.upstream, &other.prefix) == (&upstream.upstream, &upstream.prefix);
+                !upstreams.iter().take(*at).any(is_same)
+            });
+            distinct.map(move |(_, upstream)| {
+                let route = upstream.prefix.as_ref().map(ToString::to_string).unwrap_or_default();
+                let labels: Labels =
+                    vec![("site", id.to_string()), ("upstream", upstream.upstream.to_string()), ("route", route)];
+                (labels, &upstream.health)
+            })
+        })
+    };
+    page.gauges(
+        "portward_upstream_up",
+        "Whether the upstream gets requests: 0 while it is passed over.",
+        all().map(|(labels, health)| (labels, i64::from(health.state != UpstreamState::Unwell))),
+    )?;
+    page.gauges(
+        "portward_upstream_requests_in_flight",
+        "Requests and upgraded connections that the upstream has now.",
+        all().map(|(labels, health)| (labels, i64::from(health.in_flight))),
     )
 }
 

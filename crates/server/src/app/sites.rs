@@ -1,5 +1,6 @@
 //! Use cases of sites.
 
+mod health;
 pub(super) mod input;
 pub(crate) mod presented;
 

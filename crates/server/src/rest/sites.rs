@@ -1,7 +1,7 @@
 //! `/api/v1/sites`.
 
 use axum::response::Response;
-use portward_api::{Changed, PresetView, Removed, SiteCreate, SiteUpdate, SiteView, TrafficView};
+use portward_api::{Changed, PresetView, Removed, SiteCreate, SiteUpdate, SiteUpstreamsView, SiteView, TrafficView};
 
 use super::{answer, answer::Order, body::SMALL, call::Call, doc::Doc, table::Table};
 use crate::app::{AppError, right};
@@ -28,6 +28,11 @@ pub(super) fn routes(table: Table) -> Table {
                 .answers::<TrafficView>(),
         )
         .get(
+            "/api/v1/sites/{id}/upstreams",
+            show_upstreams,
+            Doc::act("show_upstreams", "Shows how the upstreams of a site do.").answers::<SiteUpstreamsView>(),
+        )
+        .get(
             "/api/v1/presets",
             list_presets,
             Doc::list::<PresetView>("list_presets", "Lists what well-known applications want of their sites."),
@@ -40,6 +45,10 @@ async fn list(call: Call<right::View>) -> Result<Response, AppError> {
 
 async fn show_traffic(call: Call<right::View>) -> Result<Response, AppError> {
     answer::json(&call.app.show_traffic(&call.by, call.id())?)
+}
+
+async fn show_upstreams(call: Call<right::View>) -> Result<Response, AppError> {
+    answer::json(&call.app.show_upstreams(&call.by, call.id())?)
 }
 
 async fn list_presets(call: Call<right::View>) -> Result<Response, AppError> {

@@ -14,5 +14,6 @@ mod rotations;
 mod safe_changes;
 mod site_settings;
 mod sni;
+mod upstreams;
 mod ways_in;
 mod years;

@@ -112,9 +112,22 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     // One that began within 5 ms, and two that took longer than all bounds.
     (traffic.latency.counts[5], traffic.latency.counts[18]) = (1, 2);
     traffic.latency.sum = Duration::from_millis(200_004);
+    let upstream = |url: &str, state, prefix: Option<&str>| portward_proxy::UpstreamView {
+        upstream: portward_core::Upstream::parse(url).unwrap(),
+        prefix: prefix.map(|prefix| portward_core::PathPrefix::parse(prefix).unwrap()),
+        health: portward_proxy::HealthView { state, since: None, reason: None, reason_at: None, in_flight: 22 },
+    };
+    use portward_proxy::UpstreamState as S;
+    let upstreams = vec![
+        upstream("http://127.0.0.1:1", S::Recovering, None),
+        // It is told of once.
+        upstream("http://127.0.0.1:1", S::Recovering, None),
+        upstream("unix:/run/a.sock", S::Unwell, Some("/api")),
+    ];
     let measured = || Measured {
         served: Arc::clone(&served),
         sites: BTreeMap::from([(SiteId::parse("other-test").unwrap(), traffic.clone())]),
+        upstreams: vec![(SiteId::parse("other-test").unwrap(), upstreams.clone())],
         access_log: Some(AccessLogCounts { written: 14, dropped: 15 }),
         counts: CountsView {
             open: 1,
@@ -206,7 +219,13 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         (within("0.002"), within("0.005"), within("60"), within("+Inf")),
         (Some(0.0), Some(1.0), Some(1.0), Some(3.0))
     );
+    let of_plain = [site[0], ("upstream", "http://127.0.0.1:1"), ("route", "")];
+    let of_routed = [site[0], ("upstream", "unix:/run/a.sock"), ("route", "/api")];
     let expected_of_site: &[Expected<'_>] = &[
+        ("portward_upstream_up", &of_plain, 1.0),
+        ("portward_upstream_up", &of_routed, 0.0),
+        ("portward_upstream_requests_in_flight", &of_plain, 22.0),
+        ("portward_upstream_requests_in_flight", &of_routed, 22.0),
         ("portward_site_response_bytes_total", &site, 17.0),
         ("portward_site_response_seconds_sum", &site, 200.004),
         ("portward_site_response_seconds_count", &site, 3.0),

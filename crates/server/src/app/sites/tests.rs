@@ -156,6 +156,21 @@ async fn how_requests_reach_the_upstreams_is_kept_and_what_is_not_said_of_it_sta
 }
 
 #[tokio::test]
+async fn how_upstreams_do_is_shown_and_only_of_sites_that_are_served() {
+    let fixture = Fixture::start().await;
+    let input = SiteCreate {
+        health_path: Some("/health".to_owned()),
+        routes: Some(vec![route("/api", &["unix:/run/api.sock"])]),
+        ..site(&["shop.test"])
+    };
+    fixture.app.add_site(&by(), &input, Apply::Now).await.unwrap();
+    let shown = fixture.app.show_upstreams(&by(), "shop-test").unwrap().upstreams;
+    let told: Vec<_> = shown.iter().map(|it| (it.url.as_str(), it.route.as_deref(), it.in_flight)).collect();
+    assert_eq!(told, [("http://127.0.0.1:3000", None, 0), ("unix:/run/api.sock", Some("/api"), 0)]);
+    assert_eq!(fixture.app.show_upstreams(&by(), "none").unwrap_err().status(), 404);
+}
+
+#[tokio::test]
 async fn a_name_belongs_to_one_site() {
     let fixture = Fixture::start().await;
     fixture.app.add_site(&by(), &site(&["shop.test"]), Apply::Now).await.unwrap();

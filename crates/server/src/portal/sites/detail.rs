@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use portward_core::{Balance, Preset, Site};
+use portward_core::{Balance, PathPrefix, Preset, Site, Timestamp, Upstream};
+use portward_proxy::{UpstreamState, UpstreamView};
 
 use super::{
     super::{
@@ -12,7 +13,7 @@ use super::{
         equivalents::{DifferenceLine, Equivalents, certificates::yaml},
         frame::{Frame, Nav},
         standing::Standing,
-        view::{Mark, span},
+        view::{Mark, grouped, span},
         visit::Visit,
     },
     given::Given,
@@ -63,6 +64,12 @@ struct UpstreamRow {
     url: String,
     /// The prefix of its route.
     below: Option<String>,
+    /// How it does, as requests and checks have found out.
+    does: Mark,
+    word: &'static str,
+    /// Since when, and why.
+    since: Option<String>,
+    in_flight: String,
     mark: Mark,
     answer: String,
     took: String,
@@ -130,7 +137,9 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
         .iter()
         .flat_map(|route| route.upstreams.iter().map(|upstream| (upstream, Some(route.prefix.to_string()))));
     let all = site.upstreams.iter().map(|upstream| (upstream, None)).chain(of_routes);
+    let health = visit.app.upstreams_of(site).unwrap_or_default();
     let upstreams = all.map(|(upstream, below)| {
+        let (does, word, since, in_flight) = does(&health, upstream, below.as_deref(), now);
         let url = upstream.to_string();
         let last = answers.iter().find(|answer| answer.url == url);
         let (mark, answer, took) = match last.map(|last| &last.answer) {
@@ -141,7 +150,7 @@ fn page<R: Right>(visit: &Visit<R>, given: Option<Given>, refused: Option<String
             Some(Ok((status, millis, _))) => (Mark::Bad, format!("Answered {status}"), format!("{millis} ms")),
             Some(Err(why)) => (Mark::Bad, answer::as_sentence(why), String::new()),
         };
-        UpstreamRow { url, below, mark, answer, took }
+        UpstreamRow { url, below, does, word, since, in_flight, mark, answer, took }
     });
     let before = Given::of(site, &site_view);
     let open = Open {
@@ -215,6 +224,28 @@ fn notes(site: &Site) -> Vec<String> {
         false => "the address of this machine",
     };
     notes.map(|note| note.replace("NAME", &name).replace("PORTWARD", from)).collect()
+}
+
+/// How an upstream does: mark, word, since when and why, and what it has to do now.
+fn does(
+    health: &[UpstreamView],
+    upstream: &Upstream,
+    below: Option<&str>,
+    now: Timestamp,
+) -> (Mark, &'static str, Option<String>, String) {
+    let is_it =
+        |view: &&UpstreamView| view.upstream == *upstream && view.prefix.as_ref().map(PathPrefix::as_str) == below;
+    let Some(UpstreamView { health, .. }) = health.iter().find(is_it) else {
+        return (Mark::Unknown, "Not served", None, String::new());
+    };
+    let since = health.since.map(|since| format!("for {}", span(now.since(since).as_secs())));
+    let in_flight = grouped(u64::from(health.in_flight));
+    let why = health.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    match health.state {
+        UpstreamState::Well => (Mark::Ok, "Well", since, in_flight),
+        UpstreamState::Recovering => (Mark::Warn, "Recovering", since, in_flight),
+        UpstreamState::Unwell => (Mark::Bad, "Unwell", since.map(|since| format!("{since}{why}")), in_flight),
+    }
 }
 
 /// Which of several upstreams takes a request, in a sentence.

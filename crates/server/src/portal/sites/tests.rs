@@ -208,9 +208,15 @@ async fn how_requests_reach_the_upstreams_is_saved_and_shown() {
         page.shows(text);
     }
     let page = browser.get("/sites/shop-test").await;
-    for text in
-        ["answers the fewest", "GET /health", "all the time", "for /api", "unix:/run/api.sock", "PROXY protocol, v2"]
-    {
+    for text in [
+        "answers the fewest",
+        "In flight",
+        "GET /health",
+        "all the time",
+        "for /api",
+        "unix:/run/api.sock",
+        "PROXY protocol, v2",
+    ] {
         page.shows(text);
     }
     let none = [("health_path", ""), ("routes", "")];
