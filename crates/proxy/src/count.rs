@@ -2,7 +2,12 @@
 //!
 //! Each worker writes counts of its own, on cache lines of its own; only a reader adds them up.
 
+mod handshakes;
+
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use handshakes::HandshakesFailing;
+pub use handshakes::{HandshakeFailure, HandshakesFailed};
 
 /// Shows what all workers together have done since they were spawned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub struct CountsView {
     /// Connections refused because too many were open.
     pub refused: u64,
     /// TLS handshakes that failed or took too long.
-    pub handshakes_failed: u64,
+    pub handshakes_failed: HandshakesFailed,
     /// Requests whose head was read.
     pub requests: u64,
     /// Connections that were passed through to their target.
@@ -38,7 +43,7 @@ pub(crate) struct WorkerCounts {
     pub(crate) refused: Count,
     /// Refused connections that are still being told so.
     pub(crate) refusing: Count,
-    pub(crate) handshakes_failed: Count,
+    pub(crate) handshakes_failed: HandshakesFailing,
     pub(crate) requests: Count,
     pub(crate) passed: Count,
     pub(crate) passages_failed: Count,
@@ -65,11 +70,13 @@ impl Counts {
     }
 
     pub(crate) fn view(&self) -> CountsView {
+        let mut handshakes_failed = HandshakesFailed::default();
+        self.0.iter().for_each(|counts| counts.handshakes_failed.add_to(&mut handshakes_failed));
         CountsView {
             open: self.open(),
             accepted: self.sum(|counts| &counts.accepted),
             refused: self.sum(|counts| &counts.refused),
-            handshakes_failed: self.sum(|counts| &counts.handshakes_failed),
+            handshakes_failed,
             requests: self.sum(|counts| &counts.requests),
             passed: self.sum(|counts| &counts.passed),
             passages_failed: self.sum(|counts| &counts.passages_failed),

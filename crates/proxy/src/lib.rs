@@ -37,7 +37,7 @@ pub use access_log::{
 pub use agents::HandedOver;
 pub use bind::{BindError, Holder, addresses, has_ipv6};
 pub use clock::Clock;
-pub use count::CountsView;
+pub use count::{CountsView, HandshakeFailure, HandshakesFailed};
 pub use limits::Limits;
 pub use proxy::{BindingReport, Drained, GivenSocket, Proxy, ProxyOptions, SpawnError};
 pub use snapshot::{ServedBinding, ServedCertificate, ServedSite, Serves, Snapshot};

@@ -16,6 +16,7 @@ use crate::{
     access_log::Logged,
     answer::Chain,
     client_hello::{FirstWords, look},
+    count::HandshakeFailure,
     forward::Deadline,
     served::Client,
     snapshot::ServedBinding,
@@ -62,6 +63,18 @@ pub(crate) enum PassError {
     /// The connection failed.
     #[error("the connection failed before it was known which name is asked for")]
     Io(#[source] io::Error),
+}
+
+impl PassError {
+    /// As it is counted.
+    pub(crate) fn failure(&self) -> HandshakeFailure {
+        match self {
+            Self::NoTarget { .. } => HandshakeFailure::NoTarget,
+            Self::NoTls(_) => HandshakeFailure::Plain,
+            Self::TimedOut => HandshakeFailure::TimedOut,
+            Self::Closed | Self::Io(_) => HandshakeFailure::Closed,
+        }
+    }
 }
 
 fn asked(sni: &Option<Host>) -> String {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     agents::is_agent,
+    count::HandshakeFailure,
     pass_through::{Passed, target_of},
     snapshot::{ServedBinding, ServedCertificate, Serves, Snapshot},
     stream::{BeginError, Begun, Heard, Session, Stream, begin, hear},
@@ -121,6 +122,21 @@ pub(crate) enum HandshakeError {
     /// The two sides could not agree, or the client broke the protocol.
     #[error("the TLS handshake failed")]
     Tls(#[source] rustls::Error),
+}
+
+impl HandshakeError {
+    /// As it is counted; who is handed on has not failed, and is counted as such by nobody.
+    pub(crate) fn failure(&self) -> HandshakeFailure {
+        match self {
+            Self::TimedOut => HandshakeFailure::TimedOut,
+            Self::Http(_) => HandshakeFailure::Plain,
+            Self::AgentsOnly(_) => HandshakeFailure::NoAgent,
+            Self::NoCertificate { .. } => HandshakeFailure::NoCertificate,
+            Self::NoChallenge { .. } => HandshakeFailure::NoChallenge,
+            Self::Closed | Self::Io(_) => HandshakeFailure::Closed,
+            Self::Agent { .. } | Self::Passed(_) | Self::Tls(_) => HandshakeFailure::NotAgreed,
+        }
+    }
 }
 
 impl TlsServer {

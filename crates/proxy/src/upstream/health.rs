@@ -13,7 +13,7 @@ use std::{
     ops::Deref,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -32,6 +32,7 @@ use crate::clock::Clock;
 #[derive(Default)]
 pub struct UpstreamHealth {
     in_flight: AtomicU32,
+    failures: AtomicU64,
     /// Whether the record says anything but that the upstream is well.
     is_noted: AtomicBool,
     /// There once something went wrong, or a check was made.
@@ -51,6 +52,8 @@ pub struct HealthView {
     pub reason_at: Option<Timestamp>,
     /// Requests and upgraded connections that it has now.
     pub in_flight: u32,
+    /// Requests that failed at it, each time that one was tried, since the site has it.
+    pub failures: u64,
 }
 
 /// Says whether an upstream gets requests.
@@ -90,11 +93,16 @@ impl UpstreamHealth {
 
     /// How it does.
     pub fn view(&self) -> HealthView {
-        let in_flight = self.in_flight();
-        match &*self.lock() {
-            Some(record) => record.view(Instant::now(), in_flight),
-            None => HealthView { state: UpstreamState::Well, since: None, reason: None, reason_at: None, in_flight },
-        }
+        let well = || HealthView {
+            state: UpstreamState::Well,
+            since: None,
+            reason: None,
+            reason_at: None,
+            in_flight: 0,
+            failures: 0,
+        };
+        let view = self.lock().as_ref().map_or_else(well, |record| record.view(Instant::now()));
+        HealthView { in_flight: self.in_flight(), failures: self.failures.load(Ordering::Relaxed), ..view }
     }
 
     /// Requests and upgraded connections that it has now.
@@ -138,6 +146,7 @@ impl UpstreamHealth {
         now: Instant,
         at: Timestamp,
     ) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed);
         self.edit(|record| record.failed(trouble, reason, begun, now, at))
     }
 

@@ -26,6 +26,7 @@ use crate::{
     answer::{Answer, Asked, Chain, Fault, log},
     clients::{Counted, TooMany},
     connection::serve_h1,
+    count::HandshakeFailure,
     h1::KeepAlive,
     h2::serve_h2,
     pass_through::{PassError, find_target, pass, unrecognized_name},
@@ -148,7 +149,7 @@ async fn serve_passage(tcp: TcpStream, client: Client) {
     match Box::pin(find_target(tcp, &client.binding, limit)).await {
         Ok(passed) => Box::pin(pass(passed, client)).await,
         Err(error) => {
-            client.worker.counts().handshakes_failed.up();
+            client.worker.counts().handshakes_failed.up(error.failure());
             let (peer, binding) = (client.peer, &client.binding.id);
             tracing::debug!(client.peer = %peer, binding.id = %binding, cause = %Chain(&error), "not passed through");
             if let PassError::NoTarget { tcp, .. } = error {
@@ -176,7 +177,7 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         let begun = Instant::now();
         // A connection may be made early and used late: what counts is what is served when the handshake begins.
         if timeout(limit, tcp.readable()).await.is_err() {
-            client.worker.counts().handshakes_failed.up();
+            client.worker.counts().handshakes_failed.up(HandshakeFailure::TimedOut);
             return Err(None);
         }
         let snapshot = client.served.snapshot();
@@ -194,7 +195,7 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
             }
             Err(HandshakeError::Passed(passed)) => Err(Some(passed)),
             Err(error) => {
-                client.worker.counts().handshakes_failed.up();
+                client.worker.counts().handshakes_failed.up(error.failure());
                 without_tls(error, &client).await;
                 Err(None)
             }

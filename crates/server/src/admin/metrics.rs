@@ -243,7 +243,11 @@ fn traffic(page: &mut Page<'_>, counts: CountsView) -> fmt::Result {
     )?;
     page.counter("portward_connections_refused", "Connections refused because too many were open.", refused)?;
     page.counter("portward_connections_panicked", "Connections that ended by a fault of Portward.", panics)?;
-    page.counter("portward_tls_handshakes_failed", "TLS handshakes that failed or took too long.", handshakes_failed)?;
+    page.counters(
+        "portward_tls_handshakes_failed",
+        "TLS handshakes that failed or took too long, by why.",
+        handshakes_failed.by_reason().map(|(why, count)| (vec![("reason", why.as_str().to_owned())], count)),
+    )?;
     page.counter("portward_connections_passed_through", "Connections passed through to their target.", passed)?;
     page.counter(
         "portward_passages_failed",
@@ -313,6 +317,11 @@ fn upstreams(page: &mut Page<'_>, sites: &[(SiteId, Vec<UpstreamView>)]) -> fmt:
         "portward_upstream_requests_in_flight",
         "Requests and upgraded connections that the upstream has now.",
         all().map(|(labels, health)| (labels, i64::from(health.in_flight))),
+    )?;
+    page.counters(
+        "portward_upstream_failures",
+        "Requests that failed at the upstream, each time that one was tried.",
+        all().map(|(labels, health)| (labels, health.failures)),
     )
 }
 

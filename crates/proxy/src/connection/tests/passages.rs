@@ -91,7 +91,7 @@ async fn bytes_reach_the_target_of_the_name_as_they_are_and_come_back() {
         }
     }
     let counts = door.proxy.counts();
-    assert_eq!((counts.passed, counts.passages_failed, counts.handshakes_failed, counts.panics), (10, 0, 0, 0));
+    assert_eq!((counts.passed, counts.passages_failed, counts.handshakes_failed.total(), counts.panics), (10, 0, 0, 0));
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_name_that_nobody_has_is_refused_and_no_target_hears_of_it() {
     let mut heard = app.accept().await;
     assert_eq!(heard.take(3).await, [22, 3, 1]);
     let counts = door.proxy.counts();
-    assert_eq!((counts.passed, counts.handshakes_failed), (1, 5));
+    assert_eq!((counts.passed, counts.handshakes_failed.total()), (1, 5));
 }
 
 #[tokio::test]
@@ -134,8 +134,12 @@ async fn a_target_that_is_away_costs_the_connection_alone() {
     let mut client = connect(address).await;
     client.write(&hello("shop.test")).await;
     client.closed().await;
+    // Who is cut sees it before it is counted.
+    while door.proxy.counts().open > 0 {
+        tokio::task::yield_now().await;
+    }
     let counts = door.proxy.counts();
-    assert_eq!((counts.passed, counts.passages_failed, counts.open), (0, 1, 0));
+    assert_eq!((counts.passed, counts.passages_failed), (0, 1));
 }
 
 #[tokio::test]

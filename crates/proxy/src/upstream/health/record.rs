@@ -203,7 +203,7 @@ impl Record {
         *self = Self { since: self.since, reason: self.reason.take(), ..Self::default() };
     }
 
-    pub(super) fn view(&self, now: Instant, in_flight: u32) -> HealthView {
+    pub(super) fn view(&self, now: Instant) -> HealthView {
         let is_back = |back: Instant| now.saturating_duration_since(back) < RAMP;
         let state = match self.back {
             _ if self.rest.is_some() || self.checks.is_bad => UpstreamState::Unwell,
@@ -214,7 +214,7 @@ impl Record {
             Some((reason, at)) => (Some(reason.to_string()), Some(*at)),
             None => (None, None),
         };
-        HealthView { state, since: self.since, reason, reason_at, in_flight }
+        HealthView { state, since: self.since, reason, reason_at, in_flight: 0, failures: 0 }
     }
 
     /// Ends the rest; what checks say stays.

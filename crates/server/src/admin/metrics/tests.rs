@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use portward_core::Timestamp;
-use portward_proxy::AccessLogCounts;
+use portward_proxy::{AccessLogCounts, HandshakeFailure};
 
 use super::*;
 use crate::{
@@ -115,7 +115,14 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     let upstream = |url: &str, state, prefix: Option<&str>| portward_proxy::UpstreamView {
         upstream: portward_core::Upstream::parse(url).unwrap(),
         prefix: prefix.map(|prefix| portward_core::PathPrefix::parse(prefix).unwrap()),
-        health: portward_proxy::HealthView { state, since: None, reason: None, reason_at: None, in_flight: 22 },
+        health: portward_proxy::HealthView {
+            state,
+            since: None,
+            reason: None,
+            reason_at: None,
+            in_flight: 22,
+            failures: 23,
+        },
     };
     use portward_proxy::UpstreamState as S;
     let upstreams = vec![
@@ -133,7 +140,7 @@ async fn the_text_can_be_read_and_says_what_is_so() {
             open: 1,
             accepted: 2,
             refused: 3,
-            handshakes_failed: 4,
+            handshakes_failed: [HandshakeFailure::Closed; 4].into_iter().collect(),
             requests: 5,
             panics: 6,
             passed: 7,
@@ -203,7 +210,7 @@ async fn the_text_can_be_read_and_says_what_is_so() {
         ("portward_connections_accepted_total", &[], 2.0),
         ("portward_connections_refused_total", &[], 3.0),
         ("portward_connections_panicked_total", &[], 6.0),
-        ("portward_tls_handshakes_failed_total", &[], 4.0),
+        ("portward_tls_handshakes_failed_total", &[("reason", "closed")], 4.0),
         ("portward_connections_passed_through_total", &[], 7.0),
         ("portward_passages_failed_total", &[], 8.0),
         ("portward_requests_total", &[], 5.0),
@@ -224,6 +231,8 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     let expected_of_site: &[Expected<'_>] = &[
         ("portward_upstream_up", &of_plain, 1.0),
         ("portward_upstream_up", &of_routed, 0.0),
+        ("portward_upstream_failures_total", &of_plain, 23.0),
+        ("portward_upstream_failures_total", &of_routed, 23.0),
         ("portward_upstream_requests_in_flight", &of_plain, 22.0),
         ("portward_upstream_requests_in_flight", &of_routed, 22.0),
         ("portward_site_response_bytes_total", &site, 17.0),
@@ -234,7 +243,9 @@ async fn the_text_can_be_read_and_says_what_is_so() {
     for (name, labels, expected) in expected.iter().chain(expected_of_site) {
         assert_eq!(value(&samples, name, labels), Some(*expected), "{name} {labels:?}\n{text}");
     }
-    assert_eq!(samples.len(), expected.len() + expected_of_site.len() + answered.len() + buckets, "{text}");
+    let other_reasons = HandshakeFailure::ALL.len() - 1;
+    let counted = expected.len() + expected_of_site.len() + answered.len() + buckets + other_reasons;
+    assert_eq!(samples.len(), counted, "{text}");
     let documented = include_str!("../../../../../docs/metrics.md");
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, _) = line.split_once(' ').unwrap();
