@@ -91,7 +91,7 @@ enum Stage {
 impl Serving {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.streams.watch(cx);
-        if self.stage == Stage::Open && (self.shared.is_outdated.get() || self.drain.poll_draining(cx).is_ready()) {
+        if self.stage == Stage::Open && (self.shared.is_outdated.get() || self.drain.poll_ending(cx).is_ready()) {
             self.leave();
         }
         loop {

@@ -266,7 +266,10 @@ async fn end(worker: &Rc<Worker>, listeners: Listeners, limit: Duration, leaving
     }
     let open = &worker.counts().open;
     let at_first = open.read();
-    drains.iter().for_each(Drain::begin);
+    drains.iter().for_each(match leaving {
+        Leaving::Closing => Drain::begin,
+        Leaving::HandingOver => Drain::begin_gently,
+    });
     let all_closed = async {
         while open.read() > 0 {
             worker.all_closed.notified().await;

@@ -38,6 +38,8 @@ pub(super) struct Metered {
     resets: Resets,
     blocks: Blocks,
     fragments: Rc<Fragments>,
+    /// Bytes that were read since others of the worker had their turn.
+    turn: usize,
     /// Once our side is closed: how long and how much the client may still send.
     linger: Option<(Deadline, usize)>,
 }
@@ -67,6 +69,7 @@ impl Metered {
                 resets,
                 blocks: Blocks::default(),
                 fragments,
+                turn: 0,
                 linger: None,
             },
             cork,
@@ -89,8 +92,16 @@ impl Cork {
 impl AsyncRead for Metered {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
+        if me.turn >= TURN {
+            // A socket that is always full would have the worker for itself.
+            me.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = into.filled().len();
-        ready!(Pin::new(&mut *me.wire.stream.borrow_mut()).poll_read(cx, into))?;
+        let read = Pin::new(&mut *me.wire.stream.borrow_mut()).poll_read(cx, into);
+        me.turn = if read.is_ready() { me.turn + (into.filled().len() - before) } else { 0 };
+        ready!(read)?;
         let (begun, budget, resets) = (&mut me.begun, &mut me.budget, &mut me.resets);
         let (blocks, fragments) = (&mut me.blocks, &*me.fragments);
         let within = me.frames.pass(&into.filled()[before..], |piece| match piece {
@@ -256,6 +267,8 @@ impl Resets {
     }
 }
 
+/// Some two thousand small frames, which take a fraction of a millisecond.
+const TURN: usize = 32 * 1024;
 /// How long a client has to close its side after ours; as on HTTP/1.1 connections.
 const LINGER: Duration = Duration::from_secs(5);
 

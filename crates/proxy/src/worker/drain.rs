@@ -13,8 +13,10 @@ pub(crate) struct Drain(Rc<State>);
 /// Lets a connection see when it is to finish.
 ///
 /// From then on:
-/// - a connection that waits for a further request ends (HTTP/2: `GOAWAY`),
+/// - HTTP/2 says `GOAWAY`,
 /// - a request that runs goes on to its end, and its response says `Connection: close`,
+/// - an HTTP/1.1 connection that waits for a further request ends; if it is to finish *gently*, it waits as long as it
+///   would anyway and serves that one, as the request may be on its way and could be one that nobody asks twice,
 /// - a connection that has not had its *first* request yet waits for it (bounded by the time-out for heads) and serves
 ///   it: it was accepted, so its client is owed an answer.
 ///
@@ -35,6 +37,7 @@ struct State {
 enum Stage {
     #[default]
     Serving,
+    Ending,
     Draining,
     Cut,
 }
@@ -48,6 +51,11 @@ struct Waiting {
 impl Drain {
     pub(crate) fn watch(&self) -> DrainWatch {
         DrainWatch { drain: self.clone(), slot: None }
+    }
+
+    /// Asks the connections to finish gently: another process serves the same in their place.
+    pub(crate) fn begin_gently(&self) {
+        self.enter(Stage::Ending);
     }
 
     /// Asks the connections to finish.
@@ -74,10 +82,15 @@ impl Drain {
 impl DrainWatch {
     /// Whether the connection is to finish.
     pub(crate) fn is_draining(&self) -> bool {
-        self.drain.0.stage.get() >= Stage::Draining
+        self.drain.0.stage.get() >= Stage::Ending
     }
 
-    /// Is ready when the connection is to finish.
+    /// Is ready when the connection is to finish, gently or not.
+    pub(crate) fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_stage(Stage::Ending, cx)
+    }
+
+    /// Is ready when the connection is not to wait for a further request.
     pub(crate) fn poll_draining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_stage(Stage::Draining, cx)
     }
@@ -163,15 +176,20 @@ mod tests {
         assert!(other.poll_cut(&mut cx).is_pending());
         assert!(!one.is_draining());
 
-        drain.begin();
+        drain.begin_gently();
         assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+        assert!(one.is_draining() && one.poll_ending(&mut cx).is_ready());
+        assert!(one.poll_draining(&mut cx).is_pending() && other.poll_cut(&mut cx).is_pending());
+
+        drain.begin();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 4);
         assert!(one.is_draining());
         assert!(one.poll_draining(&mut cx).is_ready());
         assert!(other.poll_cut(&mut cx).is_pending());
 
         drain.cut();
         drain.cut();
-        assert_eq!(woken.0.load(Ordering::SeqCst), 3);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 5);
         assert!(other.poll_cut(&mut cx).is_ready());
     }
 

@@ -3,14 +3,18 @@
 //! `abuse [--seconds 3]` starts the `portward` beside it; build both with `--release`. A client that means no harm asks
 //! 250 times a second on one connection, first alone and then beside each class. For the first table, 10,000 frames are
 //! sent once; for the second, the attacker comes again whenever it is cut, as fast as it can. Handshakes alone are the last
-//! row: eight who connect and go.
+//! row: eight who connect and go. An attacker is a process of the lowest priority: elsewhere it would be another machine,
+//! which takes none of the server's cores.
 #![allow(clippy::unwrap_used, reason = "a tool of this repository, which ends where something is amiss")]
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 use std::{
+    io::Read,
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -19,12 +23,15 @@ use portward_testkit::{Abuse, Connection, Healthy, Program, StartedProgram, Upst
 
 const SITE: &str = "shop.test";
 const FRAMES: u32 = 10_000;
+const HANDSHAKES: &str = "handshakes";
 
 #[tokio::main]
 async fn main() {
-    let mut words = std::env::args().skip(1);
-    let seconds = match (words.next().as_deref(), words.next()) {
-        (Some("--seconds"), Some(number)) => number.parse().unwrap(),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let seconds = match words[..] {
+        ["--attack", class, server] => return attack(class, server.parse().unwrap()).await,
+        ["--seconds", number] => number.parse().unwrap(),
         _ => 3,
     };
     let span = Duration::from_secs(seconds);
@@ -51,39 +58,65 @@ async fn main() {
         "p99",
         "ratio"
     );
-    for abuse in Abuse::ALL {
-        let (https, times) = (server.https, AtomicU64::new(0));
-        let attack = async {
-            let again = async {
-                loop {
-                    // One that cannot connect tries again.
-                    let _ = abuse.commit(https, SITE, FRAMES).await;
-                    times.fetch_add(1, Ordering::Relaxed);
-                }
-            };
-            let _: Result<std::convert::Infallible, _> = tokio::time::timeout(span, again).await;
-        };
-        let seen = beside(&server, attack).await;
-        row(&abuse.to_string(), times.into_inner(), seen, idle);
+    let classes = Abuse::ALL.map(|abuse| abuse.to_string());
+    for class in classes.iter().map(String::as_str).chain([HANDSHAKES]) {
+        let mut attacker = Attacker::begin(class, server.https);
+        let seen = beside(&server, tokio::time::sleep(span)).await;
+        let times = attacker.end();
+        let ratio = seen.1.as_secs_f64() / idle.1.as_secs_f64();
+        println!("{class:30} {times:>9} {:>10.1?} {:>10.1?} {ratio:>6.1}", seen.0, seen.1);
     }
-    let (stop, times) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let storm = async {
-        let mut all = tokio::task::JoinSet::new();
-        for _ in 0..8 {
-            let (stop, times, https) = (Arc::clone(&stop), Arc::clone(&times), server.https);
-            all.spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    let _ = Connection::tls(https, SITE).await;
-                    times.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Is a process that commits a class of abuse again and again.
+struct Attacker(Child);
+
+impl Attacker {
+    fn begin(class: &str, server: SocketAddr) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut command = Command::new("nice");
+        command.args(["-n", "39"]).arg(program).args(["--attack", class, &server.to_string()]);
+        Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Ends it, and gives how many times it has come.
+    fn end(&mut self) -> u64 {
+        drop(self.0.stdin.take());
+        let mut said = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        self.0.wait().unwrap();
+        said.trim().parse().unwrap()
+    }
+}
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+    }
+}
+
+/// Commits a class until standard input ends, and prints how many times.
+async fn attack(class: &str, server: SocketAddr) {
+    let times = Arc::new(AtomicU64::new(0));
+    let side_by_side = if class == HANDSHAKES { 8 } else { 1 };
+    let abuse = Abuse::ALL.into_iter().find(|abuse| abuse.to_string() == class);
+    for _ in 0..side_by_side {
+        let times = Arc::clone(&times);
+        tokio::spawn(async move {
+            loop {
+                // Who cannot connect tries again.
+                match abuse {
+                    Some(abuse) => drop(abuse.commit(server, SITE, FRAMES).await),
+                    None => drop(Connection::tls(server, SITE).await),
                 }
-            });
-        }
-        tokio::time::sleep(span).await;
-        stop.store(true, Ordering::Relaxed);
-        while all.join_next().await.is_some() {}
-    };
-    let seen = beside(&server, storm).await;
-    row("handshakes", times.load(Ordering::Relaxed), seen, idle);
+                times.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+    println!("{}", times.load(Ordering::Relaxed));
+    std::process::exit(0);
 }
 
 /// What a client that means no harm sees while something else goes on: p50 and p99.
@@ -92,9 +125,4 @@ async fn beside(server: &StartedProgram, other: impl Future<Output = ()>) -> (Du
     other.await;
     let took = healthy.end().await;
     (took[took.len() / 2], took[took.len() * 99 / 100])
-}
-
-fn row(what: &str, times: u64, seen: (Duration, Duration), idle: (Duration, Duration)) {
-    let ratio = seen.1.as_secs_f64() / idle.1.as_secs_f64();
-    println!("{what:30} {times:>9} {:>10.1?} {:>10.1?} {ratio:>6.1}", seen.0, seen.1);
 }
