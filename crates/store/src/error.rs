@@ -10,7 +10,9 @@ pub enum StoreError {
     /// Nobody knows whether the transaction happened; [`Store::happened`](crate::Store::happened) tells later.
     ///
     /// To send the same transaction again, with its id, is safe.
-    #[error("it is not known whether the store did transaction {op_id}")]
+    #[error(
+        "it is not known whether the change was made (transaction {op_id}); look before you make it again, and see how the store is: portward store doctor"
+    )]
     Indeterminate {
         /// The transaction.
         op_id: OpId,

@@ -1,10 +1,19 @@
 //! What errors of SQLite mean for the store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::StoreError;
+
+/// Says that the disk failed while a transaction was written.
+#[derive(Debug, thiserror::Error)]
+#[error("the disk fails under {}", .file.display())]
+pub(super) struct DiskFails {
+    /// What was written.
+    pub(super) file: PathBuf,
+    pub(super) source: Error,
+}
 
 /// Turns an error of a statement into one of the store. Not for errors of COMMIT: see [`is_certain`].
 pub(super) fn of(error: Error, file: &Path) -> StoreError {

@@ -47,7 +47,7 @@ pub(super) enum WriteError {
     /// Nothing was written.
     Not(StoreError),
     /// SQLite does not know whether it was.
-    Indeterminate(rusqlite::Error),
+    Indeterminate(failure::DiskFails),
 }
 
 impl WriteError {
@@ -56,7 +56,7 @@ impl WriteError {
         match self {
             Self::Not(StoreError::Unavailable(cause)) => format!("the store cannot be written: {cause}"),
             Self::Not(error) => error.to_string(),
-            Self::Indeterminate(error) => format!("the disk fails: {error}"),
+            Self::Indeterminate(fails) => format!("{fails}: {}", fails.source),
         }
     }
 
@@ -64,7 +64,7 @@ impl WriteError {
     pub(super) fn for_op(self, op_id: OpId) -> StoreError {
         match self {
             Self::Not(error) => error,
-            Self::Indeterminate(error) => StoreError::Indeterminate { op_id, cause: error.into() },
+            Self::Indeterminate(fails) => StoreError::Indeterminate { op_id, cause: fails.into() },
         }
     }
 }
@@ -184,7 +184,7 @@ impl Writer {
         let done = self.transact_in_sqlite(now, work);
         let done = done.map_err(|(error, at_commit)| {
             if at_commit && !failure::is_certain(&error) {
-                WriteError::Indeterminate(error)
+                WriteError::Indeterminate(failure::DiskFails { file: file.clone(), source: error })
             } else {
                 WriteError::Not(failure::of(error, &file))
             }

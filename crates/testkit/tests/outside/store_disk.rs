@@ -1,6 +1,11 @@
 //! A disk that is full, and a data directory that cannot be written: what is served goes on being served.
 
-use std::{fs::File, io::Write, path::Path, process::Command};
+use std::{
+    fs::File,
+    io::Write,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use portward_testkit::{Program, StartedProgram, eventually, handshake, in_network_of_its_own, run};
 
@@ -83,4 +88,54 @@ async fn a_data_directory_that_cannot_be_written_is_served_from_what_was_kept() 
     mount(&["-o", "remount,bind,rw"], &data);
     eventually("the store is open", async || (!ready(&server).contains("store")).then_some(())).await;
     handshake(server.https, "shop.test").await;
+}
+
+/// Has every fsync of a process fail, until it is ended.
+struct FailingFsync(Child);
+
+impl FailingFsync {
+    async fn begin(process: u32) -> Self {
+        let process = process.to_string();
+        let failing = "inject=fsync,fdatasync:error=EIO";
+        let words = ["-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", failing, "-p", &process];
+        let strace = Command::new("strace").args(words).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let tasks = format!("/proc/{process}/task");
+        let is_traced = async || {
+            let mut all = std::fs::read_dir(&tasks).unwrap().flatten();
+            let traced = |status: String| !status.contains("TracerPid:\t0\n");
+            all.all(|task| std::fs::read_to_string(task.path().join("status")).is_ok_and(traced)).then_some(())
+        };
+        eventually("every thread is traced", is_traced).await;
+        Self(strace)
+    }
+
+    fn end(mut self) {
+        run(Command::new("kill").arg(self.0.id().to_string()));
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_write_through_stops_changes_until_it_does() {
+    if !in_network_of_its_own("store_disk::a_disk_that_does_not_write_through_stops_changes_until_it_does", &[]) {
+        return;
+    }
+    let server = Program::new().start();
+    add(&server, "before.test").unwrap();
+    let failing = FailingFsync::begin(server.id()).await;
+    let refused = add(&server, "refused.test").unwrap_err();
+    for part in ["disk", "store.db"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    eventually("status tells that nothing can be changed", async || is_told(&server).then_some(())).await;
+    handshake(server.https, "before.test").await;
+
+    failing.end();
+    eventually("it can be written again", async || (!is_told(&server)).then_some(())).await;
+    add(&server, "after.test").unwrap();
+    server.kill();
+    eventually("it has ended", async || server.has_ended().then_some(())).await;
+    let server = server.start_again();
+    let sites = server.portward(&["site", "list"]);
+    assert!(sites.contains("before.test") && sites.contains("after.test"), "{sites}");
 }
