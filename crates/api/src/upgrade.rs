@@ -20,8 +20,10 @@ pub struct UpgradeView {
     pub to: String,
     /// The process id of the new one.
     pub process: u32,
+    /// The process id of the old one.
+    pub old_process: u32,
     /// Connections that were open before, and finish in the old process.
     pub connections: u64,
-    /// How long they may take, in seconds.
-    pub drain_seconds: u64,
+    /// How long they may take, in hours.
+    pub drain_hours: u64,
 }

@@ -37,7 +37,7 @@ use crate::{
         supervise,
         upstreams::TellUpstreams,
     },
-    upgrade::{Inherited, Upgrade, UpgradeParts},
+    upgrade::{Inherited, LEAVE_WITHIN, Upgrade, UpgradeParts},
     web::{self, Entrance},
 };
 
@@ -126,7 +126,6 @@ impl Server {
         let now = Arc::clone(&clock);
         let mut beginning = begin(&data_dir, &now, lock).await?;
         let clock = Clock::new(move || clock());
-        let drain = limits.drain;
         let proxy = ProxyOptions { workers, limits, clock: clock.clone(), access_log, given };
         let proxy = Proxy::spawn(proxy).map_err(StartError::Workers)?;
         beginning.settle(&flags, &proxy, &host_name, clock.now()).await?;
@@ -141,7 +140,7 @@ impl Server {
         let own_socket = socket.clone();
         let upgrade = arguments.zip(socket.clone()).map(|(arguments, socket)| {
             let (proxy, loopback) = (Arc::clone(&proxy), Arc::clone(&loopback));
-            let parts = UpgradeParts { arguments, store: opened.clone(), proxy, loopback, socket, drain };
+            let parts = UpgradeParts { arguments, store: opened.clone(), proxy, loopback, socket };
             Arc::new(Upgrade::new(parts))
         });
         let (trigger, shutdown) = tasks::shutdown();
@@ -373,15 +372,13 @@ impl Server {
         }
     }
 
-    /// Ends the server after another process has taken over: nobody new comes here, and what is open finishes within
-    /// [`Limits::drain`](portward_proxy::limits::Limits::drain).
+    /// Ends the server after another process has taken over: nobody new comes here, and what is open finishes within a day.
     pub async fn leave(self) -> Drained {
         let Self { app, store, proxy, served, events, upgrade, shutdown, portal_shutdown, mut tasks, .. } = self;
         events.end();
-        let drain_within = upgrade.as_ref().map_or(DRAIN_WITHIN, |upgrade| upgrade.drain());
         // What works in the background works there now.
         shutdown.pull();
-        let drained = proxy.hand_over(drain_within).await;
+        let drained = proxy.hand_over(LEAVE_WITHIN).await;
         portal_shutdown.pull();
         while tasks.join_next().await.is_some() {}
         drop((app, upgrade, served, proxy, store));

@@ -53,8 +53,6 @@ pub(crate) struct UpgradeParts {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) loopback: Arc<Loopback>,
     pub(crate) socket: Arc<AdminSocket>,
-    /// How long connections may take to finish after it.
-    pub(crate) drain: Duration,
 }
 
 /// Says how far it is.
@@ -116,11 +114,6 @@ impl Upgrade {
     /// Hands nothing over yet.
     pub(crate) fn new(parts: UpgradeParts) -> Self {
         Self { parts, turn: Mutex::new(()), stage: watch::Sender::new(Stage::Own) }
-    }
-
-    /// How long connections may take to finish after it.
-    pub(crate) fn drain(&self) -> Duration {
-        self.parts.drain
     }
 
     /// How far it is.
@@ -301,6 +294,8 @@ impl std::fmt::Debug for UpgradeParts {
     }
 }
 
+/// Connections may take so long to finish in the old process: a WebSocket that is open all day is not cut by an upgrade.
+pub(crate) const LEAVE_WITHIN: Duration = Duration::from_secs(24 * 3600);
 /// A program that says its version needs milliseconds.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 /// It says hello before it opens anything.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use portward_api::{UpgradeInput, UpgradeView};
 
 use super::{Actor, Allowed, App, AppError, access::setup::demand_machine, right};
-use crate::upgrade::{Successor, Upgrade, UpgradeError};
+use crate::upgrade::{LEAVE_WITHIN, Successor, Upgrade, UpgradeError};
 
 impl App {
     /// Has a program take over, and resolves when it serves.
@@ -22,8 +22,9 @@ impl App {
             from: env!("CARGO_PKG_VERSION").to_owned(),
             to: version,
             process,
+            old_process: std::process::id(),
             connections,
-            drain_seconds: upgrade.drain().as_secs(),
+            drain_hours: LEAVE_WITHIN.as_secs() / 3600,
         })
     }
 
