@@ -63,6 +63,11 @@ impl Staged {
         Ok(Self { file, path, target: target.to_owned() })
     }
 
+    /// Where it is for now.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What to write to.
     pub(crate) fn file(&mut self) -> &mut File {
         &mut self.file

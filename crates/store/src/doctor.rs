@@ -74,6 +74,11 @@ pub async fn examine(directory: &Path, master: Result<MasterKey, String>) -> Vec
             findings.push(Finding::good("format", format!("form {version}, which this Portward writes")));
             connection
         }
+        Ok(Looked::Older { version, known }) => {
+            let seen = format!("form {version}; the next start makes form {known} of it, and keeps a copy as it was");
+            findings.push(Finding::warning("format", seen, "start the server, and ask again"));
+            return findings;
+        }
         Ok(Looked::Newer { version, known }) => {
             let seen = format!("form {version}, and this Portward knows forms up to {known}");
             findings.push(Finding::bad("format", seen, "install the Portward that wrote it, or a newer one"));

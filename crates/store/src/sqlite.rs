@@ -7,6 +7,7 @@
 mod failure;
 mod lending;
 mod lock;
+mod migrate;
 mod open;
 mod peek;
 mod read;

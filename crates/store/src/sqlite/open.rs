@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     Clock, Inner, LockError, StoreLock,
+    migrate::{self, MigrateError},
     schema::{self, Found},
     worker::Worker,
     write::{self, WriteError, Writer},
@@ -130,6 +131,12 @@ pub(super) fn open_checked(file: &Path) -> Result<Connection, OpenSqliteError> {
     match schema::look(&connection).map_err(database)? {
         Found::Foreign => return Err(OpenSqliteError::Foreign { file: file.to_owned() }),
         Found::Newer(version) => return Err(OpenSqliteError::Newer { file: file.to_owned(), version }),
+        Found::Older(form) => {
+            check(&connection, file)?;
+            schema::make_durable(&connection).map_err(database)?;
+            let older = |error: MigrateError| OpenSqliteError::Database { file: file.to_owned(), cause: error.into() };
+            migrate::migrate(&mut connection, file, form, migrate::STEPS).map_err(older)?;
+        }
         Found::Empty => {
             schema::make_durable(&connection).map_err(database)?;
             schema::create(&mut connection).map_err(database)?;

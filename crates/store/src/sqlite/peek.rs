@@ -53,6 +53,13 @@ pub(crate) enum Looked {
         /// The form.
         version: i32,
     },
+    /// A store of an older form.
+    Older {
+        /// The form.
+        version: i32,
+        /// The one that it will have.
+        known: i32,
+    },
     /// A store of a newer form.
     Newer {
         /// The form.
@@ -69,6 +76,7 @@ pub(crate) fn look(file: &Path) -> rusqlite::Result<Looked> {
     let connection = schema::open_reader(file)?;
     Ok(match schema::look(&connection)? {
         Found::Ours => Looked::Ours { connection, version: schema::VERSION },
+        Found::Older(version) => Looked::Older { version, known: schema::VERSION },
         Found::Newer(version) => Looked::Newer { version, known: schema::VERSION },
         Found::Empty | Found::Foreign => Looked::Foreign,
     })

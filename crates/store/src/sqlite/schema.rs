@@ -11,6 +11,8 @@ pub(super) enum Found {
     Empty,
     /// One of ours, of a version that we know.
     Ours,
+    /// One of ours, of an older version.
+    Older(i32),
     /// One of ours, of a newer version.
     Newer(i32),
     /// Something else.
@@ -47,6 +49,7 @@ pub(super) fn look(connection: &Connection) -> Result<Found> {
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(match (id, version) {
         (APPLICATION_ID, VERSION) => Found::Ours,
+        (APPLICATION_ID, older) if (1..VERSION).contains(&older) => Found::Older(older),
         (APPLICATION_ID, newer) => Found::Newer(newer),
         (0, 0) if tables == 0 => Found::Empty,
         _ => Found::Foreign,
