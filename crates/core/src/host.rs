@@ -3,11 +3,14 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 /// Is a DNS name in its one canonical spelling: ASCII, lower case, A-labels (RFC 5890), no trailing dot.
+///
+/// Clones share it, as a name stands in a record, in what is served, and wherever it is looked up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostName(Box<str>);
+pub struct HostName(Arc<str>);
 
 /// Is a host: a DNS name or an IP address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +79,7 @@ impl HostName {
         if trimmed.contains('*') {
             return Err(HostError::Wildcard(text.to_owned()));
         }
-        let ascii: Box<str> = if is_plain(trimmed) {
+        let ascii: Arc<str> = if is_plain(trimmed) {
             trimmed.into()
         } else {
             let mapped = idna::domain_to_ascii_cow(trimmed.as_bytes(), idna::AsciiDenyList::URL)

@@ -206,11 +206,20 @@ impl<'a, T> IntoIterator for &'a Sorted<T> {
 /// Of things with the same key the last one counts.
 impl<T: Keyed> FromIterator<T> for Sorted<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
-        let mut list = Self::new();
-        for thing in things {
-            list.insert(thing);
+        let mut things: Vec<Arc<T>> = things.into_iter().map(Arc::new).collect();
+        if !things.is_sorted_by(|one, other| one.key() < other.key()) {
+            things.sort_by(|one, other| one.key().cmp(other.key()));
+            things.dedup_by(|later, kept| {
+                let is_same = later.key() == kept.key();
+                if is_same {
+                    std::mem::swap(later, kept);
+                }
+                is_same
+            });
         }
-        list
+        let len = things.len();
+        let blocks = things.chunks(BLOCK).map(|block| Arc::new(block.to_vec())).collect();
+        Self { blocks: Arc::new(blocks), len }
     }
 }
 
@@ -300,6 +309,22 @@ mod tests {
             list.remove(&key).unwrap();
         }
         assert!(list.is_empty() && list.iter().next().is_none() && list.first().is_none());
+    }
+
+    #[test]
+    fn it_is_collected_the_same_in_order_and_out_of_it() {
+        for count in [0, 1, 2, 255, 256, 257, 1000] {
+            let tree: BTreeMap<u32, u32> = (0..count).map(|n| (n, n + 1)).collect();
+            let forwards: Sorted<Thing> = tree.iter().map(|(key, value)| Thing(*key, *value)).collect();
+            let backwards: Sorted<Thing> = tree.iter().rev().map(|(key, value)| Thing(*key, *value)).collect();
+            let stale = tree.keys().map(|key| Thing(*key, 0));
+            let twice: Sorted<Thing> = stale.chain(tree.iter().map(|(key, value)| Thing(*key, *value))).collect();
+            for list in [forwards, backwards, twice] {
+                assert_eq!(list.len(), tree.len());
+                assert!(list.iter().map(|thing| (thing.0, thing.1)).eq(tree.clone()));
+                assert!(tree.iter().all(|(key, value)| list.get(key).is_some_and(|thing| thing.1 == *value)));
+            }
+        }
     }
 
     #[test]

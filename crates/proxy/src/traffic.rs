@@ -30,8 +30,9 @@ use plain::PlainClients;
 #[derive(Debug)]
 pub struct Traffic {
     since: Timestamp,
-    /// By worker; empty where none of its requests was for the site.
-    shards: [OnceLock<Box<Shard>>; SHARDS],
+    /// By worker; empty where none of its requests was for the site, and not there while nobody's was: most of many sites
+    /// are never asked for.
+    shards: OnceLock<Box<[OnceLock<Box<Shard>>; SHARDS]>>,
 }
 
 /// Shows what came to one site since it was first served.
@@ -107,7 +108,7 @@ struct Minutes([AtomicU64; MINUTES]);
 impl Traffic {
     /// Begins to count.
     pub fn since(since: Timestamp) -> Self {
-        Self { since, shards: [const { OnceLock::new() }; SHARDS] }
+        Self { since, shards: OnceLock::new() }
     }
 
     /// Counts a request, of a worker.
@@ -148,7 +149,7 @@ impl Traffic {
     /// What all workers together have counted.
     pub fn view(&self, now: Timestamp) -> TrafficView {
         let mut view = TrafficView { since: Some(self.since), minutes: vec![0; MINUTES], ..TrafficView::default() };
-        for shard in self.shards.iter().filter_map(OnceLock::get) {
+        for shard in self.shards.get().into_iter().flat_map(|shards| shards.iter()).filter_map(OnceLock::get) {
             view.http += shard.http.read();
             view.http_browsers += shard.http_browsers.read();
             view.redirected += shard.redirected.read();
@@ -168,7 +169,8 @@ impl Traffic {
     }
 
     fn shard(&self, worker: usize) -> &Shard {
-        self.shards[worker % SHARDS].get_or_init(Box::default)
+        let shards = self.shards.get_or_init(|| Box::new([const { OnceLock::new() }; SHARDS]));
+        shards[worker % SHARDS].get_or_init(Box::default)
     }
 }
 
@@ -276,6 +278,11 @@ mod tests {
         assert_eq!(traffic.view(at(60 * 60)).minutes, vec![0; 60]);
         traffic.came(0, CameBy::HttpsHttp1, at(60 * 60));
         assert_eq!(traffic.view(at(60 * 60)).minutes[59], 1);
+    }
+
+    #[test]
+    fn who_is_not_asked_for_takes_little() {
+        assert!(size_of::<Traffic>() <= 24);
     }
 
     #[test]

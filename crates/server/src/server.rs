@@ -134,7 +134,7 @@ impl Server {
         let Beginning { store, opened, master, sealer, cluster, revision, begun } = beginning;
         let (follower, kept, late) = match begun {
             Begun::Store(follower) => (Some(*follower), None, None),
-            Begun::Kept(desired, late) => (None, Some(desired), Some(late)),
+            Begun::Kept(desired, late, follower) => (follower.map(|follower| *follower), Some(desired), Some(late)),
         };
         let (proxy, loopback) = (Arc::new(proxy), Arc::new(loopback));
         let own_socket = socket.clone();
@@ -154,7 +154,11 @@ impl Server {
             after: revision,
             shutdown: shutdown.clone(),
         };
-        let desired = Arc::new(Following::new(follower));
+        let desired = match follower {
+            Some(follower) if late.is_some() => Following::of_kept(follower),
+            follower => Following::new(follower),
+        };
+        let desired = Arc::new(desired);
         let publish = Publish {
             store: Arc::clone(&store),
             desired: Arc::clone(&desired),
@@ -219,6 +223,7 @@ impl Server {
             clock: now,
             master: master.clone(),
             cluster,
+            served: Arc::clone(&served),
             shutdown: shutdown.clone(),
         });
         let keep = Keep {

@@ -3,6 +3,7 @@
 mod assembly;
 mod follow;
 mod identity;
+mod name_index;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,6 +18,7 @@ pub(crate) use follow::read_kept;
 pub use follow::{Follower, Touched};
 pub(crate) use identity::IDENTITY_VERSION;
 pub use identity::{StoredIdentity, StoredTrust, open_identity_key};
+pub use name_index::NameIndex;
 
 use crate::{
     Key, Page, Prefix, Revision, Store, StoreError,
@@ -64,6 +66,8 @@ pub struct Desired {
     pub keys: Sorted<StoredKey>,
     /// What could not be read.
     pub bad: Vec<BadRecord>,
+    /// See [`Desired::names`].
+    pub(crate) names: name_index::Kept,
 }
 
 /// Is a thing, and the revision that last wrote it.

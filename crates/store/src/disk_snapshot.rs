@@ -10,12 +10,12 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use crate::{
-    Cause, Key, Kv, Page, Revision, Store, StoreError,
+    Cause, Kv, Page, Revision, Store, StoreError,
     cluster::Cluster,
-    desired::{Desired, read_kept},
+    desired::{Desired, Follower, read_kept},
     disk::{self, Staged},
     place::Place,
     records::{ClusterRecord, decode},
@@ -30,6 +30,8 @@ pub struct DiskSnapshot {
     pub cluster: Cluster,
     /// The desired state, at the revision at which it was written.
     pub desired: Desired,
+    /// Goes on from it.
+    pub follower: Follower,
 }
 
 /// Tells of a file that was not believed.
@@ -123,8 +125,8 @@ impl DiskSnapshot {
 
     /// Reads one file; what the store says of itself is held against it.
     pub fn read_file(file: &Path, master: &MasterKey, store: Option<&Peeked>) -> Result<Self, ReadDiskSnapshotError> {
-        let content = Bytes::from(fs::read(file).map_err(ReadDiskSnapshotError::Io)?);
-        let Head { generation, cluster, revision, rest } = Head::read(&content)?;
+        let content = fs::read(file).map_err(ReadDiskSnapshotError::Io)?;
+        let Head { generation, cluster, revision, bytes } = Head::read(&content)?;
         if generation != master.generation() {
             return Err(ReadDiskSnapshotError::MasterKey { needed: generation, have: master.generation() });
         }
@@ -141,14 +143,14 @@ impl DiskSnapshot {
         let (message, tag) =
             content.split_at_checked(content.len().saturating_sub(TAG_BYTES)).ok_or(ReadDiskSnapshotError::Refused)?;
         // Most of the time goes into either; nothing of the one counts before the other is done.
-        let (verified, desired) = std::thread::scope(|scope| {
+        let (verified, follower) = std::thread::scope(|scope| {
             let verified = scope.spawn(|| hmac::verify(&key(master, &cluster.id), message, tag).is_ok());
-            let desired = records(rest.slice(..rest.len().saturating_sub(TAG_BYTES)))
-                .map(|kvs| Desired { revision, ..read_kept(kvs) });
-            (verified.join().unwrap_or(false), desired)
+            let parts = message.get(bytes..).and_then(|records| parts(records, PART_BYTES));
+            let follower = parts.and_then(|parts| read_kept(parts, records));
+            (verified.join().unwrap_or(false), follower)
         });
-        let desired = desired.filter(|_| verified).ok_or(ReadDiskSnapshotError::Refused)?;
-        Ok(Self { cluster, desired })
+        let follower = follower.filter(|_| verified).ok_or(ReadDiskSnapshotError::Refused)?.at(revision);
+        Ok(Self { cluster, desired: follower.desired().clone(), follower })
     }
 }
 
@@ -184,7 +186,7 @@ pub async fn write(
 pub fn claimed_revision(directory: &Path) -> Option<Revision> {
     let mut start = Vec::new();
     fs::File::open(directory.join(NEWEST)).ok()?.take(HEAD_BYTES).read_to_end(&mut start).ok()?;
-    Head::read(&Bytes::from(start)).ok().map(|head| head.revision)
+    Head::read(&start).ok().map(|head| head.revision)
 }
 
 /// Whether the store in a directory has nothing of the desired state that is newer than a revision.
@@ -268,44 +270,74 @@ struct Head {
     generation: u32,
     cluster: Cluster,
     revision: Revision,
-    rest: Bytes,
+    /// How long it is.
+    bytes: usize,
 }
 
 impl Head {
-    fn read(content: &Bytes) -> Result<Self, ReadDiskSnapshotError> {
-        if !content.starts_with(MAGIC) {
-            return Err(ReadDiskSnapshotError::Form);
-        }
-        let mut rest = content.slice(MAGIC.len()..);
+    fn read(content: &[u8]) -> Result<Self, ReadDiskSnapshotError> {
+        let mut rest = content.strip_prefix(MAGIC).ok_or(ReadDiskSnapshotError::Form)?;
         let mut parse = || {
             let generation = rest.try_get_u32().ok()?;
             let restored = rest.try_get_u64().ok()?;
             let revision = Revision(rest.try_get_u64().ok()?);
             let length = usize::from(rest.try_get_u16().ok()?);
-            let id = (rest.len() >= length).then(|| rest.split_to(length))?;
-            let id = std::str::from_utf8(&id).ok()?.to_owned();
+            let id = rest.split_off(..length)?;
+            let id = std::str::from_utf8(id).ok()?.to_owned();
             Some((generation, Cluster { id, generation: restored }, revision))
         };
         let (generation, cluster, revision) = parse().ok_or(ReadDiskSnapshotError::Refused)?;
-        Ok(Self { generation, cluster, revision, rest })
+        Ok(Self { generation, cluster, revision, bytes: content.len() - rest.len() })
     }
 }
 
-/// The records of a file; none if they do not end where it ends.
-fn records(mut rest: Bytes) -> Option<Vec<Kv>> {
-    let mut kvs = Vec::new();
-    while rest.has_remaining() {
+/// Is a record of a file.
+struct Record<'f> {
+    key: &'f str,
+    value: &'f [u8],
+    revision: Revision,
+}
+
+impl<'f> Record<'f> {
+    /// Takes the first record off; none if there is no whole one.
+    fn take(rest: &mut &'f [u8]) -> Option<Self> {
         let key = usize::from(rest.try_get_u16().ok()?);
         let value = usize::try_from(rest.try_get_u32().ok()?).ok()?;
         let revision = Revision(rest.try_get_u64().ok()?);
-        if rest.len() < key.checked_add(value)? {
-            return None;
-        }
-        let key = Key::parse(std::str::from_utf8(&rest.split_to(key)).ok()?).ok()?;
-        let value = rest.split_to(value);
-        kvs.push(Kv { key, value, create_revision: revision, mod_revision: revision, lease: None });
+        let key = std::str::from_utf8(rest.split_off(..key)?).ok()?;
+        Some(Self { key, value: rest.split_off(..value)?, revision })
     }
-    Some(kvs)
+}
+
+/// The records of a file in parts of at least so many bytes but for the last one, of which none ends within a certificate; none if they do not end
+/// where the file ends.
+fn parts(mut rest: &[u8], least: usize) -> Option<Vec<&[u8]>> {
+    let (mut parts, mut begin, mut thing) = (Vec::new(), rest, "");
+    while !rest.is_empty() {
+        let here = rest;
+        let record = Record::take(&mut rest)?;
+        // Two segments name a thing; of a certificate there are several records.
+        let mut segments = record.key.match_indices('/').map(|(at, _)| at);
+        let next = record.key.get(..segments.nth(1).unwrap_or(record.key.len()))?;
+        if begin.len() - here.len() >= least && next != thing {
+            parts.push(begin.get(..begin.len() - here.len())?);
+            begin = here;
+        }
+        thing = next;
+    }
+    parts.push(begin);
+    Some(parts)
+}
+
+/// Gives each record of a part to `take`, as long as that agrees; whether it did to the end.
+fn records(mut part: &[u8], take: &mut dyn FnMut(&str, &[u8], Revision) -> bool) -> bool {
+    while !part.is_empty() {
+        match Record::take(&mut part) {
+            Some(Record { key, value, revision }) if take(key, value, revision) => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// The key of the MAC, for this purpose and cluster alone.
@@ -323,6 +355,8 @@ const TAG_BYTES: usize = 32;
 const NEWEST: &str = "desired.snapshot";
 /// The one before.
 const BEFORE: &str = "desired.snapshot.before";
+/// What one thread reads at a time.
+const PART_BYTES: usize = 4 * 1024 * 1024;
 /// So many keys are in memory at a time while it is written.
 const PAGE_KEYS: usize = 1000;
 

@@ -119,8 +119,18 @@ impl Place {
 
     /// The place that a key stands for; none if it is no place of the desired state.
     pub(crate) fn of(key: &Key) -> Option<Self> {
-        let segments: Vec<&str> = key.segments().collect();
-        match *segments.as_slice() {
+        Self::of_text(key.as_str())
+    }
+
+    /// The same for a key that is only looked at.
+    pub(crate) fn of_text(key: &str) -> Option<Self> {
+        let mut segments = [""; MOST_SEGMENTS];
+        let mut count = 0;
+        for segment in key.split('/') {
+            *segments.get_mut(count)? = segment;
+            count += 1;
+        }
+        match *segments.get(..count)? {
             ["meta", "schema"] => Some(Self::Schema),
             ["meta", "cluster"] => Some(Self::Cluster),
             ["meta", "seal-check"] => Some(Self::SealCheck),
@@ -210,6 +220,8 @@ impl SettingName {
     }
 }
 
+/// No place has more; `acme/chal/http/<host>/<token>` has as many.
+const MOST_SEGMENTS: usize = 5;
 /// Below this are users.
 pub(crate) const USERS: &str = "access/users/";
 /// Below this are tokens.

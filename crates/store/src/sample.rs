@@ -5,11 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use portward_core::{
-    Agent, AgentName, AgentOrigin, AgentPins, Balance, Binding, BindingId, CertificateId, Chain, Delivery,
-    DeliveryFormat, DeliveryId, DeliveryPath, DialAddress, Dialling, FileMode, FileOwner, ForceHttps, Forwarding,
-    HeaderRules, HealthPath, Host, HostPattern, Hsts, KeyId, KeyType, LeafFacts, PathRoute, ProfileName, ProxyProtocol,
-    Sha1Thumbprint, Site, SiteCertificate, SiteId, SiteLimits, Source, Thumbprint, Timestamp, Upstream, UpstreamHttp,
-    UpstreamTrust, Validity, Verify,
+    Agent, AgentName, AgentOrigin, AgentPins, Balance, Binding, BindingId, Certificate, CertificateId,
+    CertificateVersion, Chain, Delivery, DeliveryFormat, DeliveryId, DeliveryPath, DialAddress, Dialling, FileMode,
+    FileOwner, ForceHttps, Forwarding, HeaderRules, HealthPath, Host, HostPattern, Hsts, KeyId, KeyType, LeafFacts,
+    Management, PathRoute, ProfileName, ProxyProtocol, Sha1Thumbprint, Site, SiteCertificate, SiteId, SiteLimits,
+    Source, Thumbprint, Timestamp, Upstream, UpstreamHttp, UpstreamTrust, Validity, Verify, VersionNumber,
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     agents::StoredDelivery,
     change::{self, Change, NewKey, NewVersion},
     cluster::Cluster,
+    desired::StoredCertificate,
     sealing::{MasterKey, Sealed, Sealer, Secret},
 };
 
@@ -128,6 +129,33 @@ pub(crate) fn facts(leaf: &[u8]) -> LeafFacts {
         self_signed: false,
         validity: Validity { not_before: Timestamp::EPOCH, not_after: at() },
         key_type: KeyType::Rsa(2048),
+    }
+}
+
+/// A certificate of one version that has those names.
+pub(crate) fn stored_certificate(id: &str, names: &[&str]) -> StoredCertificate {
+    let names = names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
+    let chain = chain(id);
+    let version = CertificateVersion {
+        number: VersionNumber(1),
+        source: Source::Imported,
+        added: at(),
+        facts: Arc::new(LeafFacts { names, ..facts(&chain.leaf) }),
+        chain,
+        key: KeyId::parse("key-1").unwrap(),
+        key_on: None,
+    };
+    StoredCertificate {
+        value: Certificate {
+            id: certificate_id(id),
+            name: id.to_owned(),
+            management: Management::Unmanaged,
+            current: VersionNumber(1),
+            versions: vec![Arc::new(version)],
+        },
+        spec_revision: Revision(1),
+        managed_revision: None,
+        current_revision: Some(Revision(1)),
     }
 }
 

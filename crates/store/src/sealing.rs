@@ -8,19 +8,20 @@
 mod aead;
 mod mac;
 mod master_key;
+mod sealed;
 mod secret;
 
 use std::{fmt, sync::OnceLock};
 
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub(crate) use mac::Mac;
 pub use mac::MacError;
 pub use master_key::{MasterKey, MasterKeyError};
+pub use sealed::Sealed;
 pub use secret::Secret;
 
-use self::mac::Authenticator;
+use self::{mac::Authenticator, sealed::Parts};
 use crate::{Key, random};
 
 /// Seals and opens the secrets of one cluster, and tells its own records from those that others wrote.
@@ -29,21 +30,6 @@ pub struct Sealer {
     master: MasterKey,
     /// Derived when it is asked for: most of those who seal and open have nothing to do with it.
     authenticator: OnceLock<Authenticator>,
-}
-
-/// Holds a secret as it lies in the store: useless without the master key.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sealed {
-    v: u32,
-    alg: String,
-    g: u32,
-    #[serde(with = "crate::records::base64")]
-    dek: Vec<u8>,
-    #[serde(with = "crate::records::base64")]
-    nonce: Vec<u8>,
-    #[serde(with = "crate::records::base64")]
-    ct: Vec<u8>,
 }
 
 /// Says why a secret does not open.
@@ -116,28 +102,28 @@ impl Sealer {
         let wrap_nonce = random::bytes::<{ aead::NONCE_BYTES }>();
         let wrapped = aead::seal(self.master.expose(), wrap_nonce, &self.wrap_aad(key, version, g), dek.as_slice());
         let dek = [wrap_nonce.as_slice(), &wrapped].concat();
-        Sealed { v: VERSION, alg: ALGORITHM.to_owned(), g, dek, nonce: nonce.to_vec(), ct }
+        Parts { v: VERSION, alg: ALGORITHM.into(), g, dek, nonce: nonce.to_vec(), ct }.into()
     }
 
     /// Opens what was sealed for the same key of the store and the same version.
     pub fn open(&self, key: &Key, version: u64, sealed: &Sealed) -> Result<Secret, UnsealError> {
-        if sealed.v != VERSION {
-            return Err(UnsealError::Newer { key: key.clone(), v: sealed.v });
+        if sealed.v() != VERSION {
+            return Err(UnsealError::Newer { key: key.clone(), v: sealed.v() });
         }
-        if sealed.alg != ALGORITHM {
-            return Err(UnsealError::Algorithm { key: key.clone(), alg: sealed.alg.clone() });
+        if sealed.alg() != ALGORITHM {
+            return Err(UnsealError::Algorithm { key: key.clone(), alg: sealed.alg().to_owned() });
         }
-        if sealed.g != self.master.generation() {
+        if sealed.g() != self.master.generation() {
             let have = self.master.generation();
-            return Err(UnsealError::Generation { key: key.clone(), needed: sealed.g, have });
+            return Err(UnsealError::Generation { key: key.clone(), needed: sealed.g(), have });
         }
         let refused = || UnsealError::Refused { key: key.clone() };
-        let (wrap_nonce, wrapped) = sealed.dek.split_first_chunk().ok_or_else(refused)?;
-        let dek = aead::open(self.master.expose(), *wrap_nonce, &self.wrap_aad(key, version, sealed.g), wrapped)
+        let (wrap_nonce, wrapped) = sealed.dek().split_first_chunk().ok_or_else(refused)?;
+        let dek = aead::open(self.master.expose(), *wrap_nonce, &self.wrap_aad(key, version, sealed.g()), wrapped)
             .ok_or_else(refused)?;
         let dek: Zeroizing<[u8; aead::KEY_BYTES]> = Zeroizing::new(dek.expose().try_into().map_err(|_| refused())?);
-        let nonce = sealed.nonce.as_slice().try_into().map_err(|_| refused())?;
-        aead::open(&dek, nonce, &self.content_aad(key, version), &sealed.ct).ok_or_else(refused)
+        let nonce = sealed.nonce().try_into().map_err(|_| refused())?;
+        aead::open(&dek, nonce, &self.content_aad(key, version), sealed.ct()).ok_or_else(refused)
     }
 
     /// Binds the secret to its place. The generation is bound by the wrap, so that a new master key needs new wraps only.
@@ -173,13 +159,6 @@ impl Sealer {
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer").field("cluster", &self.cluster).finish_non_exhaustive()
-    }
-}
-
-/// Shows the length only: what is sealed today may be opened by somebody one day.
-impl fmt::Debug for Sealed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealed({} bytes)", self.ct.len())
     }
 }
 

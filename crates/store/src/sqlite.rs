@@ -19,10 +19,12 @@ mod write;
 
 use std::{
     fmt,
+    fs::File,
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     time::Duration,
 };
@@ -70,6 +72,8 @@ struct Inner {
     file: PathBuf,
     /// Whether another process writes.
     lent: Arc<AtomicBool>,
+    /// Tells what the check of the file found; none once it was told.
+    settled: Mutex<Option<mpsc::Receiver<Result<(), OpenSqliteError>>>>,
     lock: StoreLock,
 }
 
@@ -78,7 +82,28 @@ impl SqliteStore {
     ///
     /// It checks the file for damage, which takes about a second for 400 MB, and blocks meanwhile.
     pub fn open(directory: &Path, now: Clock) -> Result<Self, OpenSqliteError> {
-        open::open(directory, now, None).map(|inner| Self { inner: Arc::new(inner) })
+        let store = Self::open_unchecked(directory, now, None)?;
+        store.check()?;
+        Ok(store)
+    }
+
+    /// Opens the store likewise, with the lock of a process that has lent it if one has, and does not wait for the check:
+    /// it can be read at once, and what is to be written waits. Whoever believes what was read calls
+    /// [`SqliteStore::check`] before.
+    pub fn open_unchecked(directory: &Path, now: Clock, lock: Option<File>) -> Result<Self, OpenSqliteError> {
+        open::open(directory, now, lock).map(|inner| Self { inner: Arc::new(inner) })
+    }
+
+    /// Waits for what the check of the file found; it blocks.
+    ///
+    /// After a damage nothing is written, and the store is to be dropped.
+    pub fn check(&self) -> Result<(), OpenSqliteError> {
+        let settled = self.inner.settled.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It was waited for already.
+        let Some(settled) = settled else { return Ok(()) };
+        settled.recv().unwrap_or_else(|_| {
+            Err(OpenSqliteError::Database { file: self.inner.file.clone(), cause: worker::BrokeDown.into() })
+        })
     }
 
     /// Whether there is a store in a directory, in use or not.
@@ -176,6 +201,7 @@ impl Inner {
         let lent = Arc::clone(&self.lent);
         let write = move |writer: &mut write::Writer| match lent.load(Ordering::SeqCst) {
             true => Err(write::WriteError::Not(lending::lent())),
+            false if !writer.is_allowed() => Err(write::WriteError::Not(unsound())),
             false => write(writer),
         };
         match self.writer.run(write).wait().await {
@@ -184,6 +210,11 @@ impl Inner {
             Err(error) => Err(StoreError::Indeterminate { op_id, cause: error.into() }),
         }
     }
+}
+
+/// What is told to who would write to a file that was not found to be sound.
+fn unsound() -> StoreError {
+    StoreError::Unavailable("the file of the store was not found to be sound".into())
 }
 
 #[async_trait]

@@ -103,6 +103,11 @@ impl Groups {
         self.0.iter().flat_map(|group| group.members.iter().map(move |member| of(group, member))).collect()
     }
 
+    /// What is known of an upstream; none if it is none of these.
+    pub fn health(&self, upstream: &Upstream) -> Option<&Arc<UpstreamHealth>> {
+        self.members().find(|member| member.upstream == *upstream).map(|member| &member.health)
+    }
+
     /// All upstreams.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.0.iter().flat_map(|group| &group.members)

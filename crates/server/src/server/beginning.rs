@@ -11,7 +11,7 @@ use portward_proxy::Proxy;
 use portward_store::{
     Page, Prefix, Store,
     cluster::{Cluster, OpenedCluster},
-    desired::{Desired, Follower},
+    desired::{Desired, Follower, Touched},
     disk_snapshot::{self, DiskSnapshot},
     late::LateStore,
     sealing::{MasterKey, Sealer},
@@ -45,8 +45,9 @@ pub(crate) type Opened = Arc<OnceLock<SqliteStore>>;
 pub(super) enum Begun {
     /// All of it, as the store has it.
     Store(Box<Follower>),
-    /// What was kept; and what stands for the store, which is not open yet.
-    Kept(Arc<Desired>, LateStore),
+    /// What was kept; what stands for the store, which is not open yet; and what goes on from what was kept, where the
+    /// store has that and nothing newer.
+    Kept(Arc<Desired>, LateStore, Option<Box<Follower>>),
 }
 
 /// Tells the time.
@@ -59,8 +60,7 @@ type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// With the lock of a process that has lent its store, nothing but the store will do: that process serves until it is open.
 pub(super) async fn begin(data_dir: &Path, now: &Now, lent: Option<File>) -> Result<Beginning, StartError> {
     if lent.is_some() {
-        let store = open_store(data_dir, Arc::clone(now), lent).await?;
-        return of_store(store, data_dir).await;
+        return of_store(data_dir, now, lent).await;
     }
     // Where the store is gone, an empty one must not take its place.
     let is_current = |revision| !SqliteStore::is_in(data_dir) || disk_snapshot::is_current(data_dir, revision);
@@ -70,25 +70,42 @@ pub(super) async fn begin(data_dir: &Path, now: &Now, lent: Option<File>) -> Res
         && is_current(snapshot.desired.revision)
     {
         tracing::debug!(revision = snapshot.desired.revision.0, "the store is opened behind what was kept on the disk");
-        return Ok(of_kept(snapshot, master, LateStore::new()));
+        // Where there is no store, nobody knows which one will come.
+        let goes_on = SqliteStore::is_in(data_dir);
+        return Ok(of_kept(snapshot, master, LateStore::new(), goes_on));
     }
-    let error = match open_store(data_dir, Arc::clone(now), None).await {
-        Ok(store) => return of_store(store, data_dir).await,
+    let error = match of_store(data_dir, now, None).await {
         // Another server has it, and serves.
-        Err(error) if is_live(data_dir).unwrap_or(false) => return Err(error),
-        Err(error) => error,
+        Err(error) if is_unopened(&error) && !is_live(data_dir).unwrap_or(false) => error,
+        begun => return begun,
     };
     let Some((snapshot, master)) = kept(data_dir).await else { return Err(error) };
     let late = LateStore::new();
     late.fail_with(chain_text(&error));
-    Ok(of_kept(snapshot, master, late))
+    Ok(of_kept(snapshot, master, late, false))
 }
 
-async fn of_store(store: SqliteStore, data_dir: &Path) -> Result<Beginning, StartError> {
+/// Whether a start failed because the store does not open; then what was kept of it may do.
+fn is_unopened(error: &StartError) -> bool {
+    matches!(error, StartError::OpenStore { .. } | StartError::AlreadyRunning { .. } | StartError::FirstStart { .. })
+}
+
+/// Reads the store while it is checked; what was read counts only if it is sound.
+async fn of_store(data_dir: &Path, now: &Now, lent: Option<File>) -> Result<Beginning, StartError> {
+    let (directory, clock) = (data_dir.to_owned(), Arc::clone(now));
+    let store = opening(data_dir, move || SqliteStore::open_unchecked(&directory, clock, lent)).await?;
+    let checked = {
+        let store = store.clone();
+        opening(data_dir, move || store.check())
+    };
+    let (checked, read) = tokio::join!(checked, Follower::begin(&store));
+    checked?;
+    let mut follower = read.map_err(StartError::Store)?;
     let master = master_key(&store, data_dir).await?;
     let OpenedCluster { sealer, cluster, .. } =
         Cluster::open(&store, master.clone()).await.map_err(StartError::OpenCluster)?;
-    let follower = Follower::begin(&store).await.map_err(StartError::Store)?;
+    // What was written meanwhile: of a new cluster, and of leases that ended with another process.
+    follower.catch_up(&store, &mut Touched::default()).await.map_err(StartError::Store)?;
     let revision = follower.desired().revision;
     let begun = Begun::Store(Box::new(follower));
     let opened = Arc::new(OnceLock::from(store.clone()));
@@ -111,7 +128,7 @@ impl Beginning {
                 Ok(())
             }
             Begun::Store(follower) => first_start::agree(flags, follower.desired()),
-            Begun::Kept(desired, _) => first_start::agree(flags, desired),
+            Begun::Kept(desired, ..) => first_start::agree(flags, desired),
         }
     }
 
@@ -121,8 +138,8 @@ impl Beginning {
     }
 }
 
-fn of_kept(snapshot: DiskSnapshot, master: MasterKey, late: LateStore) -> Beginning {
-    let DiskSnapshot { cluster, desired } = snapshot;
+fn of_kept(snapshot: DiskSnapshot, master: MasterKey, late: LateStore, goes_on: bool) -> Beginning {
+    let DiskSnapshot { cluster, desired, follower } = snapshot;
     Beginning {
         store: Arc::new(late.clone()),
         opened: Opened::default(),
@@ -130,7 +147,7 @@ fn of_kept(snapshot: DiskSnapshot, master: MasterKey, late: LateStore) -> Beginn
         master,
         cluster: cluster.id,
         revision: desired.revision,
-        begun: Begun::Kept(Arc::new(desired), late),
+        begun: Begun::Kept(Arc::new(desired), late, goes_on.then(|| Box::new(follower))),
     }
 }
 
@@ -164,6 +181,14 @@ pub(crate) async fn open_store(
         Some(lock) => SqliteStore::open_lent(&directory, clock, lock),
         None => SqliteStore::open(&directory, clock),
     };
+    opening(data_dir, open).await
+}
+
+/// Does a part of the opening of the store in a data directory, which may block.
+async fn opening<T: Send + 'static>(
+    data_dir: &Path,
+    open: impl FnOnce() -> Result<T, OpenSqliteError> + Send + 'static,
+) -> Result<T, StartError> {
     let opened = tokio::task::spawn_blocking(open).await;
     let opened = opened
         .map_err(|error| StartError::FirstStart { what: "the store could not be opened", source: error.into() })?;

@@ -8,6 +8,7 @@ use portward_store::{cluster::Cluster, late::LateStore, sealing::MasterKey, sqli
 use super::Shutdown;
 use crate::{
     app::chain_text,
+    served::Served,
     server::{Opened, open_store},
 };
 
@@ -21,12 +22,19 @@ pub(crate) struct OpenStore {
     pub(crate) master: MasterKey,
     /// Whose store it must be.
     pub(crate) cluster: String,
+    pub(crate) served: Arc<Served>,
     pub(crate) shutdown: Shutdown,
 }
 
 impl OpenStore {
     /// Tries until it is open, or until shutdown.
     pub(crate) async fn run(self) {
+        // To look through the file takes what the first handshake waits for.
+        let mut newest = self.served.subscribe();
+        tokio::select! {
+            () = self.shutdown.pulled() => return,
+            _ = newest.wait_for(|state| state.is_published) => {}
+        }
         let (mut pause, mut told) = (RETRY, None);
         while let Err(why) = self.open().await {
             self.late.fail_with(&*why);

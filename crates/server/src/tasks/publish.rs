@@ -63,11 +63,14 @@ impl Publish {
     /// Publishes until shutdown.
     pub(crate) async fn run(self) {
         let mut assembly = Assembly::new(self.master.clone());
-        if let Some(kept) = self.kept.clone().filter(|_| !self.served.now().is_published) {
-            self.publish(kept, &Touched::everything(), &mut assembly).await;
-        }
         let mut watch: Option<WatchStream> = None;
         let mut why = Why::Begin;
+        if let Some(kept) = self.kept.clone().filter(|_| !self.served.now().is_published) {
+            self.publish(kept, &Touched::everything(), &mut assembly).await;
+            if self.desired.is_of_kept() {
+                why = Why::Change;
+            }
+        }
         let mut all_at = Instant::now() + PERIOD;
         loop {
             if why == Why::Time && Instant::now() >= all_at {

@@ -1,9 +1,6 @@
 //! Putting things together from their records.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use portward_core::{
     Certificate, CertificateId, CertificateVersion, Management, Settings, Site, VersionNumber, acme::Managed,
@@ -39,7 +36,8 @@ pub(super) struct Assembly {
     sites: Vec<Stored<Site>>,
     keys: Vec<StoredKey>,
     issuers: HashMap<String, Issuers>,
-    certificates: BTreeMap<CertificateId, Parts>,
+    /// In the order in which they were read, in which the records of one come together.
+    certificates: Vec<(CertificateId, Parts)>,
 }
 
 /// Is what was found of one certificate.
@@ -54,7 +52,6 @@ struct Parts {
 /// Is a version that lacks its issuers.
 #[derive(Debug)]
 struct Version {
-    key: Key,
     issuers: Option<String>,
     version: CertificateVersion,
 }
@@ -64,11 +61,22 @@ impl Assembly {
     pub(super) fn of(kvs: Vec<Kv>) -> Self {
         let mut assembly = Self::default();
         for kv in kvs {
-            if let Err(reason) = assembly.take(&kv) {
+            if let Err(reason) = assembly.take(kv.key.as_str(), &kv.value, kv.mod_revision) {
                 assembly.bad(kv.key, reason);
             }
         }
         assembly
+    }
+
+    /// Reads a record that nobody else holds; false if nothing can have such a key.
+    pub(super) fn read(&mut self, key: &str, value: &[u8], revision: Revision) -> bool {
+        let Err(reason) = self.take(key, value, revision) else { return true };
+        let key = Key::parse(key);
+        let is_key = key.is_ok();
+        if let Ok(key) = key {
+            self.bad(key, reason);
+        }
+        is_key
     }
 
     /// Adds what was read of other records, which come behind these.
@@ -93,64 +101,75 @@ impl Assembly {
         self.sites.extend(sites);
         self.keys.extend(keys);
         self.issuers.extend(issuers);
-        for (id, parts) in certificates {
-            let whole = self.certificates.entry(id).or_default();
+        let mut certificates = certificates.into_iter();
+        // The records of one may be on both sides.
+        if let Some((id, parts)) = certificates.next() {
+            let whole = self.parts(id);
             whole.spec = parts.spec.or_else(|| whole.spec.take());
             whole.managed = parts.managed.or_else(|| whole.managed.take());
             whole.current = parts.current.or_else(|| whole.current.take());
             whole.versions.extend(parts.versions);
         }
+        self.certificates.extend(certificates);
     }
 
-    fn take(&mut self, kv: &Kv) -> Result<(), RecordError> {
-        let revision = kv.mod_revision;
+    /// What was found of a certificate, of which records come one after the other.
+    fn parts(&mut self, id: CertificateId) -> &mut Parts {
+        if self.certificates.last().is_none_or(|(last, _)| *last != id) {
+            self.certificates.push((id, Parts::default()));
+        }
+        let last = self.certificates.len() - 1;
+        &mut self.certificates[last].1
+    }
+
+    fn take(&mut self, key: &str, bytes: &[u8], revision: Revision) -> Result<(), RecordError> {
         let desired = &mut self.desired;
-        match Place::of(&kv.key).ok_or(RecordError::UnknownKey)? {
+        match Place::of_text(key).ok_or(RecordError::UnknownKey)? {
             Place::Schema => {
-                decode::<SchemaRecord>(&kv.value)?;
+                decode::<SchemaRecord>(bytes)?;
             }
             Place::SealCheck => {
-                decode::<Sealed>(&kv.value)?;
+                decode::<Sealed>(bytes)?;
             }
             Place::Cluster => {
-                let record: ClusterRecord = decode(&kv.value)?;
+                let record: ClusterRecord = decode(bytes)?;
                 desired.cluster = Some(Cluster { id: record.cluster_id, generation: record.generation });
             }
             Place::Setting(name) => {
                 desired.settings_revision = desired.settings_revision.max(revision);
-                take_setting(&mut desired.settings, name, &kv.value)?;
+                take_setting(&mut desired.settings, name, bytes)?;
             }
             Place::Binding(id) => {
-                let value = decode::<BindingRecord>(&kv.value)?.into_binding(id)?;
+                let value = decode::<BindingRecord>(bytes)?.into_binding(id)?;
                 desired.bindings.push(Stored { value, revision });
             }
             Place::Site(id) => {
-                let value = decode::<SiteRecord>(&kv.value)?.into_site(id)?;
+                let value = decode::<SiteRecord>(bytes)?.into_site(id)?;
                 self.sites.push(Stored { value, revision });
             }
             Place::Issuers(sha256) => {
-                self.issuers.insert(sha256, Issuers::from(decode::<IssuersRecord>(&kv.value)?));
+                self.issuers.insert(sha256, Issuers::from(decode::<IssuersRecord>(bytes)?));
             }
             Place::PrivateKey(id) => {
-                self.keys.push(StoredKey { id, sealed: Arc::new(decode::<Sealed>(&kv.value)?) });
+                self.keys.push(StoredKey { id, sealed: Arc::new(decode::<Sealed>(bytes)?) });
             }
             Place::HttpChallenge(host, token) => {
-                let record: ChallengeRecord = decode(&kv.value)?;
+                let record: ChallengeRecord = decode(bytes)?;
                 let challenge = HttpChallenge::parse(host, &token, &record.key_authorization, record.port)
                     .map_err(|error| RecordError::invalid("key_authorization", error))?;
                 desired.challenges.push(challenge);
             }
             Place::TlsChallenge(host) => {
-                let record: TlsChallengeRecord = decode(&kv.value)?;
+                let record: TlsChallengeRecord = decode(bytes)?;
                 let digest = unhex(&record.digest).ok_or_else(|| RecordError::invalid("digest", record.digest))?;
                 desired.tls_challenges.push(TlsChallenge { host, digest });
             }
             Place::Issuer(id) => {
-                let (issuer, eab_mac_key) = decode::<IssuerRecord>(&kv.value)?.into_issuer(id)?;
+                let (issuer, eab_mac_key) = decode::<IssuerRecord>(bytes)?.into_issuer(id)?;
                 desired.issuers.push(Stored { value: StoredIssuer { issuer, eab_mac_key }, revision });
             }
             Place::DnsProvider(id) => {
-                let DnsProviderRecord { kind, settings, secret_names, secrets, .. } = decode(&kv.value)?;
+                let DnsProviderRecord { kind, settings, secret_names, secrets, .. } = decode(bytes)?;
                 let secrets = secrets.map(Arc::new);
                 let value = StoredDnsProvider { id, kind, settings, secret_names, secrets };
                 desired.dns_providers.push(Stored { value, revision });
@@ -161,35 +180,35 @@ impl Assembly {
             }
             Place::Agent(_) | Place::Delivery(_) | Place::Join(_) => return Err(RecordError::UnknownKey),
             Place::Identity(seq) => {
-                let value = decode::<ServerIdentityRecord>(&kv.value)?.into_identity(seq);
+                let value = decode::<ServerIdentityRecord>(bytes)?.into_identity(seq);
                 desired.identities.push(Stored { value, revision });
             }
             Place::Trust => {
-                let value = decode::<AgentTrustRecord>(&kv.value)?.into();
+                let value = decode::<AgentTrustRecord>(bytes)?.into();
                 desired.trust = Some(Stored { value, revision });
             }
             Place::Channel(id) => {
-                let value = decode::<ChannelRecord>(&kv.value)?.into_channel(id)?;
+                let value = decode::<ChannelRecord>(bytes)?.into_channel(id)?;
                 desired.channels.push(Stored { value, revision });
             }
             Place::CertificateManaged(id) => {
-                let value = decode::<ManagedRecord>(&kv.value)?.try_into()?;
-                self.certificates.entry(id).or_default().managed = Some(Stored { value, revision });
+                let value = decode::<ManagedRecord>(bytes)?.try_into()?;
+                self.parts(id).managed = Some(Stored { value, revision });
             }
             Place::CertificateSpec(id) => {
-                let parts = self.certificates.entry(id).or_default();
-                parts.spec = Some(Stored { value: decode(&kv.value)?, revision });
+                let parts = self.parts(id);
+                parts.spec = Some(Stored { value: decode(bytes)?, revision });
             }
             Place::CertificateCurrent(id) => {
-                let parts = self.certificates.entry(id).or_default();
-                parts.current = Some(Stored { value: decode::<CurrentRecord>(&kv.value)?.into(), revision });
+                let parts = self.parts(id);
+                parts.current = Some(Stored { value: decode::<CurrentRecord>(bytes)?.into(), revision });
             }
             Place::CertificateVersion(id, number) => {
-                let parts = self.certificates.entry(id).or_default();
-                let record: VersionRecord = decode(&kv.value)?;
-                let issuers = record.issuers.clone();
+                let parts = self.parts(id);
+                let mut record: VersionRecord = decode(bytes)?;
+                let issuers = record.issuers.take();
                 let version = record.into_version(number)?;
-                parts.versions.push(Version { key: kv.key.clone(), issuers, version });
+                parts.versions.push(Version { issuers, version });
             }
         }
         Ok(())
@@ -208,18 +227,20 @@ impl Assembly {
         self.desired.keys = std::mem::take(&mut self.keys).into_iter().collect();
         // The order of keys would put 10 before 2.
         self.desired.identities.sort_by_key(|stored| stored.value.seq);
+        let mut certificates = Vec::with_capacity(self.certificates.len());
         for (id, parts) in std::mem::take(&mut self.certificates) {
             let Some(spec) = parts.spec else {
                 // Either its own record is bad and told of already, or it is missing where others refer to it.
-                let spec = Place::CertificateSpec(id).key();
+                let spec = Place::CertificateSpec(id.clone()).key();
                 if !self.desired.bad.iter().any(|bad| bad.key == spec) {
                     for version in parts.versions {
-                        self.bad(version.key, RecordError::Dangling(spec.clone()));
+                        let key = Place::CertificateVersion(id.clone(), version.version.number).key();
+                        self.bad(key, RecordError::Dangling(spec.clone()));
                     }
                 }
                 continue;
             };
-            let versions = self.versions(parts.versions);
+            let versions = self.versions(&id, parts.versions);
             let (current, current_revision) = match parts.current {
                 Some(stored) => (stored.value, Some(stored.revision)),
                 None => (VersionNumber(0), None),
@@ -246,27 +267,23 @@ impl Assembly {
             let name = spec.value.name;
             let value = Certificate { id, name, management, current, versions };
             let spec_revision = spec.revision;
-            self.desired.certificates.insert(StoredCertificate {
-                value,
-                spec_revision,
-                managed_revision,
-                current_revision,
-            });
+            certificates.push(StoredCertificate { value, spec_revision, managed_revision, current_revision });
         }
+        self.desired.certificates = certificates.into_iter().collect();
         (self.desired, self.issuers)
     }
 
     /// Versions in the order of their numbers; the order of keys would put 10 before 2.
-    fn versions(&mut self, parts: Vec<Version>) -> Vec<Arc<CertificateVersion>> {
+    fn versions(&mut self, id: &CertificateId, parts: Vec<Version>) -> Vec<Arc<CertificateVersion>> {
         let mut versions = Vec::with_capacity(parts.len());
-        for Version { key, issuers, mut version } in parts {
+        for Version { issuers, mut version } in parts {
             if let Some(sha256) = issuers {
                 let Some(issuers) = self.issuers.get(&sha256) else {
                     let reason = match is_sha256(&sha256) {
                         true => RecordError::Dangling(Place::Issuers(sha256).key()),
                         false => RecordError::invalid("issuers", "it is not a SHA-256"),
                     };
-                    self.bad(key, reason);
+                    self.bad(Place::CertificateVersion(id.clone(), version.number).key(), reason);
                     continue;
                 };
                 issuers.complete(&mut version.chain);

@@ -1,6 +1,9 @@
 //! Keeping the desired state: read once, and changed by what happens afterwards.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
+};
 
 use portward_core::{CertificateId, SiteId};
 
@@ -69,6 +72,11 @@ impl Follower {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// What was kept, at the revision at which it was.
+    pub(crate) fn at(self, revision: Revision) -> Self {
+        Self { desired: Desired { revision, ..self.desired }, ..self }
     }
 
     pub(super) fn of(assembly: Assembly, revision: Revision) -> Self {
@@ -283,26 +291,42 @@ async fn read_at(store: &dyn Store, revision: Revision) -> Result<Assembly, Stor
     Ok(whole)
 }
 
-/// Reads records that somebody else has kept, on as many threads as there are cores.
-pub(crate) fn read_kept(kvs: Vec<crate::Kv>) -> Desired {
+/// Reads records that somebody else has kept, in the order of a list of all of them, on as many threads as there are cores;
+/// none if they are no records.
+///
+/// Each part is read by `records`, which gives to what it is told to each key, value and revision of it, and says whether
+/// it came to the end. The records of one certificate are to be in one part.
+pub(crate) fn read_kept<P: Send>(
+    parts: Vec<P>,
+    records: impl Fn(P, &mut dyn FnMut(&str, &[u8], Revision) -> bool) -> bool + Sync,
+) -> Option<Follower> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let each = kvs.len().div_ceil(threads).max(PAGE_KEYS);
-    let mut rest = kvs;
-    let mut chunks = Vec::new();
-    while rest.len() > each {
-        let behind = rest.split_off(each);
-        chunks.push(std::mem::replace(&mut rest, behind));
-    }
-    let mut whole = Assembly::default();
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = chunks.into_iter().map(|chunk| scope.spawn(|| Assembly::of(chunk))).collect();
-        let last = Assembly::of(rest);
-        for read in threads.into_iter().filter_map(|thread| thread.join().ok()) {
-            whole.absorb(read);
+    let count = parts.len();
+    let waiting = Mutex::new(parts.into_iter().enumerate());
+    let read = || {
+        let mut done = Vec::new();
+        while let Some((at, part)) = waiting.lock().unwrap_or_else(PoisonError::into_inner).next() {
+            let mut assembly = Assembly::default();
+            if !records(part, &mut |key, value, revision| assembly.read(key, value, revision)) {
+                break;
+            }
+            done.push((at, assembly));
         }
-        whole.absorb(last);
+        done
+    };
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
+        let mut done = read();
+        done.extend(others.into_iter().filter_map(|thread| thread.join().ok()).flatten());
+        done
     });
-    whole.finish().0
+    if done.len() < count {
+        return None;
+    }
+    done.sort_unstable_by_key(|(at, _)| *at);
+    let mut whole = Assembly::default();
+    done.into_iter().for_each(|(_, assembly)| whole.absorb(assembly));
+    Some(Follower::of(whole, Revision(0)))
 }
 
 /// Below these are as many keys as there are sites and certificates.

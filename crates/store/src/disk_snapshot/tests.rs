@@ -144,3 +144,30 @@ async fn no_secret_is_in_it_in_the_clear() {
     assert!(!content.windows(sample::MARKER.len()).any(|bytes| bytes == sample::MARKER));
     assert!(!place.read().0.unwrap().desired.keys.is_empty());
 }
+
+#[test]
+fn parts_end_between_things_and_not_within_one() {
+    let keys = ["sites/a", "sites/b", "certs/c-1/current", "certs/c-1/v/1", "certs/c/spec", "certs/c/v/1", "meta/x"];
+    let mut bytes = Vec::new();
+    for key in keys {
+        bytes.extend(u16::try_from(key.len()).unwrap().to_be_bytes());
+        bytes.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9]);
+        bytes.extend(key.as_bytes());
+        bytes.push(b'!');
+    }
+    let keys_of = |part: &[u8]| {
+        let mut keys = Vec::new();
+        assert!(records(part, &mut |key, value, revision| {
+            assert_eq!((value, revision), (&b"!"[..], Revision(9)));
+            keys.push(key.to_owned());
+            true
+        }));
+        keys
+    };
+    let found: Vec<Vec<String>> = parts(&bytes, 1).unwrap().into_iter().map(keys_of).collect();
+    let expected = [&keys[..1], &keys[1..2], &keys[2..4], &keys[4..6], &keys[6..]];
+    assert_eq!(found, expected);
+    assert_eq!(parts(&bytes, 1000).unwrap().into_iter().flat_map(keys_of).collect::<Vec<_>>(), keys);
+    assert!(parts(&bytes[..bytes.len() - 1], 1).is_none() && parts(&[], 1) == Some(vec![&[][..]]));
+    assert!(!records(&bytes, &mut |key, _, _| key != "meta/x"), "what is not taken ends it");
+}

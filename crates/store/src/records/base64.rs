@@ -1,9 +1,12 @@
 //! Bytes as base64 in JSON.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use ::base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 
 /// Holds shared bytes that are written as base64.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +19,22 @@ pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S:
 
 /// Reads bytes; for `serde(with)`.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    BASE64_STANDARD.decode(text.as_bytes()).map_err(D::Error::custom)
+    deserializer.deserialize_str(Base64)
+}
+
+/// Reads base64 where it stands, without a copy of the text.
+struct Base64;
+
+impl Visitor<'_> for Base64 {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes as base64")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
+        BASE64_STANDARD.decode(text).map_err(E::custom)
+    }
 }
 
 impl Serialize for Blob {

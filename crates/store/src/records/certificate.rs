@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use portward_core::{
-    AgentName, CertificateVersion, Chain, HostPattern, KeyId, KeyType, LeafFacts, Management, Sha1Thumbprint, Source,
-    Thumbprint, Timestamp, Validity, VersionNumber,
+    AgentName, CertificateVersion, Chain, KeyId, KeyType, LeafFacts, Management, Sha1Thumbprint, Source, Thumbprint,
+    Timestamp, Validity, VersionNumber,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError, base64::Blob};
+use super::{Record, RecordError, base64::Blob, text::host_patterns};
 use crate::hex::{hex, unhex};
 
 /// Is `certs/<id>/spec`.
@@ -181,12 +181,7 @@ impl VersionRecord {
         if thumbprint != Thumbprint::of(&leaf) {
             return Err(RecordError::invalid("thumbprint", "it is not that of the leaf"));
         }
-        let names = self
-            .names
-            .iter()
-            .map(|name| HostPattern::parse(name))
-            .collect::<Result<_, _>>()
-            .map_err(|error| RecordError::invalid("names", error))?;
+        let names = host_patterns(&self.names)?;
         let facts = LeafFacts {
             names,
             thumbprint,

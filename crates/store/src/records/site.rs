@@ -1,12 +1,12 @@
 //! The record of a site.
 
 use portward_core::{
-    BodyLimit, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, PresetId, Site, SiteCertificate,
-    SiteId, SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, WaitLimit,
+    BodyLimit, CertificateId, ForceHttps, Forwarding, HeaderRules, Hsts, PresetId, Site, SiteCertificate, SiteId,
+    SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, WaitLimit,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError, base64::Blob, forwarding::ForwardingRecord};
+use super::{Record, RecordError, base64::Blob, forwarding::ForwardingRecord, text::host_patterns};
 
 /// Is `sites/<id>`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,18 +100,11 @@ impl From<&Site> for SiteRecord {
 impl SiteRecord {
     /// Makes the site of that id.
     pub(crate) fn into_site(self, id: SiteId) -> Result<Site, RecordError> {
-        let names: Vec<_> = self
-            .names
-            .iter()
-            .map(|name| HostPattern::parse(name))
-            .collect::<Result<_, _>>()
-            .map_err(|error| RecordError::invalid("names", error))?;
-        let upstreams: Vec<_> = self
-            .upstreams
-            .iter()
-            .map(|url| Upstream::parse(url))
-            .collect::<Result<_, _>>()
-            .map_err(|error| RecordError::invalid("upstreams", error))?;
+        let names = host_patterns(&self.names)?;
+        let mut upstreams = Vec::with_capacity(self.upstreams.len());
+        for url in &self.upstreams {
+            upstreams.push(Upstream::parse(url).map_err(|error| RecordError::invalid("upstreams", error))?);
+        }
         if names.is_empty() {
             return Err(RecordError::invalid("names", "a site has at least one"));
         }

@@ -8,6 +8,8 @@ use portward_core::{
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
+use super::RecordError;
+
 /// Is a value with one spelling.
 pub(crate) trait Text: Sized {
     /// Writes the spelling.
@@ -66,6 +68,15 @@ text! {
     Verdict => Self::parse,
     Verify => |text| Self::parse(text).ok(),
     VersionNumber => |text: &str| text.parse().ok().map(Self),
+}
+
+/// Reads the names of a site or a leaf. There are many of these, so no more room is taken than they need.
+pub(crate) fn host_patterns(texts: &[String]) -> Result<Vec<HostPattern>, RecordError> {
+    let mut names = Vec::with_capacity(texts.len());
+    for text in texts {
+        names.push(HostPattern::parse(text).map_err(|error| RecordError::invalid("names", error))?);
+    }
+    Ok(names)
 }
 
 /// Writes a value.

@@ -40,40 +40,40 @@ fn what_is_sealed_opens_in_its_place_and_nowhere_else() {
 #[test]
 fn a_part_of_one_record_does_not_fit_another() {
     let sealer = sealer();
-    let one = sealer.seal(&key("keys/1"), 1, &Secret::copy_of(b"one"));
-    let two = sealer.seal(&key("keys/1"), 1, &Secret::copy_of(b"two"));
+    let one = Parts::from(sealer.seal(&key("keys/1"), 1, &Secret::copy_of(b"one")));
+    let two = Parts::from(sealer.seal(&key("keys/1"), 1, &Secret::copy_of(b"two")));
     for mixed in [
-        Sealed { dek: two.dek.clone(), ..one.clone() },
-        Sealed { nonce: two.nonce.clone(), ..one.clone() },
-        Sealed { ct: two.ct, ..one },
+        Parts { dek: two.dek.clone(), ..one.clone() },
+        Parts { nonce: two.nonce.clone(), ..one.clone() },
+        Parts { ct: two.ct, ..one },
     ] {
-        assert!(matches!(sealer.open(&key("keys/1"), 1, &mixed), Err(UnsealError::Refused { .. })));
+        assert!(matches!(sealer.open(&key("keys/1"), 1, &mixed.into()), Err(UnsealError::Refused { .. })));
     }
 }
 
 #[test]
 fn every_flipped_bit_is_noticed() {
     let sealer = sealer();
-    let sealed = sealer.seal(&key("keys/1"), 1, &Secret::copy_of(MARKER));
-    let fields: [fn(&mut Sealed) -> &mut Vec<u8>; 3] = [|s| &mut s.dek, |s| &mut s.nonce, |s| &mut s.ct];
+    let sealed = Parts::from(sealer.seal(&key("keys/1"), 1, &Secret::copy_of(MARKER)));
+    let fields: [fn(&mut Parts) -> &mut Vec<u8>; 3] = [|s| &mut s.dek, |s| &mut s.nonce, |s| &mut s.ct];
     for field in fields {
         for index in 0..field(&mut sealed.clone()).len() {
             for bit in 0..8 {
                 let mut altered = sealed.clone();
                 field(&mut altered)[index] ^= 1 << bit;
-                assert!(sealer.open(&key("keys/1"), 1, &altered).is_err());
+                assert!(sealer.open(&key("keys/1"), 1, &altered.into()).is_err());
             }
         }
     }
     for (altered, expected) in [
-        (Sealed { v: 2, ..sealed.clone() }, UnsealError::Newer { key: key("keys/1"), v: 2 }),
+        (Parts { v: 2, ..sealed.clone() }, UnsealError::Newer { key: key("keys/1"), v: 2 }),
         (
-            Sealed { alg: "AES-128-GCM".to_owned(), ..sealed.clone() },
+            Parts { alg: "AES-128-GCM".into(), ..sealed.clone() },
             UnsealError::Algorithm { key: key("keys/1"), alg: "AES-128-GCM".to_owned() },
         ),
-        (Sealed { g: 2, ..sealed }, UnsealError::Generation { key: key("keys/1"), needed: 2, have: 1 }),
+        (Parts { g: 2, ..sealed }, UnsealError::Generation { key: key("keys/1"), needed: 2, have: 1 }),
     ] {
-        assert_eq!(sealer.open(&key("keys/1"), 1, &altered).unwrap_err(), expected);
+        assert_eq!(sealer.open(&key("keys/1"), 1, &altered.into()).unwrap_err(), expected);
     }
 }
 
@@ -83,26 +83,27 @@ fn the_generation_is_bound_by_the_wrap() {
     let sealed = Sealer::new("c", master.clone()).seal(&key("keys/1"), 1, &Secret::copy_of(MARKER));
     let mut next = master;
     next.generation = 2;
-    let altered = Sealed { g: 2, ..sealed };
-    let opened = Sealer::new("c", next).open(&key("keys/1"), 1, &altered);
+    let altered = Parts { g: 2, ..sealed.into() };
+    let opened = Sealer::new("c", next).open(&key("keys/1"), 1, &altered.into());
     assert!(matches!(opened, Err(UnsealError::Refused { .. })));
 }
 
 #[test]
 fn every_truncated_record_is_refused() {
     let sealer = sealer();
-    let sealed = sealer.seal(&key("keys/1"), 1, &Secret::copy_of(MARKER));
-    let fields: [fn(&mut Sealed) -> &mut Vec<u8>; 3] = [|s| &mut s.dek, |s| &mut s.nonce, |s| &mut s.ct];
+    let sealed = Parts::from(sealer.seal(&key("keys/1"), 1, &Secret::copy_of(MARKER)));
+    let fields: [fn(&mut Parts) -> &mut Vec<u8>; 3] = [|s| &mut s.dek, |s| &mut s.nonce, |s| &mut s.ct];
     for field in fields {
         for length in 0..field(&mut sealed.clone()).len() {
             let mut altered = sealed.clone();
             field(&mut altered).truncate(length);
-            assert!(sealer.open(&key("keys/1"), 1, &altered).is_err());
+            assert!(sealer.open(&key("keys/1"), 1, &altered.into()).is_err());
         }
         let mut longer = sealed.clone();
         field(&mut longer).push(0);
-        assert!(sealer.open(&key("keys/1"), 1, &longer).is_err());
+        assert!(sealer.open(&key("keys/1"), 1, &longer.into()).is_err());
     }
+    let sealed = Sealed::from(sealed);
     let text = serde_json::to_string(&sealed).unwrap();
     assert_eq!(serde_json::from_str::<Sealed>(&text).unwrap(), sealed);
     for length in 0..text.len() {
@@ -115,9 +116,9 @@ fn the_same_secret_is_sealed_differently_each_time() {
     let sealer = sealer();
     let seal = || sealer.seal(&key("keys/1"), 1, &Secret::copy_of(MARKER));
     let (one, two) = (seal(), seal());
-    assert!(one.dek != two.dek && one.nonce != two.nonce && one.ct != two.ct);
+    assert!(one.dek() != two.dek() && one.nonce() != two.nonce() && one.ct() != two.ct());
     // 12 bytes of nonce, 32 of key, 16 of tag: a new master key rewrites no more than this.
-    assert_eq!(one.dek.len(), 60);
+    assert_eq!(one.dek().len(), 60);
 }
 
 #[test]

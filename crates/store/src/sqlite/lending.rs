@@ -2,14 +2,9 @@
 //!
 //! The lock goes along as an open file, so that there is no moment at which a third process could have it.
 
-use std::{
-    fs::File,
-    io,
-    path::Path,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{fs::File, io, path::Path, sync::atomic::Ordering};
 
-use super::{Clock, OpenSqliteError, SqliteStore, open, schema};
+use super::{Clock, OpenSqliteError, SqliteStore, schema};
 use crate::{OpId, StoreError};
 
 impl SqliteStore {
@@ -18,7 +13,9 @@ impl SqliteStore {
 
     /// Opens the store as [`SqliteStore::open`] does, with the lock of a process that has lent it.
     pub fn open_lent(directory: &Path, now: Clock, lock: File) -> Result<Self, OpenSqliteError> {
-        open::open(directory, now, Some(lock)).map(|inner| Self { inner: Arc::new(inner) })
+        let store = Self::open_unchecked(directory, now, Some(lock))?;
+        store.check()?;
+        Ok(store)
     }
 
     /// Writes nothing from now on: resolves when everything is done that was asked for before; later writes fail as
@@ -54,6 +51,8 @@ pub(super) fn lent() -> StoreError {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Arc;
+
     use portward_core::Timestamp;
 
     use super::*;

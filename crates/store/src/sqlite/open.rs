@@ -5,7 +5,7 @@ use std::{
     io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, mpsc},
 };
 
 use rusqlite::{Connection, ErrorCode};
@@ -89,7 +89,7 @@ pub enum OpenSqliteError {
 /// The file with everything in it.
 pub(crate) const FILE: &str = "store.db";
 
-/// Opens the store, with all that it needs to run; with the lock of the process that has lent it, if one has.
+/// Opens the store, with all that it needs to run, and begins to check it; with the lock of the process that has lent it, if one has.
 pub(super) fn open(directory: &Path, now: Clock, lent: Option<File>) -> Result<Inner, OpenSqliteError> {
     let at_directory = |source| OpenSqliteError::Path { path: directory.to_owned(), source };
     disk::make_private_directory(directory).map_err(at_directory)?;
@@ -103,32 +103,41 @@ pub(super) fn open(directory: &Path, now: Clock, lent: Option<File>) -> Result<I
     let file = directory.join(FILE);
     make_private_file(&file).map_err(|source| OpenSqliteError::Path { path: file.clone(), source })?;
 
-    let connection = open_checked(&file)?;
+    let (connection, found) = open_ours(&file)?;
     let database = |error: rusqlite::Error| of_sqlite(error, &file);
     let newest = watch::Sender::new(Revision::default());
     let leases = Arc::<LeaseTable>::default();
     let failing = write::Failing::default();
-    let mut writer =
-        Writer::new(connection, file.clone(), now, newest.clone(), Arc::clone(&leases), Arc::clone(&failing))
-            .map_err(|error| of_write(error, &file))?;
-    match writer.delete_all_leased() {
-        // A full disk is no reason not to serve what is there; who reads passes over keys without a lease.
-        Err(WriteError::Not(StoreError::Full { .. })) => {}
-        deleted => deleted.map_err(|error| of_write(error, &file))?,
-    }
+    let writer = Writer::new(connection, file.clone(), now, newest.clone(), Arc::clone(&leases), Arc::clone(&failing))
+        .map_err(|error| of_write(error, &file))?;
     let reader = schema::open_reader(&file).map_err(database)?;
     let at_thread = |source: io::Error| OpenSqliteError::Database { file: file.clone(), cause: source.into() };
     let writer = Worker::spawn("store-writer", writer).map_err(at_thread)?;
     let reader = Worker::spawn("store-reader", reader).map_err(at_thread)?;
+    // What is to be written waits for it, as one is done after the other.
+    let (tell, settled) = mpsc::sync_channel(1);
+    writer.run(move |writer: &mut Writer| {
+        // Who does not want to know has closed the store.
+        let _ = tell.send(settle(writer, found));
+    });
     let expiry = crate::lease::Expiry::default();
-    Ok(Inner { writer, reader, expiry, newest, leases, failing, file, lent: Arc::default(), lock })
+    let settled = Mutex::new(Some(settled));
+    Ok(Inner { writer, reader, expiry, newest, leases, failing, file, lent: Arc::default(), settled, lock })
 }
 
 /// Opens a connection to a file that is ours and sound; an empty file gets its tables.
 pub(super) fn open_checked(file: &Path) -> Result<Connection, OpenSqliteError> {
+    let (connection, found) = open_ours(file)?;
+    make_sound(&connection, file, found)?;
+    Ok(connection)
+}
+
+/// Opens a connection to a file that is ours; an empty file gets its tables.
+fn open_ours(file: &Path) -> Result<(Connection, Found), OpenSqliteError> {
     let database = |error| of_sqlite(error, file);
     let mut connection = schema::open_writer(file).map_err(database)?;
-    match schema::look(&connection).map_err(database)? {
+    let found = schema::look(&connection).map_err(database)?;
+    match found {
         Found::Foreign => return Err(OpenSqliteError::Foreign { file: file.to_owned() }),
         Found::Newer(version) => return Err(OpenSqliteError::Newer { file: file.to_owned(), version }),
         Found::Older(form) => {
@@ -141,12 +150,30 @@ pub(super) fn open_checked(file: &Path) -> Result<Connection, OpenSqliteError> {
             schema::make_durable(&connection).map_err(database)?;
             schema::create(&mut connection).map_err(database)?;
         }
-        Found::Ours => {
-            check(&connection, file)?;
-            schema::make_durable(&connection).map_err(database)?;
-        }
+        Found::Ours => {}
     }
-    Ok(connection)
+    Ok((connection, found))
+}
+
+/// Looks whether a file is sound that was there before, and has it written durably.
+fn make_sound(connection: &Connection, file: &Path, found: Found) -> Result<(), OpenSqliteError> {
+    if found == Found::Ours {
+        check(connection, file)?;
+        schema::make_durable(connection).map_err(|error| of_sqlite(error, file))?;
+    }
+    Ok(())
+}
+
+/// Gets ready to write: nothing may be written before the file was found to be sound.
+fn settle(writer: &mut Writer, found: Found) -> Result<(), OpenSqliteError> {
+    let file = writer.file().to_owned();
+    make_sound(writer.connection(), &file, found)?;
+    writer.allow();
+    match writer.delete_all_leased() {
+        // A full disk is no reason not to serve what is there; who reads passes over keys without a lease.
+        Err(WriteError::Not(StoreError::Full { .. })) => Ok(()),
+        deleted => deleted.map_err(|error| of_write(error, &file)),
+    }
 }
 
 /// Makes the file with mode 0600 before SQLite would make it with another; its companions take the mode from it.

@@ -1,7 +1,7 @@
 //! What the writing thread does.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -27,6 +27,8 @@ pub(super) struct Writer {
     retention: Retention,
     log_rows: u64,
     pruned: Option<Timestamp>,
+    /// Whether the file was found to be sound.
+    is_sound: bool,
 }
 
 /// Is why the last write failed; none if it did not.
@@ -86,7 +88,18 @@ impl Writer {
         failing: Failing,
     ) -> Result<Self, WriteError> {
         let retention = Retention::DEFAULT;
-        let mut writer = Self { connection, file, now, newest, leases, failing, retention, log_rows: 0, pruned: None };
+        let mut writer = Self {
+            connection,
+            file,
+            now,
+            newest,
+            leases,
+            failing,
+            retention,
+            log_rows: 0,
+            pruned: None,
+            is_sound: false,
+        };
         let (rows, revision) = writer.transact(|transaction, _| {
             let rows: i64 = transaction.query_row("SELECT count(*) FROM log", [], |row| row.get(0))?;
             Ok(Verdict::RollBack(Ok((rows.unsigned_abs(), revisions(transaction)?.0))))
@@ -94,6 +107,21 @@ impl Writer {
         writer.log_rows = rows;
         writer.newest.send_replace(revision);
         Ok(writer)
+    }
+
+    /// Has it write from now on.
+    pub(super) fn allow(&mut self) {
+        self.is_sound = true;
+    }
+
+    /// Whether it may write.
+    pub(super) fn is_allowed(&self) -> bool {
+        self.is_sound
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Notices what another process has written.
@@ -246,7 +274,7 @@ impl Writer {
         Ok((value, Some(revision)))
     }
 
-    #[cfg(test)]
+    /// The connection that writes.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -51,11 +51,9 @@ struct Shelf {
 impl Shelf {
     fn new() -> Self {
         let bundle = bundle(&["shop.test"], 90);
-        let desired = Desired {
-            cluster: Some(Cluster { id: "cluster".to_owned(), generation: 1 }),
-            issuers: vec![issuer("le", Issuer::LETS_ENCRYPT), issuer("own", "https://ca.test/directory")],
-            ..Desired::default()
-        };
+        let mut desired = Desired::default();
+        desired.cluster = Some(Cluster { id: "cluster".to_owned(), generation: 1 });
+        desired.issuers = vec![issuer("le", Issuer::LETS_ENCRYPT), issuer("own", "https://ca.test/directory")];
         Self { chain: bundle.chain, facts: bundle.facts, desired }
     }
 

@@ -136,7 +136,7 @@ impl Assembly {
         self.of_dates.clear();
         self.is_contested = false;
         self.library.retain(|id| desired.certificate(id).is_some());
-        self.library.retain_traffic(desired);
+        self.library.retain_sites(desired);
         let mut several = HashSet::new();
         for stored in &desired.certificates {
             for name in self.put_certificate(desired, stored, now) {
@@ -207,7 +207,7 @@ impl Assembly {
         for id in &sites {
             match desired.site(id) {
                 Some(stored) => dates.extend(self.put_site(desired, stored, now)),
-                None => self.library.forget_traffic(id),
+                None => self.library.forget(id),
             }
         }
         for id in dates {

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 #[derive(Debug)]
 pub(crate) struct Following {
     inner: Mutex<Inner>,
+    is_of_kept: bool,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +29,13 @@ impl Following {
     /// Goes on from what was read already, if anything was.
     pub(crate) fn new(follower: Option<Follower>) -> Self {
         let touched = Touched::everything();
-        Self { inner: Mutex::new(Inner { follower, touched, newest: Arc::default() }) }
+        Self { inner: Mutex::new(Inner { follower, touched, newest: Arc::default() }), is_of_kept: false }
+    }
+
+    /// Goes on from what was kept, which is published before anything else.
+    pub(crate) fn of_kept(follower: Follower) -> Self {
+        let inner = Inner { follower: Some(follower), touched: Touched::default(), newest: Arc::default() };
+        Self { inner: Mutex::new(inner), is_of_kept: true }
     }
 
     /// The desired state as it is now.
@@ -36,6 +43,11 @@ impl Following {
         let mut inner = self.inner.lock().await;
         inner.catch_up(store).await?;
         Ok(Arc::clone(&inner.newest))
+    }
+
+    /// Whether it goes on from what was kept.
+    pub(super) fn is_of_kept(&self) -> bool {
+        self.is_of_kept
     }
 
     /// The desired state as it is now, and what may be another than when this was called before.

@@ -1,17 +1,17 @@
 //! Certificates as they are served, and the traffic of sites: kept from one snapshot to the next.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque, hash_map::Entry},
+    collections::{BTreeSet, HashMap, VecDeque},
     fmt,
     sync::Arc,
 };
 
 use portward_core::{
-    Balance, CertificateId, CertificateStatus, CertificateVersion, Chain, HealthPath, KeyId, ProxyProtocol, Site,
-    SiteId, Timestamp, Upstream, UpstreamHttp, UpstreamTrust, VersionNumber,
+    Balance, CertificateId, CertificateStatus, CertificateVersion, KeyId, Site, SiteId, Timestamp, Upstream,
+    VersionNumber,
 };
 use portward_proxy::{
-    Groups, KeyError, OpenKey, OpenKeys, ServedCertificate, ServedKey, StickyKey, Traffic, UpstreamHealth,
+    Groups, KeyError, OpenKey, OpenKeys, ServedCertificate, ServedKey, ServedSite, StickyKey, Traffic, UpstreamHealth,
     certified_key,
 };
 use portward_store::{
@@ -37,29 +37,12 @@ pub(crate) struct Library {
     unchecked: VecDeque<CertificateId>,
     /// Those whose keys did not open then: it is looked at at once what is wrong.
     doubtful: BTreeSet<CertificateId>,
-    /// What comes to each site is counted from snapshot to snapshot.
-    traffic: HashMap<SiteId, Arc<Traffic>>,
-    /// How each upstream does is known from snapshot to snapshot.
-    health: HashMap<SiteId, SiteHealth>,
+    /// Each site as it was built last: what comes to it is counted, and how its upstreams do is known, from snapshot to
+    /// snapshot.
+    sites: HashMap<SiteId, Arc<ServedSite>>,
     /// By what clients come back to an upstream: the same after a restart, and on every node.
     sticky: StickyKey,
     pub(super) challenges: ChallengeCertificates,
-}
-
-/// Is how the upstreams of a site do, and under which settings that was found out.
-#[derive(Debug)]
-struct SiteHealth {
-    settings: HealthSettings,
-    of: HashMap<Upstream, Arc<UpstreamHealth>>,
-}
-
-/// Is what an upstream may do well or badly by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct HealthSettings {
-    trust: UpstreamTrust,
-    health: Option<HealthPath>,
-    proxy_protocol: ProxyProtocol,
-    http: UpstreamHttp,
 }
 
 /// Is a certificate that can be served.
@@ -95,9 +78,8 @@ pub(crate) enum UnservableError {
 /// Is a private key as it is stored, with the chain that it is for.
 struct SealedKey {
     sealer: Arc<Sealer>,
-    id: KeyId,
+    version: Arc<CertificateVersion>,
     sealed: Arc<Sealed>,
-    chain: Chain,
 }
 
 impl Library {
@@ -112,8 +94,7 @@ impl Library {
             budget: 0,
             unchecked: VecDeque::new(),
             doubtful: BTreeSet::new(),
-            traffic: HashMap::new(),
-            health: HashMap::new(),
+            sites: HashMap::new(),
             sticky,
             challenges: ChallengeCertificates::default(),
         }
@@ -158,8 +139,8 @@ impl Library {
             return Ok(());
         }
         let sealer = self.sealer(desired)?;
-        let (chain, sealed) = (version.chain.clone(), Arc::clone(sealed));
-        let opener = Arc::new(SealedKey { sealer, id: version.key.clone(), sealed: Arc::clone(&sealed), chain });
+        let (version, sealed) = (Arc::clone(version), Arc::clone(sealed));
+        let opener = Arc::new(SealedKey { sealer, version: Arc::clone(&version), sealed: Arc::clone(&sealed) });
         let key = ServedKey::sealed(Arc::clone(&opener) as _, &self.open);
         if self.doubtful.remove(id) || self.budget > 0 {
             self.budget = self.budget.saturating_sub(1);
@@ -171,7 +152,6 @@ impl Library {
         }
         let (thumbprint, self_signed) = (version.facts.thumbprint, version.facts.self_signed);
         let served = Arc::new(ServedCertificate { id: id.clone(), thumbprint, self_signed, status, key });
-        let version = Arc::clone(version);
         self.usable.insert(id.clone(), Usable { served, version, sealed, turns });
         Ok(())
     }
@@ -203,50 +183,54 @@ impl Library {
     }
 
     /// What counts the requests of a site: the same from its first snapshot to its last.
-    pub(super) fn traffic(&mut self, site: &SiteId, now: Timestamp) -> Arc<Traffic> {
-        let traffic = self.traffic.entry(site.clone()).or_insert_with(|| Arc::new(Traffic::since(now)));
-        Arc::clone(traffic)
+    pub(super) fn traffic(&self, site: &SiteId, now: Timestamp) -> Arc<Traffic> {
+        match self.sites.get(site) {
+            Some(before) => Arc::clone(&before.traffic),
+            None => Arc::new(Traffic::since(now)),
+        }
     }
 
     /// The upstreams of a site: each with what was known of it before, unless a setting was changed by which it may
     /// have become another.
-    pub(super) fn upstreams(&mut self, site: &Site) -> Groups {
-        let settings = HealthSettings {
-            trust: site.upstream_trust.clone(),
-            health: site.forwarding.health.clone(),
-            proxy_protocol: site.forwarding.proxy_protocol,
-            http: site.forwarding.http,
-        };
-        let known = match self.health.entry(site.id.clone()) {
-            Entry::Occupied(known) => {
-                let known = known.into_mut();
-                if known.settings != settings {
-                    known.settings = settings;
-                    known.of.values().for_each(|health| health.forgive());
-                }
-                known
+    pub(super) fn upstreams(&self, site: &Site) -> Groups {
+        let before = self.sites.get(&site.id);
+        let (trust, how) = (&site.upstream_trust, &site.forwarding);
+        let is_same = before.is_some_and(|before| {
+            before.upstream_trust == *trust
+                && before.forwarding.health == how.health
+                && before.forwarding.proxy_protocol == how.proxy_protocol
+                && before.forwarding.http == how.http
+        });
+        // One that is in several groups is one and the same.
+        let mut known: Vec<(Upstream, Arc<UpstreamHealth>)> = Vec::new();
+        let sticky = (how.balance == Balance::Sticky).then_some((&self.sticky, &site.id));
+        Groups::new(&site.upstreams, &how.routes, sticky, |upstream| {
+            if let Some((_, health)) = known.iter().find(|(other, _)| other == upstream) {
+                return Arc::clone(health);
             }
-            Entry::Vacant(place) => place.insert(SiteHealth { settings, of: HashMap::new() }),
-        };
-        let wanted = site.forwarding.routes.iter().flat_map(|route| &route.upstreams).chain(&site.upstreams);
-        let wanted: HashSet<&Upstream> = wanted.collect();
-        known.of.retain(|upstream, _| wanted.contains(upstream));
-        let sticky = (site.forwarding.balance == Balance::Sticky).then_some((&self.sticky, &site.id));
-        Groups::new(&site.upstreams, &site.forwarding.routes, sticky, |upstream| {
-            Arc::clone(known.of.entry(upstream.clone()).or_default())
+            let health = before.and_then(|before| before.upstreams.health(upstream)).cloned();
+            if let Some(health) = health.as_ref().filter(|_| !is_same) {
+                health.forgive();
+            }
+            let health = health.unwrap_or_default();
+            known.push((upstream.clone(), Arc::clone(&health)));
+            health
         })
     }
 
-    /// Forgets the traffic, and the upstreams, of a site that is not there any more.
-    pub(super) fn forget_traffic(&mut self, site: &SiteId) {
-        self.traffic.remove(site);
-        self.health.remove(site);
+    /// Remembers a site as it was built.
+    pub(super) fn remember(&mut self, site: &Arc<ServedSite>) {
+        self.sites.insert(site.id.clone(), Arc::clone(site));
     }
 
-    /// Forgets the traffic, and the upstreams, of all sites that are not there any more.
-    pub(super) fn retain_traffic(&mut self, desired: &Desired) {
-        self.traffic.retain(|id, _| desired.site(id).is_some());
-        self.health.retain(|id, _| desired.site(id).is_some());
+    /// Forgets a site that is not there any more.
+    pub(super) fn forget(&mut self, site: &SiteId) {
+        self.sites.remove(site);
+    }
+
+    /// Forgets all sites that are not there any more.
+    pub(super) fn retain_sites(&mut self, desired: &Desired) {
+        self.sites.retain(|id, _| desired.site(id).is_some());
     }
 
     /// A restore may bring another cluster's secrets.
@@ -265,8 +249,9 @@ impl Library {
 
 impl SealedKey {
     fn try_open(&self) -> Result<Arc<CertifiedKey>, UnservableError> {
-        let secret = open_private_key(&self.sealer, &self.id, &self.sealed).map_err(UnservableError::Sealed)?;
-        certified_key(&self.chain, secret.expose()).map_err(UnservableError::Key)
+        let secret =
+            open_private_key(&self.sealer, &self.version.key, &self.sealed).map_err(UnservableError::Sealed)?;
+        certified_key(&self.version.chain, secret.expose()).map_err(UnservableError::Key)
     }
 }
 
@@ -275,7 +260,7 @@ impl OpenKey for SealedKey {
         match self.try_open() {
             Ok(key) => Some(key),
             Err(error) => {
-                tracing::error!(key = %self.id, error = chain_text(&error), "a private key cannot be used");
+                tracing::error!(key = %self.version.key, error = chain_text(&error), "a private key cannot be used");
                 None
             }
         }
@@ -284,7 +269,7 @@ impl OpenKey for SealedKey {
 
 impl fmt::Debug for SealedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SealedKey").field("id", &self.version.key).finish_non_exhaustive()
     }
 }
 
@@ -293,4 +278,4 @@ const OPEN_KEYS: usize = 4096;
 /// To open a key takes some 100 µs; with so many, who waits for a change does not notice.
 const OPENED_AT_ONCE: usize = 256;
 /// Who waits for a change waits for these too.
-const CHECKED_AT_ONCE: usize = 64;
+const CHECKED_AT_ONCE: usize = 512;

@@ -192,7 +192,11 @@ fn kept_records_are_read_on_several_threads_and_lose_nothing() {
             lease: None,
         })
         .collect();
-    let desired = read_kept(kvs);
+    let records = |part: &[Kv], take: &mut dyn FnMut(&str, &[u8], Revision) -> bool| {
+        part.iter().all(|kv| take(kv.key.as_str(), &kv.value, kv.mod_revision))
+    };
+    let follower = read_kept(kvs.chunks(300).collect(), records).unwrap();
+    let desired = follower.desired();
     assert_eq!(desired.sites.len(), 5000);
     assert_eq!(desired.sites[4999].revision, Revision(5000));
 }

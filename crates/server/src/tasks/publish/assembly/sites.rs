@@ -56,6 +56,7 @@ impl Assembly {
             headers: (!site.headers.is_empty()).then(|| Arc::new(site.headers.clone())),
             traffic: self.library.traffic(&site.id, now),
         });
+        self.library.remember(&served);
         for name in &site.names {
             if let Some(first) = self.sites.at(name).map(|first| first.id.clone()) {
                 self.is_contested = true;
