@@ -5,6 +5,8 @@ mod inspect;
 mod usage;
 mod view;
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use bytes::Bytes;
 use portward_api::{
@@ -58,12 +60,25 @@ impl AsRef<[u8]> for Wiped {
 }
 
 impl App {
-    /// Lists the certificates.
-    pub(crate) fn list_certificates(&self, _by: &Allowed<right::View>) -> Vec<CertificateView> {
+    /// The ids of the certificates that can be shown, in their order.
+    pub(crate) fn certificate_ids(&self, _by: &Allowed<right::View>) -> Vec<CertificateId> {
         let desired = &self.served().desired;
-        let usage = Usage::of(desired, self.now());
+        let shown = desired.certificates.iter().filter(|stored| stored.value.current_version().is_some());
+        shown.map(|stored| stored.value.id.clone()).collect()
+    }
+
+    /// Shows some certificates, those that are there. It costs nothing that there are others.
+    pub(crate) fn show_certificates(&self, _by: &Allowed<right::View>, ids: &[CertificateId]) -> Vec<CertificateView> {
+        let desired = &self.served().desired;
+        let usage = Usage::of_these(desired, ids, self.now());
         let shown = |stored| view_used(stored, desired, &usage, self.now());
-        desired.certificates.iter().filter_map(shown).collect()
+        ids.iter().filter_map(|id| desired.certificate(id)).filter_map(shown).collect()
+    }
+
+    /// Shows all certificates.
+    #[cfg(test)]
+    pub(crate) fn list_certificates(&self, by: &Allowed<right::View>) -> Vec<CertificateView> {
+        self.show_certificates(by, &self.certificate_ids(by))
     }
 
     /// Shows one certificate.
@@ -301,11 +316,9 @@ impl App {
 
     /// Has nobody name a certificate that goes although it is used.
     fn release(&self, change: &mut Draft, desired: &Desired, id: &CertificateId) {
-        for stored in &desired.sites {
-            if matches!(&stored.value.certificate, SiteCertificate::Fixed(fixed) if fixed == id) {
-                let site = portward_core::Site { certificate: SiteCertificate::Auto, ..stored.value.clone() };
-                change.put_site(&site, Expected::At(stored.revision));
-            }
+        for stored in desired.names().sites_fixed_to(id).filter_map(|site| desired.site(site)) {
+            let site = portward_core::Site { certificate: SiteCertificate::Auto, ..stored.value.clone() };
+            change.put_site(&site, Expected::At(stored.revision));
         }
         for stored in desired.bindings.iter().filter(|stored| stored.value.default_certificate.as_ref() == Some(id)) {
             let binding = portward_core::Binding { default_certificate: None, ..stored.value.clone() };
@@ -370,30 +383,33 @@ pub(super) fn users(desired: &Desired, id: &CertificateId) -> Vec<String> {
 /// The sites that name a certificate.
 pub(super) fn fixed_sites<'a>(
     desired: &'a Desired,
-    id: &'a CertificateId,
-) -> impl Iterator<Item = &'a portward_core::Site> {
-    let sites = desired.sites.iter().map(|stored| &stored.value);
-    sites.filter(move |site| matches!(&site.certificate, SiteCertificate::Fixed(fixed) if fixed == id))
+    id: &CertificateId,
+) -> impl Iterator<Item = &'a portward_core::Site> + use<'a> {
+    let sites: Vec<_> = desired.names().sites_fixed_to(id).filter_map(|site| desired.site(site)).collect();
+    sites.into_iter().map(|stored| &stored.value)
 }
 
 /// The names of sites that had a certificate, and have none if one is replaced by another or removed.
 pub(super) fn lost_names(desired: &Desired, id: &CertificateId, successor: Option<&LeafFacts>) -> Vec<HostPattern> {
     let covers = |facts: &LeafFacts, name: &HostPattern| facts.names.iter().any(|has| has.covers(name));
-    let current = |stored: &StoredCertificate| stored.value.current_version().map(|version| version.facts.clone());
-    let Some(before) = desired.certificate(id).and_then(current) else { return Vec::new() };
-    let others: Vec<_> =
-        desired.certificates.iter().filter(|stored| stored.value.id != *id).filter_map(current).collect();
-    let names = desired
-        .sites
-        .iter()
-        .filter(|stored| stored.value.certificate == SiteCertificate::Auto)
-        .flat_map(|stored| &stored.value.names);
-    names
-        .filter(|name| **name != HostPattern::Any && covers(&before, name))
-        .filter(|name| !successor.is_some_and(|facts| covers(facts, name)))
-        .filter(|name| !others.iter().any(|facts| covers(facts, name)))
-        .cloned()
-        .collect()
+    let current = |id: &CertificateId| desired.certificate(id)?.value.current_version().map(|version| &*version.facts);
+    let Some(before) = current(id) else { return Vec::new() };
+    let names = desired.names();
+    let may_be_lost = |site: &portward_core::Site| site.certificate == SiteCertificate::Auto;
+    let lost = |name: &&HostPattern| {
+        **name != HostPattern::Any
+            && covers(before, name)
+            && !successor.is_some_and(|facts| covers(facts, name))
+            && !names.covering(name).filter(|other| *other != id).filter_map(current).any(|facts| covers(facts, name))
+    };
+    let is_of_one = |name: &HostPattern| matches!(name, HostPattern::Exact(_));
+    if before.names.iter().all(is_of_one) {
+        let sites: BTreeSet<_> = before.names.iter().flat_map(|name| names.sites(name)).collect();
+        let sites = sites.into_iter().filter_map(|id| desired.site(id)).map(|stored| &stored.value);
+        return sites.filter(|site| may_be_lost(site)).flat_map(|site| &site.names).filter(lost).cloned().collect();
+    }
+    let sites = desired.sites.iter().map(|stored| &stored.value);
+    sites.filter(|site| may_be_lost(site)).flat_map(|site| &site.names).filter(lost).cloned().collect()
 }
 
 fn name_lost(name: &HostPattern) -> FindingView {

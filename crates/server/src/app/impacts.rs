@@ -195,12 +195,10 @@ fn loses_its_target(site: &Site, lost: &[HostPattern], nothing_presented: bool) 
 fn without_certificate(desired: &Desired, id: &CertificateId) -> Desired {
     let mut without = desired.clone();
     without.certificates.remove(id);
-    for stored in &desired.sites {
-        if matches!(&stored.value.certificate, SiteCertificate::Fixed(fixed) if fixed == id) {
-            let mut stored = stored.clone();
-            stored.value.certificate = SiteCertificate::Auto;
-            without.sites.insert(stored);
-        }
+    for stored in desired.names().sites_fixed_to(id).filter_map(|site| desired.site(site)) {
+        let mut stored = stored.clone();
+        stored.value.certificate = SiteCertificate::Auto;
+        without.sites.insert(stored);
     }
     without
 }

@@ -13,7 +13,6 @@ impl App {
         let served = self.served();
         let desired = &served.desired;
         let now = self.now();
-        let usage = certificates::Usage::of(desired, now);
         let binding = |binding: &portward_core::Binding| {
             let view = bindings::view(binding, &served);
             let address = served.binding(&binding.id).and_then(|report| report.result.as_ref().ok());
@@ -31,6 +30,8 @@ impl App {
             let status = version.map(|version| version.facts.validity.status(now, desired.settings.warning));
             status != Some(portward_core::CertificateStatus::Valid)
         });
+        let certificates: Vec<_> = certificates.collect();
+        let usage = certificates::Usage::of_these(desired, certificates.iter().map(|stored| &stored.value.id), now);
         StatusView {
             revision: desired.revision.0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -38,6 +39,7 @@ impl App {
             bindings: desired.bindings.iter().map(|stored| binding(&stored.value)).collect(),
             sites: desired.sites.len(),
             certificates: certificates
+                .into_iter()
                 .filter_map(|stored| certificates::view_used(stored, desired, &usage, now))
                 .collect(),
             problems: served.problems.iter().map(Problem::view).collect(),

@@ -1,6 +1,9 @@
 //! The ways in to the portal: its sites, its name, its https binding, and what is presented there.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use portward_core::{
     Binding, CertificateId, Host, HostName, HostPattern, LeafFacts, Scheme, Site, SiteCertificate, Timestamp,
@@ -12,7 +15,8 @@ use crate::served::ServedState;
 
 /// The sites that lead to the portal.
 pub(crate) fn portal_sites(desired: &Desired) -> impl Iterator<Item = &Stored<Site>> {
-    desired.sites.iter().filter(|stored| stored.value.is_portal())
+    let sites: Vec<_> = desired.names().portal_sites().filter_map(|id| desired.site(id)).collect();
+    sites.into_iter()
 }
 
 /// The name by which the portal is known: one that its sites have, else one that its certificate has.
@@ -55,8 +59,8 @@ pub(crate) fn presented_at<'a>(
         SiteCertificate::Auto => None,
     });
     let best = || {
-        let covering =
-            desired.presentable().filter_map(|stored| Some((rank(desired, facts(stored)?, host, now)?, stored)));
+        let covering = presentable_for(desired, host);
+        let covering = covering.filter_map(|stored| Some((rank(desired, facts(stored)?, host, now)?, stored)));
         covering.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, stored)| stored)
     };
     let default = || desired.certificate(binding.default_certificate.as_ref()?);
@@ -81,8 +85,16 @@ pub(crate) fn takes_over(desired: &Desired, new: &LeafFacts, now: Timestamp) -> 
     let host = portal_host(desired);
     let is_fixed = site_of(desired, &host).is_some_and(|site| site.certificate != SiteCertificate::Auto);
     let Some(rank_of_new) = rank(desired, new, &host, now).filter(|_| !is_fixed) else { return false };
-    let others = desired.presentable().filter_map(|stored| rank(desired, facts(stored)?, &host, now));
+    let others = presentable_for(desired, &host).filter_map(|stored| rank(desired, facts(stored)?, &host, now));
     portal_sites(desired).next().is_some() && others.max().is_none_or(|best| best <= rank_of_new)
+}
+
+/// The certificates that Portward can present and that may have a host, in the order of their ids.
+fn presentable_for<'a>(desired: &'a Desired, host: &Host) -> impl Iterator<Item = &'a StoredCertificate> {
+    let names = desired.names();
+    let ids: BTreeSet<&CertificateId> = names.covering(&HostPattern::Exact(host.clone())).collect();
+    let found: Vec<_> = ids.into_iter().filter_map(|id| desired.certificate(id)).collect();
+    found.into_iter().filter(|stored| stored.value.key_on().is_none())
 }
 
 /// How well a certificate fits a host; none if it does not.
@@ -135,16 +147,12 @@ pub(crate) fn facts(stored: &StoredCertificate) -> Option<&LeafFacts> {
 
 /// The site that a host leads to: by its name, by a wildcard, or the one for all hosts.
 fn site_of<'a>(desired: &'a Desired, host: &Host) -> Option<&'a Site> {
-    let wanted = HostPattern::Exact(host.clone());
-    let sites = desired.sites.iter().map(|stored| &stored.value);
-    let rank = |name: &HostPattern| match name {
-        HostPattern::Exact(_) => 2,
-        HostPattern::Wildcard(_) => 1,
-        HostPattern::Any => 0,
+    let above = match host {
+        Host::Name(name) => name.parent().and_then(|parent| HostPattern::parse(&format!("*.{parent}")).ok()),
+        Host::Ip(_) => None,
     };
-    let fitting = sites.filter_map(|site| {
-        let names = site.names.iter().filter(|name| **name == HostPattern::Any || name.covers(&wanted));
-        Some((names.map(rank).max()?, site))
-    });
-    fitting.max_by_key(|(rank, _)| *rank).map(|(_, site)| site)
+    let names = desired.names();
+    let patterns = [Some(HostPattern::Exact(host.clone())), above, Some(HostPattern::Any)];
+    let found = patterns.iter().flatten().find_map(|pattern| names.sites(pattern).last());
+    found.and_then(|id| desired.site(id)).map(|stored| &stored.value)
 }

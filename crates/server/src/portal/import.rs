@@ -157,8 +157,9 @@ pub(super) async fn submit(mut visit: Visit<right::CertificateChange>) -> Result
         Ok(taken) => {
             visit.app.uploads().forget(&actor, &id);
             let certificate = &taken.view.certificate;
-            let usage = visit.app.certificate_usage(&visit.may()?);
-            let is_used = CertificateId::parse(&certificate.id).is_ok_and(|id| usage.get(&id).is_some());
+            let by = visit.may()?;
+            let is_used =
+                CertificateId::parse(&certificate.id).is_ok_and(|id| visit.app.uses_of_certificate(&by, &id).is_some());
             let said = match (taken.view.outcome, is_used) {
                 (CertificateOutcome::Unchanged, _) => format!("{} has it already.", certificate.id),
                 (CertificateOutcome::NewVersion, true) => {

@@ -83,7 +83,9 @@ pub(super) fn routes(table: Table) -> Table {
 }
 
 async fn list(call: Call<right::View>) -> Result<Response, AppError> {
-    answer::page(&call, Order::Ascending, call.app.list_certificates(&call.by), |view| view.id.clone())
+    let (ids, next) =
+        answer::cut(&call, Order::Ascending, call.app.certificate_ids(&call.by), |id| id.as_str().to_owned());
+    answer::part(&call, call.app.show_certificates(&call.by, &ids), next.as_deref())
 }
 
 async fn show(call: Call<right::View>) -> Result<Response, AppError> {

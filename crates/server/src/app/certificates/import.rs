@@ -191,7 +191,13 @@ fn target<'a>(
             && name.is_none_or(|name| name == stored.value.name);
         return Ok(if is_same { Target::Present(stored) } else { Target::Version(stored) });
     }
-    for stored in &desired.certificates {
+    // Where the leaf is, its names are.
+    let names = desired.names();
+    let with_it: Vec<&StoredCertificate> = match bundle.facts.names.first() {
+        Some(name) => names.certificates(name).filter_map(|id| desired.certificate(id)).collect(),
+        None => desired.certificates.iter().collect(),
+    };
+    for stored in with_it {
         let mut versions = stored.value.versions.iter();
         let Some(version) = versions.find(|version| version.facts.thumbprint == bundle.facts.thumbprint) else {
             continue;

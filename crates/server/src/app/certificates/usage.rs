@@ -1,9 +1,11 @@
 //! Who uses which certificate: the sites that it is presented for, and the bindings whose default it is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use portward_core::{BindingId, CertificateId, HostMap, HostPattern, SiteCertificate, SiteId, Timestamp, preference};
-use portward_store::desired::Desired;
+use portward_core::{
+    BindingId, CertificateId, Host, HostMap, HostPattern, LeafFacts, SiteCertificate, SiteId, Timestamp, preference,
+};
+use portward_store::desired::{Desired, NameIndex, StoredCertificate};
 
 use crate::app::{Allowed, App, right};
 
@@ -26,6 +28,11 @@ impl App {
     /// Says who uses which certificate now.
     pub(crate) fn certificate_usage(&self, _by: &Allowed<right::View>) -> Usage {
         Usage::of(&self.served().desired, self.now())
+    }
+
+    /// Says who uses one certificate now.
+    pub(crate) fn uses_of_certificate(&self, _by: &Allowed<right::View>, id: &CertificateId) -> Option<Uses> {
+        Usage::of_these(&self.served().desired, [id], self.now()).uses.remove(id)
     }
 }
 
@@ -54,6 +61,53 @@ impl Usage {
         Self { uses }
     }
 
+    /// Finds out the same of some certificates, without going through the others.
+    pub(crate) fn of_these<'a>(
+        desired: &Desired,
+        ids: impl IntoIterator<Item = &'a CertificateId>,
+        now: Timestamp,
+    ) -> Self {
+        let names = desired.names();
+        let mut sites: BTreeMap<&CertificateId, BTreeSet<&SiteId>> = BTreeMap::new();
+        let mut uses: BTreeMap<CertificateId, Uses> = BTreeMap::new();
+        let mut wildcards: HashMap<&str, &CertificateId> = HashMap::new();
+        let is_auto =
+            |id: &&SiteId| desired.site(id).is_some_and(|stored| stored.value.certificate == SiteCertificate::Auto);
+        for id in ids {
+            let used_by = sites.entry(id).or_default();
+            used_by.extend(names.sites_fixed_to(id));
+            let facts = desired.certificate(id).and_then(presentable_facts);
+            for name in facts.into_iter().flat_map(|facts| &facts.names) {
+                if *name == HostPattern::Any || best_at(desired, &names, name, now) != Some(id) {
+                    continue;
+                }
+                used_by.extend(names.sites(name).filter(is_auto));
+                if let HostPattern::Wildcard(base) = name {
+                    wildcards.insert(base.as_str(), id);
+                }
+            }
+            for stored in desired.bindings.iter().filter(|stored| stored.value.default_certificate.as_ref() == Some(id))
+            {
+                uses.entry(id.clone()).or_default().bindings.push(stored.value.id.clone());
+            }
+        }
+        // Nobody knows which names lie below one.
+        let below = desired.sites.iter().filter(|_| !wildcards.is_empty()).map(|stored| &stored.value);
+        for site in below.filter(|site| site.certificate == SiteCertificate::Auto) {
+            for name in &site.names {
+                let HostPattern::Exact(Host::Name(host)) = name else { continue };
+                let Some(id) = host.parent().and_then(|parent| wildcards.get(parent)) else { continue };
+                if best_at(desired, &names, name, now).is_none() {
+                    sites.entry(id).or_default().insert(&site.id);
+                }
+            }
+        }
+        for (id, sites) in sites.into_iter().filter(|(_, sites)| !sites.is_empty()) {
+            uses.entry(id.clone()).or_default().sites = sites.into_iter().cloned().collect();
+        }
+        Self { uses }
+    }
+
     /// Who uses that one; none if nobody does.
     pub(crate) fn get(&self, id: &CertificateId) -> Option<&Uses> {
         self.uses.get(id)
@@ -66,6 +120,30 @@ fn for_name<'a>(best: &HostMap<&'a CertificateId>, name: &HostPattern) -> Option
         HostPattern::Exact(host) => best.find(host).copied(),
         HostPattern::Wildcard(_) => best.at(name).copied(),
     }
+}
+
+/// What the leaf says that is presented where a certificate is chosen; none if it is chosen nowhere.
+fn presentable_facts(stored: &StoredCertificate) -> Option<&LeafFacts> {
+    let version = stored.value.current_version().filter(|_| stored.value.key_on().is_none())?;
+    Some(&version.facts)
+}
+
+/// The best certificate of those that have exactly that name, as the publish task chooses.
+fn best_at<'a>(
+    desired: &'a Desired,
+    names: &NameIndex,
+    name: &HostPattern,
+    now: Timestamp,
+) -> Option<&'a CertificateId> {
+    let mut best: Option<(&CertificateId, _)> = None;
+    for stored in names.certificates(name).filter_map(|id| desired.certificate(id)) {
+        let Some(facts) = presentable_facts(stored).filter(|facts| facts.names.contains(name)) else { continue };
+        let rank = preference(facts, facts.validity.status(now, desired.settings.warning));
+        if best.as_ref().is_none_or(|(_, other)| *other < rank) {
+            best = Some((&stored.value.id, rank));
+        }
+    }
+    best.map(|(id, _)| id)
 }
 
 /// The best certificate for each name, as the publish task chooses.

@@ -14,7 +14,7 @@ use super::{Usage, Uses};
 
 /// The view of a certificate; none if it has no version that can be read.
 pub(in crate::app) fn view(stored: &StoredCertificate, desired: &Desired, now: Timestamp) -> Option<CertificateView> {
-    view_used(stored, desired, &Usage::of(desired, now), now)
+    view_used(stored, desired, &Usage::of_these(desired, [&stored.value.id], now), now)
 }
 
 /// The same, where it is known already who uses what.
@@ -49,7 +49,7 @@ pub(in crate::app) fn of_bundle(
 ) -> CertificateView {
     let head = Head { id, name, source, management: Management::Unmanaged, version };
     let view = of_parts(head, &bundle.chain, &bundle.facts, desired.settings.warning, now);
-    with_users(view, Usage::of(desired, now).get(id))
+    with_users(view, Usage::of_these(desired, [id], now).get(id))
 }
 
 fn with_users(view: CertificateView, uses: Option<&Uses>) -> CertificateView {
