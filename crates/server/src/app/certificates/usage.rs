@@ -167,3 +167,43 @@ fn best_by_name(desired: &Desired, now: Timestamp) -> HostMap<&CertificateId> {
     }
     map
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use portward_api::SiteCreate;
+
+    use super::*;
+    use crate::{
+        app::{Apply, Precondition},
+        fixture::{Fixture, binding, bundle, by, import, site},
+    };
+
+    #[tokio::test]
+    async fn some_are_used_by_those_who_use_them_among_all() {
+        let fixture = Fixture::start().await;
+        let app = &fixture.app;
+        for names in
+            [&["a.shop.test", "b.shop.test"][..], &["*.shop.test"], &["a.shop.test"], &["other.test"], &["x.test"]]
+        {
+            let wanted = import(&bundle(names, 90), None);
+            app.import_certificate(&by(), wanted, Precondition::None, Apply::Now).await.unwrap();
+        }
+        let ids = app.certificate_ids(&by());
+        let fixed = SiteCreate { certificate: Some("other-test".to_owned()), ..site(&["other.test"]) };
+        for site in [site(&["a.shop.test", "c.shop.test"]), site(&["*.shop.test", "b.shop.test"]), site(&["*"]), fixed]
+        {
+            app.add_site(&by(), &site, Apply::Now).await.unwrap();
+        }
+        app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+        let (desired, now) = (&app.served().desired, app.now());
+        let all = Usage::of(desired, now);
+        let used: Vec<_> = ids.iter().filter(|id| all.get(id).is_some()).collect();
+        assert!(used.len() >= 3 && used.len() < ids.len(), "{used:?} of {ids:?}");
+        let together = Usage::of_these(desired, &ids, now);
+        for id in &ids {
+            assert_eq!(Usage::of_these(desired, [id], now).get(id), all.get(id), "{id}");
+            assert_eq!(together.get(id), all.get(id), "{id}");
+        }
+    }
+}
