@@ -97,6 +97,8 @@ pub fn parse<'a>(
         Ok(httparse::Status::Partial) => {
             return match (tokens.method, tokens.path) {
                 (None, _) if rest.len() > METHOD_BYTES => Err(Refusal::InvalidMethod),
+                (Some(method), _) if method.len() > METHOD_BYTES => Err(Refusal::InvalidMethod),
+                (_, Some(target)) if target.len() > limits.target_bytes => Err(Refusal::TargetTooLong),
                 (Some(method), None) if rest.len() - method.len() > limits.target_bytes + 1 => {
                     Err(Refusal::TargetTooLong)
                 }

@@ -125,6 +125,11 @@ fn limits_are_kept_with_whole_and_with_partial_heads() {
         (format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path(21)), (414, "target-too-long")),
         (format!("GET {}", path(20)), (0, "partial")),
         (format!("GET {}", path(21)), (414, "target-too-long")),
+        // Whatever is behind it is waited for by nobody.
+        (format!("GET {} HTTP/1.1\r\nHost", path(21)), (414, "target-too-long")),
+        (format!("{} / HTTP/1.1\r\nHost", "K".repeat(32)), (0, "partial")),
+        (format!("{} / HTTP/1.1\r\nHost", "K".repeat(33)), (400, "invalid-method")),
+        ("K".repeat(33), (400, "invalid-method")),
         (padded(200), (0, "complete")),
         (padded(201), (431, "head-too-large")),
         (padded(300)[..199].to_owned(), (0, "partial")),
