@@ -94,7 +94,14 @@ impl Serving {
         if self.stage == Stage::Open && (self.shared.is_outdated.get() || self.drain.poll_ending(cx).is_ready()) {
             self.leave();
         }
+        let mut taken = 0;
         loop {
+            if taken == AT_ONCE {
+                // Who resets what it asks for can ask without end; others of the worker have their turn first.
+                cx.waker().wake_by_ref();
+                break;
+            }
+            taken += 1;
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.shared.client.worker.counts().requests.up();
@@ -168,5 +175,7 @@ const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 /// What is held of one response while the client does not take it: four frames.
 const SEND_BYTES: usize = 64 * 1024;
 
+/// Requests that are taken of one connection before others of its worker have their turn; a browser has no more at once.
+const AT_ONCE: u32 = 32;
 /// How long a client has to close after `GOAWAY`, once no stream is open.
 const GOODBYE: Duration = Duration::from_secs(5);
