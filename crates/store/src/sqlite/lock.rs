@@ -5,6 +5,8 @@ use std::{
     io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 /// Keeps all other processes away from the store in a directory, until it is dropped or the process ends.
@@ -40,7 +42,10 @@ pub enum LockError {
 }
 
 impl StoreLock {
-    /// Takes the lock of a directory, which must exist.
+    /// Takes the lock of a directory, which must exist. It blocks for a moment if another one has it.
+    ///
+    /// Who has just closed the store may have it still: while a program is started, the new process has a copy of the file
+    /// until the program begins.
     pub fn take(directory: &Path) -> Result<Self, LockError> {
         let path = directory.join(LOCK_FILE);
         let failed = |source| LockError::File { path: path.clone(), source };
@@ -52,7 +57,16 @@ impl StoreLock {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 0..TRIES {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            #[expect(clippy::disallowed_methods, reason = "nobody tells when another process lets go of a lock")]
+            thread::sleep(PAUSE);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::Error(source)) => return Err(failed(source)),
             Err(TryLockError::WouldBlock) => {
@@ -119,5 +133,8 @@ fn holder(pid: Option<u32>) -> String {
 
 /// What is locked.
 pub(super) const LOCK_FILE: &str = "store.lock";
+/// A quarter of a second in all: a start that finds another server is not told much later.
+const TRIES: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(10);
 /// More than any process id has.
 const MAX_PID_BYTES: u64 = 32;
