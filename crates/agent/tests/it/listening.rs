@@ -67,7 +67,7 @@ async fn an_agent_that_listens_offers_its_next_identity_to_who_comes_back() {
     let first = Linked::dial(&at, &server, old).await.unwrap();
     let next = first.caller.call::<method::Rotate>(&Rotate {}, PATIENCE).await.unwrap().thumbprint;
     // The server is to come back for the offer.
-    assert_eq!(first.ended(PATIENCE).await, "the agent closed it");
+    first.closed_by_agent().await;
     let second = Linked::dial(&at, &server, old).await.unwrap();
     assert_eq!(second.peer().next.unwrap().to_string(), next);
     let accepted = IdentityAccepted { thumbprint: next.clone() };

@@ -36,7 +36,7 @@ async fn an_agent_offers_its_next_identity_and_shows_it_when_it_is_known() {
 
     let second = server.next().await;
     assert_eq!((second.peer().shown.thumbprint, second.peer().next), (old, Some(next)));
-    assert_eq!(first.ended(PATIENCE).await, "the agent closed it");
+    first.closed_by_agent().await;
     let unknown = IdentityAccepted { thumbprint: server_identity.thumbprint().to_string() };
     assert!(second.caller.call::<method::IdentityAccepted>(&unknown, PATIENCE).await.is_err());
     assert!(home.path().join("next-identity.pem").exists() && agent.thumbprint() == old, "both are kept until then");
@@ -116,7 +116,7 @@ async fn an_agent_follows_a_server_that_has_moved_on_and_is_never_without_a_link
     let second = server.next().await;
     assert_eq!(second.peer().ours, new.thumbprint());
     // The first one ended after the second one was there: this very order is what the server sees.
-    assert_eq!(first.ended(PATIENCE).await, "the agent closed it");
+    first.closed_by_agent().await;
     second.health().await;
     // The old one is retired over a link of the new one.
     second.announce(8, &[new.thumbprint()]).await.unwrap();

@@ -209,6 +209,12 @@ impl Linked {
         timeout(within, self.run).await.expect("the link is still up").unwrap()
     }
 
+    /// Waits until the agent has ended the link; what was on its way to it may find it gone.
+    pub(crate) async fn closed_by_agent(self) {
+        let reason = self.ended(PATIENCE).await;
+        assert!(reason == "the agent closed it" || reason.starts_with("the connection was cut"), "{reason}");
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         !self.run.is_finished()
     }
