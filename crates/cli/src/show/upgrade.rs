@@ -10,7 +10,7 @@ pub(crate) fn upgraded(view: &UpgradeView) -> String {
         1 => format!("1 connection finishes in the old process ({old_process}), within {drain_hours} h."),
         many => format!("{many} connections finish in the old process ({old_process}), within {drain_hours} h."),
     };
-    format!("Version {to} has taken over from {from}, as process {process}.\n{open}")
+    format!("Version {to} has taken over from {from}, as process {process}.\n{open}\n")
 }
 
 #[cfg(test)]
@@ -32,7 +32,7 @@ mod tests {
             (1, "1 connection finishes in the old process (6), within 24 h."),
             (2, "2 connections finish in the old process (6), within 24 h."),
         ] {
-            let expected = format!("Version 0.2.0 has taken over from 0.1.0, as process 7.\n{expected}");
+            let expected = format!("Version 0.2.0 has taken over from 0.1.0, as process 7.\n{expected}\n");
             assert_eq!(upgraded(&view(connections)), expected);
         }
     }

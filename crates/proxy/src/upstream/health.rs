@@ -39,8 +39,8 @@ pub struct UpstreamHealth {
     record: Mutex<Option<Box<Record>>>,
 }
 
-/// Shows how an upstream does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Shows how an upstream does; the default is one that never was anything but well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HealthView {
     /// What becomes of requests.
     pub state: UpstreamState,
@@ -57,9 +57,10 @@ pub struct HealthView {
 }
 
 /// Says whether an upstream gets requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UpstreamState {
     /// It gets its share.
+    #[default]
     Well,
     /// It was unwell, and gets a share that grows.
     Recovering,
@@ -93,15 +94,7 @@ impl UpstreamHealth {
 
     /// How it does.
     pub fn view(&self) -> HealthView {
-        let well = || HealthView {
-            state: UpstreamState::Well,
-            since: None,
-            reason: None,
-            reason_at: None,
-            in_flight: 0,
-            failures: 0,
-        };
-        let view = self.lock().as_ref().map_or_else(well, |record| record.view(Instant::now()));
+        let view = self.lock().as_ref().map(|record| record.view(Instant::now())).unwrap_or_default();
         HealthView { in_flight: self.in_flight(), failures: self.failures.load(Ordering::Relaxed), ..view }
     }
 

@@ -126,6 +126,12 @@ pub(super) async fn add(mut visit: Visit<right::BindingChange>) -> Result<Respon
     }
 }
 
+/// The binding of an id in a path.
+fn named<'s>(id: &str, served: &'s ServedState) -> Result<&'s Binding, AppError> {
+    let found = served.desired.bindings.iter().find(|stored| stored.value.id.as_str() == id);
+    Ok(&found.ok_or_else(|| AppError::not_found("binding", id))?.value)
+}
+
 /// Shows what would break without one, and asks.
 pub(super) async fn ask_remove(visit: Visit<right::BindingChange>) -> Result<Response, AppError> {
     let page = remove_page(&visit, GoingBack::usual(true), None).await?;

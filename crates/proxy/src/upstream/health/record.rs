@@ -214,7 +214,7 @@ impl Record {
             Some((reason, at)) => (Some(reason.to_string()), Some(*at)),
             None => (None, None),
         };
-        HealthView { state, since: self.since, reason, reason_at, in_flight: 0, failures: 0 }
+        HealthView { state, since: self.since, reason, reason_at, ..HealthView::default() }
     }
 
     /// Ends the rest; what checks say stays.

@@ -207,14 +207,7 @@ fn what_checks_find_is_not_undone_by_a_request() {
 #[test]
 fn a_view_says_since_when_and_why() {
     let mut bench = Bench::new();
-    let well = HealthView {
-        state: UpstreamState::Well,
-        since: None,
-        reason: None,
-        reason_at: None,
-        in_flight: 0,
-        failures: 0,
-    };
+    let well = HealthView::default();
     assert_eq!(bench.health.view(), well);
     let (one, other) = (InFlight::at(&bench.health), InFlight::at(&bench.health));
     drop(one);

@@ -6,18 +6,21 @@ use http::Method;
 use portward_api::BindingUpdate;
 use serde_json::json;
 
-use super::super::{
-    answer,
-    equivalents::{
-        DifferenceLine, Equivalents,
-        certificates::{Command, yaml},
-        curl, difference, word,
+use super::{
+    super::{
+        answer,
+        equivalents::{
+            DifferenceLine, Equivalents,
+            certificates::{Command, yaml},
+            curl, difference, word,
+        },
+        form::Form,
+        frame::{Frame, Nav},
+        going_back::GoingBack,
+        view::in_fours,
+        visit::Visit,
     },
-    form::Form,
-    frame::{Frame, Nav},
-    going_back::GoingBack,
-    view::in_fours,
-    visit::Visit,
+    named,
 };
 use crate::app::{AppError, Precondition, right};
 
@@ -75,8 +78,7 @@ fn page(
     refused: Option<String>,
 ) -> Result<CertificatePage, AppError> {
     let served = visit.app.served();
-    let found = served.desired.bindings.iter().find(|stored| stored.value.id.as_str() == visit.param("id"));
-    let binding = &found.ok_or_else(|| AppError::not_found("binding", visit.param("id")))?.value;
+    let binding = named(visit.param("id"), &served)?;
     let before = binding.default_certificate.as_ref().map(ToString::to_string).unwrap_or_default();
     let chosen = typed.and_then(|form| form.filled("certificate")).unwrap_or(&before).to_owned();
     let going_back = typed.map_or_else(|| GoingBack::usual(true), GoingBack::read);

@@ -15,7 +15,7 @@ use super::{
         going_back::GoingBack,
         visit::Visit,
     },
-    lines,
+    lines, named,
 };
 use crate::app::{AppError, Precondition, right};
 
@@ -68,8 +68,7 @@ fn page(
     refused: Option<String>,
 ) -> Result<EditPage, AppError> {
     let served = visit.app.served();
-    let found = served.desired.bindings.iter().find(|stored| stored.value.id.as_str() == visit.param("id"));
-    let binding = &found.ok_or_else(|| AppError::not_found("binding", visit.param("id")))?.value;
+    let binding = named(visit.param("id"), &served)?;
     let proxies_before: Vec<String> = binding.accept_proxy_from.iter().map(ToString::to_string).collect();
     let to_before: Vec<String> = binding.to.iter().map(ToString::to_string).collect();
     let (proxies, to) = match typed {
