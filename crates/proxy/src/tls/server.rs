@@ -192,7 +192,9 @@ impl TlsServer {
             true => Wanted::Link,
             false => wanted(hello, &snapshot.tls_challenges),
         };
-        let heard = Box::pin(hear(tcp, look)).await?;
+        let of_challenges = (!snapshot.tls_challenges.is_empty()).then_some(ACME_TLS_1);
+        let words = snapshot.agent_protocols.iter().copied().chain(of_challenges);
+        let heard = Box::pin(hear(tcp, words, look)).await?;
         let is_ours = matches!(heard.seen, Some(Wanted::Link | Wanted::Answer { .. }));
         if !is_ours
             && !binding.passages.is_empty()
