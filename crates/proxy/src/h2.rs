@@ -11,6 +11,7 @@ mod request;
 mod stream_side;
 mod streams;
 mod websocket;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use self::{
     budget::{Cork, Metered},
     fragment::Fragments,
     streams::Streams,
+    window::Window,
 };
 use crate::{
     forward::Deadline, h1::limits::HEAD_BYTES, limits::Limits, served::Client, stream::Stream, tls::TlsFacts,
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) tls: TlsFacts,
     fragments: Rc<Fragments>,
+    window: Rc<Window>,
     /// Bytes of bodies that streams have taken.
     moved: Cell<u64>,
     /// Whether the connection ends after the answers to what was asked so far.
@@ -52,7 +55,8 @@ pub(crate) struct Shared {
 pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
     let limits = &client.served.limits;
     let fragments = Rc::new(Fragments::default());
-    let (metered, cork) = Metered::new(stream, Rc::clone(&fragments), &client);
+    let window = Rc::new(Window::new());
+    let (metered, cork) = Metered::new(stream, Rc::clone(&fragments), Rc::clone(&window), &client);
     let Ok(Ok(connection)) = timeout(limits.head, builder(limits).handshake(metered)).await else { return };
     cork.put_in();
     let mut serving = Serving {
@@ -63,7 +67,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
         idle: true,
         stage: Stage::Open,
         drain: client.drain.clone(),
-        shared: Rc::new(Shared { client, tls, fragments, moved: Cell::new(0), is_outdated: Cell::new(false) }),
+        shared: Rc::new(Shared { client, tls, fragments, window, moved: Cell::new(0), is_outdated: Cell::new(false) }),
     };
     poll_fn(|cx| serving.poll(cx)).await;
 }

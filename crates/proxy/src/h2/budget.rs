@@ -19,7 +19,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::fragment::{Blocks, Fragments};
+use super::{
+    fragment::{Blocks, Fragments},
+    window::{Settings, Window},
+};
 use crate::{
     forward::Deadline,
     served::{Client, Served},
@@ -38,6 +41,8 @@ pub(super) struct Metered {
     resets: Resets,
     blocks: Blocks,
     fragments: Rc<Fragments>,
+    settings: Settings,
+    window: Rc<Window>,
     /// Bytes that were read since others of the worker had their turn.
     turn: usize,
     /// Once our side is closed: how long and how much the client may still send.
@@ -54,8 +59,9 @@ struct Wire {
 }
 
 impl Metered {
-    /// Wraps a stream; requests with a fragment in their path are noted in `fragments`.
-    pub(super) fn new(stream: Stream, fragments: Rc<Fragments>, client: &Client) -> (Self, Cork) {
+    /// Wraps a stream; requests with a fragment in their path are noted in `fragments`, and what the client takes of its
+    /// responses in `window`.
+    pub(super) fn new(stream: Stream, fragments: Rc<Fragments>, window: Rc<Window>, client: &Client) -> (Self, Cork) {
         let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
         let budget = Budget { left: BURST, since: Instant::now() };
         let resets = Resets { served: Arc::clone(&client.served), peer: client.peer.ip(), unpaid: 0 };
@@ -69,6 +75,8 @@ impl Metered {
                 resets,
                 blocks: Blocks::default(),
                 fragments,
+                settings: Settings::default(),
+                window,
                 turn: 0,
                 linger: None,
             },
@@ -104,15 +112,18 @@ impl AsyncRead for Metered {
         ready!(read)?;
         let (begun, budget, resets) = (&mut me.begun, &mut me.budget, &mut me.resets);
         let (blocks, fragments) = (&mut me.blocks, &*me.fragments);
+        let (settings, window) = (&mut me.settings, &*me.window);
         let within = me.frames.pass(&into.filled()[before..], |piece| match piece {
             Piece::Header { kind, flags, stream } => {
                 // SETTINGS comes first (RFC 9113 section 3.4), which the crate does not ask for.
                 *begun |= kind == SETTINGS && flags & ACK == 0;
                 blocks.begin(kind, flags, stream);
+                settings.begin(kind, flags);
                 *begun && budget.pay(kind, flags) && (kind != RST_STREAM || resets.pay())
             }
             Piece::Payload(bytes) => {
                 blocks.payload(bytes, fragments);
+                settings.payload(bytes, window);
                 true
             }
             Piece::End => {

@@ -12,6 +12,7 @@ use super::{
     Shared,
     stream_side::{About, StreamSide},
     websocket::Key,
+    window::Turn,
 };
 use crate::{
     answer::{Answer, Fault, log},
@@ -76,11 +77,13 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
                 }
                 return;
             }
-            // What is left of a body that nobody wants is refused by dropping the stream: the crate resets it.
-            Exchanged::Done | Exchanged::Gone => {
+            exchanged @ (Exchanged::Done | Exchanged::Gone) => {
                 // The request itself may be what has changed the certificate.
                 if shared.client.is_outdated(&site, &shared.tls) {
                     shared.is_outdated.set(true);
+                }
+                if matches!(exchanged, Exchanged::Done) {
+                    after_answer(side.into_inner().into_body()).await;
                 }
                 return;
             }
@@ -90,10 +93,13 @@ pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendRespo
     after_answer(body).await;
 }
 
-/// Reads a little of a body that nobody wants.
+/// Reads a little of a body that nobody wants, be it the end alone that comes behind the last byte.
 ///
 /// A client that is told to stop while it sends may drop the answer with the rest, as curl does.
 async fn after_answer(mut body: RecvStream) {
+    if body.is_end_stream() {
+        return;
+    }
     let discard = async {
         let mut left = DRAIN_BYTES;
         while let Some(Ok(data)) = body.data().await {
@@ -220,6 +226,17 @@ fn forwarded<'a>(shared: &Shared, id: &'a RequestId, connection: Told) -> Forwar
 }
 
 async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &RefCell<StreamSide<'_>>) -> Exchanged {
+    // Who resets what was only just asked for, or has it reset, asks for a thousand of them: no upstream sees any.
+    if poll_fn(|cx| Poll::Ready(side.borrow_mut().poll_reset(cx).is_ready())).await {
+        return Exchanged::Gone;
+    }
+    let _turn = match shared.window.is_narrow() {
+        true => match turn(shared, side).await {
+            Some(turn) => Some(turn),
+            None => return Exchanged::Gone,
+        },
+        false => None,
+    };
     let mut deadline = Deadline::after(shared.client.served.limits.upstream_response);
     let mut downstream = side;
     let mut exchanging = pin!(exchange(&shared.client, site, outgoing, &mut downstream, &mut deadline));
@@ -227,6 +244,16 @@ async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &
         Poll::Ready(exchanged) => Poll::Ready(exchanged),
         // Wherever the exchange waits, be it for a connection.
         Poll::Pending => side.borrow_mut().poll_reset(cx).map(|()| Exchanged::Gone),
+    })
+    .await
+}
+
+/// Waits until few requests of a client without a window are forwarded; none if it has reset this one.
+async fn turn<'s>(shared: &'s Shared, side: &RefCell<StreamSide<'_>>) -> Option<Turn<'s>> {
+    let mut turn = Box::pin(shared.window.turn());
+    poll_fn(|cx| match turn.as_mut().poll(cx) {
+        Poll::Ready(turn) => Poll::Ready(Some(turn)),
+        Poll::Pending => side.borrow_mut().poll_reset(cx).map(|()| None),
     })
     .await
 }

@@ -158,6 +158,11 @@ impl<'a> StreamSide<'a> {
         Some(StreamMouth::new(self.body, self.rest, self.send?))
     }
 
+    /// What the client may still be sending, once all was said to it.
+    pub(super) fn into_body(self) -> RecvStream {
+        self.body
+    }
+
     /// Breaks the stream off, so that the client sees that something is missing.
     pub(super) fn reset(mut self, reason: Reason) {
         match &mut self.send {

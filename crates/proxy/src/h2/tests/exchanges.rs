@@ -7,7 +7,10 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue, Request};
 use tokio::{join, time::timeout};
 
-use super::harness::{Door, PATIENCE};
+use super::{
+    frames::{END_HEADERS, END_STREAM, Raw, Said, block, frame},
+    harness::{Door, PATIENCE},
+};
 use crate::{Limits, limits::Pace};
 
 /// Reads a body to its end and makes room for more.
@@ -177,6 +180,27 @@ async fn an_answer_before_the_body_is_there_reaches_the_client() {
     assert_eq!(read(&mut response.into_body()).await.unwrap(), b"big");
     let reset = timeout(PATIENCE, std::future::poll_fn(|cx| stream.poll_reset(cx))).await.unwrap();
     assert_eq!(reset.unwrap(), Reason::NO_ERROR);
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_body_behind_the_last_byte_is_not_reset() {
+    let door = Door::open().await;
+    let mut raw = Raw::open(&door).await;
+    let fields = |method, length| {
+        let (scheme, host) = ((":scheme", &b"https"[..]), (":authority", &b"shop.test"[..]));
+        block(&[(":method", method), scheme, host, (":path", b"/"), ("content-length", length)])
+    };
+    // curl sends the end on its own, and drops a response that a reset comes with.
+    raw.write(&[frame(1, END_HEADERS, 1, &fields(b"POST", b"3")), frame(0, 0, 1, b"abc")].concat()).await;
+    let mut app = door.app().await;
+    app.until("abc").await;
+    app.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(raw.said().await, Said::Headers(0x88));
+    raw.write(&frame(0, END_STREAM, 1, &[])).await;
+    raw.write(&frame(1, END_HEADERS | END_STREAM, 3, &fields(b"GET", b"0"))).await;
+    app.head().await;
+    app.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(raw.said().await, Said::Headers(0x88));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Frames that make work and carry nothing, two thousand of each: the connection is cut and the next one served.
 
 use super::{
-    frames::{END_HEADERS, END_STREAM, Raw, Said, block, frame},
+    frames::{END_HEADERS, END_STREAM, PREFACE, Raw, Said, block, frame},
     harness::Door,
 };
 
@@ -9,6 +9,10 @@ const FRAMES: u32 = 2_000;
 
 fn get() -> Vec<u8> {
     block(&[(":method", b"GET"), (":scheme", b"https"), (":authority", b"down.test"), (":path", b"/")])
+}
+
+fn shop(path: &[u8]) -> Vec<u8> {
+    block(&[(":method", b"GET"), (":scheme", b"https"), (":authority", b"shop.test"), (":path", path)])
 }
 
 fn stream(number: u32) -> u32 {
@@ -70,6 +74,43 @@ async fn floods_are_cut() {
     cut(&door, "SETTINGS", each(&|_| frame(4, 0, 0, &[])), true).await;
     cut(&door, "PRIORITY", each(&|n| frame(2, 0, stream(n), &[0, 0, 0, 0, 16])), true).await;
     cut(&door, "unknown frames", each(&|_| frame(0xbe, 0, 0, &[])), true).await;
+}
+
+#[tokio::test]
+async fn requests_that_are_reset_before_they_are_begun_make_no_connection_to_the_application() {
+    let door = Door::open().await;
+    let mut raw = Raw::open(&door).await;
+    let shop =
+        |path| block(&[(":method", b"GET"), (":scheme", b"https"), (":authority", b"shop.test"), (":path", path)]);
+    let too_much = 0x7fff_ffff_u32.to_be_bytes();
+    let reset = |n| [frame(1, END_HEADERS, stream(n), &shop(b"/reset")), frame(8, 0, stream(n), &too_much)].concat();
+    raw.write(&(0..20).map(reset).collect::<Vec<_>>().concat()).await;
+    raw.write(&frame(1, END_HEADERS | END_STREAM, stream(20), &shop(b"/wanted"))).await;
+    let mut app = door.app().await;
+    let head = app.head().await;
+    assert!(head.starts_with("GET /wanted HTTP/1.1\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn of_a_client_that_takes_no_response_few_requests_are_forwarded_at_once() {
+    let door = Door::open().await;
+    let mut raw = Raw::silent(&door).await;
+    let no_window = [0, 4, 0, 0, 0, 0];
+    let ask = |n| frame(1, END_HEADERS | END_STREAM, stream(n), &shop(b"/"));
+    raw.write(&[PREFACE, &frame(4, 0, 0, &no_window), &(0..20).map(ask).collect::<Vec<_>>().concat()].concat()).await;
+    let mut apps = Vec::new();
+    for _ in 0..8 {
+        let mut app = door.app().await;
+        app.head().await;
+        app.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        assert_eq!(raw.said().await, Said::Headers(0x88));
+        apps.push(app);
+    }
+    let another = tokio::time::timeout(std::time::Duration::from_millis(200), door.app.accept());
+    assert!(another.await.is_err(), "a ninth request is forwarded");
+    // Who takes a response has the next one.
+    raw.write(&frame(8, 0, stream(0), &2_u32.to_be_bytes())).await;
+    apps[0].head().await;
 }
 
 #[tokio::test]
