@@ -35,8 +35,13 @@ use self::{
     window::Window,
 };
 use crate::{
-    forward::Deadline, h1::limits::HEAD_BYTES, limits::Limits, served::Client, stream::Stream, tls::TlsFacts,
-    worker::DrainWatch,
+    forward::Deadline,
+    h1::limits::HEAD_BYTES,
+    limits::Limits,
+    served::Client,
+    stream::Stream,
+    tls::TlsFacts,
+    worker::{DrainWatch, give_way},
 };
 
 /// Is what all streams of a connection share.
@@ -102,16 +107,18 @@ impl Serving {
         loop {
             if taken == AT_ONCE {
                 // Who resets what it asks for can ask without end; others of the worker have their turn first.
-                cx.waker().wake_by_ref();
+                give_way(cx);
                 break;
             }
             taken += 1;
             match self.connection.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
+                Poll::Ready(Some(Ok((request, mut respond)))) => {
                     self.shared.client.worker.counts().requests.up();
                     let shared = Rc::clone(&self.shared);
-                    // More than the client may have open: it resets them faster than their work can be ended.
-                    if self.streams.len() >= 2 * self.shared.client.served.limits.h2_streams as usize {
+                    if respond.poll_reset(cx).is_ready() {
+                        request::forget(request, &respond, &shared);
+                    } else if self.streams.len() >= 2 * self.shared.client.served.limits.h2_streams as usize {
+                        // More than the client may have open: it resets them faster than their work can be ended.
                         request::refuse(request, respond, &shared);
                     } else {
                         self.streams.spawn(request::serve(request, respond, shared));

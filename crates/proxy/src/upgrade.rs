@@ -14,6 +14,7 @@ use crate::{
     access_log::Logged,
     forward::Deadline,
     stream::{Stream, buffer},
+    worker::give_way,
 };
 
 /// Is one end of a tunnel; it belongs to one task, which a `Pending` wakes.
@@ -130,7 +131,7 @@ impl Direction {
                 Poll::Pending => return Ok(moved),
             }
         }
-        cx.waker().wake_by_ref();
+        give_way(cx);
         Ok(moved)
     }
 

@@ -25,7 +25,10 @@ use tokio::{
 };
 
 use self::{drain::Drain, listener::Listener, pulse::Pulse};
-pub(crate) use self::{drain::DrainWatch, turns::Turns};
+pub(crate) use self::{
+    drain::DrainWatch,
+    turns::{Turns, give_way},
+};
 use crate::{
     access_log::Batches,
     count::WorkerCounts,

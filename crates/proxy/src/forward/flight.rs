@@ -27,6 +27,7 @@ use crate::{
     },
     limits::Bounds,
     stream::{Stream, buffer},
+    worker::give_way,
 };
 
 /// Is an exchange on one connection to an upstream.
@@ -229,7 +230,7 @@ impl Flight {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        give_way(cx);
         Poll::Pending
     }
 
@@ -301,7 +302,7 @@ impl Flight {
                 }
             }
         }
-        cx.waker().wake_by_ref();
+        give_way(cx);
         Poll::Pending
     }
 

@@ -36,6 +36,7 @@ use crate::{
     },
     limits::Bounds,
     upstream::Seat,
+    worker::give_way,
 };
 
 /// Is an exchange on one stream.
@@ -184,7 +185,7 @@ impl<'s> StreamFlight<'s> {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        give_way(cx);
         Poll::Pending
     }
 
@@ -300,7 +301,7 @@ impl<'s> StreamFlight<'s> {
                 }
             }
         }
-        cx.waker().wake_by_ref();
+        give_way(cx);
         Poll::Pending
     }
 

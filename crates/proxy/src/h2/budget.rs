@@ -27,6 +27,7 @@ use crate::{
     forward::Deadline,
     served::{Client, Served},
     stream::Stream,
+    worker::give_way,
 };
 
 /// Is a stream whose incoming frames are counted, and whose outgoing ones are collected.
@@ -43,8 +44,7 @@ pub(super) struct Metered {
     fragments: Rc<Fragments>,
     settings: Settings,
     window: Rc<Window>,
-    /// Bytes that were read since others of the worker had their turn.
-    turn: usize,
+    turn: Turn,
     /// Once our side is closed: how long and how much the client may still send.
     linger: Option<(Deadline, usize)>,
 }
@@ -77,7 +77,7 @@ impl Metered {
                 fragments,
                 settings: Settings::default(),
                 window,
-                turn: 0,
+                turn: Turn { bytes: 0, frames: 0, is_dense: true },
                 linger: None,
             },
             cork,
@@ -100,21 +100,27 @@ impl Cork {
 impl AsyncRead for Metered {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
-        if me.turn >= TURN {
+        if me.turn.is_over() {
             // A socket that is always full would have the worker for itself.
-            me.turn = 0;
-            cx.waker().wake_by_ref();
+            me.turn.end();
+            give_way(cx);
             return Poll::Pending;
         }
         let before = into.filled().len();
-        let read = Pin::new(&mut *me.wire.stream.borrow_mut()).poll_read(cx, into);
-        me.turn = if read.is_ready() { me.turn + (into.filled().len() - before) } else { 0 };
+        let read = me.turn.poll_read(cx, &mut me.wire.stream.borrow_mut(), into);
+        if read.is_pending() {
+            me.turn.end();
+        }
         ready!(read)?;
+        let turn = &mut me.turn;
+        turn.bytes += into.filled().len() - before;
+        let frames = turn.frames;
         let (begun, budget, resets) = (&mut me.begun, &mut me.budget, &mut me.resets);
         let (blocks, fragments) = (&mut me.blocks, &*me.fragments);
         let (settings, window) = (&mut me.settings, &*me.window);
         let within = me.frames.pass(&into.filled()[before..], |piece| match piece {
             Piece::Header { kind, flags, stream } => {
+                turn.frames += 1;
                 // SETTINGS comes first (RFC 9113 section 3.4), which the crate does not ask for.
                 *begun |= kind == SETTINGS && flags & ACK == 0;
                 blocks.begin(kind, flags, stream);
@@ -131,6 +137,7 @@ impl AsyncRead for Metered {
                 true
             }
         });
+        turn.is_dense = (turn.frames - frames) * DENSE > into.filled().len() - before;
         Poll::Ready(if within { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, OverBudget)) })
     }
 }
@@ -174,6 +181,36 @@ impl AsyncWrite for Metered {
 #[derive(Debug, thiserror::Error)]
 #[error("the client sends more frames without use than it may, or begins with another one than SETTINGS")]
 struct OverBudget;
+
+/// Is what was read of a connection since others of its worker had their turn.
+struct Turn {
+    bytes: usize,
+    frames: usize,
+    /// Whether what was read last was mostly small frames, as a connection begins: a record can have a thousand requests.
+    is_dense: bool,
+}
+
+impl Turn {
+    fn is_over(&self) -> bool {
+        self.bytes >= TURN_BYTES || self.frames >= TURN_FRAMES
+    }
+
+    fn end(&mut self) {
+        (self.bytes, self.frames) = (0, 0);
+    }
+
+    /// Reads as much as may be worked on in one go.
+    fn poll_read(&self, cx: &mut Context<'_>, stream: &mut Stream, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.is_dense {
+            return Pin::new(stream).poll_read(cx, into);
+        }
+        let mut part = ReadBuf::new(into.initialize_unfilled_to(DENSE_BYTES.min(into.remaining())));
+        ready!(Pin::new(stream).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        into.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
 
 /// Walks over frames that come in pieces.
 struct Frames {
@@ -278,8 +315,18 @@ impl Resets {
     }
 }
 
-/// Some two thousand small frames, which take a fraction of a millisecond.
-const TURN: usize = 32 * 1024;
+/// Two of the largest frames that a client may send.
+const TURN_BYTES: usize = 32 * 1024;
+
+/// A request takes two microseconds before anybody works on it: a turn is a tenth of a millisecond, and no more.
+const TURN_FRAMES: usize = 64;
+
+/// Frames of fewer bytes than these are small ones: about a request.
+const DENSE: usize = 128;
+
+/// What is read of small frames in one piece; fewer than a turn has.
+const DENSE_BYTES: usize = 1024;
+
 /// How long a client has to close its side after ours; as on HTTP/1.1 connections.
 const LINGER: Duration = Duration::from_secs(5);
 

@@ -113,6 +113,13 @@ async fn after_answer(mut body: RecvStream) {
     let _ = timeout(LINGER, discard).await;
 }
 
+/// Writes down a request that was reset before anybody looked at it; nothing is done for it.
+pub(super) fn forget(request: http::Request<RecvStream>, respond: &SendResponse<Bytes>, shared: &Shared) {
+    shared.fragments.take(respond.stream_id().as_u32());
+    let (head, _) = request.into_parts();
+    drop(About::new(shared, &head));
+}
+
 /// Answers that there is too much to do already.
 pub(super) fn refuse(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: &Shared) {
     let (head, body) = request.into_parts();
@@ -226,7 +233,7 @@ fn forwarded<'a>(shared: &Shared, id: &'a RequestId, connection: Told) -> Forwar
 }
 
 async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &RefCell<StreamSide<'_>>) -> Exchanged {
-    // Who resets what was only just asked for, or has it reset, asks for a thousand of them: no upstream sees any.
+    // It may have been reset since it was taken.
     if poll_fn(|cx| Poll::Ready(side.borrow_mut().poll_reset(cx).is_ready())).await {
         return Exchanged::Gone;
     }

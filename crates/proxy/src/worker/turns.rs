@@ -4,7 +4,11 @@
 //! connection a twentieth of that. Without turns, a thousand who come at once are all served before anybody who was
 //! there already.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    pin::pin,
+    task::{Context, Poll},
+};
 
 use tokio::{
     sync::{Notify, Semaphore, SemaphorePermit},
@@ -54,6 +58,15 @@ impl Turn<'_> {
     /// The one look at what the sockets have is a hundredth of what the turn has cost.
     pub(crate) async fn pass(self) {
         yield_now().await;
+    }
+}
+
+/// Has the task that is polled woken behind whoever is ready, and whoever's socket is found to be.
+///
+/// A task that wakes itself at once is run sixty times before anybody looks at the sockets.
+pub(crate) fn give_way(cx: &mut Context<'_>) {
+    if let Poll::Ready(()) = pin!(yield_now()).poll(cx) {
+        cx.waker().wake_by_ref();
     }
 }
 
@@ -131,6 +144,36 @@ mod tests {
         drop(others);
         assert_eq!(turns.waiting.get(), 0);
         turns.take().await.pass().await;
+    }
+
+    #[tokio::test]
+    async fn who_gives_way_is_behind_whoever_has_something_to_read() {
+        let (busy, quiet) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        quiet.set_nonblocking(true).unwrap();
+        let quiet = tokio::net::UnixDatagram::from_std(quiet).unwrap();
+        let turns = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&turns);
+        let local = LocalSet::new();
+        local.spawn_local(async move {
+            quiet.recv(&mut [0]).await.unwrap();
+            seen.set(1_000);
+        });
+        local
+            .run_until(async {
+                yield_now().await;
+                busy.send(b"x").unwrap();
+                std::future::poll_fn(|cx| {
+                    if turns.get() >= 50 {
+                        return Poll::Ready(());
+                    }
+                    turns.set(turns.get() + 1);
+                    give_way(cx);
+                    Poll::Pending
+                })
+                .await;
+            })
+            .await;
+        assert_eq!(turns.get(), 1_000, "the socket was not looked at");
     }
 
     async fn futures_pending<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
