@@ -55,7 +55,7 @@ pub(crate) async fn peek(address: &DialAddress, name: &Host) -> Result<Seen, Str
             shown.leaf().ok_or_else(|| format!("{address} does not answer within {} seconds", PATIENCE.as_secs()))?
         }
     };
-    let subject = portward_certs::facts(&leaf).map(|facts| facts.subject).unwrap_or_default();
+    let subject = portward_certs::facts(&leaf).map(|facts| facts.subject.into()).unwrap_or_default();
     Ok(Seen { thumbprint: Thumbprint::of(&leaf), subject })
 }
 

@@ -53,11 +53,11 @@ pub struct LeafFacts {
     /// SHA-1 of the DER, to look it up in other tools.
     pub sha1: Sha1Thumbprint,
     /// Lower-case hexadecimal digits.
-    pub serial: String,
-    /// Distinguished name, as in `CN=R13, O=Let's Encrypt, C=US`.
-    pub issuer: String,
+    pub serial: Box<str>,
+    /// Distinguished name, as in `CN=R13, O=Let's Encrypt, C=US`; many have the same.
+    pub issuer: Arc<str>,
     /// Distinguished name, as in `CN=shop.example`.
-    pub subject: String,
+    pub subject: Box<str>,
     /// Whether it is signed by its own key.
     pub self_signed: bool,
     /// When it is valid.

@@ -1,8 +1,16 @@
 //! What becomes of the headers of a site's responses.
 
+use std::sync::Arc;
+
 /// Says which headers of an application's responses are set, and which are taken away.
+///
+/// Most sites have no rules, and clones share them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct HeaderRules {
+pub struct HeaderRules(Option<Arc<Rules>>);
+
+/// Is rules; one at least.
+#[derive(Debug, PartialEq, Eq)]
+struct Rules {
     set: Vec<(String, String)>,
     remove: Vec<String>,
 }
@@ -49,7 +57,8 @@ impl HeaderRules {
         if let Some((name, _)) = set.iter().find(|(_, value)| !is_value(value)) {
             return Err(HeaderRuleError::Value(name.clone()));
         }
-        Ok(Self { set, remove })
+        let is_empty = set.is_empty() && remove.is_empty();
+        Ok(Self((!is_empty).then(|| Arc::new(Rules { set, remove }))))
     }
 
     /// Reads `Name: value`.
@@ -68,23 +77,23 @@ impl HeaderRules {
 
     /// Headers that each response has, in the place of the application's of the same name.
     pub fn set(&self) -> &[(String, String)] {
-        &self.set
+        self.0.as_ref().map_or(&[], |rules| &rules.set)
     }
 
     /// Names of headers that no response has.
     pub fn remove(&self) -> &[String] {
-        &self.remove
+        self.0.as_ref().map_or(&[], |rules| &rules.remove)
     }
 
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.remove.is_empty()
+        self.0.is_none()
     }
 
     /// Whether the application's header of that name is taken away, be it for ours or for none.
     pub fn replaces(&self, name: &str) -> bool {
-        self.set.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
-            || self.remove.iter().any(|other| other.eq_ignore_ascii_case(name))
+        self.set().iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
+            || self.remove().iter().any(|other| other.eq_ignore_ascii_case(name))
     }
 }
 

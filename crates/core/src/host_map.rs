@@ -1,13 +1,16 @@
 //! Finding what belongs to a host: exact first, then wildcard, then what is for any.
 
-use crate::{Host, HostPattern, shards::Shards};
+use std::net::IpAddr;
+
+use crate::{Host, HostName, HostPattern, shards::Shards};
 
 /// Maps host patterns to values; looking up a host takes at most three steps, however many patterns there are.
 ///
 /// A clone shares all that is not changed afterwards: that costs microseconds with a hundred thousand hosts.
 #[derive(Clone, Debug)]
 pub struct HostMap<T> {
-    exact: Shards<Host, T>,
+    names: Shards<HostName, T>,
+    addresses: Shards<IpAddr, T>,
     wildcard: Shards<Box<str>, T>,
     any: Option<T>,
 }
@@ -15,23 +18,29 @@ pub struct HostMap<T> {
 impl<T: Clone> HostMap<T> {
     /// An empty map.
     pub fn new() -> Self {
-        Self { exact: Shards::new(), wildcard: Shards::new(), any: None }
+        Self { names: Shards::new(), addresses: Shards::new(), wildcard: Shards::new(), any: None }
+    }
+
+    /// An empty map that need not grow for so many names.
+    pub fn with_room_for(names: usize) -> Self {
+        Self { names: Shards::with_room_for(names), ..Self::new() }
     }
 
     /// Tells whether no host finds anything.
     pub fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.wildcard.is_empty() && self.any.is_none()
+        self.is_without_patterns() && self.any.is_none()
     }
 
     /// The value of `*`, if every host finds that one.
     pub fn only_any(&self) -> Option<&T> {
-        self.any.as_ref().filter(|_| self.exact.is_empty() && self.wildcard.is_empty())
+        self.any.as_ref().filter(|_| self.is_without_patterns())
     }
 
     /// Puts a value in and gives back the one it displaces.
     pub fn insert(&mut self, pattern: &HostPattern, value: T) -> Option<T> {
         match pattern {
-            HostPattern::Exact(host) => self.exact.insert(host.clone(), value),
+            HostPattern::Exact(Host::Name(name)) => self.names.insert(name.clone(), value),
+            HostPattern::Exact(Host::Ip(address)) => self.addresses.insert(*address, value),
             HostPattern::Wildcard(base) => self.wildcard.insert(base.as_str().into(), value),
             HostPattern::Any => self.any.replace(value),
         }
@@ -40,7 +49,8 @@ impl<T: Clone> HostMap<T> {
     /// Takes the value under exactly that pattern out.
     pub fn remove(&mut self, pattern: &HostPattern) -> Option<T> {
         match pattern {
-            HostPattern::Exact(host) => self.exact.remove(host),
+            HostPattern::Exact(Host::Name(name)) => self.names.remove(name),
+            HostPattern::Exact(Host::Ip(address)) => self.addresses.remove(address),
             HostPattern::Wildcard(base) => self.wildcard.remove(base.as_str()),
             HostPattern::Any => self.any.take(),
         }
@@ -48,7 +58,9 @@ impl<T: Clone> HostMap<T> {
 
     /// Each value with its pattern, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (HostPattern, &T)> {
-        let exact = self.exact.iter().map(|(host, value)| (HostPattern::Exact(host.clone()), value));
+        let names = self.names.iter().map(|(name, value)| (Host::Name(name.clone()), value));
+        let addresses = self.addresses.iter().map(|(address, value)| (Host::Ip(*address), value));
+        let exact = names.chain(addresses).map(|(host, value)| (HostPattern::Exact(host), value));
         let wildcard = self
             .wildcard
             .iter()
@@ -59,7 +71,7 @@ impl<T: Clone> HostMap<T> {
     /// The value under exactly that pattern.
     pub fn at(&self, pattern: &HostPattern) -> Option<&T> {
         match pattern {
-            HostPattern::Exact(host) => self.exact.get(host),
+            HostPattern::Exact(host) => self.exactly(host),
             HostPattern::Wildcard(base) => self.wildcard.get(base.as_str()),
             HostPattern::Any => self.any.as_ref(),
         }
@@ -67,7 +79,7 @@ impl<T: Clone> HostMap<T> {
 
     /// The value for a host: of its exact pattern, else of the wildcard above it, else of `*`.
     pub fn find(&self, host: &Host) -> Option<&T> {
-        if let Some(value) = self.exact.get(host) {
+        if let Some(value) = self.exactly(host) {
             return Some(value);
         }
         if let Host::Name(name) = host
@@ -76,6 +88,19 @@ impl<T: Clone> HostMap<T> {
             return Some(value);
         }
         self.any.as_ref()
+    }
+}
+
+impl<T: Clone> HostMap<T> {
+    fn exactly(&self, host: &Host) -> Option<&T> {
+        match host {
+            Host::Name(name) => self.names.get(name),
+            Host::Ip(address) => self.addresses.get(address),
+        }
+    }
+
+    fn is_without_patterns(&self) -> bool {
+        self.names.is_empty() && self.addresses.is_empty() && self.wildcard.is_empty()
     }
 }
 

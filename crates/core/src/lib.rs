@@ -20,6 +20,7 @@ mod delivery;
 mod force_https;
 mod forwarding;
 mod header_rules;
+mod holders;
 mod host;
 mod host_map;
 mod host_pattern;
@@ -66,6 +67,7 @@ pub use forwarding::{
     Balance, Forwarding, ForwardingError, HealthPath, PathPrefix, PathRoute, ProxyProtocol, UpstreamHttp,
 };
 pub use header_rules::{HeaderRuleError, HeaderRules};
+pub use holders::Holders;
 pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;
 pub use host_pattern::HostPattern;
@@ -85,7 +87,7 @@ pub use revision::Revision;
 pub use selection::preference;
 pub use site::{Settings, Site, SiteCertificate};
 pub use site_limits::{BodyLimit, SiteLimitError, SiteLimits, WaitLimit};
-pub use sorted::{Keyed, Sorted};
+pub use sorted::{Difference, Finder, Keyed, Sorted};
 pub use span::parse_duration;
 pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 pub use timestamp::{Timestamp, TimestampError};

@@ -2,10 +2,11 @@
 
 use std::{
     borrow::Borrow,
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{BuildHasher, Hash},
     sync::Arc,
 };
 
+use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 /// Maps keys to values. A clone costs a pointer; the first change of a part that is shared copies that part.
@@ -23,7 +24,14 @@ type Shard<K, V> = Arc<HashTable<(K, V)>>;
 impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
     /// An empty map.
     pub(crate) fn new() -> Self {
-        Self { shards: Arc::new(vec![Arc::default()]), len: 0, hasher: RandomState::new() }
+        Self { shards: Arc::new(vec![Arc::default()]), len: 0, hasher: RandomState::default() }
+    }
+
+    /// An empty map that need not grow for so many values.
+    pub(crate) fn with_room_for(count: usize) -> Self {
+        let shards = count.div_ceil(PER_SHARD).next_power_of_two();
+        let shard = || Arc::new(HashTable::with_capacity(count / shards));
+        Self { shards: Arc::new((0..shards).map(|_| shard()).collect()), ..Self::new() }
     }
 
     /// Whether nothing is in it.
@@ -98,6 +106,9 @@ fn table<K: Clone, V: Clone>(shards: &mut Arc<Vec<Shard<K, V>>>, hash: u64) -> &
 }
 
 /// The tables use the lowest and the highest bits of a hash.
+///
+/// What is in a map was put there by operators, and no client can choose what meets in one place: the hash is a fast
+/// one, with a seed that is random all the same.
 fn place(hash: u64, shards: usize) -> usize {
     (hash >> 32) as usize & (shards - 1)
 }

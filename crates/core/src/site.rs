@@ -1,5 +1,7 @@
 //! Sites: host names, and what is served for them.
 
+use std::sync::Arc;
+
 use crate::{
     AgentSettings, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, Network, PresetId, SiteId,
     SiteLimits, Upstream, UpstreamTrust, WarningPolicy,
@@ -17,7 +19,7 @@ pub struct Site {
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
     /// How requests reach the upstreams; as it comes if it is the portal.
-    pub forwarding: Forwarding,
+    pub forwarding: Arc<Forwarding>,
     /// What happens to plain HTTP; none for the server's default.
     pub force_https: Option<ForceHttps>,
     /// What browsers are told to remember.

@@ -1,6 +1,10 @@
 //! What one request may take of a site.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use crate::span::{parse_duration, parse_size, write_size, write_span};
 
@@ -17,11 +21,11 @@ pub struct SiteLimits {
 
 /// Is the most bytes that the body of a request may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BodyLimit(u64);
+pub struct BodyLimit(NonZeroU64);
 
-/// Is a time that somebody waits at most.
+/// Is a time that somebody waits at most, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WaitLimit(Duration);
+pub struct WaitLimit(NonZeroU32);
 
 /// Says why a text is no limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,16 +50,13 @@ impl BodyLimit {
         if text == NONE {
             return Ok(None);
         }
-        match parse_size(text) {
-            Some(0) => Err(SiteLimitError::NoBody),
-            Some(bytes) => Ok(Some(Self(bytes))),
-            None => Err(SiteLimitError::Size(text.to_owned())),
-        }
+        let bytes = parse_size(text).ok_or_else(|| SiteLimitError::Size(text.to_owned()))?;
+        NonZeroU64::new(bytes).map(|bytes| Some(Self(bytes))).ok_or(SiteLimitError::NoBody)
     }
 
     /// So many bytes.
     pub fn bytes(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// A limit as [`Self::parse`] reads it.
@@ -71,15 +72,14 @@ impl WaitLimit {
             return Ok(None);
         }
         let span = parse_duration(text).ok_or_else(|| SiteLimitError::Wait(text.to_owned()))?;
-        if !(SHORTEST..=LONGEST).contains(&span) {
-            return Err(SiteLimitError::Range(text.to_owned()));
-        }
-        Ok(Some(Self(span)))
+        let seconds = u32::try_from(span.as_secs()).ok().filter(|_| (SHORTEST..=LONGEST).contains(&span));
+        let seconds = seconds.and_then(NonZeroU32::new);
+        seconds.map(|seconds| Some(Self(seconds))).ok_or_else(|| SiteLimitError::Range(text.to_owned()))
     }
 
     /// The length of time.
     pub fn span(self) -> Duration {
-        self.0
+        Duration::from_secs(self.0.get().into())
     }
 
     /// A limit as [`Self::parse`] reads it.
@@ -90,13 +90,13 @@ impl WaitLimit {
 
 impl fmt::Display for BodyLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&write_size(self.0))
+        f.write_str(&write_size(self.0.get()))
     }
 }
 
 impl fmt::Display for WaitLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&write_span(self.0))
+        f.write_str(&write_span(self.span()))
     }
 }
 

@@ -20,6 +20,15 @@ pub struct Sorted<T> {
     len: usize,
 }
 
+/// Finds things in a [`Sorted`] list; at once where each is the one after the one before.
+#[derive(Debug)]
+pub struct Finder<'a, T> {
+    next: Place<'a, T>,
+}
+
+/// Is what differs in one place: how it was, and how it is.
+pub type Difference<'a, T> = (Option<&'a Arc<T>>, Option<&'a Arc<T>>);
+
 /// Goes through a [`Sorted`] list.
 #[derive(Debug)]
 pub struct Iter<'a, T> {
@@ -59,7 +68,7 @@ impl<T: Keyed> Sorted<T> {
     /// What is not the same thing in both lists, in the order of the keys: how it was, and how it is.
     ///
     /// What both share is passed over in whole blocks, so few changes of many things are found at once.
-    pub fn differences<'a>(before: &'a Self, after: &'a Self) -> Vec<(Option<&'a T>, Option<&'a T>)> {
+    pub fn differences<'a>(before: &'a Self, after: &'a Self) -> Vec<Difference<'a, T>> {
         let (mut old, mut new) = (Place { list: before, block: 0, at: 0 }, Place { list: after, block: 0, at: 0 });
         let mut found = Vec::new();
         loop {
@@ -81,7 +90,7 @@ impl<T: Keyed> Sorted<T> {
             let is = if order == Ordering::Less { None } else { new.next() };
             match (was, is) {
                 (Some(was), Some(is)) if Arc::ptr_eq(was, is) => {}
-                (was, is) => found.push((was.map(|thing| &**thing), is.map(|thing| &**thing))),
+                (was, is) => found.push((was, is)),
             }
         }
     }
@@ -95,6 +104,11 @@ impl<T: Keyed> Sorted<T> {
     pub fn shared(&self, key: &T::Key) -> Option<&Arc<T>> {
         let block = self.blocks.get(self.block_of(key))?;
         block.get(block.binary_search_by(|thing| thing.key().cmp(key)).ok()?)
+    }
+
+    /// Finds many things, which come in the order of their keys more often than not.
+    pub fn finder(&self) -> Finder<'_, T> {
+        Finder { next: Place { list: self, block: 0, at: 0 } }
     }
 
     /// Puts a thing in, and gives back the one with the same key.
@@ -145,6 +159,7 @@ impl<T: Keyed> Sorted<T> {
 }
 
 /// Is a place between two things of a list.
+#[derive(Debug)]
 struct Place<'a, T> {
     list: &'a Sorted<T>,
     block: usize,
@@ -204,9 +219,31 @@ impl<'a, T> IntoIterator for &'a Sorted<T> {
 }
 
 /// Of things with the same key the last one counts.
+impl<'a, T: Keyed> Finder<'a, T> {
+    /// The thing with that key, to keep.
+    pub fn find(&mut self, key: &T::Key) -> Option<&'a Arc<T>> {
+        let is_next = self.next.thing().is_some_and(|thing| thing.key() == key);
+        if !is_next {
+            let list = self.next.list;
+            let block = list.block_of(key);
+            let at = list.blocks.get(block)?.binary_search_by(|thing| thing.key().cmp(key)).ok()?;
+            self.next = Place { list, block, at };
+        }
+        self.next.next()
+    }
+}
+
+/// Of things with the same key the last one is kept.
 impl<T: Keyed> FromIterator<T> for Sorted<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
-        let mut things: Vec<Arc<T>> = things.into_iter().map(Arc::new).collect();
+        things.into_iter().map(Arc::new).collect()
+    }
+}
+
+/// Likewise.
+impl<T: Keyed> FromIterator<Arc<T>> for Sorted<T> {
+    fn from_iter<I: IntoIterator<Item = Arc<T>>>(things: I) -> Self {
+        let mut things: Vec<Arc<T>> = things.into_iter().collect();
         if !things.is_sorted_by(|one, other| one.key() < other.key()) {
             things.sort_by(|one, other| one.key().cmp(other.key()));
             things.dedup_by(|later, kept| {
@@ -218,7 +255,11 @@ impl<T: Keyed> FromIterator<T> for Sorted<T> {
             });
         }
         let len = things.len();
-        let blocks = things.chunks(BLOCK).map(|block| Arc::new(block.to_vec())).collect();
+        let mut blocks = Vec::with_capacity(len.div_ceil(BLOCK));
+        let mut things = things.into_iter();
+        while things.len() > 0 {
+            blocks.push(Arc::new(things.by_ref().take(BLOCK).collect()));
+        }
         Self { blocks: Arc::new(blocks), len }
     }
 }
@@ -328,6 +369,22 @@ mod tests {
     }
 
     #[test]
+    fn a_finder_finds_in_any_order_what_is_there() {
+        let list: Sorted<Thing> = (0..1000).map(|n| Thing(2 * n, n)).collect();
+        let mut dice: u32 = 3;
+        let in_order = 0..2001;
+        let thrown = (0..2000).map(|_| {
+            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (dice >> 8) % 2001
+        });
+        let mut finder = list.finder();
+        for key in in_order.chain(thrown) {
+            assert_eq!(finder.find(&key), list.shared(&key), "{key}");
+        }
+        assert_eq!(Sorted::<Thing>::new().finder().find(&0), None);
+    }
+
+    #[test]
     fn a_clone_is_not_touched_by_what_is_changed_afterwards() {
         let mut list: Sorted<Thing> = (0..1000).map(|n| Thing(n, 0)).collect();
         let before = list.clone();
@@ -359,7 +416,7 @@ mod tests {
                 } else {
                     list.insert(Thing(key, turn));
                 }
-                expected.insert(key, (before.get(&key).cloned(), list.get(&key).cloned()));
+                expected.insert(key, (before.shared(&key).cloned(), list.shared(&key).cloned()));
             }
             let expected: Vec<_> = expected.into_values().filter(|(was, is)| was != is).collect();
             let found: Vec<_> =

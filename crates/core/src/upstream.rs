@@ -42,7 +42,7 @@ pub enum UpstreamTrust {
     /// One for the upstream's name, from one of these authorities (DER).
     Authorities(Arc<[Arc<[u8]>]>),
     /// The one with this thumbprint; its name and dates do not matter.
-    Pin(Thumbprint),
+    Pin(Arc<Thumbprint>),
     /// Any. Whoever can stand between Portward and the upstream reads and changes everything.
     DangerInsecure,
 }

@@ -115,8 +115,8 @@ pub struct ServedSite {
     pub upstreams: Groups,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
-    /// How requests reach the upstreams; its routes are in `upstreams`.
-    pub forwarding: Forwarding,
+    /// How requests reach the upstreams; its routes are in `upstreams`. Sites that have the same share it.
+    pub forwarding: Arc<Forwarding>,
     /// What happens to plain HTTP, the server's default already applied.
     pub force_https: ForceHttps,
     /// What browsers are told to remember.

@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
-    Binding, BindingId, CertificateId, Forwarding, HeaderRules, Host, HostName, HostPattern, Hsts, Management, Scheme,
-    Site, SiteCertificate, SiteId, SiteLimits, Source, Timestamp, Upstream, UpstreamTrust,
+    Binding, BindingId, CertificateId, HeaderRules, Host, HostName, HostPattern, Hsts, Management, Scheme, Site,
+    SiteCertificate, SiteId, SiteLimits, Source, Timestamp, Upstream, UpstreamTrust,
 };
 use portward_proxy::{BindError, Proxy};
 use portward_store::{
@@ -78,7 +79,7 @@ pub(crate) async fn seed(
         force_https: None,
         hsts: Hsts::Off,
         certificate: SiteCertificate::Auto,
-        forwarding: Forwarding::default(),
+        forwarding: Arc::default(),
         limits: SiteLimits::default(),
         headers: HeaderRules::default(),
         preset: None,

@@ -85,7 +85,7 @@ pub struct StoredKey {
     /// Names the key.
     pub id: KeyId,
     /// [`open_private_key`] opens it.
-    pub sealed: Arc<Sealed>,
+    pub sealed: Sealed,
 }
 
 /// Is an issuer with what of it is secret.
@@ -196,7 +196,7 @@ impl Desired {
     }
 
     /// The private key of that id, sealed.
-    pub fn private_key(&self, id: &KeyId) -> Option<&Arc<Sealed>> {
+    pub fn private_key(&self, id: &KeyId) -> Option<&Sealed> {
         self.keys.get(id).map(|stored| &stored.sealed)
     }
 }

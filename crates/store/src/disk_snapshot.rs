@@ -3,14 +3,17 @@
 //! Two generations are kept. Secrets in it are sealed as in the store, and a MAC by a key of the master key covers all
 //! of it: who cannot open the secrets cannot write one that is believed.
 
+mod reading;
+
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use aws_lc_rs::hmac;
-use bytes::Buf;
+
+use reading::{Head, Parts, records};
 
 use crate::{
     Cause, Kv, Page, Revision, Store, StoreError,
@@ -125,8 +128,8 @@ impl DiskSnapshot {
 
     /// Reads one file; what the store says of itself is held against it.
     pub fn read_file(file: &Path, master: &MasterKey, store: Option<&Peeked>) -> Result<Self, ReadDiskSnapshotError> {
-        let content = fs::read(file).map_err(ReadDiskSnapshotError::Io)?;
-        let Head { generation, cluster, revision, bytes } = Head::read(&content)?;
+        let mut parts = Parts::open(file).map_err(ReadDiskSnapshotError::Io)?;
+        let Head { generation, cluster, revision, bytes } = Head::read(&parts.rest)?;
         if generation != master.generation() {
             return Err(ReadDiskSnapshotError::MasterKey { needed: generation, have: master.generation() });
         }
@@ -140,16 +143,11 @@ impl DiskSnapshot {
                 return Err(ReadDiskSnapshotError::Newer { found: revision, newest: store.revision });
             }
         }
-        let (message, tag) =
-            content.split_at_checked(content.len().saturating_sub(TAG_BYTES)).ok_or(ReadDiskSnapshotError::Refused)?;
-        // Most of the time goes into either; nothing of the one counts before the other is done.
-        let (verified, follower) = std::thread::scope(|scope| {
-            let verified = scope.spawn(|| hmac::verify(&key(master, &cluster.id), message, tag).is_ok());
-            let parts = message.get(bytes..).and_then(|records| parts(records, PART_BYTES));
-            let follower = parts.and_then(|parts| read_kept(parts, records));
-            (verified.join().unwrap_or(false), follower)
-        });
-        let follower = follower.filter(|_| verified).ok_or(ReadDiskSnapshotError::Refused)?.at(revision);
+        parts.begin(&key(master, &cluster.id), bytes)?;
+        // Nothing of what is read counts before all of it was covered by the MAC.
+        let follower = read_kept(|part| parts.fill(part), |part: &Vec<u8>, take| records(part, take));
+        parts.verify()?;
+        let follower = follower.ok_or(ReadDiskSnapshotError::Refused)?.at(revision);
         Ok(Self { cluster, desired: follower.desired().clone(), follower })
     }
 }
@@ -184,9 +182,8 @@ pub async fn write(
 
 /// The revision that the newest file says it has, before anything of it is believed; none if it says nothing.
 pub fn claimed_revision(directory: &Path) -> Option<Revision> {
-    let mut start = Vec::new();
-    fs::File::open(directory.join(NEWEST)).ok()?.take(HEAD_BYTES).read_to_end(&mut start).ok()?;
-    Head::read(&start).ok().map(|head| head.revision)
+    let parts = Parts::open(&directory.join(NEWEST)).ok()?;
+    Head::read(&parts.rest).ok().map(|head| head.revision)
 }
 
 /// Whether the store in a directory has nothing of the desired state that is newer than a revision.
@@ -265,81 +262,6 @@ impl Writing {
     }
 }
 
-/// Is what a file says of itself, before anything of it is believed.
-struct Head {
-    generation: u32,
-    cluster: Cluster,
-    revision: Revision,
-    /// How long it is.
-    bytes: usize,
-}
-
-impl Head {
-    fn read(content: &[u8]) -> Result<Self, ReadDiskSnapshotError> {
-        let mut rest = content.strip_prefix(MAGIC).ok_or(ReadDiskSnapshotError::Form)?;
-        let mut parse = || {
-            let generation = rest.try_get_u32().ok()?;
-            let restored = rest.try_get_u64().ok()?;
-            let revision = Revision(rest.try_get_u64().ok()?);
-            let length = usize::from(rest.try_get_u16().ok()?);
-            let id = rest.split_off(..length)?;
-            let id = std::str::from_utf8(id).ok()?.to_owned();
-            Some((generation, Cluster { id, generation: restored }, revision))
-        };
-        let (generation, cluster, revision) = parse().ok_or(ReadDiskSnapshotError::Refused)?;
-        Ok(Self { generation, cluster, revision, bytes: content.len() - rest.len() })
-    }
-}
-
-/// Is a record of a file.
-struct Record<'f> {
-    key: &'f str,
-    value: &'f [u8],
-    revision: Revision,
-}
-
-impl<'f> Record<'f> {
-    /// Takes the first record off; none if there is no whole one.
-    fn take(rest: &mut &'f [u8]) -> Option<Self> {
-        let key = usize::from(rest.try_get_u16().ok()?);
-        let value = usize::try_from(rest.try_get_u32().ok()?).ok()?;
-        let revision = Revision(rest.try_get_u64().ok()?);
-        let key = std::str::from_utf8(rest.split_off(..key)?).ok()?;
-        Some(Self { key, value: rest.split_off(..value)?, revision })
-    }
-}
-
-/// The records of a file in parts of at least so many bytes but for the last one, of which none ends within a certificate; none if they do not end
-/// where the file ends.
-fn parts(mut rest: &[u8], least: usize) -> Option<Vec<&[u8]>> {
-    let (mut parts, mut begin, mut thing) = (Vec::new(), rest, "");
-    while !rest.is_empty() {
-        let here = rest;
-        let record = Record::take(&mut rest)?;
-        // Two segments name a thing; of a certificate there are several records.
-        let mut segments = record.key.match_indices('/').map(|(at, _)| at);
-        let next = record.key.get(..segments.nth(1).unwrap_or(record.key.len()))?;
-        if begin.len() - here.len() >= least && next != thing {
-            parts.push(begin.get(..begin.len() - here.len())?);
-            begin = here;
-        }
-        thing = next;
-    }
-    parts.push(begin);
-    Some(parts)
-}
-
-/// Gives each record of a part to `take`, as long as that agrees; whether it did to the end.
-fn records(mut part: &[u8], take: &mut dyn FnMut(&str, &[u8], Revision) -> bool) -> bool {
-    while !part.is_empty() {
-        match Record::take(&mut part) {
-            Some(Record { key, value, revision }) if take(key, value, revision) => {}
-            _ => return false,
-        }
-    }
-    true
-}
-
 /// The key of the MAC, for this purpose and cluster alone.
 fn key(master: &MasterKey, cluster: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, &*master.derive(&format!("disk snapshot of {cluster}")))
@@ -347,16 +269,12 @@ fn key(master: &MasterKey, cluster: &str) -> hmac::Key {
 
 /// What a file begins with: what it is, and the version of its form.
 const MAGIC: &[u8] = b"portward-disk-snapshot-1\n";
-/// More than stands before the records.
-const HEAD_BYTES: u64 = 512;
 /// Of HMAC-SHA256.
 const TAG_BYTES: usize = 32;
 /// The newest one.
 const NEWEST: &str = "desired.snapshot";
 /// The one before.
 const BEFORE: &str = "desired.snapshot.before";
-/// What one thread reads at a time.
-const PART_BYTES: usize = 4 * 1024 * 1024;
 /// So many keys are in memory at a time while it is written.
 const PAGE_KEYS: usize = 1000;
 

@@ -19,6 +19,7 @@ mod managed;
 mod meta;
 mod oidc;
 mod setting;
+mod shared;
 mod site;
 pub(crate) mod text;
 
@@ -41,6 +42,7 @@ pub(crate) use oidc::OidcRecord;
 pub(crate) use setting::{
     AgentSettingsRecord, ForceHttpsRecord, LetsEncryptRecord, TrustedProxiesRecord, WarningRecord,
 };
+pub(crate) use shared::Shared;
 pub(crate) use site::SiteRecord;
 
 use crate::{

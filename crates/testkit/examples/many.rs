@@ -7,8 +7,8 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
 use portward_core::{
-    CertificateId, Chain, Forwarding, HeaderRules, HostPattern, Hsts, KeyId, Management, Site, SiteCertificate, SiteId,
-    SiteLimits, Source, Timestamp, Upstream, UpstreamTrust,
+    CertificateId, Chain, HeaderRules, HostPattern, Hsts, KeyId, Management, Site, SiteCertificate, SiteId, SiteLimits,
+    Source, Timestamp, Upstream, UpstreamTrust,
 };
 use portward_store::{
     Page, Prefix, Store,
@@ -72,7 +72,7 @@ async fn main() {
             names: vec![HostPattern::parse(&name).unwrap()],
             upstreams: vec![Upstream::parse("http://127.0.0.1:9").unwrap()],
             upstream_trust: UpstreamTrust::System,
-            forwarding: Forwarding::default(),
+            forwarding: Arc::default(),
             force_https: None,
             hsts: Hsts::Off,
             certificate: SiteCertificate::Auto,

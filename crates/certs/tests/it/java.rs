@@ -12,7 +12,7 @@ fn a_pkcs12_key_store_of_keytool_is_read() {
     let bench = Workbench::new();
     bench.run(&format!("{NEW_KEY} -storetype PKCS12 -keystore shop.p12"));
     let bundle = bench.read(&["shop.p12"], Some("geheim")).unwrap();
-    assert_eq!(bundle.facts.subject, "CN=shop.test");
+    assert_eq!(&*bundle.facts.subject, "CN=shop.test");
     assert!(bundle.facts.self_signed);
     for (password, code) in [(Some("falsch"), "wrong-password"), (None, "password-needed")] {
         assert_eq!(bench.read(&["shop.p12"], password).unwrap_err().code(), code);
@@ -51,7 +51,7 @@ fn an_old_key_store_is_refused_with_the_command_that_converts_it() {
     let message = error.to_string();
     let command = message.split("convert it: ").nth(1).unwrap().split(", then").next().unwrap();
     bench.run(&format!("{command} -srcstorepass geheim -deststorepass geheim"));
-    assert_eq!(bench.read(&["FILE.pfx"], Some("geheim")).unwrap().facts.subject, "CN=shop.test");
+    assert_eq!(&*bench.read(&["FILE.pfx"], Some("geheim")).unwrap().facts.subject, "CN=shop.test");
 }
 
 #[test]

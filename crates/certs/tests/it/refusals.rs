@@ -83,7 +83,7 @@ fn of_several_pairs_none_is_guessed() {
     );
     // The key of an authority beside it is no rival.
     let bundle = bench.read(&["middle.key", "chain.pem", "leaf.key"], None).unwrap();
-    assert_eq!(bundle.facts.subject, "CN=shop.test, O=Test");
+    assert_eq!(&*bundle.facts.subject, "CN=shop.test, O=Test");
     assert_eq!(
         bundle.left_over[0].to_string(),
         "middle.key: a private key (ECDSA P-256) that is not the key of the certificate"

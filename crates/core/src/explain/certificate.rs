@@ -136,7 +136,7 @@ fn trusted(facts: &Facts, tls: &TlsFacts) -> Option<Finding> {
 fn subject(tls: &TlsFacts) -> String {
     match &tls.leaf {
         Some(leaf) if !leaf.names.is_empty() => format!("one for {}", list(leaf.names.iter().take(3))),
-        Some(leaf) => leaf.subject.clone(),
+        Some(leaf) => leaf.subject.to_string(),
         None => "one that cannot be read".to_owned(),
     }
 }

@@ -13,9 +13,9 @@ fn leaf(name: &str, days: u64) -> LeafFacts {
         names: vec![HostPattern::parse(name).unwrap()],
         thumbprint: Thumbprint::of(name.as_bytes()),
         sha1: Sha1Thumbprint::of(name.as_bytes()),
-        serial: "0a".to_owned(),
-        issuer: "CN=Test CA".to_owned(),
-        subject: format!("CN={name}"),
+        serial: "0a".into(),
+        issuer: "CN=Test CA".into(),
+        subject: format!("CN={name}").into(),
         self_signed: false,
         validity: Validity {
             not_before: now().minus(Duration::from_secs(86_400)),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use portward_core::{
-    CertificateId, CertificateStatus, ForceHttps, Forwarding, HostPattern, Hsts, SiteId, SiteLimits, Thumbprint,
-    Timestamp, Upstream, UpstreamTrust,
+    CertificateId, CertificateStatus, ForceHttps, HostPattern, Hsts, SiteId, SiteLimits, Thumbprint, Timestamp,
+    Upstream, UpstreamTrust,
 };
 
 use super::*;
@@ -18,7 +18,7 @@ fn site(name: &str) -> ServedSite {
         force_https: ForceHttps::Off,
         hsts: Hsts::Off,
         certificate: None,
-        forwarding: Forwarding::default(),
+        forwarding: Arc::default(),
         limits: SiteLimits::default(),
         headers: None,
         traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),

@@ -233,7 +233,7 @@ impl TrustKey {
                 bytes.copy_from_slice(hash.finish().as_ref());
                 Self::Authorities(bytes)
             }
-            UpstreamTrust::Pin(thumbprint) => Self::Pin(*thumbprint),
+            UpstreamTrust::Pin(thumbprint) => Self::Pin(**thumbprint),
             UpstreamTrust::DangerInsecure => Self::DangerInsecure,
         }
     }

@@ -62,9 +62,9 @@ impl ServedKey {
         self.now.load_full().or_else(|| self.open())
     }
 
-    /// Whether chain and key open; they are kept like one that nobody asks for.
-    pub fn opens(self: &Arc<Self>) -> bool {
-        self.now.load().is_some() || self.open().is_some()
+    /// Whether chain and key open; they are not kept open for that.
+    pub fn opens(&self) -> bool {
+        self.now.load().is_some() || self.sealed.as_ref().is_some_and(|sealed| sealed.opener.open().is_some())
     }
 
     fn open(self: &Arc<Self>) -> Option<Arc<CertifiedKey>> {
@@ -148,7 +148,7 @@ mod tests {
         // Others come and go.
         for _ in 0..20 {
             assert!(Arc::ptr_eq(&key.get().unwrap(), &first));
-            assert!(ServedKey::sealed(Arc::clone(&opener) as _, &open).opens());
+            assert!(ServedKey::sealed(Arc::clone(&opener) as _, &open).get().is_some());
         }
         assert_eq!(opener.opened.load(Ordering::Relaxed), 21);
     }
@@ -169,6 +169,13 @@ mod tests {
         drop(keys);
         ServedKey::sealed(Arc::clone(&opener) as _, &open).get().unwrap();
         assert!(open.ring.lock().unwrap().len() <= 3);
+    }
+
+    #[test]
+    fn to_see_whether_it_opens_leaves_it_closed() {
+        let key = ServedKey::sealed(opener(), &OpenKeys::new(3));
+        assert!(key.opens() && key.now.load().is_none());
+        assert!(key.get().is_some() && key.opens() && key.now.load().is_some());
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn site(id: &str, certificate: Option<&Arc<ServedCertificate>>) -> Arc<ServedSit
         force_https: portward_core::ForceHttps::Off,
         hsts: portward_core::Hsts::Off,
         certificate: certificate.cloned(),
-        forwarding: portward_core::Forwarding::default(),
+        forwarding: Arc::default(),
         limits: portward_core::SiteLimits::default(),
         headers: None,
         traffic: Arc::new(crate::Traffic::since(portward_core::Timestamp::EPOCH)),

@@ -61,7 +61,7 @@ impl UpstreamVerifier {
                 roots.add_parsable_certificates(given.iter().map(|der| CertificateDer::from(der.to_vec())));
                 authorities(Arc::new(roots))
             }
-            UpstreamTrust::Pin(thumbprint) => Accepts::Pin(*thumbprint),
+            UpstreamTrust::Pin(thumbprint) => Accepts::Pin(**thumbprint),
             UpstreamTrust::DangerInsecure => Accepts::DangerAnything,
         };
         Self { provider, accepts }

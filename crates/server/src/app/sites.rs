@@ -4,6 +4,8 @@ mod health;
 pub(super) mod input;
 pub(crate) mod presented;
 
+use std::sync::Arc;
+
 use portward_api::{Changed, HeaderSet, Removed, SiteCreate, SiteRoute, SiteUpdate, SiteView};
 use portward_core::{
     ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, NewWay, PathRoute, Preset, Scheme, Settings, Site,
@@ -57,13 +59,17 @@ impl App {
             force_https: input.force_https.as_deref().map(input::force_https).transpose()?,
             hsts: input.hsts.as_deref().map(input::hsts).transpose()?.unwrap_or_default(),
             certificate: SiteCertificate::Auto,
-            forwarding: Forwarding::default(),
+            forwarding: Arc::default(),
             limits: SiteLimits::default(),
             headers: HeaderRules::default(),
             preset: preset.and_then(Preset::preset_id),
         };
         let forwarding = [&input.balance, &input.health_path, &input.proxy_protocol, &input.upstream_http];
-        input::forwarding(&mut site.forwarding, forwarding.map(Option::as_deref), input.routes.as_deref())?;
+        input::forwarding(
+            Arc::make_mut(&mut site.forwarding),
+            forwarding.map(Option::as_deref),
+            input.routes.as_deref(),
+        )?;
         let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
         input::limits(&mut site.limits, limits.map(Option::as_deref))?;
         site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
@@ -123,7 +129,11 @@ impl App {
             site.certificate = input::certificate(certificate, &desired)?;
         }
         let forwarding = [&input.balance, &input.health_path, &input.proxy_protocol, &input.upstream_http];
-        input::forwarding(&mut site.forwarding, forwarding.map(Option::as_deref), input.routes.as_deref())?;
+        input::forwarding(
+            Arc::make_mut(&mut site.forwarding),
+            forwarding.map(Option::as_deref),
+            input.routes.as_deref(),
+        )?;
         let limits = [&input.max_body, &input.response_timeout, &input.idle_timeout];
         input::limits(&mut site.limits, limits.map(Option::as_deref))?;
         site.headers = input::headers(input.set_headers.as_deref(), input.remove_headers.as_deref(), &site.headers)?;
@@ -282,7 +292,7 @@ fn find<'a>(desired: &'a Desired, id: &str) -> Result<&'a Stored<Site>, AppError
 /// Refuses a site that contradicts the others, or itself.
 pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
     check_names(site, desired)?;
-    if site.is_portal() && site.forwarding != Forwarding::default() {
+    if site.is_portal() && *site.forwarding != Forwarding::default() {
         return Err(AppError::refused(
             "forwarding-of-portal",
             format!(

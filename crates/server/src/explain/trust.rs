@@ -49,7 +49,7 @@ impl Trust {
                 roots.add_parsable_certificates(given.iter().map(|der| CertificateDer::from(der.to_vec())));
                 Self::new(authorities(roots), now)
             }
-            UpstreamTrust::Pin(thumbprint) => Self::new(Believes::Pin(*thumbprint), now),
+            UpstreamTrust::Pin(thumbprint) => Self::new(Believes::Pin(**thumbprint), now),
             UpstreamTrust::DangerInsecure => Self::new(Believes::Anything, now),
         }
     }

@@ -1,9 +1,11 @@
 //! What has to be written for a way in.
 
+use std::sync::Arc;
+
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
-    Binding, BindingId, BindingProtocol, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts,
-    Management, Scheme, Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
+    Binding, BindingId, BindingProtocol, CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, Management, Scheme,
+    Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected, NewKey, NewVersion},
@@ -81,7 +83,7 @@ impl Recovery<'_> {
             force_https: Some(ForceHttps::Off),
             hsts: Hsts::Off,
             certificate: SiteCertificate::Auto,
-            forwarding: Forwarding::default(),
+            forwarding: Arc::default(),
             limits: SiteLimits::default(),
             headers: HeaderRules::default(),
             preset: None,

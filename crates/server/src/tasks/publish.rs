@@ -9,6 +9,7 @@ mod challenges;
 mod following;
 mod library;
 mod names;
+mod side_by_side;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -48,58 +49,42 @@ pub(crate) struct Publish {
     pub(crate) shutdown: Shutdown,
 }
 
-/// Says why something is to be published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// The task begins, or the store could not be read until now.
-    Begin,
-    /// The store was changed, or keys were looked at.
-    Change,
-    /// Time went by.
-    Time,
-}
-
 impl Publish {
     /// Publishes until shutdown.
     pub(crate) async fn run(self) {
         let mut assembly = Assembly::new(self.master.clone());
         let mut watch: Option<WatchStream> = None;
-        let mut why = Why::Begin;
+        // Besides what the follower says: nothing was built yet.
+        let mut besides = Touched::everything();
         if let Some(kept) = self.kept.clone().filter(|_| !self.served.now().is_published) {
             self.publish(kept, &Touched::everything(), &mut assembly).await;
             if self.desired.is_of_kept() {
-                why = Why::Change;
+                besides = Touched::default();
             }
         }
-        let mut all_at = Instant::now() + PERIOD;
         loop {
-            if why == Why::Time && Instant::now() >= all_at {
-                // The clock may have been set, also back.
-                (why, all_at) = (Why::Begin, Instant::now() + PERIOD);
-            }
-            let next = match self.publish_newest(&mut assembly, why).await {
+            let next = match self.publish_newest(&mut assembly, std::mem::take(&mut besides)).await {
                 Ok((revision, changes_at)) => {
                     if watch.is_none() {
                         watch = self.watch(revision).await;
                     }
-                    self.pause(changes_at).min(all_at.saturating_duration_since(Instant::now()))
+                    self.pause(changes_at)
                 }
                 Err(error) => {
                     tracing::warn!(error = chain_text(&error), "the store cannot be read; what is served stays");
                     self.served.complain(store_problem(&error));
-                    (watch, why) = (None, Why::Begin);
+                    (watch, besides) = (None, Touched::everything());
                     if self.wait(RETRY).await { continue } else { return }
                 }
             };
             if self.check_some(&mut assembly).await {
-                why = Why::Change;
                 continue;
             }
+            self.index();
             tokio::select! {
                 () = self.shutdown.pulled() => return,
-                () = tokio::time::sleep(next) => why = Why::Time,
+                () = tokio::time::sleep(next) => {}
                 stands = changed(&mut watch, self.served.now().desired.revision) => {
-                    why = Why::Change;
                     if !stands {
                         watch = None;
                     }
@@ -126,16 +111,16 @@ impl Publish {
         }
     }
 
-    /// Publishes the desired state as it is now; gives its revision, and when time will make another snapshot of it.
+    /// Publishes the desired state as it is now; gives its revision, and when time may make another snapshot of it.
+    ///
+    /// `besides` is what may be another than the last time although nobody changed it.
     async fn publish_newest(
         &self,
         assembly: &mut Assembly,
-        why: Why,
+        besides: Touched,
     ) -> Result<(Revision, Option<Timestamp>), StoreError> {
         let (desired, mut touched) = self.desired.take(&*self.store).await?;
-        if why == Why::Begin {
-            touched = Touched::everything();
-        }
+        touched.add(besides);
         let revision = desired.revision;
         let changes_at = self.publish(desired, &touched, assembly).await;
         Ok((revision, changes_at))
@@ -176,6 +161,12 @@ impl Publish {
             self.desired.touch(unusable).await;
         }
         true
+    }
+
+    /// Makes the index of names, or brings it up to date, so that no use case waits for that.
+    fn index(&self) {
+        let desired = Arc::clone(&self.served.now().desired);
+        tokio::task::spawn_blocking(move || desired.names());
     }
 
     /// Logs each problem once, when it comes up; but not what is an event, and told of as such.

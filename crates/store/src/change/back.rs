@@ -11,7 +11,7 @@ use super::{Change, CommitError, Committed, Expected, commit_keeping};
 use crate::{
     Cond, Key, Kv, Page, Prefix, Revision, Store,
     place::Place,
-    records::{BindingRecord, RecordError, SiteRecord, decode},
+    records::{BindingRecord, RecordError, Shared, SiteRecord, decode},
 };
 
 /// Holds what the keys of a change held before it, secrets sealed.
@@ -179,7 +179,7 @@ pub async fn go_back(
 }
 
 fn read_site(id: portward_core::SiteId, bytes: &[u8]) -> Result<Site, RecordError> {
-    decode::<SiteRecord>(bytes)?.into_site(id)
+    decode::<SiteRecord>(bytes)?.into_site(id, &Shared::default())
 }
 
 fn is_work(key: &Key) -> bool {

@@ -1,9 +1,15 @@
 //! Putting things together from their records.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    thread,
+};
 
+use foldhash::quality::RandomState;
 use portward_core::{
-    Certificate, CertificateId, CertificateVersion, Management, Settings, Site, VersionNumber, acme::Managed,
+    Certificate, CertificateId, CertificateVersion, Finder, HostPattern, Management, Settings, Site, VersionNumber,
+    acme::Managed,
 };
 
 use super::{BadRecord, Desired, Stored, StoredCertificate, StoredDnsProvider, StoredIssuer, StoredKey};
@@ -16,8 +22,8 @@ use crate::{
     records::{
         AgentSettingsRecord, AgentTrustRecord, BindingRecord, ChallengeRecord, ChannelRecord, ClusterRecord,
         CurrentRecord, DnsProviderRecord, ForceHttpsRecord, IssuerRecord, Issuers, IssuersRecord, LetsEncryptRecord,
-        ManagedRecord, RecordError, SchemaRecord, ServerIdentityRecord, SiteRecord, SpecRecord, TlsChallengeRecord,
-        TrustedProxiesRecord, VersionRecord, WarningRecord, decode,
+        ManagedRecord, RecordError, SchemaRecord, ServerIdentityRecord, Shared, SiteRecord, SpecRecord,
+        TlsChallengeRecord, TrustedProxiesRecord, VersionRecord, WarningRecord, decode,
     },
     sealing::Sealed,
 };
@@ -33,9 +39,10 @@ pub(super) fn assemble(revision: Revision, kvs: Vec<Kv>) -> Desired {
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
     desired: Desired,
-    sites: Vec<Stored<Site>>,
-    keys: Vec<StoredKey>,
+    sites: Vec<Arc<Stored<Site>>>,
+    keys: Vec<Arc<StoredKey>>,
     issuers: HashMap<String, Issuers>,
+    shared: Shared,
     /// In the order in which they were read, in which the records of one come together.
     certificates: Vec<(CertificateId, Parts)>,
 }
@@ -44,16 +51,17 @@ pub(super) struct Assembly {
 #[derive(Debug, Default)]
 struct Parts {
     spec: Option<Stored<SpecRecord>>,
-    managed: Option<Stored<Managed>>,
+    managed: Option<Box<Stored<Managed>>>,
     current: Option<Stored<VersionNumber>>,
     versions: Vec<Version>,
 }
 
-/// Is a version that lacks its issuers.
+/// Is a version that lacks its issuers; nobody else holds it yet.
 #[derive(Debug)]
 struct Version {
-    issuers: Option<String>,
-    version: CertificateVersion,
+    /// Their SHA-256.
+    issuers: Option<Arc<str>>,
+    version: Arc<CertificateVersion>,
 }
 
 impl Assembly {
@@ -81,7 +89,7 @@ impl Assembly {
 
     /// Adds what was read of other records, which come behind these.
     pub(super) fn absorb(&mut self, other: Self) {
-        let Self { desired, sites, keys, issuers, certificates } = other;
+        let Self { desired, sites, keys, issuers, shared: _, certificates } = other;
         let own = &mut self.desired;
         own.cluster = desired.cluster.or_else(|| own.cluster.take());
         // All settings are in one small part of the store, so they came together.
@@ -144,14 +152,14 @@ impl Assembly {
                 desired.bindings.push(Stored { value, revision });
             }
             Place::Site(id) => {
-                let value = decode::<SiteRecord>(bytes)?.into_site(id)?;
-                self.sites.push(Stored { value, revision });
+                let value = decode::<SiteRecord>(bytes)?.into_site(id, &self.shared)?;
+                self.sites.push(Arc::new(Stored { value, revision }));
             }
             Place::Issuers(sha256) => {
                 self.issuers.insert(sha256, Issuers::from(decode::<IssuersRecord>(bytes)?));
             }
             Place::PrivateKey(id) => {
-                self.keys.push(StoredKey { id, sealed: Arc::new(decode::<Sealed>(bytes)?) });
+                self.keys.push(Arc::new(StoredKey { id, sealed: decode(bytes)? }));
             }
             Place::HttpChallenge(host, token) => {
                 let record: ChallengeRecord = decode(bytes)?;
@@ -193,7 +201,7 @@ impl Assembly {
             }
             Place::CertificateManaged(id) => {
                 let value = decode::<ManagedRecord>(bytes)?.try_into()?;
-                self.parts(id).managed = Some(Stored { value, revision });
+                self.parts(id).managed = Some(Box::new(Stored { value, revision }));
             }
             Place::CertificateSpec(id) => {
                 let parts = self.parts(id);
@@ -204,11 +212,13 @@ impl Assembly {
                 parts.current = Some(Stored { value: decode::<CurrentRecord>(bytes)?.into(), revision });
             }
             Place::CertificateVersion(id, number) => {
-                let parts = self.parts(id);
                 let mut record: VersionRecord = decode(bytes)?;
-                let issuers = record.issuers.take();
-                let version = record.into_version(number)?;
-                parts.versions.push(Version { issuers, version });
+                let issuers = record.issuers.take().map(|sha256| self.shared.text(sha256));
+                let version = Arc::new(record.into_version(number, &mut self.shared)?);
+                let versions = &mut self.parts(id).versions;
+                // Mostly there is one, and what is freed again lies between what stays.
+                versions.reserve_exact(1);
+                versions.push(Version { issuers, version });
             }
         }
         Ok(())
@@ -227,75 +237,141 @@ impl Assembly {
         self.desired.keys = std::mem::take(&mut self.keys).into_iter().collect();
         // The order of keys would put 10 before 2.
         self.desired.identities.sort_by_key(|stored| stored.value.seq);
-        let mut certificates = Vec::with_capacity(self.certificates.len());
-        for (id, parts) in std::mem::take(&mut self.certificates) {
-            let Some(spec) = parts.spec else {
-                // Either its own record is bad and told of already, or it is missing where others refer to it.
-                let spec = Place::CertificateSpec(id.clone()).key();
-                if !self.desired.bad.iter().any(|bad| bad.key == spec) {
-                    for version in parts.versions {
-                        let key = Place::CertificateVersion(id.clone(), version.version.number).key();
-                        self.bad(key, RecordError::Dangling(spec.clone()));
-                    }
-                }
-                continue;
-            };
-            let versions = self.versions(&id, parts.versions);
-            let (current, current_revision) = match parts.current {
-                Some(stored) => (stored.value, Some(stored.revision)),
-                None => (VersionNumber(0), None),
-            };
-            if current_revision.is_some() && !versions.iter().any(|version| version.number == current) {
-                let missing = Place::CertificateVersion(id.clone(), current).key();
-                let key = Place::CertificateCurrent(id.clone()).key();
-                self.desired.bad.push(BadRecord { key, reason: Arc::new(RecordError::Dangling(missing)) });
-            }
-            let managed_revision = parts.managed.as_ref().map(|stored| stored.revision);
-            let management = match parts.managed {
-                Some(managed) if spec.value.managed => Management::Managed(Arc::new(managed.value)),
-                None if spec.value.managed => {
-                    // Its own record may be bad, and told of already.
-                    let missing = Place::CertificateManaged(id.clone()).key();
-                    if !self.desired.bad.iter().any(|bad| bad.key == missing) {
-                        let key = Place::CertificateSpec(id.clone()).key();
-                        self.desired.bad.push(BadRecord { key, reason: Arc::new(RecordError::Dangling(missing)) });
-                    }
-                    Management::Unmanaged
-                }
-                _ => Management::Unmanaged,
-            };
-            let name = spec.value.name;
-            let value = Certificate { id, name, management, current, versions };
-            let spec_revision = spec.revision;
-            certificates.push(StoredCertificate { value, spec_revision, managed_revision, current_revision });
-        }
+        let (certificates, bad) = self.certificates();
         self.desired.certificates = certificates.into_iter().collect();
+        self.desired.bad.extend(bad);
         (self.desired, self.issuers)
+    }
+
+    /// Puts the certificates together, on as many threads as there are cores.
+    fn certificates(&mut self) -> (Vec<Arc<StoredCertificate>>, Vec<BadRecord>) {
+        let mut rest = std::mem::take(&mut self.certificates);
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let part = rest.len().div_ceil(threads).max(WORTH_A_THREAD);
+        let mut parts = Vec::new();
+        while rest.len() > part {
+            parts.push(rest.split_off(rest.len() - part));
+        }
+        let mut names = HashSet::with_capacity_and_hasher(self.desired.sites.len(), RandomState::default());
+        names.extend(self.desired.sites.iter().flat_map(|stored| &stored.value.names));
+        let together = |parts: Vec<(CertificateId, Parts)>| {
+            let (keys, bad) = (self.desired.keys.finder(), Vec::new());
+            let (known, issuers, names) = (&self.desired.bad, &self.issuers, &names);
+            let mut whole = Whole { known, issuers, keys, names, bad };
+            let certificates: Vec<_> =
+                parts.into_iter().filter_map(|(id, parts)| whole.certificate(id, parts)).collect();
+            (certificates, whole.bad)
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = parts.into_iter().map(|part| scope.spawn(|| together(part))).collect();
+            let (mut certificates, mut bad) = together(rest);
+            for other in others.into_iter().rev() {
+                match other.join() {
+                    Ok(other) => {
+                        certificates.extend(other.0);
+                        bad.extend(other.1);
+                    }
+                    Err(panicked) => std::panic::resume_unwind(panicked),
+                }
+            }
+            (certificates, bad)
+        })
+    }
+
+    fn bad(&mut self, key: Key, reason: RecordError) {
+        self.desired.bad.push(BadRecord { key, reason: Arc::new(reason) });
+    }
+}
+
+/// Puts certificates together, when everything else was read.
+struct Whole<'a> {
+    /// What could not be read of records, and is told of already.
+    known: &'a [BadRecord],
+    issuers: &'a HashMap<String, Issuers>,
+    keys: Finder<'a, StoredKey>,
+    /// Those of sites.
+    names: &'a HashSet<&'a HostPattern, RandomState>,
+    /// What does not fit together.
+    bad: Vec<BadRecord>,
+}
+
+impl Whole<'_> {
+    fn certificate(&mut self, id: CertificateId, parts: Parts) -> Option<Arc<StoredCertificate>> {
+        let Some(spec) = parts.spec else {
+            // Either its own record is bad and told of already, or it is missing where others refer to it.
+            let spec = Place::CertificateSpec(id.clone()).key();
+            if !self.is_known(&spec) {
+                for version in parts.versions {
+                    let key = Place::CertificateVersion(id.clone(), version.version.number).key();
+                    self.bad(key, RecordError::Dangling(spec.clone()));
+                }
+            }
+            return None;
+        };
+        let versions = self.versions(&id, parts.versions);
+        let (current, current_revision) = match parts.current {
+            Some(stored) => (stored.value, Some(stored.revision)),
+            None => (VersionNumber(0), None),
+        };
+        if current_revision.is_some() && !versions.iter().any(|version| version.number == current) {
+            let missing = Place::CertificateVersion(id.clone(), current).key();
+            self.bad(Place::CertificateCurrent(id.clone()).key(), RecordError::Dangling(missing));
+        }
+        let managed_revision = parts.managed.as_ref().map(|stored| stored.revision);
+        let management = match parts.managed {
+            Some(managed) if spec.value.managed => Management::Managed(Arc::new(managed.value)),
+            None if spec.value.managed => {
+                // Its own record may be bad, and told of already.
+                let missing = Place::CertificateManaged(id.clone()).key();
+                if !self.is_known(&missing) {
+                    self.bad(Place::CertificateSpec(id.clone()).key(), RecordError::Dangling(missing));
+                }
+                Management::Unmanaged
+            }
+            _ => Management::Unmanaged,
+        };
+        let name = spec.value.name;
+        let value = Certificate { id, name, management, current, versions };
+        Some(Arc::new(StoredCertificate { value, spec_revision: spec.revision, managed_revision, current_revision }))
     }
 
     /// Versions in the order of their numbers; the order of keys would put 10 before 2.
     fn versions(&mut self, id: &CertificateId, parts: Vec<Version>) -> Vec<Arc<CertificateVersion>> {
         let mut versions = Vec::with_capacity(parts.len());
         for Version { issuers, mut version } in parts {
+            let own = Arc::make_mut(&mut version);
             if let Some(sha256) = issuers {
-                let Some(issuers) = self.issuers.get(&sha256) else {
+                let Some(issuers) = self.issuers.get(&*sha256) else {
                     let reason = match is_sha256(&sha256) {
-                        true => RecordError::Dangling(Place::Issuers(sha256).key()),
+                        true => RecordError::Dangling(Place::Issuers(sha256.as_ref().into()).key()),
                         false => RecordError::invalid("issuers", "it is not a SHA-256"),
                     };
-                    self.bad(Place::CertificateVersion(id.clone(), version.number).key(), reason);
+                    self.bad(Place::CertificateVersion(id.clone(), own.number).key(), reason);
                     continue;
                 };
-                issuers.complete(&mut version.chain);
+                issuers.complete(&mut own.chain);
             }
-            versions.push(Arc::new(version));
+            // Ids and names are shared, as there are many of them.
+            if let Some(key) = self.keys.find(&own.key) {
+                own.key = key.id.clone();
+            }
+            for name in &mut Arc::make_mut(&mut own.facts).names {
+                if let Some(known) = self.names.get(name) {
+                    *name = (*known).clone();
+                }
+            }
+            versions.push(version);
         }
         versions.sort_by_key(|version| version.number);
         versions
     }
 
+    fn is_known(&self, key: &Key) -> bool {
+        self.known.iter().any(|bad| bad.key == *key)
+    }
+
     fn bad(&mut self, key: Key, reason: RecordError) {
-        self.desired.bad.push(BadRecord { key, reason: Arc::new(reason) });
+        self.bad.push(BadRecord { key, reason: Arc::new(reason) });
     }
 }
 
@@ -325,3 +401,6 @@ fn take_setting(settings: &mut Settings, name: SettingName, value: &[u8]) -> Res
     }
     Ok(())
 }
+
+/// With fewer certificates, a thread takes longer to begin than to put them together.
+const WORTH_A_THREAD: usize = 1000;

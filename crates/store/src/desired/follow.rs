@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::{Mutex, PoisonError},
+    thread,
 };
 
 use portward_core::{CertificateId, SiteId};
@@ -294,35 +295,38 @@ async fn read_at(store: &dyn Store, revision: Revision) -> Result<Assembly, Stor
 /// Reads records that somebody else has kept, in the order of a list of all of them, on as many threads as there are cores;
 /// none if they are no records.
 ///
-/// Each part is read by `records`, which gives to what it is told to each key, value and revision of it, and says whether
-/// it came to the end. The records of one certificate are to be in one part.
-pub(crate) fn read_kept<P: Send>(
-    parts: Vec<P>,
-    records: impl Fn(P, &mut dyn FnMut(&str, &[u8], Revision) -> bool) -> bool + Sync,
+/// A thread that has nothing to read has `fill` put the next part into its buffer, in which the records of a certificate
+/// are together; false says that there is none. Each part is read by `records`, which gives to what it is told to each
+/// key, value and revision of it, and says whether it came to the end.
+pub(crate) fn read_kept<P: Default>(
+    fill: impl FnMut(&mut P) -> bool + Send,
+    records: impl Fn(&P, &mut dyn FnMut(&str, &[u8], Revision) -> bool) -> bool + Sync,
 ) -> Option<Follower> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = parts.len();
-    let waiting = Mutex::new(parts.into_iter().enumerate());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new((0, fill));
+    let next = |part: &mut P| {
+        let (at, fill) = &mut *waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *at += 1;
+        fill(part).then_some(*at)
+    };
     let read = || {
-        let mut done = Vec::new();
-        while let Some((at, part)) = waiting.lock().unwrap_or_else(PoisonError::into_inner).next() {
+        let (mut done, mut part) = (Vec::new(), P::default());
+        while let Some(at) = next(&mut part) {
             let mut assembly = Assembly::default();
-            if !records(part, &mut |key, value, revision| assembly.read(key, value, revision)) {
-                break;
+            if !records(&part, &mut |key, value, revision| assembly.read(key, value, revision)) {
+                return None;
             }
             done.push((at, assembly));
         }
-        done
+        Some(done)
     };
-    let mut done = std::thread::scope(|scope| {
+    let done = thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
-        let mut done = read();
-        done.extend(others.into_iter().filter_map(|thread| thread.join().ok()).flatten());
-        done
+        let own = read();
+        let others = others.into_iter().map(|other| other.join().ok().flatten());
+        others.chain([own]).collect::<Option<Vec<_>>>()
     });
-    if done.len() < count {
-        return None;
-    }
+    let mut done: Vec<_> = done?.into_iter().flatten().collect();
     done.sort_unstable_by_key(|(at, _)| *at);
     let mut whole = Assembly::default();
     done.into_iter().for_each(|(_, assembly)| whole.absorb(assembly));

@@ -6,29 +6,22 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use portward_core::{CertificateId, Host, HostMap, HostPattern, Keyed, Site, SiteCertificate, SiteId, Sorted};
+use portward_core::{CertificateId, Holders, Host, HostPattern, Keyed, Site, SiteCertificate, SiteId, Sorted};
 
 use super::{Desired, Stored, StoredCertificate};
 
 /// Knows who has which name in a desired state.
 ///
-/// It is made when it is asked for the first time; from then on a change costs the same however many names there are.
+/// It is made when it is asked for the first time, which a server does as soon as it serves; from then on a change costs the same however many names there are.
 #[derive(Clone, Debug, Default)]
 pub struct NameIndex {
     /// Of which it knows the names.
     sites: Sorted<Stored<Site>>,
     certificates: Sorted<StoredCertificate>,
-    of_sites: HostMap<Ids<SiteId>>,
-    of_certificates: HostMap<Ids<CertificateId>>,
+    of_sites: Holders<Stored<Site>>,
+    of_certificates: Holders<StoredCertificate>,
     fixed: Sorted<FixedSites>,
     portal_sites: Arc<BTreeSet<SiteId>>,
-}
-
-/// Is who has one name, mostly one alone.
-#[derive(Clone, Debug)]
-enum Ids<I> {
-    One(I),
-    Several(Arc<BTreeSet<I>>),
 }
 
 /// Is the sites that name a certificate.
@@ -54,12 +47,14 @@ impl Desired {
 impl NameIndex {
     /// The sites that have exactly that name.
     pub fn sites(&self, name: &HostPattern) -> impl Iterator<Item = &SiteId> {
-        all(self.of_sites.at(name))
+        let all = self.of_sites.at(name).iter().filter(move |stored| stored.value.names.contains(name));
+        all.map(|stored| &stored.value.id)
     }
 
     /// The certificates of which a version has exactly that name.
     pub fn certificates(&self, name: &HostPattern) -> impl Iterator<Item = &CertificateId> {
-        all(self.of_certificates.at(name))
+        let all = self.of_certificates.at(name).iter().filter(move |stored| names_of(stored).any(|has| has == name));
+        all.map(|stored| &stored.value.id)
     }
 
     /// The certificates of which a version has a name that covers that one; some may come twice.
@@ -68,8 +63,8 @@ impl NameIndex {
             HostPattern::Exact(Host::Name(host)) => host.parent().and_then(wildcard),
             _ => None,
         };
-        let above = above.and_then(|above| self.of_certificates.at(&above));
-        self.certificates(name).chain(all(above)).chain(all(self.of_certificates.at(&HostPattern::Any)))
+        let above: Vec<&CertificateId> = above.iter().flat_map(|above| self.certificates(above)).collect();
+        self.certificates(name).chain(above).chain(self.certificates(&HostPattern::Any))
     }
 
     /// The sites that name a certificate.
@@ -84,29 +79,34 @@ impl NameIndex {
 
     /// Learns what is another than before.
     fn follow(&mut self, sites: &Sorted<Stored<Site>>, certificates: &Sorted<StoredCertificate>) {
+        if self.sites.is_empty() && self.certificates.is_empty() {
+            self.of_sites = Holders::with_room_for(sites.len());
+            self.of_certificates = Holders::with_room_for(certificates.len());
+        }
         let before = std::mem::replace(&mut self.sites, sites.clone());
         for (was, is) in Sorted::differences(&before, sites) {
             if let Some(was) = was {
-                self.remove_site(&was.value);
+                self.remove_site(was);
             }
             if let Some(is) = is {
-                self.add_site(&is.value);
+                self.add_site(is);
             }
         }
         let before = std::mem::replace(&mut self.certificates, certificates.clone());
         for (was, is) in Sorted::differences(&before, certificates) {
-            for name in was.into_iter().flat_map(names_of) {
-                remove(&mut self.of_certificates, name, was.map(|was| &was.value.id));
+            if let Some(was) = was {
+                names_of(was).for_each(|name| self.of_certificates.remove(name, &was.value.id));
             }
-            for name in is.into_iter().flat_map(names_of) {
-                add(&mut self.of_certificates, name, is.map(|is| &is.value.id));
+            if let Some(is) = is {
+                names_of(is).for_each(|name| self.of_certificates.insert(name, is));
             }
         }
     }
 
-    fn add_site(&mut self, site: &Site) {
+    fn add_site(&mut self, stored: &Arc<Stored<Site>>) {
+        let site = &stored.value;
         for name in &site.names {
-            add(&mut self.of_sites, name, Some(&site.id));
+            self.of_sites.insert(name, stored);
         }
         if site.is_portal() {
             Arc::make_mut(&mut self.portal_sites).insert(site.id.clone());
@@ -118,9 +118,10 @@ impl NameIndex {
         }
     }
 
-    fn remove_site(&mut self, site: &Site) {
+    fn remove_site(&mut self, stored: &Stored<Site>) {
+        let site = &stored.value;
         for name in &site.names {
-            remove(&mut self.of_sites, name, Some(&site.id));
+            self.of_sites.remove(name, &site.id);
         }
         if site.is_portal() {
             Arc::make_mut(&mut self.portal_sites).remove(&site.id);
@@ -147,46 +148,6 @@ fn names_of(stored: &StoredCertificate) -> impl Iterator<Item = &HostPattern> {
 
 fn wildcard(parent: &str) -> Option<HostPattern> {
     HostPattern::parse(&format!("*.{parent}")).ok()
-}
-
-fn all<I>(ids: Option<&Ids<I>>) -> impl Iterator<Item = &I> {
-    let (one, several) = match ids {
-        None => (None, None),
-        Some(Ids::One(id)) => (Some(id), None),
-        Some(Ids::Several(ids)) => (None, Some(ids.iter())),
-    };
-    one.into_iter().chain(several.into_iter().flatten())
-}
-
-fn add<I: Ord + Clone>(map: &mut HostMap<Ids<I>>, name: &HostPattern, id: Option<&I>) {
-    let Some(id) = id else { return };
-    let ids = match map.remove(name) {
-        Some(Ids::One(other)) if other != *id => Ids::Several(Arc::new([other, id.clone()].into())),
-        Some(Ids::Several(mut ids)) => {
-            Arc::make_mut(&mut ids).insert(id.clone());
-            Ids::Several(ids)
-        }
-        _ => Ids::One(id.clone()),
-    };
-    map.insert(name, ids);
-}
-
-fn remove<I: Ord + Clone>(map: &mut HostMap<Ids<I>>, name: &HostPattern, id: Option<&I>) {
-    let Some(id) = id else { return };
-    let left = match map.remove(name) {
-        Some(Ids::One(other)) if other != *id => Some(Ids::One(other)),
-        Some(Ids::Several(mut ids)) => {
-            Arc::make_mut(&mut ids).remove(id);
-            match ids.first() {
-                Some(last) if ids.len() == 1 => Some(Ids::One(last.clone())),
-                _ => Some(Ids::Several(ids)),
-            }
-        }
-        _ => None,
-    };
-    if let Some(left) = left {
-        map.insert(name, left);
-    }
 }
 
 impl Keyed for FixedSites {

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
-use super::*;
+use super::{reading::last_thing, *};
 use crate::{
     change::{self, Change, Expected},
     desired,
@@ -148,6 +148,7 @@ async fn no_secret_is_in_it_in_the_clear() {
 #[test]
 fn parts_end_between_things_and_not_within_one() {
     let keys = ["sites/a", "sites/b", "certs/c-1/current", "certs/c-1/v/1", "certs/c/spec", "certs/c/v/1", "meta/x"];
+    const HEAD: usize = 14;
     let mut bytes = Vec::new();
     for key in keys {
         bytes.extend(u16::try_from(key.len()).unwrap().to_be_bytes());
@@ -164,10 +165,14 @@ fn parts_end_between_things_and_not_within_one() {
         }));
         keys
     };
-    let found: Vec<Vec<String>> = parts(&bytes, 1).unwrap().into_iter().map(keys_of).collect();
-    let expected = [&keys[..1], &keys[1..2], &keys[2..4], &keys[4..6], &keys[6..]];
-    assert_eq!(found, expected);
-    assert_eq!(parts(&bytes, 1000).unwrap().into_iter().flat_map(keys_of).collect::<Vec<_>>(), keys);
-    assert!(parts(&bytes[..bytes.len() - 1], 1).is_none() && parts(&[], 1) == Some(vec![&[][..]]));
+    let record = |key: &str| HEAD + key.len() + 1;
+    let begins: Vec<usize> = (0..keys.len()).map(|at| keys[..at].iter().map(|key| record(key)).sum()).collect();
+    for end in 0..=bytes.len() {
+        // Things begin with these; a record that is not whole is not looked at.
+        let expected = [1, 2, 4, 6].into_iter().rfind(|at| begins[*at] + record(keys[*at]) <= end);
+        assert_eq!(last_thing(&bytes[..end]), expected.map(|at| begins[at]), "{end}");
+        assert_eq!(records(&bytes[..end], &mut |_, _, _| true), end == bytes.len() || begins.contains(&end), "{end}");
+    }
+    assert_eq!(keys_of(&bytes), keys);
     assert!(!records(&bytes, &mut |key, _, _| key != "meta/x"), "what is not taken ends it");
 }

@@ -9,7 +9,7 @@ use portward_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError, base64::Blob, text::host_patterns};
+use super::{Record, RecordError, Shared, base64::Blob, text::host_patterns};
 use crate::hex::{hex, unhex};
 
 /// Is `certs/<id>/spec`.
@@ -151,9 +151,9 @@ impl From<&CertificateVersion> for VersionRecord {
             names: facts.names.iter().map(ToString::to_string).collect(),
             thumbprint: facts.thumbprint.to_string(),
             sha1: hex(facts.sha1.as_bytes()),
-            serial: facts.serial.clone(),
-            issuer: facts.issuer.clone(),
-            subject: facts.subject.clone(),
+            serial: facts.serial.as_ref().into(),
+            issuer: facts.issuer.as_ref().into(),
+            subject: facts.subject.as_ref().into(),
             self_signed: facts.self_signed,
             not_before: facts.validity.not_before.to_string(),
             not_after: facts.validity.not_after.to_string(),
@@ -172,7 +172,13 @@ impl Issuers {
 
 impl VersionRecord {
     /// Makes the version, with the leaf alone: [`Issuers::complete`] adds the others.
-    pub(crate) fn into_version(self, number: VersionNumber) -> Result<CertificateVersion, RecordError> {
+    ///
+    /// Texts that many have are shared by those that are read with the same `shared`.
+    pub(crate) fn into_version(
+        self,
+        number: VersionNumber,
+        shared: &mut Shared,
+    ) -> Result<CertificateVersion, RecordError> {
         let time = |field, text: &str| Timestamp::parse(text).map_err(|error| RecordError::invalid(field, error));
         let leaf = self.leaf.0;
         let thumbprint =
@@ -188,9 +194,9 @@ impl VersionRecord {
             sha1: unhex(&self.sha1)
                 .map(Sha1Thumbprint::from_bytes)
                 .ok_or_else(|| RecordError::invalid("sha1", self.sha1))?,
-            serial: self.serial,
-            issuer: self.issuer,
-            subject: self.subject,
+            serial: self.serial.into(),
+            issuer: shared.text(self.issuer),
+            subject: self.subject.into(),
             self_signed: self.self_signed,
             validity: Validity {
                 not_before: time("not_before", &self.not_before)?,

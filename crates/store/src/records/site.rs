@@ -1,12 +1,14 @@
 //! The record of a site.
 
+use std::sync::Arc;
+
 use portward_core::{
     BodyLimit, CertificateId, ForceHttps, Forwarding, HeaderRules, Hsts, PresetId, Site, SiteCertificate, SiteId,
     SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, WaitLimit,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Record, RecordError, base64::Blob, forwarding::ForwardingRecord, text::host_patterns};
+use super::{Record, RecordError, Shared, base64::Blob, forwarding::ForwardingRecord, text::host_patterns};
 
 /// Is `sites/<id>`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,7 +74,7 @@ impl From<&Site> for SiteRecord {
         let is_as_of_version_2 =
             site.limits == SiteLimits::default() && site.headers.is_empty() && site.preset.is_none();
         let is_as_of_version_3 =
-            site.forwarding == Forwarding::default() && site.upstreams.iter().all(|it| it.socket().is_none());
+            *site.forwarding == Forwarding::default() && site.upstreams.iter().all(|it| it.socket().is_none());
         Self {
             // An older Portward goes on reading what it understands.
             v: match (is_as_of_version_3, is_as_of_version_2) {
@@ -92,14 +94,16 @@ impl From<&Site> for SiteRecord {
             limits: LimitsRecord::from(&site.limits),
             headers: HeadersRecord { set: site.headers.set().to_vec(), remove: site.headers.remove().to_vec() },
             preset: site.preset.as_ref().map(ToString::to_string),
-            forwarding: ForwardingRecord::from(&site.forwarding),
+            forwarding: ForwardingRecord::from(&*site.forwarding),
         }
     }
 }
 
 impl SiteRecord {
     /// Makes the site of that id.
-    pub(crate) fn into_site(self, id: SiteId) -> Result<Site, RecordError> {
+    ///
+    /// What many have is shared by those that are read with the same `shared`.
+    pub(crate) fn into_site(self, id: SiteId, shared: &Shared) -> Result<Site, RecordError> {
         let names = host_patterns(&self.names)?;
         let mut upstreams = Vec::with_capacity(self.upstreams.len());
         for url in &self.upstreams {
@@ -114,8 +118,11 @@ impl SiteRecord {
         if upstreams.contains(&Upstream::Portal) && upstreams.len() > 1 {
             return Err(RecordError::invalid("upstreams", "the portal is the only upstream of its site"));
         }
-        let forwarding = Forwarding::try_from(self.forwarding)?;
-        if upstreams.contains(&Upstream::Portal) && forwarding != Forwarding::default() {
+        let forwarding = match self.forwarding.is_empty() {
+            true => shared.usual_forwarding(),
+            false => Arc::new(Forwarding::try_from(self.forwarding)?),
+        };
+        if upstreams.contains(&Upstream::Portal) && *forwarding != Forwarding::default() {
             return Err(RecordError::invalid("forwarding", "the portal is reached in one way"));
         }
         let force_https = self
@@ -203,7 +210,8 @@ impl TryFrom<TrustRecord> for UpstreamTrust {
             TrustRecord::System => Self::System,
             TrustRecord::Authorities(ders) => Self::Authorities(ders.into_iter().map(|blob| blob.0).collect()),
             TrustRecord::Pin(text) => {
-                Self::Pin(Thumbprint::parse(&text).map_err(|error| RecordError::invalid("upstream_trust", error))?)
+                let pin = Thumbprint::parse(&text).map_err(|error| RecordError::invalid("upstream_trust", error))?;
+                Self::Pin(Arc::new(pin))
             }
             TrustRecord::DangerInsecure => Self::DangerInsecure,
         })

@@ -33,7 +33,7 @@ fn sites() -> Vec<Site> {
         ..full.clone()
     };
     let at_a_socket = Site { upstreams: vec![Upstream::parse("unix:/run/app.sock").unwrap()], ..plain.clone() };
-    let dealt = Site { forwarding: sample::forwarding(), ..tuned.clone() };
+    let dealt = Site { forwarding: sample::forwarding().into(), ..tuned.clone() };
     vec![full, plain, trusting, careless, portal, tuned, at_a_socket, dealt]
 }
 
@@ -56,7 +56,7 @@ fn version() -> CertificateVersion {
 fn what_is_written_is_read() {
     for site in sites() {
         let record: SiteRecord = decode(&encode(&SiteRecord::from(&site))).unwrap();
-        assert_eq!(record.into_site(site.id.clone()).unwrap(), site);
+        assert_eq!(record.into_site(site.id.clone(), &Shared::default()).unwrap(), site);
     }
     for (url, certificate) in [("https://[::]:8443", Some("cert-1")), ("http://127.0.0.1:80", None)] {
         let mut binding = sample::binding("b1", url);
@@ -90,7 +90,7 @@ fn what_is_written_is_read() {
     let issuers = Issuers::from(decode::<IssuersRecord>(&encode(&issuers)).unwrap());
     let record: VersionRecord = decode(&encode(&VersionRecord::from(&version))).unwrap();
     assert_eq!(record.issuers.as_deref(), Some(sha256.as_str()));
-    let mut read = record.into_version(version.number).unwrap();
+    let mut read = record.into_version(version.number, &mut Shared::default()).unwrap();
     issuers.complete(&mut read.chain);
     assert_eq!(read, version);
     let warning = WarningPolicy { before_end: Duration::from_secs(77) };
@@ -174,7 +174,7 @@ fn a_record_of_version_3_has_what_version_2_cannot_say() {
     assert!(written.ends_with(end), "{written}");
     let unknown = written.replace("\"10GiB\"", "\"much\"");
     let read: SiteRecord = decode(unknown.as_bytes()).unwrap();
-    assert!(matches!(read.into_site(tuned.id), Err(RecordError::Invalid { field: "limits", .. })));
+    assert!(matches!(read.into_site(tuned.id, &Shared::default()), Err(RecordError::Invalid { field: "limits", .. })));
 }
 
 /// Likewise of version 4.
@@ -207,7 +207,7 @@ fn a_record_of_version_4_has_what_version_3_cannot_say() {
         let altered = written.replacen(from, to, 1);
         assert_ne!(altered, written, "{from}");
         let record: SiteRecord = decode(altered.as_bytes()).unwrap();
-        let error = record.into_site(dealt.id.clone()).unwrap_err();
+        let error = record.into_site(dealt.id.clone(), &Shared::default()).unwrap_err();
         assert!(matches!(error, RecordError::Invalid { field: "forwarding", .. }), "{from}: {error:?}");
     }
 }
@@ -265,7 +265,7 @@ fn an_impossible_value_is_refused_by_the_name_of_its_field() {
         let altered = site.replacen(from, to, 1);
         assert_ne!(altered, site, "{from}");
         let record: SiteRecord = decode(altered.as_bytes()).unwrap();
-        let error = record.into_site(SiteId::parse("s1").unwrap()).unwrap_err();
+        let error = record.into_site(SiteId::parse("s1").unwrap(), &Shared::default()).unwrap_err();
         assert!(matches!(error, RecordError::Invalid { field, .. } if field == expected), "{from}: {error:?}");
     }
     let record: BindingRecord = decode(br#"{"v":1,"url":"http://host:80","default_certificate":null}"#).unwrap();
@@ -285,7 +285,9 @@ fn an_impossible_value_is_refused_by_the_name_of_its_field() {
     ] {
         let altered = text.replacen(from, to, 1);
         assert_ne!(altered, text, "{from}");
-        match decode::<VersionRecord>(altered.as_bytes()).map(|record| record.into_version(version.number)) {
+        match decode::<VersionRecord>(altered.as_bytes())
+            .map(|record| record.into_version(version.number, &mut Shared::default()))
+        {
             Ok(Err(RecordError::Invalid { field, .. })) => assert_eq!(field, expected),
             // Base64 with bits that nobody needs is no base64.
             Err(RecordError::Malformed(_)) => assert_eq!(expected, "leaf"),

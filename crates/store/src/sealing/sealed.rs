@@ -12,12 +12,12 @@ use super::ALGORITHM;
 pub struct Sealed {
     v: u32,
     g: u32,
-    /// None for the one that we know.
-    other_alg: Option<Box<str>>,
-    /// Data key, nonce and ciphertext, one after the other.
+    /// Data key, nonce and ciphertext, one after the other; then the name of the cipher, if it is not the one that we know.
     bytes: Box<[u8]>,
-    dek_bytes: usize,
-    nonce_bytes: usize,
+    dek_bytes: u32,
+    nonce_bytes: u32,
+    alg_bytes: u32,
+    is_alg_known: bool,
 }
 
 /// Is a [`Sealed`] as it is written, part for part.
@@ -48,22 +48,31 @@ impl Sealed {
 
     /// The name of the cipher.
     pub(super) fn alg(&self) -> &str {
-        self.other_alg.as_deref().unwrap_or(ALGORITHM)
+        if self.is_alg_known {
+            return ALGORITHM;
+        }
+        let name = self.bytes.get(self.before_alg()..).unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
     }
 
     /// The wrapped data key.
     pub(super) fn dek(&self) -> &[u8] {
-        self.part(0, self.dek_bytes)
+        self.part(0, self.dek_bytes as usize)
     }
 
     /// The nonce of the ciphertext.
     pub(super) fn nonce(&self) -> &[u8] {
-        self.part(self.dek_bytes, self.nonce_bytes)
+        self.part(self.dek_bytes as usize, self.nonce_bytes as usize)
     }
 
     /// The ciphertext.
     pub(super) fn ct(&self) -> &[u8] {
-        self.bytes.get(self.dek_bytes + self.nonce_bytes..).unwrap_or_default()
+        let begin = self.dek_bytes as usize + self.nonce_bytes as usize;
+        self.bytes.get(begin..self.before_alg()).unwrap_or_default()
+    }
+
+    fn before_alg(&self) -> usize {
+        self.bytes.len().saturating_sub(self.alg_bytes as usize)
     }
 
     fn part(&self, from: usize, bytes: usize) -> &[u8] {
@@ -74,9 +83,13 @@ impl Sealed {
 impl From<Parts> for Sealed {
     fn from(parts: Parts) -> Self {
         let Parts { v, alg, g, dek, nonce, ct } = parts;
-        let other_alg = (*alg != *ALGORITHM).then_some(alg);
-        let bytes = [dek.as_slice(), &nonce, &ct].concat().into();
-        Self { v, g, other_alg, bytes, dek_bytes: dek.len(), nonce_bytes: nonce.len() }
+        let is_alg_known = *alg == *ALGORITHM;
+        let alg = if is_alg_known { "" } else { &*alg };
+        // A record is far smaller.
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let (dek_bytes, nonce_bytes, alg_bytes) = (length(&dek), length(&nonce), length(alg.as_bytes()));
+        let bytes = [dek.as_slice(), &nonce, &ct, alg.as_bytes()].concat().into();
+        Self { v, g, bytes, dek_bytes, nonce_bytes, alg_bytes, is_alg_known }
     }
 }
 

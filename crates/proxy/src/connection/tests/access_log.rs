@@ -215,7 +215,7 @@ async fn a_client_that_is_cut_off_has_a_line_with_what_it_was_sent() {
     let written = Written::begin(AccessLogFormat::Json, Limits::default()).await;
     let app = App::listen().await;
     let mut site = site(&[app.address]);
-    site.forwarding.http = UpstreamHttp::Two;
+    std::sync::Arc::make_mut(&mut site.forwarding).http = UpstreamHttp::Two;
     written.door.proxy.publish(snapshot(site)).await;
     let mut client = written.door.send(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
     let mut talk = app.accept().await;

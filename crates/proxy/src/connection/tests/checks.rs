@@ -11,7 +11,7 @@ use crate::UpstreamState;
 async fn an_upstream_is_asked_for_its_health_path_and_judged_by_its_answers() {
     let door = Door::open_with(short(|limits| limits.check_every = Duration::from_millis(20)), |_| {}).await;
     let mut site = site(&[door.app.address]);
-    site.forwarding.health = Some(HealthPath::parse("/health?deep=1").unwrap());
+    std::sync::Arc::make_mut(&mut site.forwarding).health = Some(HealthPath::parse("/health?deep=1").unwrap());
     let groups = site.upstreams.clone();
     door.proxy.publish(snapshot(site)).await;
     let state = || groups.view()[0].health.state;
@@ -44,7 +44,7 @@ async fn each_connection_says_who_its_client_is_and_serves_nobody_else() {
     let door = Door::open().await;
     let with = |version| {
         let mut site = site(&[door.app.address]);
-        site.forwarding.proxy_protocol = version;
+        std::sync::Arc::make_mut(&mut site.forwarding).proxy_protocol = version;
         snapshot(site)
     };
     // One that says nothing is kept, and must not be taken for one that has.

@@ -3,8 +3,8 @@
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use portward_core::{
-    BindingId, BindingProtocol, ForceHttps, Forwarding, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp,
-    Upstream, UpstreamTrust,
+    BindingId, BindingProtocol, ForceHttps, HostPattern, Hsts, Revision, SiteId, SiteLimits, Timestamp, Upstream,
+    UpstreamTrust,
 };
 use rustls::{ServerConfig, pki_types::ServerName};
 use tokio::{
@@ -220,7 +220,7 @@ pub(super) fn site(apps: &[SocketAddr]) -> ServedSite {
         force_https: ForceHttps::Off,
         hsts: Hsts::Off,
         certificate: None,
-        forwarding: Forwarding::default(),
+        forwarding: Arc::default(),
         limits: SiteLimits::default(),
         headers: None,
         traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),

@@ -19,7 +19,7 @@ async fn door(app: &App) -> Door {
 async fn door_with(app: &App, limits: Limits) -> Door {
     Door::open_with(limits, |served: &mut Snapshot| {
         let mut site = site(&[app.address]);
-        site.forwarding.http = UpstreamHttp::Two;
+        std::sync::Arc::make_mut(&mut site.forwarding).http = UpstreamHttp::Two;
         *served = snapshot(site);
     })
     .await

@@ -116,7 +116,7 @@ async fn the_request_id_of_a_page_leads_to_upstream_and_cause() {
     }
     let mut secure = site(&[door.app.address]);
     secure.upstreams = vec![Upstream::parse(&format!("https://{}", door.app.address)).unwrap()].into();
-    secure.upstream_trust = UpstreamTrust::Pin(pin);
+    secure.upstream_trust = UpstreamTrust::Pin(Arc::new(pin));
     door.proxy.publish(snapshot(secure)).await;
     let mut client = door.send(GET).await;
     let refused = door.app.accept().await.securing(&own).await;

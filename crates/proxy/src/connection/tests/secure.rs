@@ -138,7 +138,7 @@ async fn an_application_behind_tls_is_reached_by_its_pin_and_its_connection_is_k
         let upstreams = vec![Upstream::parse(&format!("https://{}", door.app.address)).unwrap()];
         snapshot(ServedSite { upstreams: upstreams.into(), upstream_trust, ..site(&[]) })
     };
-    door.proxy.publish(with(UpstreamTrust::Pin(certificate.thumbprint))).await;
+    door.proxy.publish(with(UpstreamTrust::Pin(Arc::new(certificate.thumbprint)))).await;
     let mut client = door.send(b"GET /1 HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
     let mut app = door.app.accept().await.securing(&certificate).await.unwrap();
     for turn in ["/1", "/2"] {

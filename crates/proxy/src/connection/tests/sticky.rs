@@ -14,7 +14,7 @@ fn sticky(apps: &[SocketAddr], routes: &[String]) -> ServedSite {
     let key = StickyKey::new(&[7; 32]);
     let upstreams = Groups::new(&own, &routes, Some((&key, &SiteId::parse("shop").unwrap())), |_| Arc::default());
     let forwarding = Forwarding { balance: Balance::Sticky, ..Forwarding::default() };
-    ServedSite { upstreams, forwarding, ..site(&[]) }
+    ServedSite { upstreams, forwarding: forwarding.into(), ..site(&[]) }
 }
 
 /// Asks with a cookie; gives who answered, the head that came to it, and the cookie that was set.

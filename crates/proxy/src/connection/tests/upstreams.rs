@@ -177,7 +177,7 @@ async fn the_one_with_the_fewest_requests_and_upgraded_connections_gets_the_next
     let other = App::listen().await;
     let (door, groups) = open(|app| {
         let mut site = site(&[app, other.address]);
-        site.forwarding.balance = Balance::LeastConnections;
+        std::sync::Arc::make_mut(&mut site.forwarding).balance = Balance::LeastConnections;
         site
     })
     .await;

@@ -60,7 +60,7 @@ impl Door {
                 force_https: ForceHttps::Off,
                 hsts: Hsts::Off,
                 certificate: None,
-                forwarding: Forwarding { http, ..Forwarding::default() },
+                forwarding: Arc::new(Forwarding { http, ..Forwarding::default() }),
                 limits: SiteLimits::default(),
                 headers: None,
                 traffic: Arc::new(Traffic::since(Timestamp::EPOCH)),

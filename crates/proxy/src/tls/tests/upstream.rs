@@ -68,7 +68,7 @@ async fn trust_decides_and_each_refusal_says_why() {
     let own = Issued::new(&["app.test"], &PKCS_ECDSA_P256_SHA256);
     let old = Issued::with(&["elsewhere.test"], &PKCS_RSA_SHA256, past);
     let ours = authorities(&[&stranger.der, &authority.der]);
-    let pin = |issued: &Issued| UpstreamTrust::Pin(issued.thumbprint());
+    let pin = |issued: &Issued| UpstreamTrust::Pin(Arc::new(issued.thumbprint()));
     use UpstreamTlsCause as C;
     type Expected = Option<fn(&C) -> bool>;
     let table: [(&str, &Issued, &str, UpstreamTrust, Expected); 15] = [
@@ -107,7 +107,7 @@ async fn trust_decides_and_each_refusal_says_why() {
             "pin of the authority",
             &good,
             "https://app.test",
-            UpstreamTrust::Pin(Thumbprint::of(&authority.der)),
+            UpstreamTrust::Pin(Arc::new(Thumbprint::of(&authority.der))),
             Some(|c| matches!(c, C::Pin { .. })),
         ),
         ("anything", &old, "https://app.test", UpstreamTrust::DangerInsecure, None),
@@ -138,7 +138,7 @@ async fn a_pinned_certificate_without_its_key_is_refused() {
             any_supported_type(&rustls::pki_types::PrivatePkcs8KeyDer::from(thief.key.clone()).into()).unwrap(),
         ))),
     });
-    let trust = UpstreamTrust::Pin(pinned.thumbprint());
+    let trust = UpstreamTrust::Pin(Arc::new(pinned.thumbprint()));
     let cause = ask(&TlsClient::new(), &stolen, "https://app.test", &trust).await.unwrap_err();
     assert!(matches!(cause, UpstreamTlsCause::Tls(rustls::Error::InvalidCertificate(_))), "{cause:?}");
 }

@@ -76,7 +76,7 @@ pub(crate) fn site(site: &Site) -> SiteDeclared {
         headers,
         preset,
     } = site;
-    let Forwarding { balance, health, proxy_protocol, http, routes } = forwarding;
+    let Forwarding { balance, health, proxy_protocol, http, routes } = &**forwarding;
     let usual = Forwarding::default();
     SiteDeclared {
         id: id.to_string(),

@@ -221,7 +221,7 @@ fn target<'a>(
         Some(name) => name.to_owned(),
         None => {
             let first = bundle.facts.names.first().map(ToString::to_string);
-            first.unwrap_or_else(|| bundle.facts.subject.clone())
+            first.unwrap_or_else(|| bundle.facts.subject.to_string())
         }
     };
     Ok(Target::New(new_id(desired, &name)?, name))

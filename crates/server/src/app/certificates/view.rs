@@ -91,9 +91,9 @@ fn of_parts(head: Head<'_>, chain: &Chain, facts: &LeafFacts, warn: WarningPolic
         names: facts.names.iter().map(ToString::to_string).collect(),
         thumbprint: facts.thumbprint.to_string(),
         sha1: facts.sha1.to_string(),
-        serial: facts.serial.clone(),
-        issuer: facts.issuer.clone(),
-        subject: facts.subject.clone(),
+        serial: facts.serial.to_string(),
+        issuer: facts.issuer.to_string(),
+        subject: facts.subject.to_string(),
         not_before: facts.validity.not_before.to_string(),
         not_after: facts.validity.not_after.to_string(),
         key_type: facts.key_type.to_string(),
@@ -107,7 +107,7 @@ fn of_parts(head: Head<'_>, chain: &Chain, facts: &LeafFacts, warn: WarningPolic
 
 fn links(chain: &Chain, leaf: &LeafFacts) -> Vec<ChainLink> {
     let mut links = vec![ChainLink {
-        subject: leaf.subject.clone(),
+        subject: leaf.subject.to_string(),
         thumbprint: leaf.thumbprint.to_string(),
         not_after: Some(leaf.validity.not_after.to_string()),
     }];
@@ -118,7 +118,7 @@ fn links(chain: &Chain, leaf: &LeafFacts) -> Vec<ChainLink> {
 /// An issuer may have a key that we cannot serve with; its name is shown all the same.
 fn issuer(der: &[u8]) -> ChainLink {
     let (subject, not_after) = match facts(der) {
-        Ok(facts) => (facts.subject, Some(facts.validity.not_after.to_string())),
+        Ok(facts) => (facts.subject.into(), Some(facts.validity.not_after.to_string())),
         Err(FactsError::UnsupportedKey { subject, .. }) => (subject, None),
         Err(FactsError::Broken(_)) => ("(cannot be read)".to_owned(), None),
     };

@@ -222,7 +222,8 @@ impl App {
                 Ok(id)
             }
             None => {
-                let name = bundle.facts.names.first().map_or_else(|| bundle.facts.subject.clone(), ToString::to_string);
+                let name =
+                    bundle.facts.names.first().map_or_else(|| bundle.facts.subject.to_string(), ToString::to_string);
                 let id = certificates::new_id(desired, &name)?;
                 self.put_imported(change, None, &id, &name, bundle, desired)?;
                 Ok(id)

@@ -137,7 +137,7 @@ pub(in crate::app) fn trust(input: &UpstreamTrustInput) -> Result<UpstreamTrust,
         }
         UpstreamTrustInput::Pin(text) => {
             let pin = Thumbprint::parse(text).map_err(|error| AppError::invalid("upstream_trust.pin", &error))?;
-            Ok(UpstreamTrust::Pin(pin))
+            Ok(UpstreamTrust::Pin(Arc::new(pin)))
         }
         UpstreamTrustInput::DangerInsecure => Ok(UpstreamTrust::DangerInsecure),
     }

@@ -9,8 +9,8 @@ use std::{
 
 use portward_core::{
     Agent, AgentName, AgentOrigin, AgentPins, Binding, CertificateId, Delivery, DeliveryFormat, DeliveryId,
-    DeliveryPath, Dialling, FileMode, FileOwner, Forwarding, HeaderRules, HostPattern, Hsts, IssuerId, KeyId,
-    Management, Site, SiteCertificate, SiteId, SiteLimits, Source, Thumbprint, Upstream, UpstreamTrust,
+    DeliveryPath, Dialling, FileMode, FileOwner, HeaderRules, HostPattern, Hsts, IssuerId, KeyId, Management, Site,
+    SiteCertificate, SiteId, SiteLimits, Source, Thumbprint, Upstream, UpstreamTrust,
     acme::{DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed},
 };
 use portward_store::{
@@ -238,7 +238,7 @@ fn site(number: usize) -> Site {
         force_https: None,
         hsts: Hsts::Off,
         certificate: SiteCertificate::Auto,
-        forwarding: Forwarding::default(),
+        forwarding: Arc::default(),
         limits: SiteLimits::default(),
         headers: HeaderRules::default(),
         preset: None,

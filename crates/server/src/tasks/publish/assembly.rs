@@ -3,33 +3,30 @@
 //! What is built is kept, and the next snapshot is made of it: only what was touched, and what hangs on that, is looked
 //! at again. So one change costs the same however many sites and certificates there are.
 
+mod bindings;
+mod certificates;
 mod sites;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
+    thread,
 };
 
-use portward_core::{
-    Binding, BindingProtocol, CertificateId, CertificateStatus, DialAddress, HostMap, HostPattern, LeafFacts,
-    Management, SiteId, Timestamp, Validity, WarningPolicy,
-};
-use portward_proxy::{ServedBinding, ServedCertificate, ServedKey, ServedSite, Snapshot};
+use portward_core::{Binding, CertificateId, HostPattern, LeafFacts, Site, SiteCertificate, SiteId, Timestamp};
+use portward_proxy::{ServedKey, Snapshot};
 use portward_store::{
-    desired::{Desired, Stored, StoredCertificate, Touched},
+    desired::{Desired, Stored, Touched},
     sealing::MasterKey,
 };
 
-use super::{
-    library::{Library, UnservableError},
-    names::Names,
-};
+use super::{challenges::ChallengeCertificates, library::Usable, side_by_side};
 use crate::{
     app::chain_text,
     problem::{Problem, Subject},
-    tasks::notice::{EXPIRED, EXPIRES_SOON},
 };
+use certificates::{Certificates, of_date, served_names};
+use sites::{Sites, look};
 
 /// Is what was built.
 #[derive(Debug)]
@@ -38,27 +35,19 @@ pub(crate) struct Built {
     pub(crate) snapshot: Snapshot,
     /// What was left out of it, or should be looked at.
     pub(crate) problems: Vec<Problem>,
-    /// When time alone makes another snapshot of the same state.
+    /// When time alone may make another snapshot of the same state.
     pub(crate) changes_at: Option<Timestamp>,
 }
 
 /// Holds what snapshots are made of.
 #[derive(Debug)]
 pub(crate) struct Assembly {
-    library: Library,
-    names: Names,
-    sites: HostMap<Arc<ServedSite>>,
-    /// The sites that name a certificate.
-    fixed: HashMap<CertificateId, BTreeSet<SiteId>>,
-    /// When time makes something else of which certificate.
-    turns: BTreeSet<(Timestamp, CertificateId)>,
-    /// What was built last; none before the first time.
-    before: Option<Desired>,
-    /// Whether two sites have the same name, so that which of them is served hangs on both.
-    is_contested: bool,
-    of_certificates: BTreeMap<CertificateId, Problem>,
+    certificates: Certificates,
+    sites: Sites,
+    challenges: ChallengeCertificates,
+    /// What was built last, and when; none before the first time.
+    before: Option<(Desired, Timestamp)>,
     of_bindings: Vec<Problem>,
-    of_sites: BTreeMap<SiteId, Vec<Problem>>,
     of_dates: BTreeMap<CertificateId, Problem>,
 }
 
@@ -66,33 +55,29 @@ impl Assembly {
     /// Nothing is built yet; private keys are sealed under that key.
     pub(crate) fn new(master: MasterKey) -> Self {
         Self {
-            library: Library::new(master),
-            names: Names::default(),
-            sites: HostMap::new(),
-            fixed: HashMap::new(),
-            turns: BTreeSet::new(),
+            sites: Sites::new(&master),
+            certificates: Certificates::new(master),
+            challenges: ChallengeCertificates::default(),
             before: None,
-            is_contested: false,
-            of_certificates: BTreeMap::new(),
             of_bindings: Vec::new(),
-            of_sites: BTreeMap::new(),
             of_dates: BTreeMap::new(),
         }
     }
 
     /// Builds what is to be served at a time. `touched` says what may be another than when this was called before.
     pub(crate) fn build(&mut self, desired: &Desired, touched: &Touched, now: Timestamp) -> Built {
-        self.library.begin();
+        self.certificates.begin();
         match self.before.take() {
-            Some(before) if !touched.everything && !self.is_contested => {
+            // A clock that was set back makes another status of anything.
+            Some((before, at)) if !touched.everything && !self.sites.is_contested() && at <= now => {
                 self.build_touched(desired, &before, touched, now);
-                if self.is_contested {
+                if self.sites.is_contested() {
                     self.build_everything(desired, now);
                 }
             }
             _ => self.build_everything(desired, now),
         }
-        self.before = Some(desired.clone());
+        self.before = Some((desired.clone(), now));
         let mut bindings = self.bindings(desired);
         bindings.extend(super::challenges::bindings(desired));
         bindings.extend(super::agents::bindings(desired));
@@ -107,120 +92,109 @@ impl Assembly {
             trusted_proxies: desired.settings.trusted_proxies.clone(),
             revision: desired.revision,
             bindings,
-            sites: self.sites.clone(),
-            certificates: self.names.best().clone(),
+            sites: self.sites.served().clone(),
+            certificates: self.certificates.names().best().clone(),
             challenges,
-            tls_challenges: self.library.challenges.of(desired),
+            tls_challenges: self.challenges.of(desired),
             agent_protocols: super::agents::protocols(desired),
         };
-        let changes_at = self.turns.first().map(|(at, _)| *at);
-        Built { snapshot, problems: self.problems(desired), changes_at }
+        Built { snapshot, problems: self.problems(desired), changes_at: self.certificates.turn_at() }
     }
 
     /// Some certificates of which it was not seen yet whether their private keys open.
     pub(crate) fn take_unchecked(&mut self) -> Vec<(CertificateId, Arc<ServedKey>)> {
-        self.library.take_unchecked()
+        self.certificates.take_unchecked()
     }
 
     /// Has the private keys of these certificates looked at when they are touched the next time.
     pub(crate) fn doubt(&mut self, ids: impl IntoIterator<Item = CertificateId>) {
-        self.library.doubt(ids);
+        self.certificates.doubt(ids);
     }
 
+    /// Sites and certificates are built side by side, as with many of them a start waits for this.
     fn build_everything(&mut self, desired: &Desired, now: Timestamp) {
-        (self.names, self.sites) = (Names::default(), HostMap::new());
-        self.fixed.clear();
-        self.turns.clear();
-        self.of_certificates.clear();
-        self.of_sites.clear();
+        let (certificates, sites) = (&mut self.certificates, &mut self.sites);
+        thread::scope(|scope| {
+            scope.spawn(|| sites.build(desired, now));
+            certificates.build(desired, now);
+        });
+        let all: Vec<&Stored<Site>> = desired.sites.iter().collect();
+        let found = side_by_side::find(&all, |stored| {
+            let site = &stored.value;
+            let problems = look(desired, site, &self.certificates);
+            let is_fixed = site.certificate != SiteCertificate::Auto;
+            (is_fixed || !problems.is_empty()).then_some((site, problems))
+        });
+        for (site, problems) in found {
+            self.sites.complete(site, problems, &self.certificates);
+        }
         self.of_dates.clear();
-        self.is_contested = false;
-        self.library.retain(|id| desired.certificate(id).is_some());
-        self.library.retain_sites(desired);
-        let mut several = HashSet::new();
-        for stored in &desired.certificates {
-            for name in self.put_certificate(desired, stored, now) {
-                if self.names.all(&name).len() > 1 {
-                    several.insert(name);
-                }
-            }
-        }
-        for name in several {
-            self.names.settle(&name, &self.library);
-        }
-        for stored in &desired.sites {
-            self.put_site(desired, stored, now);
-        }
-        for stored in &desired.certificates {
-            self.put_date(desired, stored, now);
+        let out_of_time: Vec<CertificateId> = self.certificates.out_of_time().cloned().collect();
+        for id in out_of_time {
+            self.put_date(desired, id, now);
         }
     }
 
     fn build_touched(&mut self, desired: &Desired, before: &Desired, touched: &Touched, now: Timestamp) {
         let mut certificates = touched.certificates.clone();
-        certificates.extend(self.turns.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| id.clone()));
+        certificates.extend(self.certificates.turned(desired.settings.warning, now));
         if !touched.certificates.is_empty() {
             // What was missing for one of these may have come.
-            certificates.extend(self.of_certificates.keys().cloned());
+            certificates.extend(self.certificates.unusable().keys().cloned());
         }
         // With whether they had a certificate.
         let mut names: HashMap<HostPattern, bool> = HashMap::new();
         let mut dates = certificates.clone();
         for id in &certificates {
-            if let Some(usable) = self.library.usable(id) {
-                let of_id: Vec<_> = served_names(&usable.version.facts).cloned().collect();
-                if let Some(at) = usable.turns {
-                    self.turns.remove(&(at, id.clone()));
-                }
-                for name in of_id {
-                    dates.extend(self.names.all(&name));
-                    self.names.remove(&name, id);
-                    names.entry(name).or_insert(true);
-                }
+            for name in self.certificates.withdraw(id) {
+                dates.extend(self.certificates.names().all(&name));
+                names.entry(name).or_insert(true);
             }
-            self.of_certificates.remove(id);
             match desired.certificate(id) {
                 Some(stored) => {
-                    let of_id = self.put_certificate(desired, stored, now);
-                    for name in of_id {
-                        let had = self.names.all(&name).len() > 1;
+                    for name in self.certificates.put(desired, stored, now) {
+                        let had = self.certificates.names().has_several(&name);
                         names.entry(name).or_insert(had);
                     }
                 }
-                None => drop(self.library.remove(id)),
+                None => self.certificates.remove(id),
             }
         }
         let mut sites = touched.sites.clone();
         for (name, had) in &names {
-            self.names.settle(name, &self.library);
-            dates.extend(self.names.all(name));
-            if self.names.best().at(name).is_some() != *had {
+            self.certificates.settle(name);
+            dates.extend(self.certificates.names().all(name));
+            if self.certificates.names().best().at(name).is_some() != *had {
                 sites.extend(self.sites_by(desired, name));
             }
         }
-        sites.extend(certificates.iter().filter_map(|id| self.fixed.get(id)).flatten().cloned());
-        for id in &sites {
-            if let Some(stored) = before.site(id) {
-                dates.extend(self.remove_site(&stored.value));
-            }
+        sites.extend(certificates.iter().filter_map(|id| self.sites.fixed_to(id)).flatten().cloned());
+        let named = |stored: &Stored<Site>| match &stored.value.certificate {
+            SiteCertificate::Auto => None,
+            SiteCertificate::Fixed(id) => Some(id.clone()),
+        };
+        for stored in sites.iter().filter_map(|id| before.site(id)) {
+            self.sites.remove(&stored.value);
+            dates.extend(named(stored));
         }
         for id in &sites {
-            match desired.site(id) {
-                Some(stored) => dates.extend(self.put_site(desired, stored, now)),
-                None => self.library.forget(id),
-            }
+            let Some(stored) = desired.site(id) else {
+                self.sites.forget(id);
+                continue;
+            };
+            self.sites.put(desired, &stored.value, now);
+            let found = look(desired, &stored.value, &self.certificates);
+            self.sites.complete(&stored.value, found, &self.certificates);
+            dates.extend(named(stored));
         }
         for id in dates {
-            self.of_dates.remove(&id);
-            if let Some(stored) = desired.certificate(&id) {
-                self.put_date(desired, stored, now);
-            }
+            self.put_date(desired, id, now);
         }
     }
 
     /// The sites that may have no certificate any more, or have one now, with a name that has none any more, or one now.
     fn sites_by(&self, desired: &Desired, name: &HostPattern) -> Vec<SiteId> {
-        let mut sites: Vec<SiteId> = self.sites.at(name).map(|site| site.id.clone()).into_iter().collect();
+        let mut sites: Vec<SiteId> = self.sites.served().at(name).map(|site| site.id.clone()).into_iter().collect();
         if let HostPattern::Wildcard(_) = name {
             let is_below = |other: &HostPattern| name.covers(other);
             let below = desired.sites.iter().filter(|stored| stored.value.names.iter().any(is_below));
@@ -239,189 +213,35 @@ impl Assembly {
             )
         });
         let mut problems: Vec<Problem> = records.collect();
-        problems.extend(self.of_certificates.values().cloned());
+        problems.extend(self.certificates.unusable().values().cloned());
         problems.extend(self.of_bindings.iter().cloned());
-        problems.extend(self.of_sites.values().flatten().cloned());
+        problems.extend(self.sites.problems().cloned());
         problems.extend(self.of_dates.values().cloned());
         problems
     }
 
-    /// Puts a certificate in if it can be served, and gives its names.
-    fn put_certificate(&mut self, desired: &Desired, stored: &StoredCertificate, now: Timestamp) -> Vec<HostPattern> {
-        let certificate = &stored.value;
-        let id = &certificate.id;
-        if certificate.key_on().is_some() {
-            self.library.remove(id);
-            return Vec::new();
-        }
-        let put = match certificate.current_version() {
-            None => Err(UnservableError::NoVersion(certificate.current)),
-            Some(version) => {
-                let validity = version.facts.validity;
-                let status = validity.status(now, desired.settings.warning);
-                let turns = next_status_change(validity, now, desired.settings.warning);
-                self.library.put(desired, id, version, status, turns)
-            }
-        };
-        let (code, message) = match put {
-            Ok(()) => {
-                let Some(usable) = self.library.usable(id) else { return Vec::new() };
-                self.turns.extend(usable.turns.map(|at| (at, id.clone())));
-                let names: Vec<_> = served_names(&usable.version.facts).cloned().collect();
-                for name in &names {
-                    self.names.add(name, &usable.served);
-                }
-                return names;
-            }
-            Err(error @ UnservableError::NoVersion(_)) => ("certificate-without-version", error.to_string()),
-            Err(error) => {
-                let message = format!("the certificate \"{}\" is left out: {}", certificate.name, chain_text(&error));
-                ("certificate-unusable", message)
-            }
-        };
-        self.library.remove(id);
-        let remedy = format!("import it again: portward certificate import FILE --replace {id}");
-        let problem = Problem::error(code, Subject::Certificate(id.clone()), message, remedy);
-        self.of_certificates.insert(id.clone(), problem);
-        Vec::new()
-    }
-
-    fn bindings(&mut self, desired: &Desired) -> Vec<Arc<ServedBinding>> {
-        let mut served = Vec::with_capacity(desired.bindings.len());
-        self.of_bindings.clear();
-        for Stored { value: binding, .. } in &desired.bindings {
-            let default_certificate = match binding.protocol {
-                BindingProtocol::Http | BindingProtocol::TlsPassthrough => None,
-                BindingProtocol::Https => self.default_certificate(desired, binding),
-            };
-            let Binding { id, protocol, address, default_certificate: _, accept_proxy_from, to: _ } = binding;
-            served.push(Arc::new(ServedBinding {
-                default_certificate,
-                accept_proxy_from: accept_proxy_from.clone(),
-                passages: self.passages(desired, binding),
-                ..ServedBinding::new(id.clone(), *protocol, *address)
-            }));
-        }
-        served
-    }
-
-    /// Where names lead whose connections are passed through, without those that a site has.
-    fn passages(&mut self, desired: &Desired, binding: &Binding) -> HostMap<DialAddress> {
-        let mut passages = HostMap::new();
-        for passage in &binding.to {
-            let alone = Binding { to: vec![passage.clone()], ..binding.clone() };
-            let sites = desired.sites.iter().map(|stored| &stored.value);
-            let taken = sites.into_iter().find(|site| alone.takes_from(&site.names).is_some());
-            let Some(site) = taken else {
-                passages.insert(&passage.name, passage.target.clone());
-                continue;
-            };
-            self.of_bindings.push(Problem::error(
-                "passage-name-taken",
-                Subject::Binding(binding.id.clone()),
-                format!("the site {} has \"{}\" and serves it: it is not passed through to {}", site.id, passage.name, passage.target),
-                format!("take the name from one of them: portward site edit {}, or portward binding edit {} --to HOST=ADDRESS:PORT", site.id, binding.id),
-            ));
-        }
-        passages
-    }
-
-    fn default_certificate(&mut self, desired: &Desired, binding: &Binding) -> Option<Arc<ServedCertificate>> {
-        let subject = Subject::Binding(binding.id.clone());
-        let remedy =
-            "import one: portward certificate import FILE, or make one: portward certificate new-self-signed NAME";
-        let wanted = binding.default_certificate.as_ref();
-        if let Some(usable) = wanted.and_then(|id| self.library.usable(id)) {
-            return Some(Arc::clone(&usable.served));
-        }
-        let (code, message) = match wanted {
-            Some(id) if desired.certificate(id).is_some() => {
-                ("default-certificate-unusable", format!("its default certificate \"{id}\" cannot be served"))
-            }
-            Some(id) => ("default-certificate-missing", format!("its default certificate \"{id}\" does not exist")),
-            None if self.library.is_empty() => {
-                ("no-certificate", "it is https, and there is no certificate to serve".to_owned())
-            }
-            None => {
-                let message = "it has no default certificate: clients that name no host, or one that no certificate has, are refused";
-                self.of_bindings.push(Problem::warning(
-                    "no-default-certificate",
-                    subject,
-                    message,
-                    format!(
-                        "portward binding remove {}, then portward binding add {} --default-certificate ID",
-                        binding.id,
-                        binding.url()
-                    ),
-                ));
-                return None;
-            }
-        };
-        self.of_bindings.push(Problem::error(code, subject, message, remedy));
-        None
-    }
-
     /// Tells of a certificate if it is out of its time, or soon will be.
-    fn put_date(&mut self, desired: &Desired, stored: &StoredCertificate, now: Timestamp) {
-        let certificate = &stored.value;
-        let Some(usable) = self.library.usable(&certificate.id) else { return };
-        let Validity { not_before, not_after } = usable.version.facts.validity;
-        let (code, message) = match usable.served.status {
-            CertificateStatus::Valid => return,
-            CertificateStatus::ExpiresSoon => {
-                (EXPIRES_SOON, format!("the certificate \"{}\" expires on {not_after}", certificate.name))
-            }
-            CertificateStatus::NotYetValid => (
-                "certificate-not-yet-valid",
-                format!(
-                    "the certificate \"{}\" is not valid before {not_before}; this machine's clock says {now}",
-                    certificate.name
-                ),
-            ),
-            CertificateStatus::Expired => {
-                (EXPIRED, format!("the certificate \"{}\" expired on {not_after}", certificate.name))
-            }
-        };
-        let subject = Subject::Certificate(certificate.id.clone());
-        let remedy = match certificate.management {
-            Management::Managed(_) => {
-                format!("see how its renewal stands: portward acme renewals {}", certificate.id)
-            }
-            Management::Unmanaged => {
-                format!("import its successor: portward certificate import FILE --replace {}", certificate.id)
-            }
-        };
-        // What nobody is shown does no harm yet.
-        let harmless =
-            usable.served.status.is_in_force() || !self.is_used(desired, &usable.served, &usable.version.facts);
-        let problem = match harmless {
-            true => Problem::warning(code, subject, message, remedy),
-            false => Problem::error(code, subject, message, remedy),
-        };
-        self.of_dates.insert(certificate.id.clone(), problem);
+    fn put_date(&mut self, desired: &Desired, id: CertificateId, now: Timestamp) {
+        let problem = self
+            .certificates
+            .usable(&id)
+            .zip(desired.certificate(&id))
+            .and_then(|(usable, stored)| of_date(usable, stored, now, || self.is_used(desired, usable)));
+        match problem {
+            Some(problem) => drop(self.of_dates.insert(id, problem)),
+            None => drop(self.of_dates.remove(&id)),
+        }
     }
 
     /// Whether a certificate is presented to somebody.
-    fn is_used(&self, desired: &Desired, served: &ServedCertificate, facts: &LeafFacts) -> bool {
-        let id = &served.id;
+    fn is_used(&self, desired: &Desired, usable: &Usable) -> bool {
+        let id = &usable.served.id;
         let is_default =
             |stored: &Stored<Binding>| stored.value.is_https() && stored.value.default_certificate.as_ref() == Some(id);
-        served_names(facts).any(|name| self.names.is_best(name, id))
-            || self.fixed.contains_key(id)
+        served_names(usable.facts()).any(|name| self.certificates.names().is_best(name, id))
+            || self.sites.fixed_to(id).is_some()
             || desired.bindings.iter().any(is_default)
     }
-}
-
-/// The names of a leaf for which it is chosen.
-fn served_names(facts: &LeafFacts) -> impl Iterator<Item = &HostPattern> {
-    facts.names.iter().filter(|name| **name != HostPattern::Any)
-}
-
-/// When time makes another status of a certificate.
-fn next_status_change(validity: Validity, now: Timestamp, warn: WarningPolicy) -> Option<Timestamp> {
-    let second = Duration::from_secs(1);
-    let soon = validity.not_after.minus(warn.lead(validity.lifetime())).plus(second);
-    [validity.not_before, soon, validity.not_after.plus(second)].into_iter().filter(|at| *at > now).min()
 }
 
 /// The names that a leaf does not cover; `*` asks for none.

@@ -1,35 +1,34 @@
-//! Certificates as they are served, and the traffic of sites: kept from one snapshot to the next.
+//! Certificates as they are served: kept from one snapshot to the next.
+
+mod sites;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    borrow::Borrow,
+    collections::{BTreeSet, HashSet, VecDeque},
     fmt,
+    hash::{Hash, Hasher},
     sync::Arc,
 };
 
-use portward_core::{
-    Balance, CertificateId, CertificateStatus, CertificateVersion, KeyId, Site, SiteId, Timestamp, Upstream,
-    VersionNumber,
-};
-use portward_proxy::{
-    Groups, KeyError, OpenKey, OpenKeys, ServedCertificate, ServedKey, ServedSite, StickyKey, Traffic, UpstreamHealth,
-    certified_key,
-};
+use portward_core::{CertificateId, CertificateStatus, CertificateVersion, Finder, KeyId, LeafFacts, VersionNumber};
+use portward_proxy::{KeyError, OpenKey, OpenKeys, ServedCertificate, ServedKey, certified_key};
 use portward_store::{
-    desired::{Desired, open_private_key},
-    sealing::{MasterKey, Sealed, Sealer, UnsealError},
+    desired::{Desired, StoredKey, open_private_key},
+    sealing::{MasterKey, Sealer, UnsealError},
 };
 use rustls::sign::CertifiedKey;
 
-use super::challenges::ChallengeCertificates;
+pub(super) use sites::SiteLibrary;
+
 use crate::app::chain_text;
 
 /// Holds all certificates that can be served. Their private keys stay sealed until a handshake needs them.
 #[derive(Debug)]
-pub(crate) struct Library {
+pub(super) struct Library {
     master: MasterKey,
     /// For the cluster that the store says it is of.
     sealer: Option<(String, Arc<Sealer>)>,
-    usable: HashMap<CertificateId, Usable>,
+    usable: HashSet<Usable>,
     open: Arc<OpenKeys>,
     /// How many more keys are opened while this snapshot is built, to see whether they open.
     budget: usize,
@@ -37,22 +36,13 @@ pub(crate) struct Library {
     unchecked: VecDeque<CertificateId>,
     /// Those whose keys did not open then: it is looked at at once what is wrong.
     doubtful: BTreeSet<CertificateId>,
-    /// Each site as it was built last: what comes to it is counted, and how its upstreams do is known, from snapshot to
-    /// snapshot.
-    sites: HashMap<SiteId, Arc<ServedSite>>,
-    /// By what clients come back to an upstream: the same after a restart, and on every node.
-    sticky: StickyKey,
-    pub(super) challenges: ChallengeCertificates,
 }
 
 /// Is a certificate that can be served.
 #[derive(Debug)]
 pub(super) struct Usable {
     pub(super) served: Arc<ServedCertificate>,
-    pub(super) version: Arc<CertificateVersion>,
-    sealed: Arc<Sealed>,
-    /// When time makes something else of it.
-    pub(super) turns: Option<Timestamp>,
+    key: Arc<SealedKey>,
 }
 
 /// Says why a certificate of the store cannot be served.
@@ -79,24 +69,20 @@ pub(crate) enum UnservableError {
 struct SealedKey {
     sealer: Arc<Sealer>,
     version: Arc<CertificateVersion>,
-    sealed: Arc<Sealed>,
+    stored: Arc<StoredKey>,
 }
 
 impl Library {
     /// An empty library, for what is sealed under that key.
-    pub(crate) fn new(master: MasterKey) -> Self {
-        let sticky = StickyKey::new(&master.derive("sticky cookies"));
+    pub(super) fn new(master: MasterKey) -> Self {
         Self {
             master,
             sealer: None,
-            usable: HashMap::new(),
+            usable: HashSet::new(),
             open: OpenKeys::new(OPEN_KEYS),
             budget: 0,
             unchecked: VecDeque::new(),
             doubtful: BTreeSet::new(),
-            sites: HashMap::new(),
-            sticky,
-            challenges: ChallengeCertificates::default(),
         }
     }
 
@@ -110,37 +96,54 @@ impl Library {
         self.usable.get(id)
     }
 
+    /// All that can be served, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Usable> {
+        self.usable.iter()
+    }
+
     /// Whether no certificate can be served.
     pub(super) fn is_empty(&self) -> bool {
         self.usable.is_empty()
     }
 
     /// Puts a certificate in, ready for handshakes: the same value as before if neither version nor status is another.
+    ///
+    /// `keys` are those of the desired state; who puts in many in the order of their ids has them found at once.
     pub(super) fn put(
+        &mut self,
+        desired: &Desired,
+        keys: &mut Finder<'_, StoredKey>,
+        id: &CertificateId,
+        version: &Arc<CertificateVersion>,
+        status: CertificateStatus,
+    ) -> Result<(), UnservableError> {
+        let key = &version.key;
+        let stored = keys.find(key).ok_or_else(|| UnservableError::NoKey(key.clone()))?;
+        let before = self.usable.get(id).filter(|_| !self.doubtful.contains(id));
+        let usable = match before.filter(|usable| usable.key.is(version, stored)) {
+            Some(usable) if usable.served.status == status => None,
+            Some(usable) => {
+                let served = Arc::new(ServedCertificate { status, ..(*usable.served).clone() });
+                Some(Usable { served, key: Arc::clone(&usable.key) })
+            }
+            None => Some(self.make(desired, id, version, stored, status)?),
+        };
+        if let Some(usable) = usable {
+            self.usable.replace(usable);
+        }
+        Ok(())
+    }
+
+    fn make(
         &mut self,
         desired: &Desired,
         id: &CertificateId,
         version: &Arc<CertificateVersion>,
+        stored: &Arc<StoredKey>,
         status: CertificateStatus,
-        turns: Option<Timestamp>,
-    ) -> Result<(), UnservableError> {
-        let sealed = desired.private_key(&version.key).ok_or_else(|| UnservableError::NoKey(version.key.clone()))?;
-        if let Some(usable) = self.usable.get_mut(id)
-            && !self.doubtful.contains(id)
-            && usable.version.number == version.number
-            && usable.version.key == version.key
-            && usable.version.facts.thumbprint == version.facts.thumbprint
-            && (Arc::ptr_eq(&usable.sealed, sealed) || usable.sealed == *sealed)
-        {
-            if usable.served.status != status {
-                usable.served = Arc::new(ServedCertificate { status, ..(*usable.served).clone() });
-            }
-            usable.turns = turns;
-            return Ok(());
-        }
+    ) -> Result<Usable, UnservableError> {
         let sealer = self.sealer(desired)?;
-        let (version, sealed) = (Arc::clone(version), Arc::clone(sealed));
-        let opener = Arc::new(SealedKey { sealer, version: Arc::clone(&version), sealed: Arc::clone(&sealed) });
+        let opener = Arc::new(SealedKey { sealer, version: Arc::clone(version), stored: Arc::clone(stored) });
         let key = ServedKey::sealed(Arc::clone(&opener) as _, &self.open);
         if self.doubtful.remove(id) || self.budget > 0 {
             self.budget = self.budget.saturating_sub(1);
@@ -150,87 +153,40 @@ impl Library {
         } else {
             self.unchecked.push_back(id.clone());
         }
-        let (thumbprint, self_signed) = (version.facts.thumbprint, version.facts.self_signed);
+        let LeafFacts { thumbprint, self_signed, .. } = *version.facts;
         let served = Arc::new(ServedCertificate { id: id.clone(), thumbprint, self_signed, status, key });
-        self.usable.insert(id.clone(), Usable { served, version, sealed, turns });
-        Ok(())
+        Ok(Usable { served, key: opener })
     }
 
     /// Takes a certificate out.
-    pub(super) fn remove(&mut self, id: &CertificateId) -> Option<Usable> {
-        self.usable.remove(id)
+    pub(super) fn remove(&mut self, id: &CertificateId) {
+        self.usable.remove(id);
     }
 
-    /// Keeps those certificates alone.
-    pub(super) fn retain(&mut self, is_there: impl Fn(&CertificateId) -> bool) {
-        self.usable.retain(|id, _| is_there(id));
+    /// Keeps those certificates alone of which a desired state knows, and makes room for all of them.
+    pub(super) fn retain_known(&mut self, desired: &Desired) {
+        self.usable.retain(|usable| desired.certificate(&usable.served.id).is_some());
+        self.usable.reserve(desired.certificates.len().saturating_sub(self.usable.len()));
     }
 
     /// Some of the certificates of which it was not seen yet whether their keys open; none if there are no more.
     pub(super) fn take_unchecked(&mut self) -> Vec<(CertificateId, Arc<ServedKey>)> {
         let some = self.unchecked.len().min(CHECKED_AT_ONCE);
         let keys = self.unchecked.drain(..some);
-        keys.filter_map(|id| {
+        let keys = keys.filter_map(|id| {
             let key = Arc::clone(&self.usable.get(&id)?.served.key);
             Some((id, key))
-        })
-        .collect()
+        });
+        let keys = keys.collect();
+        if self.unchecked.is_empty() {
+            self.unchecked.shrink_to_fit();
+        }
+        keys
     }
 
     /// Has the keys of these certificates looked at when they are put in the next time.
     pub(super) fn doubt(&mut self, ids: impl IntoIterator<Item = CertificateId>) {
         self.doubtful.extend(ids);
-    }
-
-    /// What counts the requests of a site: the same from its first snapshot to its last.
-    pub(super) fn traffic(&self, site: &SiteId, now: Timestamp) -> Arc<Traffic> {
-        match self.sites.get(site) {
-            Some(before) => Arc::clone(&before.traffic),
-            None => Arc::new(Traffic::since(now)),
-        }
-    }
-
-    /// The upstreams of a site: each with what was known of it before, unless a setting was changed by which it may
-    /// have become another.
-    pub(super) fn upstreams(&self, site: &Site) -> Groups {
-        let before = self.sites.get(&site.id);
-        let (trust, how) = (&site.upstream_trust, &site.forwarding);
-        let is_same = before.is_some_and(|before| {
-            before.upstream_trust == *trust
-                && before.forwarding.health == how.health
-                && before.forwarding.proxy_protocol == how.proxy_protocol
-                && before.forwarding.http == how.http
-        });
-        // One that is in several groups is one and the same.
-        let mut known: Vec<(Upstream, Arc<UpstreamHealth>)> = Vec::new();
-        let sticky = (how.balance == Balance::Sticky).then_some((&self.sticky, &site.id));
-        Groups::new(&site.upstreams, &how.routes, sticky, |upstream| {
-            if let Some((_, health)) = known.iter().find(|(other, _)| other == upstream) {
-                return Arc::clone(health);
-            }
-            let health = before.and_then(|before| before.upstreams.health(upstream)).cloned();
-            if let Some(health) = health.as_ref().filter(|_| !is_same) {
-                health.forgive();
-            }
-            let health = health.unwrap_or_default();
-            known.push((upstream.clone(), Arc::clone(&health)));
-            health
-        })
-    }
-
-    /// Remembers a site as it was built.
-    pub(super) fn remember(&mut self, site: &Arc<ServedSite>) {
-        self.sites.insert(site.id.clone(), Arc::clone(site));
-    }
-
-    /// Forgets a site that is not there any more.
-    pub(super) fn forget(&mut self, site: &SiteId) {
-        self.sites.remove(site);
-    }
-
-    /// Forgets all sites that are not there any more.
-    pub(super) fn retain_sites(&mut self, desired: &Desired) {
-        self.sites.retain(|id, _| desired.site(id).is_some());
     }
 
     /// A restore may bring another cluster's secrets.
@@ -247,10 +203,46 @@ impl Library {
     }
 }
 
+impl Usable {
+    /// What its leaf says.
+    pub(super) fn facts(&self) -> &LeafFacts {
+        &self.key.version.facts
+    }
+}
+
+/// There is one for each certificate, which is found by its id.
+impl Borrow<CertificateId> for Usable {
+    fn borrow(&self) -> &CertificateId {
+        &self.served.id
+    }
+}
+
+impl Hash for Usable {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.served.id.hash(state);
+    }
+}
+
+impl PartialEq for Usable {
+    fn eq(&self, other: &Self) -> bool {
+        self.served.id == other.served.id
+    }
+}
+
+impl Eq for Usable {}
+
 impl SealedKey {
+    /// Whether it is the one of a version.
+    fn is(&self, version: &CertificateVersion, stored: &Arc<StoredKey>) -> bool {
+        self.version.number == version.number
+            && self.version.key == version.key
+            && self.version.facts.thumbprint == version.facts.thumbprint
+            && (Arc::ptr_eq(&self.stored, stored) || self.stored == *stored)
+    }
+
     fn try_open(&self) -> Result<Arc<CertifiedKey>, UnservableError> {
         let secret =
-            open_private_key(&self.sealer, &self.version.key, &self.sealed).map_err(UnservableError::Sealed)?;
+            open_private_key(&self.sealer, &self.stored.id, &self.stored.sealed).map_err(UnservableError::Sealed)?;
         certified_key(&self.version.chain, secret.expose()).map_err(UnservableError::Key)
     }
 }
@@ -273,7 +265,7 @@ impl fmt::Debug for SealedKey {
     }
 }
 
-/// A chain and a key that are open take some 6 KiB, so these are 24 MiB.
+/// A chain and a key that are open take some 6 KiB, so these are 24 MiB, once so many are asked for.
 const OPEN_KEYS: usize = 4096;
 /// To open a key takes some 100 µs; with so many, who waits for a change does not notice.
 const OPENED_AT_ONCE: usize = 256;

@@ -19,6 +19,11 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Nothing is known yet; so many names do not make it grow.
+    pub(super) fn with_room_for(names: usize) -> Self {
+        Self { best: HostMap::with_room_for(names), several: HashMap::new() }
+    }
+
     /// The best certificate for each name.
     pub(super) fn best(&self) -> &HostMap<Arc<ServedCertificate>> {
         &self.best
@@ -35,6 +40,11 @@ impl Names {
             Some(all) => all.clone(),
             None => self.best.at(name).map(|best| best.id.clone()).into_iter().collect(),
         }
+    }
+
+    /// Whether several certificates have a name.
+    pub(super) fn has_several(&self, name: &HostPattern) -> bool {
+        self.several.get(name).is_some_and(|all| all.len() > 1)
     }
 
     /// Has a certificate count for a name; [`Names::settle`] must follow.
@@ -68,7 +78,7 @@ impl Names {
         let all = self.all(name);
         let mut best: Option<(&Arc<ServedCertificate>, _)> = None;
         for usable in all.iter().filter_map(|id| library.usable(id)) {
-            let rank = preference(&usable.version.facts, usable.served.status);
+            let rank = preference(usable.facts(), usable.served.status);
             if best.as_ref().is_none_or(|(_, other)| *other < rank) {
                 best = Some((&usable.served, rank));
             }

@@ -192,10 +192,12 @@ fn kept_records_are_read_on_several_threads_and_lose_nothing() {
             lease: None,
         })
         .collect();
-    let records = |part: &[Kv], take: &mut dyn FnMut(&str, &[u8], Revision) -> bool| {
+    let records = |part: &Vec<Kv>, take: &mut dyn FnMut(&str, &[u8], Revision) -> bool| {
         part.iter().all(|kv| take(kv.key.as_str(), &kv.value, kv.mod_revision))
     };
-    let follower = read_kept(kvs.chunks(300).collect(), records).unwrap();
+    let mut parts = kvs.chunks(300);
+    let fill = |part: &mut Vec<Kv>| parts.next().map(|next| *part = next.to_vec()).is_some();
+    let follower = read_kept(fill, records).unwrap();
     let desired = follower.desired();
     assert_eq!(desired.sites.len(), 5000);
     assert_eq!(desired.sites[4999].revision, Revision(5000));

@@ -71,7 +71,7 @@ pub(super) fn site(declared: &SiteDeclared, after: &Desired) -> Result<Site, App
             None => SiteCertificate::Auto,
             Some(text) => sites::input::certificate(text, after)?,
         },
-        forwarding,
+        forwarding: forwarding.into(),
         limits,
         headers: sites::input::headers(Some(set_headers), Some(remove_headers), &HeaderRules::default())?,
         preset: preset.as_deref().map(sites::input::preset_name).transpose()?,

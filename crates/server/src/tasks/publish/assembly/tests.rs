@@ -2,11 +2,13 @@
 
 mod touched;
 
+use std::time::Duration;
+
 use portward_core::{
-    BindingId, ForceHttps, Forwarding, HeaderRules, Host, Hsts, Site, SiteCertificate, SiteId, SiteLimits, Source,
-    Upstream, UpstreamTrust,
+    BindingId, CertificateStatus, ForceHttps, HeaderRules, Host, Hsts, Site, SiteCertificate, SiteId, SiteLimits,
+    Source, Upstream, UpstreamTrust,
 };
-use portward_proxy::Snapshot;
+use portward_proxy::{ServedCertificate, Snapshot};
 use portward_store::{
     Key, Revision,
     change::{Change, Expected, NewKey, NewVersion, commit},
@@ -98,7 +100,7 @@ fn a_site(id: SiteId, names: Vec<HostPattern>) -> Site {
         force_https: None,
         hsts: Hsts::Off,
         certificate: SiteCertificate::Auto,
-        forwarding: Forwarding::default(),
+        forwarding: Arc::default(),
         limits: SiteLimits::default(),
         headers: HeaderRules::default(),
         preset: None,
@@ -229,7 +231,7 @@ async fn a_certificate_that_cannot_be_opened_is_left_out_alone() {
         let id = CertificateId::parse(id).unwrap();
         desired.certificate(&id).unwrap().value.current_version().unwrap().key.clone()
     };
-    let good = Arc::clone(desired.private_key(&key(&desired, "good")).unwrap());
+    let good = desired.private_key(&key(&desired, "good")).unwrap().clone();
     desired.keys.remove(&key(&desired, "keyless"));
     desired.keys.insert(StoredKey { id: key(&desired, "swapped"), sealed: good });
     let mut versionless = desired.certificates[3].clone();
