@@ -1,7 +1,7 @@
 //! Fills the store of a stopped server with many sites and as many certificates, to measure what they cost.
 //! `docs/SCALE.md` has the figures.
 //!
-//! `cargo run --release -p portward-testkit --example many -- DATA_DIR COUNT`
+//! `cargo run --release -p portward-testkit --example many -- DATA_DIR COUNT [SITES]`; without SITES there are as many.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it is run by hand for its figures")]
 
 use std::{path::Path, sync::Arc, time::Instant};
@@ -23,8 +23,9 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    let directory = arguments.next().expect("DATA_DIR COUNT");
-    let count: usize = arguments.next().expect("DATA_DIR COUNT").parse().unwrap();
+    let directory = arguments.next().expect("DATA_DIR COUNT [SITES]");
+    let count: usize = arguments.next().expect("DATA_DIR COUNT [SITES]").parse().unwrap();
+    let sites: usize = arguments.next().map_or(count, |sites| sites.parse().unwrap());
     let directory = Path::new(&directory);
     let began = Instant::now();
     let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
@@ -80,7 +81,9 @@ async fn main() {
             headers: HeaderRules::default(),
             preset: None,
         };
-        one.put_site(&site, Expected::Absent);
+        if n < sites {
+            one.put_site(&site, Expected::Absent);
+        }
         if !change.has_room_for(&one) {
             let full = std::mem::replace(&mut change, Change::new("many", "many certificates and sites", now));
             commit(&memory, full).await.unwrap();
@@ -94,7 +97,8 @@ async fn main() {
     let (keys, bytes) = (content.len(), content.iter().map(|(_, value)| value.len()).sum::<usize>());
     file.replace_all(Vec::new(), content).await.unwrap();
     println!(
-        "{count} certificates and sites in {:.1} s: {keys} keys with {bytes} bytes; leaf and private key have {} bytes each",
+        "{count} certificates and {} sites in {:.1} s: {keys} keys with {bytes} bytes; leaf and private key have {} bytes each",
+        sites.min(count),
         began.elapsed().as_secs_f64(),
         of_its_own / count.max(1)
     );
