@@ -1,6 +1,10 @@
 //! Certificates as they are served, which is presented for which name, and what is wrong with them.
 
-use std::{collections::BTreeMap, collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use portward_core::{
     CertificateId, CertificateStatus, Finder, HostPattern, LeafFacts, Management, Timestamp, Validity, WarningPolicy,
