@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use portward_api::{AgentJoinCreate, IdentityRotate};
 use portward_core::{AgentName, Thumbprint};
 use portward_store::{Key, Store, Txn};
@@ -33,7 +35,17 @@ async fn agents_follow_a_rotation_and_who_was_away_comes_back_by_the_old_one() {
     until("switched", || current(&fixture).to_string() == changed.new_thumbprint).await;
     until("forgotten here", || here.pins() == [current(&fixture)]).await;
     // The old one is kept for who is away.
-    let rotation = fixture.app.show_identity(&by()).await.unwrap().rotation.unwrap();
+    let acknowledged = async {
+        loop {
+            let rotation = fixture.app.show_identity(&by()).await.unwrap().rotation.unwrap();
+            // The agent has forgotten it before its word is here.
+            if rotation.acknowledged > 0 {
+                return rotation;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let rotation = tokio::time::timeout(Duration::from_secs(10), acknowledged).await.unwrap();
     assert_eq!((rotation.phase.as_str(), rotation.agents, rotation.acknowledged), ("retire", 2, 1));
     assert_eq!(rotation.laggards[0].name, "away");
     assert_eq!(away.pins(), [old]);
@@ -55,7 +67,7 @@ async fn a_compromised_identity_counts_no_more_and_who_is_connected_moves() {
     let changed = fixture.app.rotate_identity(&by(), &IdentityRotate { compromised: true }).await.unwrap();
     assert_eq!(current(&fixture).to_string(), changed.new_thumbprint);
     until("moved", || here.pins() == [current(&fixture)]).await;
-    fixture.set_now(crate::fixture::now().plus(std::time::Duration::from_secs(61)));
+    fixture.set_now(crate::fixture::now().plus(Duration::from_secs(61)));
     fixture.app.agents().changed.notify_one();
     until("destroyed", || fixture.app.agents().rotation().is_none()).await;
     assert_eq!(fixture.stored().await.identities.len(), 1);
