@@ -89,9 +89,7 @@ impl<T: Clone> HostMap<T> {
         }
         self.any.as_ref()
     }
-}
 
-impl<T: Clone> HostMap<T> {
     fn exactly(&self, host: &Host) -> Option<&T> {
         match host {
             Host::Name(name) => self.names.get(name),

@@ -30,6 +30,16 @@ pub fn look(bytes: &[u8]) -> FirstWords {
     }
 }
 
+/// Whether a connection begins with a whole ClientHello in one record: whatever word it has is then in one piece.
+pub(crate) fn is_in_one_record(bytes: &[u8]) -> bool {
+    let Some(&[HANDSHAKE, _, _, high, low, CLIENT_HELLO, upper, middle, lower]) = bytes.first_chunk() else {
+        return false;
+    };
+    let record = usize::from(u16::from_be_bytes([high, low]));
+    let message = MESSAGE_HEAD_BYTES + u32::from_be_bytes([0, upper, middle, lower]) as usize;
+    record == message && bytes.len() >= HEAD_BYTES + record
+}
+
 enum Assembled {
     Partial,
     Hello(Vec<u8>),

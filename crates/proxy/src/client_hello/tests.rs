@@ -102,3 +102,25 @@ fn what_is_no_hello_is_told_at_once() {
     let endless = [&[22, 3, 1, 0, 1, 1, 22, 3, 1, 0, 3, 0, 0x40, 0][..], &[22, 3, 1, 0, 1, 0].repeat(6000)].concat();
     assert_eq!(look(&endless), FirstWords::Other);
 }
+
+#[test]
+fn a_hello_is_in_one_record_if_all_of_it_and_nothing_else_is() {
+    let hello = |record: u8, message: u8, bytes: usize| {
+        let mut hello = vec![22, 3, 1, 0, record, 1, 0, 0, message];
+        hello.resize(bytes, 7);
+        hello
+    };
+    assert!(is_in_one_record(&hello(44, 40, 49)));
+    assert!(is_in_one_record(&hello(44, 40, 100)), "something follows it");
+    for (what, input) in [
+        ("nothing", vec![]),
+        ("less than a head", vec![22, 3, 1, 0, 44, 1, 0]),
+        ("the last byte is missing", hello(44, 40, 48)),
+        ("it goes on in another record", hello(44, 50, 100)),
+        ("something is behind it in its record", hello(44, 30, 100)),
+        ("no handshake", [&[23], &hello(44, 40, 49)[1..]].concat()),
+        ("no ClientHello", [&hello(44, 40, 49)[..5], &[2], &hello(44, 40, 49)[6..]].concat()),
+    ] {
+        assert!(!is_in_one_record(&input), "{what}");
+    }
+}

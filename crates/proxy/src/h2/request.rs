@@ -233,17 +233,7 @@ fn forwarded<'a>(shared: &Shared, id: &'a RequestId, connection: Told) -> Forwar
 }
 
 async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &RefCell<StreamSide<'_>>) -> Exchanged {
-    // It may have been reset since it was taken.
-    if poll_fn(|cx| Poll::Ready(side.borrow_mut().poll_reset(cx).is_ready())).await {
-        return Exchanged::Gone;
-    }
-    let _turn = match shared.window.is_narrow() {
-        true => match turn(shared, side).await {
-            Some(turn) => Some(turn),
-            None => return Exchanged::Gone,
-        },
-        false => None,
-    };
+    let Some(_turn) = turn(shared, side).await else { return Exchanged::Gone };
     let mut deadline = Deadline::after(shared.client.served.limits.upstream_response);
     let mut downstream = side;
     let mut exchanging = pin!(exchange(&shared.client, site, outgoing, &mut downstream, &mut deadline));
@@ -255,12 +245,12 @@ async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &
     .await
 }
 
-/// Waits until few requests of a client without a window are forwarded; none if it has reset this one.
+/// Waits for the request's turn to be forwarded; none if it was reset since it was taken.
 async fn turn<'s>(shared: &'s Shared, side: &RefCell<StreamSide<'_>>) -> Option<Turn<'s>> {
-    let mut turn = Box::pin(shared.window.turn());
-    poll_fn(|cx| match turn.as_mut().poll(cx) {
-        Poll::Ready(turn) => Poll::Ready(Some(turn)),
-        Poll::Pending => side.borrow_mut().poll_reset(cx).map(|()| None),
+    let mut turn = pin!(shared.window.turn());
+    poll_fn(|cx| match side.borrow_mut().poll_reset(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => turn.as_mut().poll(cx).map(Some),
     })
     .await
 }

@@ -8,13 +8,15 @@ use std::cell::Cell;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::budget::{ACK, SETTINGS};
+
 /// Is what a client takes of each response before it asks for more.
 pub(super) struct Window {
     initial: Cell<u32>,
     few: Semaphore,
 }
 
-/// Is held by a request while its client has next to no window.
+/// Is held by a request while it is forwarded; a permit where its client has next to no window.
 pub(super) struct Turn<'w>(#[expect(dead_code, reason = "held")] Option<SemaphorePermit<'w>>);
 
 /// Follows the SETTINGS of a client.
@@ -31,15 +33,17 @@ impl Window {
         Self { initial: Cell::new(DEFAULT), few: Semaphore::new(FEW) }
     }
 
-    /// Whether requests are to wait for their [`Self::turn`].
-    pub(super) fn is_narrow(&self) -> bool {
-        self.initial.get() < NARROW
+    /// Waits until few other requests are forwarded, if the client takes next to nothing.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        match self.is_narrow() {
+            // It is never closed.
+            true => Turn(self.few.acquire().await.ok()),
+            false => Turn(None),
+        }
     }
 
-    /// Waits until few other requests are forwarded.
-    pub(super) async fn turn(&self) -> Turn<'_> {
-        // It is never closed.
-        Turn(self.few.acquire().await.ok())
+    fn is_narrow(&self) -> bool {
+        self.initial.get() < NARROW
     }
 }
 
@@ -67,8 +71,6 @@ impl Settings {
     }
 }
 
-const SETTINGS: u8 = 4;
-const ACK: u8 = 1;
 const INITIAL_WINDOW_SIZE: u8 = 4;
 
 /// An identifier of two bytes and a value of four.

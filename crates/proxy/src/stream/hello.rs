@@ -12,6 +12,7 @@ use super::{
     handshake::{BeginError, is_http, read},
     records::INPUT_BYTES,
 };
+use crate::client_hello::is_in_one_record;
 
 /// Is a client that was listened to and not answered.
 pub(crate) struct Heard<T> {
@@ -46,7 +47,7 @@ pub(crate) async fn hear<'w, T>(
             buffer::give(input);
             return Err(BeginError::Http(tcp));
         }
-        if before == 0 && is_whole(&input) && !words.any(|word| memmem::find(&input, word).is_some()) {
+        if before == 0 && is_in_one_record(&input) && !words.any(|word| memmem::find(&input, word).is_some()) {
             break None;
         }
         match offer(&mut acceptor, &input[before..]) {
@@ -57,16 +58,6 @@ pub(crate) async fn hear<'w, T>(
     };
     let seen = hello.map(|hello| look(&hello.client_hello()));
     Ok(Heard { tcp, input, seen })
-}
-
-/// Whether these bytes begin with a whole ClientHello in one record (RFC 8446 sections 4 and 5.1): whatever word it has
-/// is then in one piece.
-fn is_whole(input: &[u8]) -> bool {
-    let [HANDSHAKE, _, _, high, low, CLIENT_HELLO, length @ ..] = input else { return false };
-    let record = usize::from(u16::from_be_bytes([*high, *low]));
-    let Some(&[upper, middle, lower]) = length.get(..3) else { return false };
-    let message = MESSAGE_HEAD_BYTES + u32::from_be_bytes([0, upper, middle, lower]) as usize;
-    record == message && input.len() >= RECORD_HEAD_BYTES + record
 }
 
 /// Says what a part of a client's first words has brought.
@@ -100,37 +91,5 @@ impl<T> Heard<T> {
             let _ = self.tcp.shutdown().await;
         }
         buffer::give(self.input);
-    }
-}
-
-const HANDSHAKE: u8 = 22;
-const CLIENT_HELLO: u8 = 1;
-const RECORD_HEAD_BYTES: usize = 5;
-const MESSAGE_HEAD_BYTES: usize = 4;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hello_is_whole_in_one_record_alone() {
-        let hello = |record: u8, message: u8, bytes: usize| {
-            let mut hello = vec![22, 3, 1, 0, record, 1, 0, 0, message];
-            hello.resize(bytes, 7);
-            hello
-        };
-        assert!(is_whole(&hello(44, 40, 49)));
-        assert!(is_whole(&hello(44, 40, 100)), "something follows it");
-        for (what, input) in [
-            ("nothing", vec![]),
-            ("less than a head", vec![22, 3, 1, 0, 44, 1, 0]),
-            ("the last byte is missing", hello(44, 40, 48)),
-            ("it goes on in another record", hello(44, 50, 100)),
-            ("something is behind it in its record", hello(44, 30, 100)),
-            ("no handshake", [&[23], &hello(44, 40, 49)[1..]].concat()),
-            ("no ClientHello", [&hello(44, 40, 49)[..5], &[2], &hello(44, 40, 49)[6..]].concat()),
-        ] {
-            assert!(!is_whole(&input), "{what}");
-        }
     }
 }
