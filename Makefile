@@ -32,7 +32,7 @@ bench: build ## Compares with nginx, HAProxy and Caddy on this machine, and writ
 	mkdir -p $(BENCH_OUT)
 	bench/bench.py $(BENCH_PEERS) -w W1,W2,W3,W3r,W4 -r $(ROUNDS) -o $(BENCH_OUT)/work.json
 	bench/bench.py $(BENCH_PEERS) -w W5 -r 1 -o $(BENCH_OUT)/idle.json
-	bench/bench.py $(BENCH_PEERS) -w W6 --rps 3000 -d 2 -r $(ROUNDS) -o $(BENCH_OUT)/latency.json
+	bench/bench.py $(BENCH_PEERS) -w W6,W6e --rps 3000 -d 2 -r $(ROUNDS) -o $(BENCH_OUT)/latency.json
 	bench/bench.py -p portward,portward@SITES=10000,portward@LOG=json -q -w W1,W2,W3,W3r -r $(ROUNDS) -o $(BENCH_OUT)/variants.json
 	bench/table.py docs/PERFORMANCE.md $(BENCH_OUT)/work.json $(BENCH_OUT)/idle.json $(BENCH_OUT)/latency.json $(BENCH_OUT)/variants.json
 

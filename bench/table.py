@@ -40,11 +40,12 @@ def peers(results):
     if idle:
         cells = [f"{median(idle[peer], 'kb'):.1f}" if peer in idle else '-' for peer, _ in PEERS]
         lines.append('| W5, KiB of an idle TLS connection | ' + ' | '.join(cells) + ' | at most 9 |')
-    late = results.get('W6', {})
-    for key, what in (('p50', 'half'), ('p99', '99 in 100')):
-        if late:
+    for name, how in (('W6', ''), ('W6e', ' if they come evenly')):
+        late = results.get(name, {})
+        for key, what in (('p50', 'half'), ('p99', '99 in 100')):
+            if not late: continue
             cells = [f'{median(late[peer], key):,.0f}' if peer in late else '-' for peer, _ in PEERS]
-            lines.append(f'| W6, µs within which {what} are answered | ' + ' | '.join(cells) + " | nginx's |")
+            lines.append(f'| {name}, µs within which {what} are answered{how} | ' + ' | '.join(cells) + " | nginx's |")
     bad = {peer: sum(run['bad'] for runs in results.values() for run in runs.get(peer, [])) for peer, _ in PEERS}
     lines += ['', 'Failed requests and connections: ' + ', '.join(f'{title} {bad[peer]}' for peer, title in PEERS) + '.']
     return lines
