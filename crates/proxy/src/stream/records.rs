@@ -11,8 +11,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use rustix::net::{SendFlags, send};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
@@ -307,9 +308,15 @@ impl Records {
                 Some(bytes) => self.session.seal(&mut self.input, bytes, scratch, begin)?,
                 None => self.session.seal_goodbye(&mut self.input, scratch, begin)?,
             };
+            // A goodbye to a peer that has said its own is the last that is written: the socket is closed at once.
+            let is_last = bytes.is_none() && self.incoming == Incoming::Ended;
             let mut at = 0;
             while at < end {
-                match Pin::new(&mut *tcp).poll_write(cx, &scratch[at..end]) {
+                let written = match is_last {
+                    true => poll_write_last(tcp, cx, &scratch[at..end]),
+                    false => Pin::new(&mut *tcp).poll_write(cx, &scratch[at..end]),
+                };
+                match written {
                     Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                     Poll::Ready(Ok(written)) => at += written,
                     Poll::Ready(Err(error)) => return Err(error),
@@ -366,6 +373,18 @@ impl Drop for Records {
     fn drop(&mut self) {
         for left in [&mut self.input, &mut self.opened, &mut self.held, &mut self.sealed] {
             buffer::give(std::mem::take(left));
+        }
+    }
+}
+
+/// Writes the last bytes before the socket is closed: they leave with the FIN, in the same segment.
+fn poll_write_last(tcp: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(tcp.poll_write_ready(cx))?;
+        let sent = tcp.try_io(Interest::WRITABLE, || Ok(send(tcp, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?));
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return Poll::Ready(sent),
         }
     }
 }

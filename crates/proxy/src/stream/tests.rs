@@ -206,6 +206,14 @@ async fn an_end_in_order_is_an_end_and_another_one_is_an_error() {
     client.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer, b"answer");
 
+    // Nothing is left to be said: our goodbye is held for the end of the connection, and is there all the same.
+    let (mut server, mut client) = with_rustls().await;
+    client.shutdown().await.unwrap();
+    assert_eq!(server.fill(&mut buffer, 100).await.unwrap(), 0);
+    poll_fn(|cx| server.poll_goodbye(cx)).await.unwrap();
+    drop(server);
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+
     let (mut server, mut client) = with_rustls().await;
     client.write_all(b"last").await.unwrap();
     client.flush().await.unwrap();
