@@ -3,6 +3,7 @@
 mod assembly;
 mod follow;
 mod identity;
+mod kept;
 mod name_index;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,10 +15,10 @@ use portward_core::{
 
 use zeroize::Zeroizing;
 
-pub(crate) use follow::read_kept;
 pub use follow::{Follower, Touched};
 pub(crate) use identity::IDENTITY_VERSION;
 pub use identity::{StoredIdentity, StoredTrust, open_identity_key};
+pub(crate) use kept::read_kept;
 pub use name_index::NameIndex;
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{
 
 use foldhash::quality::RandomState;
 use portward_core::{
-    Certificate, CertificateId, CertificateVersion, Finder, HostPattern, Management, Settings, Site, VersionNumber,
+    Certificate, CertificateId, CertificateVersion, HostPattern, Management, Settings, Site, Sorted, VersionNumber,
     acme::Managed,
 };
 
@@ -45,6 +45,15 @@ pub(super) struct Assembly {
     shared: Shared,
     /// In the order in which they were read, in which the records of one come together.
     certificates: Vec<(CertificateId, Parts)>,
+    /// Whether they share what they have in common with others, or will when they are added.
+    is_shared: bool,
+}
+
+/// Is what certificates have in common with what comes before them in a list of everything: ids of keys, names of sites.
+#[derive(Debug)]
+pub(super) struct Known {
+    keys: Sorted<StoredKey>,
+    names: HashSet<HostPattern, RandomState>,
 }
 
 /// Is what was found of one certificate.
@@ -87,9 +96,40 @@ impl Assembly {
         is_key
     }
 
+    /// What certificates have in common with what was read so far; those that are read from here on are to share it part
+    /// by part.
+    pub(super) fn known(&mut self) -> Known {
+        self.desired.keys = std::mem::take(&mut self.keys).into_iter().collect();
+        let mut names = HashSet::with_capacity_and_hasher(self.sites.len(), RandomState::default());
+        names.extend(self.sites.iter().flat_map(|stored| &stored.value.names).cloned());
+        let known = Known { keys: self.desired.keys.clone(), names };
+        self.share(&known);
+        self.is_shared = true;
+        known
+    }
+
+    /// Has certificates share what they have in common with others.
+    ///
+    /// What that frees is used again for the next part, if this is done part by part; afterwards it would lie as holes
+    /// between what stays, a sixth of a kibibyte for each certificate.
+    pub(super) fn share(&mut self, known: &Known) {
+        let mut keys = known.keys.finder();
+        for Version { version, .. } in self.certificates.iter_mut().flat_map(|(_, parts)| &mut parts.versions) {
+            let own = Arc::make_mut(version);
+            if let Some(key) = keys.find(&own.key) {
+                own.key = key.id.clone();
+            }
+            for name in &mut Arc::make_mut(&mut own.facts).names {
+                if let Some(known) = known.names.get(name) {
+                    *name = known.clone();
+                }
+            }
+        }
+    }
+
     /// Adds what was read of other records, which come behind these.
     pub(super) fn absorb(&mut self, other: Self) {
-        let Self { desired, sites, keys, issuers, shared: _, certificates } = other;
+        let Self { desired, sites, keys, issuers, shared: _, certificates, is_shared: _ } = other;
         let own = &mut self.desired;
         own.cluster = desired.cluster.or_else(|| own.cluster.take());
         // All settings are in one small part of the store, so they came together.
@@ -233,8 +273,14 @@ impl Assembly {
     pub(super) fn finish_with(mut self, mut known: HashMap<String, Issuers>) -> (Desired, HashMap<String, Issuers>) {
         known.extend(std::mem::take(&mut self.issuers));
         self.issuers = known;
+        if !self.is_shared {
+            self.known();
+        }
+        // None, where keys come before certificates.
+        for key in std::mem::take(&mut self.keys) {
+            self.desired.keys.insert(Arc::unwrap_or_clone(key));
+        }
         self.desired.sites = std::mem::take(&mut self.sites).into_iter().collect();
-        self.desired.keys = std::mem::take(&mut self.keys).into_iter().collect();
         // The order of keys would put 10 before 2.
         self.desired.identities.sort_by_key(|stored| stored.value.seq);
         let (certificates, bad) = self.certificates();
@@ -252,12 +298,8 @@ impl Assembly {
         while rest.len() > part {
             parts.push(rest.split_off(rest.len() - part));
         }
-        let mut names = HashSet::with_capacity_and_hasher(self.desired.sites.len(), RandomState::default());
-        names.extend(self.desired.sites.iter().flat_map(|stored| &stored.value.names));
         let together = |parts: Vec<(CertificateId, Parts)>| {
-            let (keys, bad) = (self.desired.keys.finder(), Vec::new());
-            let (known, issuers, names) = (&self.desired.bad, &self.issuers, &names);
-            let mut whole = Whole { known, issuers, keys, names, bad };
+            let mut whole = Whole { known: &self.desired.bad, issuers: &self.issuers, bad: Vec::new() };
             let certificates: Vec<_> =
                 parts.into_iter().filter_map(|(id, parts)| whole.certificate(id, parts)).collect();
             (certificates, whole.bad)
@@ -288,9 +330,6 @@ struct Whole<'a> {
     /// What could not be read of records, and is told of already.
     known: &'a [BadRecord],
     issuers: &'a HashMap<String, Issuers>,
-    keys: Finder<'a, StoredKey>,
-    /// Those of sites.
-    names: &'a HashSet<&'a HostPattern, RandomState>,
     /// What does not fit together.
     bad: Vec<BadRecord>,
 }
@@ -351,15 +390,6 @@ impl Whole<'_> {
                 };
                 issuers.complete(&mut own.chain);
             }
-            // Ids and names are shared, as there are many of them.
-            if let Some(key) = self.keys.find(&own.key) {
-                own.key = key.id.clone();
-            }
-            for name in &mut Arc::make_mut(&mut own.facts).names {
-                if let Some(known) = self.names.get(name) {
-                    *name = (*known).clone();
-                }
-            }
             versions.push(version);
         }
         versions.sort_by_key(|version| version.number);
@@ -402,5 +432,7 @@ fn take_setting(settings: &mut Settings, name: SettingName, value: &[u8]) -> Res
     Ok(())
 }
 
+/// Below it are certificates, behind the sites, keys and issuers that they refer to.
+pub(super) const CERTIFICATES: &str = "certs/";
 /// With fewer certificates, a thread takes longer to begin than to put them together.
 const WORTH_A_THREAD: usize = 1000;

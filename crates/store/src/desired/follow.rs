@@ -2,15 +2,14 @@
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Mutex, PoisonError},
-    thread,
+    sync::Arc,
 };
 
 use portward_core::{CertificateId, SiteId};
 
 use super::{
     Desired, PAGE_KEYS,
-    assembly::{Assembly, assemble},
+    assembly::{Assembly, CERTIFICATES, Known, assemble},
 };
 use crate::{
     Changes, Key, Page, Prefix, Revision, Store, StoreError,
@@ -268,73 +267,42 @@ async fn read_below(
 /// Reads everything. While one page is read of the disk, those before it are read by other threads.
 async fn read_at(store: &dyn Store, revision: Revision) -> Result<Assembly, StoreError> {
     let mut whole = Assembly::default();
-    let mut reading = VecDeque::new();
+    let mut known = None;
     for prefix in Place::prefixes() {
+        if prefix.as_str() == CERTIFICATES {
+            known = Some(Arc::new(whole.known()));
+        }
+        let mut reading = VecDeque::new();
         let mut page = Some(Page::first(PAGE_KEYS));
         while let Some(asked) = page {
             let listed = store.list(&prefix, Some(revision), asked).await?;
             page = listed.following(PAGE_KEYS);
-            if listed.kvs.len() < PAGE_KEYS && reading.is_empty() {
-                whole.absorb(Assembly::of(listed.kvs));
+            let (is_short, known) = (listed.kvs.len() < PAGE_KEYS, known.clone());
+            let read = move || {
+                let mut assembly = Assembly::of(listed.kvs);
+                known.iter().for_each(|known: &Arc<Known>| assembly.share(known));
+                assembly
+            };
+            if is_short && reading.is_empty() {
+                whole.absorb(read());
                 continue;
             }
-            reading.push_back(tokio::task::spawn_blocking(|| Assembly::of(listed.kvs)));
+            reading.push_back(tokio::task::spawn_blocking(read));
             if reading.len() > PAGES_AT_ONCE
                 && let Some(first) = reading.pop_front()
             {
                 whole.absorb(first.await.map_err(|error| StoreError::Unavailable(error.into()))?);
             }
         }
-    }
-    for read in reading {
-        whole.absorb(read.await.map_err(|error| StoreError::Unavailable(error.into()))?);
+        for read in reading {
+            whole.absorb(read.await.map_err(|error| StoreError::Unavailable(error.into()))?);
+        }
     }
     Ok(whole)
 }
 
-/// Reads records that somebody else has kept, in the order of a list of all of them, on as many threads as there are cores;
-/// none if they are no records.
-///
-/// A thread that has nothing to read has `fill` put the next part into its buffer, in which the records of a certificate
-/// are together; false says that there is none. Each part is read by `records`, which gives to what it is told to each
-/// key, value and revision of it, and says whether it came to the end.
-pub(crate) fn read_kept<P: Default>(
-    fill: impl FnMut(&mut P) -> bool + Send,
-    records: impl Fn(&P, &mut dyn FnMut(&str, &[u8], Revision) -> bool) -> bool + Sync,
-) -> Option<Follower> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let waiting = Mutex::new((0, fill));
-    let next = |part: &mut P| {
-        let (at, fill) = &mut *waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        *at += 1;
-        fill(part).then_some(*at)
-    };
-    let read = || {
-        let (mut done, mut part) = (Vec::new(), P::default());
-        while let Some(at) = next(&mut part) {
-            let mut assembly = Assembly::default();
-            if !records(&part, &mut |key, value, revision| assembly.read(key, value, revision)) {
-                return None;
-            }
-            done.push((at, assembly));
-        }
-        Some(done)
-    };
-    let done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
-        let own = read();
-        let others = others.into_iter().map(|other| other.join().ok().flatten());
-        others.chain([own]).collect::<Option<Vec<_>>>()
-    });
-    let mut done: Vec<_> = done?.into_iter().flatten().collect();
-    done.sort_unstable_by_key(|(at, _)| *at);
-    let mut whole = Assembly::default();
-    done.into_iter().for_each(|(_, assembly)| whole.absorb(assembly));
-    Some(Follower::of(whole, Revision(0)))
-}
-
 /// Below these are as many keys as there are sites and certificates.
-const MANY: [&str; 4] = ["sites/", "chains/", "keys/", "certs/"];
+const MANY: [&str; 4] = ["sites/", "chains/", "keys/", CERTIFICATES];
 /// Enough that all cores read, and few enough that not everything is in memory twice.
 const PAGES_AT_ONCE: usize = 8;
 /// Then something else is wrong, and the caller should know.

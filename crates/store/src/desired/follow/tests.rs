@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     Kv, Op, Txn, change,
     change::{Change, Expected, NewKey, NewVersion},
+    desired::read_kept,
     memory::MemoryStore,
     sample::{self, at, certificate_id, key},
     sealing::{MasterKey, Sealer, Secret},
@@ -181,6 +182,58 @@ async fn after_a_restore_everything_is_touched() {
     assert!(touched.everything && follower.desired().sites.is_empty());
 }
 
+/// What is kept of a store, in the order in which it is kept, with the records of each thing together.
+async fn kept(store: &MemoryStore) -> Vec<Vec<Kv>> {
+    let mut things: Vec<Vec<Kv>> = Vec::new();
+    for prefix in Place::prefixes() {
+        for kv in store.list(&prefix, None, Page::first(1000)).await.unwrap().kvs {
+            let thing = |kv: &Kv| kv.key.segments().take(2).collect::<Vec<_>>().join("/");
+            match things.last_mut() {
+                Some(last) if thing(&last[0]) == thing(&kv) => last.push(kv),
+                _ => things.push(vec![kv]),
+            }
+        }
+    }
+    things
+}
+
+#[tokio::test]
+async fn kept_records_say_what_the_store_says_and_certificates_share_ids() {
+    let mut shared = 0;
+    for seed in 0..8 {
+        let store = MemoryStore::new();
+        let mut dice = Dice(seed);
+        for turn in 0..100 {
+            disturb(&store, &mut dice, turn).await;
+        }
+        let things = kept(&store).await;
+        for at_once in [1, 2, 7, 1000] {
+            let mut parts = things.chunks(at_once);
+            let fill = |part: &mut Vec<Kv>| parts.next().map(|next| *part = next.concat()).is_some();
+            let follower = read_kept(fill, |part: &Vec<Kv>, take| records_of(part, take))
+                .unwrap()
+                .at(store.revision().await.unwrap());
+            let fresh = super::super::read(&store).await.unwrap();
+            assert_eq!(shown(follower.desired()), shown(&fresh), "seed {seed}, {at_once} at once");
+            for desired in [follower.desired(), &fresh] {
+                let versions = desired.certificates.iter().flat_map(|stored| &stored.value.versions);
+                for (id, key) in versions.filter_map(|version| Some((&version.key, desired.keys.get(&version.key)?))) {
+                    assert!(
+                        std::ptr::eq(id.as_str(), key.id.as_str()),
+                        "seed {seed}, {at_once} at once: {id} is there twice"
+                    );
+                    shared += 1;
+                }
+            }
+        }
+    }
+    assert!(shared > 100, "{shared}");
+}
+
+fn records_of(part: &[Kv], take: &mut dyn FnMut(&str, &[u8], Revision) -> bool) -> bool {
+    part.iter().all(|kv| take(kv.key.as_str(), &kv.value, kv.mod_revision))
+}
+
 #[test]
 fn kept_records_are_read_on_several_threads_and_lose_nothing() {
     let kvs: Vec<Kv> = (0..5000)
@@ -192,12 +245,9 @@ fn kept_records_are_read_on_several_threads_and_lose_nothing() {
             lease: None,
         })
         .collect();
-    let records = |part: &Vec<Kv>, take: &mut dyn FnMut(&str, &[u8], Revision) -> bool| {
-        part.iter().all(|kv| take(kv.key.as_str(), &kv.value, kv.mod_revision))
-    };
     let mut parts = kvs.chunks(300);
     let fill = |part: &mut Vec<Kv>| parts.next().map(|next| *part = next.to_vec()).is_some();
-    let follower = read_kept(fill, records).unwrap();
+    let follower = read_kept(fill, |part: &Vec<Kv>, take| records_of(part, take)).unwrap();
     let desired = follower.desired();
     assert_eq!(desired.sites.len(), 5000);
     assert_eq!(desired.sites[4999].revision, Revision(5000));
