@@ -97,7 +97,9 @@ impl<'a> Operator<'a> {
 
     /// The process that serves now: the newest one with this data directory.
     pub(super) fn process(&self) -> u32 {
-        self.processes().into_iter().max().unwrap_or_else(|| self.server.id())
+        // Numbers of processes begin again from the front; a start is later than those before.
+        let newest = self.processes().into_iter().max_by_key(|process| (started(*process), *process));
+        newest.unwrap_or_else(|| self.server.id())
     }
 
     /// What was changed, and what was wrong then; ends processes that upgrades have left.
@@ -191,6 +193,14 @@ impl<'a> Operator<'a> {
         let all = fs::read_dir("/proc").unwrap().flatten();
         all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours).collect()
     }
+}
+
+/// When a process was started, in ticks since the start of the machine: field 22 of proc_pid_stat(5); 0 if it is gone.
+fn started(process: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The second field is a name in parentheses, in which anything may be.
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    behind_name.split_whitespace().nth(19).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
 }
 
 /// Gets a path on a connection of its own.
