@@ -25,7 +25,7 @@ use crate::{
     Key, Page, Prefix, Revision, Store, StoreError,
     challenge::{HttpChallenge, TlsChallenge},
     cluster::Cluster,
-    place::Place,
+    place::{CERTIFICATES, Place},
     records::{RecordError, decode},
     sealing::{Sealed, Sealer, Secret, UnsealError},
 };
@@ -351,7 +351,7 @@ pub async fn read_dns_provider(
 
 /// Reads the ids of all certificates that are managed, without reading them.
 pub async fn managed_ids(store: &dyn Store) -> Result<Vec<CertificateId>, StoreError> {
-    let prefix = Prefix::of_checked("certs/".to_owned());
+    let prefix = Prefix::of_checked(CERTIFICATES.to_owned());
     let mut ids = Vec::new();
     let mut page = Some(Page::first(PAGE_KEYS));
     while let Some(asked) = page {

@@ -192,7 +192,7 @@ impl Place {
             "sites/",
             "chains/",
             "keys/",
-            "certs/",
+            CERTIFICATES,
             "acme/",
             "notifications/",
             "identity/",
@@ -222,6 +222,8 @@ impl SettingName {
 
 /// No place has more; `acme/chal/http/<host>/<token>` has as many.
 const MOST_SEGMENTS: usize = 5;
+/// Below it are certificates; in a list of everything they come behind the sites, keys and issuers that they refer to.
+pub(crate) const CERTIFICATES: &str = "certs/";
 /// Below this are users.
 pub(crate) const USERS: &str = "access/users/";
 /// Below this are tokens.

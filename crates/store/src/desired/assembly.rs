@@ -432,7 +432,5 @@ fn take_setting(settings: &mut Settings, name: SettingName, value: &[u8]) -> Res
     Ok(())
 }
 
-/// Below it are certificates, behind the sites, keys and issuers that they refer to.
-pub(super) const CERTIFICATES: &str = "certs/";
 /// With fewer certificates, a thread takes longer to begin than to put them together.
 const WORTH_A_THREAD: usize = 1000;

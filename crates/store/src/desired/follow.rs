@@ -9,11 +9,11 @@ use portward_core::{CertificateId, SiteId};
 
 use super::{
     Desired, PAGE_KEYS,
-    assembly::{Assembly, CERTIFICATES, Known, assemble},
+    assembly::{Assembly, Known, assemble},
 };
 use crate::{
     Changes, Key, Page, Prefix, Revision, Store, StoreError,
-    place::Place,
+    place::{CERTIFICATES, Place},
     records::{Issuers, IssuersRecord, decode},
 };
 

@@ -5,11 +5,8 @@ use std::{
     thread,
 };
 
-use super::{
-    Follower,
-    assembly::{Assembly, CERTIFICATES},
-};
-use crate::Revision;
+use super::{Follower, assembly::Assembly};
+use crate::{Revision, place::CERTIFICATES};
 
 /// Reads records in the order of a list of all of them; none if they are no records.
 ///

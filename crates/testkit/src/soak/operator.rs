@@ -12,7 +12,7 @@ use std::{
 };
 
 use portward_api::{
-    BindingCreate, CertificateFile, CertificateImport, Client, Effect, HeaderSet, SecretBytes, SiteUpdate,
+    BindingCreate, CertificateFile, CertificateImport, Client, Effect, HeaderSet, SecretBytes, SiteUpdate, UpgradeView,
 };
 use portward_core::{BindingId, SiteId, Timestamp};
 
@@ -35,6 +35,8 @@ pub struct Changes {
 /// Makes changes.
 pub(super) struct Operator<'a> {
     server: &'a StartedProgram,
+    /// The one that took over last.
+    process: u32,
     client: Client,
     authority: Authority,
     certificate: String,
@@ -61,7 +63,8 @@ impl<'a> Operator<'a> {
         client.edit_site(&site, &SiteUpdate { names, ..SiteUpdate::default() }).await.unwrap();
         let certificate = taken.result.certificate.id;
         let (slow, extra, made) = (Arc::clone(slow), None, Changes::default());
-        Self { server, client, authority, certificate, site, slow, extra, wanted, made, wrong: Vec::new() }
+        let process = server.id();
+        Self { server, process, client, authority, certificate, site, slow, extra, wanted, made, wrong: Vec::new() }
     }
 
     /// Makes the next change of each kind that is behind when so much of the time is over.
@@ -95,11 +98,9 @@ impl<'a> Operator<'a> {
         self.made == self.wanted
     }
 
-    /// The process that serves now: the newest one with this data directory.
+    /// The process that serves now.
     pub(super) fn process(&self) -> u32 {
-        // Numbers of processes begin again from the front; a start is later than those before.
-        let newest = self.processes().into_iter().max_by_key(|process| (started(*process), *process));
-        newest.unwrap_or_else(|| self.server.id())
+        self.process
     }
 
     /// What was changed, and what was wrong then; ends processes that upgrades have left.
@@ -171,15 +172,17 @@ impl<'a> Operator<'a> {
     }
 
     async fn upgrade(&mut self) {
-        let before = self.process();
-        let mut command = self.server.command(&["upgrade", "--binary", &program()]);
+        let mut command = self.server.command(&["upgrade", "--binary", &program(), "-o", "json"]);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         if !output.status.success() {
             return self.wrong.push(format!("no upgrade: {}", String::from_utf8_lossy(&output.stderr)));
         }
-        if self.process() == before {
-            self.wrong.push("after an upgrade the same process serves".to_owned());
+        let view: UpgradeView = serde_json::from_slice(&output.stdout).unwrap();
+        if view.old_process != self.process || view.process == self.process || !self.processes().contains(&view.process)
+        {
+            self.wrong.push(format!("process {} served before an upgrade, which says: {view:?}", self.process));
         }
+        self.process = view.process;
     }
 
     /// All processes that serve this data directory, by their command lines.
@@ -193,14 +196,6 @@ impl<'a> Operator<'a> {
         let all = fs::read_dir("/proc").unwrap().flatten();
         all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours).collect()
     }
-}
-
-/// When a process was started, in ticks since the start of the machine: field 22 of proc_pid_stat(5); 0 if it is gone.
-fn started(process: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The second field is a name in parentheses, in which anything may be.
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    behind_name.split_whitespace().nth(19).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
 }
 
 /// Gets a path on a connection of its own.
