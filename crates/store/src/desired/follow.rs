@@ -95,6 +95,10 @@ impl Follower {
     /// must not be told that less was touched. So `touched` collects also what was done before the failure.
     pub async fn catch_up(&mut self, store: &dyn Store, touched: &mut Touched) -> Result<(), StoreError> {
         let newest = store.revision().await?;
+        if newest < self.desired.revision {
+            // Another store is in its place. After the changes were read that would mean nothing: one may just have come.
+            return self.begin_again(store, touched).await;
+        }
         while self.desired.revision < newest {
             match store.changes(&Place::prefixes(), self.desired.revision).await {
                 Ok(changes) => match self.apply(store, changes, touched).await {
@@ -105,10 +109,6 @@ impl Follower {
                 Err(StoreError::Compacted { .. }) => self.begin_again(store, touched).await?,
                 Err(error) => return Err(error),
             }
-        }
-        if newest < self.desired.revision {
-            // Another store is in its place.
-            self.begin_again(store, touched).await?;
         }
         Ok(())
     }
