@@ -5,15 +5,21 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use portward_core::{BindingProtocol, Timestamp};
+use portward_core::{BindingProtocol, HostPattern, Timestamp};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::yield_now,
+    time::sleep,
 };
+use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::snapshot::Serves;
+use crate::{
+    snapshot::Serves,
+    tls::fixture::{certificate, client},
+};
 
 mod given;
 
@@ -196,6 +202,22 @@ async fn a_binding_turns_from_https_to_http_on_the_same_sockets() {
     assert_eq!(proxy.served.https_port_for(address.ip()), None);
     assert!(ask(address).await.unwrap().starts_with("HTTP/1.1 4"));
     drop(waiting);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_made_before_a_certificate_came_is_shown_it() {
+    let proxy = spawn(1);
+    let reports = proxy.publish(snapshot(&[("a", BindingProtocol::Https, any_port())])).await;
+    let address = reports[0].result.clone().unwrap();
+    let early = TcpStream::connect(address).await.unwrap();
+    eventually(|| proxy.counts().accepted == 1).await;
+    // The worker has seen it, and has had time to look at it.
+    sleep(Duration::from_millis(50)).await;
+    let mut next = snapshot(&[("a", BindingProtocol::Https, address)]);
+    next.certificates.insert(&HostPattern::parse("shop.test").unwrap(), certificate("late", &["shop.test"]));
+    proxy.publish(next).await;
+    let connector = TlsConnector::from(Arc::new(client(&[], |_| {})));
+    connector.connect(ServerName::try_from("shop.test").unwrap(), early).await.unwrap();
 }
 
 #[tokio::test]

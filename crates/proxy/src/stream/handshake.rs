@@ -1,6 +1,12 @@
 //! Handshakes: from a connected socket and a fresh session to a stream.
 
-use std::{future::poll_fn, io};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    mem::replace,
+    pin::pin,
+    task::Poll,
+};
 
 use bytes::BufMut;
 use rustls::ProtocolVersion;
@@ -10,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    buffer,
+    SPARE_BYTES, buffer,
     records::{INPUT_BYTES, PeerAfterHandshake, Records},
     session::Session,
 };
@@ -126,14 +132,28 @@ pub(crate) async fn begin(
     }
 }
 
-/// Reads more of the peer's part; 0 is the end. While nothing is there no memory is held.
+/// Reads more of the peer's part; 0 is the end. While nothing is there no more memory is held than what came before needs.
 pub(crate) async fn read(tcp: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
-    if input.is_empty() {
-        buffer::give_if_empty(input);
-        poll_fn(|cx| tcp.poll_read_ready(cx)).await?;
-        *input = buffer::take();
-    }
-    tcp.read_buf(&mut input.limit(buffer::BUFFER_BYTES)).await
+    poll_fn(|cx| {
+        let read = match tcp.poll_read_ready(cx)? {
+            Poll::Ready(()) => {
+                if input.capacity() - input.len() < SPARE_BYTES {
+                    let held = replace(input, buffer::take());
+                    input.extend_from_slice(&held);
+                    buffer::give(held);
+                }
+                pin!(tcp.read_buf(&mut (&mut *input).limit(buffer::BUFFER_BYTES))).poll(cx)
+            }
+            Poll::Pending => Poll::Pending,
+        };
+        // Who falls silent in the middle of a message may have thousands beside him.
+        if read.is_pending() && input.capacity() > input.len() {
+            let held = input.as_slice().to_vec();
+            buffer::give(replace(input, held));
+        }
+        read
+    })
+    .await
 }
 
 /// Whether a client that begins so speaks HTTP in the clear: a ClientHello begins with 22, no request of HTTP does.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::{future::poll_fn, net::SocketAddr, sync::Arc};
+use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
 use portward_core::{Upstream, UpstreamTrust};
 use rustls::{ClientConnection, pki_types::ServerName};
@@ -8,6 +8,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     join,
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -320,6 +321,27 @@ async fn an_idle_connection_holds_no_buffer() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_falls_silent_in_a_handshake_holds_what_it_has_said() {
+    let (mut tcp, mut peer) = sockets().await;
+    let mut input = Vec::new();
+    for said in 0..3 {
+        assert!(timeout(Duration::from_millis(20), read(&mut tcp, &mut input)).await.is_err());
+        assert_eq!((input.len(), input.capacity()), (said * 100, said * 100));
+        peer.write_all(&pattern(100)).await.unwrap();
+        assert_eq!(read(&mut tcp, &mut input).await.unwrap(), 100);
+    }
+    assert_eq!(input, pattern(100).repeat(3));
+    // However much it was.
+    peer.write_all(&pattern(40_000)).await.unwrap();
+    while input.len() < 40_300 {
+        read(&mut tcp, &mut input).await.unwrap();
+    }
+    assert_eq!(input[300..], pattern(40_000));
+    drop(peer);
+    assert_eq!(read(&mut tcp, &mut input).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -171,15 +171,16 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 async fn serve_tls(tcp: TcpStream, mut client: Client) {
+    let limit = client.served.limits.handshake;
+    let begun = Instant::now();
+    // A connection may be made early and used late: what counts is what is served when the handshake begins, and until
+    // then it costs little. tokio says that a new connection is readable before it knows, so the kernel is asked.
+    if timeout(limit, tcp.peek(&mut [0])).await.is_err() {
+        client.worker.counts().handshakes_failed.up(HandshakeFailure::TimedOut);
+        return;
+    }
     // On the heap: the state of a handshake is large, and it is gone when the connection idles.
     let handshake = Box::pin(async {
-        let limit = client.served.limits.handshake;
-        let begun = Instant::now();
-        // A connection may be made early and used late: what counts is what is served when the handshake begins.
-        if timeout(limit, tcp.readable()).await.is_err() {
-            client.worker.counts().handshakes_failed.up(HandshakeFailure::TimedOut);
-            return Err(None);
-        }
         let snapshot = client.served.snapshot();
         client.binding = newest(&client.binding, &snapshot);
         let left = limit.saturating_sub(begun.elapsed());
