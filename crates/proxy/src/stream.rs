@@ -25,7 +25,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-pub(crate) use handshake::{BeginError, Begun, begin, read};
+pub(crate) use handshake::{BeginError, Begun, Caller, begin, read};
 pub(crate) use hello::{Heard, hear};
 pub(crate) use session::Session;
 

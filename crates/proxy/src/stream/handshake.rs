@@ -90,15 +90,10 @@ pub(crate) async fn begin(
         }
         // Nothing is held while the peer takes its time.
         buffer::give_if_empty(&mut sealed);
-        let first = input.is_empty();
         match read(&mut tcp, &mut input).await {
             Ok(0) => break Err(BeginError::Closed),
             Ok(_) => {}
             Err(error) => break Err(BeginError::Io(error)),
-        }
-        if first && server && is_http(&input) {
-            buffer::give(input);
-            return Err(BeginError::Http(tcp));
         }
     };
     match outcome {
@@ -132,6 +127,32 @@ pub(crate) async fn begin(
     }
 }
 
+/// Is a client that has begun to speak, not in HTTP.
+pub(crate) struct Caller {
+    pub(crate) tcp: TcpStream,
+    /// What it has said so far; not empty.
+    pub(crate) input: Vec<u8>,
+}
+
+impl Caller {
+    /// Waits for the first bytes. The caller limits the time.
+    pub(crate) async fn listen(mut tcp: TcpStream) -> Result<Self, BeginError> {
+        let mut input = Vec::new();
+        match read(&mut tcp, &mut input).await {
+            Err(error) => Err(BeginError::Io(error)),
+            Ok(0) => {
+                buffer::give(input);
+                Err(BeginError::Closed)
+            }
+            Ok(_) if is_http(&input) => {
+                buffer::give(input);
+                Err(BeginError::Http(tcp))
+            }
+            Ok(_) => Ok(Self { tcp, input }),
+        }
+    }
+}
+
 /// Reads more of the peer's part; 0 is the end. While nothing is there no more memory is held than what came before needs.
 pub(crate) async fn read(tcp: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
     poll_fn(|cx| {
@@ -157,7 +178,7 @@ pub(crate) async fn read(tcp: &mut TcpStream, input: &mut Vec<u8>) -> io::Result
 }
 
 /// Whether a client that begins so speaks HTTP in the clear: a ClientHello begins with 22, no request of HTTP does.
-pub(super) fn is_http(input: &[u8]) -> bool {
+fn is_http(input: &[u8]) -> bool {
     input.first().is_some_and(u8::is_ascii_uppercase)
 }
 

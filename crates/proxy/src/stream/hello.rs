@@ -9,7 +9,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{
     buffer,
-    handshake::{BeginError, is_http, read},
+    handshake::{BeginError, Caller, read},
     records::INPUT_BYTES,
 };
 use crate::client_hello::is_in_one_record;
@@ -27,26 +27,13 @@ pub(crate) struct Heard<T> {
 ///
 /// Reading it in full costs a thirtieth of a handshake, and almost no client has a word that anybody looks for. It finds no fault with a client: what is wrong with its hello, or missing, the session finds out that gets the input.
 pub(crate) async fn hear<'w, T>(
-    mut tcp: TcpStream,
+    Caller { mut tcp, mut input }: Caller,
     mut words: impl Iterator<Item = &'w [u8]>,
     look: impl FnOnce(&ClientHello<'_>) -> T,
 ) -> Result<Heard<T>, BeginError> {
-    let mut input = Vec::new();
     let mut acceptor = Acceptor::default();
+    let mut before = 0;
     let hello = loop {
-        let before = input.len();
-        match read(&mut tcp, &mut input).await {
-            Ok(0) => break None,
-            Ok(_) => {}
-            Err(error) => {
-                buffer::give(input);
-                return Err(BeginError::Io(error));
-            }
-        }
-        if before == 0 && is_http(&input) {
-            buffer::give(input);
-            return Err(BeginError::Http(tcp));
-        }
         if before == 0 && is_in_one_record(&input) && !words.any(|word| memmem::find(&input, word).is_some()) {
             break None;
         }
@@ -54,6 +41,15 @@ pub(crate) async fn hear<'w, T>(
             Offered::Incomplete if input.len() < INPUT_BYTES => {}
             Offered::Incomplete | Offered::Unreadable => break None,
             Offered::Hello(hello) => break Some(hello),
+        }
+        before = input.len();
+        match read(&mut tcp, &mut input).await {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => {
+                buffer::give(input);
+                return Err(BeginError::Io(error));
+            }
         }
     };
     let seen = hello.map(|hello| look(&hello.client_hello()));

@@ -65,7 +65,8 @@ async fn sockets() -> (TcpStream, TcpStream) {
 async fn accept(tcp: TcpStream) -> Stream {
     let (server, local) = (TlsServer::new().unwrap(), tcp.local_addr().unwrap());
     let binding = binding(Some(&certificate("only", &["shop.test"])));
-    let accepted = server.accept(tcp, &Arc::default(), &binding, local, Limits::default().handshake, alone()).await;
+    let accepted =
+        server.accept_from(tcp, &Arc::default(), &binding, local, Limits::default().handshake, alone()).await;
     accepted.unwrap().stream
 }
 

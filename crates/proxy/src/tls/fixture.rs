@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use portward_core::{BindingId, BindingProtocol, CertificateId, CertificateStatus, Chain, HostPattern, Thumbprint};
 use rcgen::{CertificateParams, CustomExtension, Issuer, KeyPair, SignatureAlgorithm};
@@ -13,10 +13,12 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::CertifiedKey,
 };
+use tokio::{net::TcpStream, time::timeout};
 
-use super::challenge_key;
+use super::{Accepted, HandshakeError, TlsServer, challenge_key};
 use crate::{
     snapshot::{ServedBinding, ServedCertificate, Snapshot},
+    stream::Caller,
     worker::Turns,
 };
 
@@ -111,6 +113,22 @@ pub(crate) fn binding(default: Option<&Arc<ServedCertificate>>) -> Arc<ServedBin
     let id = BindingId::parse("front").unwrap();
     let binding = ServedBinding::new(id, BindingProtocol::Https, SocketAddr::from(([127, 0, 0, 1], 0)));
     Arc::new(ServedBinding { default_certificate: default.cloned(), ..binding })
+}
+
+impl TlsServer {
+    /// Waits for what the client says first, and does the handshake.
+    pub(crate) async fn accept_from(
+        &self,
+        tcp: TcpStream,
+        snapshot: &Arc<Snapshot>,
+        binding: &Arc<ServedBinding>,
+        local: SocketAddr,
+        limit: Duration,
+        turns: &Turns,
+    ) -> Result<Accepted, HandshakeError> {
+        let caller = timeout(limit, Caller::listen(tcp)).await.map_err(|_| HandshakeError::TimedOut)??;
+        self.accept(caller, snapshot, binding, local, limit, turns).await
+    }
 }
 
 /// A client that believes everybody, offers what `change` leaves of everything, and `alpn`.

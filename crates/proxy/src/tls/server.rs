@@ -24,7 +24,7 @@ use crate::{
     count::HandshakeFailure,
     pass_through::{Passed, target_of},
     snapshot::{ServedBinding, ServedCertificate, Serves, Snapshot},
-    stream::{BeginError, Begun, Heard, Session, Stream, begin, hear},
+    stream::{BeginError, Begun, Caller, Heard, Session, Stream, begin, hear},
     worker::Turns,
 };
 
@@ -158,25 +158,24 @@ impl TlsServer {
         Ok(Self { template, tickets })
     }
 
-    /// Does the handshake with a client that has connected to an https binding at `local`, within `limit`, when it is its
-    /// turn.
+    /// Does the handshake with a client that has called an https binding at `local`, within `limit`, when it is its turn.
     pub(crate) async fn accept(
         &self,
-        tcp: TcpStream,
+        caller: Caller,
         snapshot: &Arc<Snapshot>,
         binding: &Arc<ServedBinding>,
         local: SocketAddr,
         limit: Duration,
         turns: &Turns,
     ) -> Result<Accepted, HandshakeError> {
-        let begun = timeout(limit, self.begin(tcp, snapshot, binding, local, turns)).await;
+        let begun = timeout(limit, self.begin(caller, snapshot, binding, local, turns)).await;
         let (begun, facts) = begun.unwrap_or(Err(HandshakeError::TimedOut))?;
         Ok(Accepted { stream: Stream::tls(begun), tls: Some(facts) })
     }
 
     async fn begin(
         &self,
-        tcp: TcpStream,
+        caller: Caller,
         snapshot: &Arc<Snapshot>,
         binding: &Arc<ServedBinding>,
         local: SocketAddr,
@@ -185,7 +184,7 @@ impl TlsServer {
         let is_for_sites = binding.serves != Serves::AgentsOnly;
         let looks = !snapshot.tls_challenges.is_empty() || !snapshot.agent_protocols.is_empty();
         if is_for_sites && !looks && binding.passages.is_empty() {
-            return self.begin_for_sites(tcp, Vec::new(), snapshot, binding, local, turns).await;
+            return self.begin_for_sites(caller.tcp, caller.input, snapshot, binding, local, turns).await;
         }
         // What is negotiated depends on the name, and rustls wants to know before it has read the name.
         let look = |hello: &ClientHello<'_>| match is_agent(hello, &snapshot.agent_protocols) {
@@ -194,7 +193,7 @@ impl TlsServer {
         };
         let of_challenges = (!snapshot.tls_challenges.is_empty()).then_some(ACME_TLS_1);
         let words = snapshot.agent_protocols.iter().copied().chain(of_challenges);
-        let heard = Box::pin(hear(tcp, words, look)).await?;
+        let heard = Box::pin(hear(caller, words, look)).await?;
         let is_ours = matches!(heard.seen, Some(Wanted::Link | Wanted::Answer { .. }));
         if !is_ours
             && !binding.passages.is_empty()

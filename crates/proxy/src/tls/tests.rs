@@ -42,7 +42,7 @@ async fn meet(
     let (tcp, peer) = sockets().await;
     let local = tcp.local_addr().unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    tokio::join!(server.accept(tcp, snapshot, binding, local, Limits::default().handshake, alone()), async {
+    tokio::join!(server.accept_from(tcp, snapshot, binding, local, Limits::default().handshake, alone()), async {
         let mut stream = TlsConnector::from(Arc::clone(config)).connect(name, peer).await?;
         // Tickets come behind the handshake.
         stream.write_all(b"x").await?;
@@ -276,7 +276,7 @@ async fn http_in_the_clear_is_recognised_by_its_first_byte() {
         let local = tcp.local_addr().unwrap();
         let snapshot = Arc::default();
         peer.write_all(request).await.unwrap();
-        let accepted = server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()).await;
+        let accepted = server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()).await;
         let Err(HandshakeError::Http(tcp)) = accepted else { panic!("{:?}", accepted.err()) };
         drop(tcp);
         assert_eq!(peer.read(&mut [0; 10]).await.unwrap_or_default(), 0, "nothing was said yet");
@@ -288,7 +288,8 @@ async fn a_silent_client_is_given_up() {
     let server = TlsServer::new().unwrap();
     let (tcp, _peer) = sockets().await;
     let local = tcp.local_addr().unwrap();
-    let accepted = server.accept(tcp, &Arc::default(), &binding(None), local, Duration::from_millis(20), alone()).await;
+    let accepted =
+        server.accept_from(tcp, &Arc::default(), &binding(None), local, Duration::from_millis(20), alone()).await;
     assert!(matches!(accepted, Err(HandshakeError::TimedOut)));
 }
 
@@ -313,7 +314,8 @@ async fn openssl_agrees() {
                 .unwrap()
         });
         let tcp = listener.accept().await.unwrap().0;
-        let accepted = server.accept(tcp, &Arc::default(), &binding, at, Limits::default().handshake, alone()).await;
+        let accepted =
+            server.accept_from(tcp, &Arc::default(), &binding, at, Limits::default().handshake, alone()).await;
         let mut accepted = accepted.unwrap();
         assert_eq!(accepted.tls.as_ref().unwrap().sni, sni.map(|sni| Host::parse(sni).unwrap()));
         // `openssl s_client` says goodbye when its input ends.

@@ -26,14 +26,13 @@ use crate::{
     answer::{Answer, Asked, Chain, Fault, log},
     clients::{Counted, TooMany},
     connection::serve_h1,
-    count::HandshakeFailure,
     h1::KeepAlive,
     h2::serve_h2,
     pass_through::{PassError, find_target, pass, unrecognized_name},
     proxy_header::{self, ReadHeaderError},
     served::{Client, Served, Warning},
     snapshot::{ServedBinding, Snapshot},
-    stream::Stream,
+    stream::{Caller, Stream},
     tls::{Accepted, HandshakeError, Protocol, TlsFacts},
 };
 
@@ -174,11 +173,12 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
     let limit = client.served.limits.handshake;
     let begun = Instant::now();
     // A connection may be made early and used late: what counts is what is served when the handshake begins, and until
-    // then it costs little. tokio says that a new connection is readable before it knows, so the kernel is asked.
-    if timeout(limit, tcp.peek(&mut [0])).await.is_err() {
-        client.worker.counts().handshakes_failed.up(HandshakeFailure::TimedOut);
-        return;
-    }
+    // then it costs little.
+    let listened = timeout(limit, Caller::listen(tcp)).await.map_err(|_| HandshakeError::TimedOut);
+    let caller = match listened.and_then(|heard| heard.map_err(HandshakeError::from)) {
+        Ok(caller) => caller,
+        Err(error) => return Box::pin(without_tls(error, &client)).await,
+    };
     // On the heap: the state of a handshake is large, and it is gone when the connection idles.
     let handshake = Box::pin(async {
         let snapshot = client.served.snapshot();
@@ -186,7 +186,7 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
         let left = limit.saturating_sub(begun.elapsed());
         let accepted = {
             let (server, turns) = (&client.served.tls_server, &client.worker.turns);
-            server.accept(tcp, &snapshot, &client.binding, client.local, left, turns).await
+            server.accept(caller, &snapshot, &client.binding, client.local, left, turns).await
         };
         match accepted {
             Ok(accepted) => Ok(accepted),
@@ -196,7 +196,6 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
             }
             Err(HandshakeError::Passed(passed)) => Err(Some(passed)),
             Err(error) => {
-                client.worker.counts().handshakes_failed.up(error.failure());
                 without_tls(error, &client).await;
                 Err(None)
             }
@@ -240,8 +239,9 @@ async fn answered(stream: Stream, client: &Client, tls: &TlsFacts) {
     let _ = tell(stream, b"").await;
 }
 
-/// Writes down why there is no TLS connection, and tells a client that does not know that this is TLS.
+/// Counts and writes down why there is no TLS connection, and tells a client that does not know that this is TLS.
 async fn without_tls(error: HandshakeError, client: &Client) {
+    client.worker.counts().handshakes_failed.up(error.failure());
     let (peer, binding) = (client.peer, &client.binding.id);
     match error {
         HandshakeError::Http(tcp) => {

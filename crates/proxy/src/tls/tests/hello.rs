@@ -69,12 +69,14 @@ async fn a_client_hello_in_records_of_one_byte_gets_the_certificate_of_its_name(
         Arc::get_mut(&mut snapshot).unwrap().certificates.insert(&pattern, Arc::clone(&shop_certificate));
         let (tcp, mut peer) = sockets().await;
         let local = tcp.local_addr().unwrap();
-        let (accepted, ()) =
-            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()), async {
+        let (accepted, ()) = tokio::join!(
+            server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
+            async {
                 let mut client = shop();
                 peer.write_all(&in_pieces(&hello(&mut client))).await.unwrap();
                 drive(&mut client, &mut peer).await;
-            });
+            }
+        );
         let facts = accepted.unwrap().tls.unwrap();
         assert_eq!(facts.certificate.unwrap().id.as_str(), "shop");
         assert_eq!(facts.protocol, Protocol::Http2);
@@ -90,14 +92,16 @@ async fn a_client_hello_in_records_of_one_byte_gets_the_challenge_of_its_name() 
     let local = tcp.local_addr().unwrap();
     let name = ServerName::try_from("new.test").unwrap();
     let mut client = ClientConnection::new(Arc::new(client(&["acme-tls/1"], |_| {})), name).unwrap();
-    let (accepted, ()) =
-        tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()), async {
+    let (accepted, ()) = tokio::join!(
+        server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
+        async {
             for part in in_pieces(&hello(&mut client)).chunks(7) {
                 peer.write_all(part).await.unwrap();
                 tokio::task::yield_now().await;
             }
             drive(&mut client, &mut peer).await;
-        });
+        }
+    );
     assert_eq!(accepted.unwrap().tls.unwrap().protocol, Protocol::Challenge);
     let shown = &client.peer_certificates().unwrap()[0];
     assert_eq!(*shown, snapshot.tls_challenges.values().next().unwrap().cert[0]);
@@ -110,15 +114,17 @@ async fn a_client_hello_byte_by_byte_is_waited_for() {
         let (tcp, mut peer) = sockets().await;
         peer.set_nodelay(true).unwrap();
         let local = tcp.local_addr().unwrap();
-        let (accepted, ()) =
-            tokio::join!(server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()), async {
+        let (accepted, ()) = tokio::join!(
+            server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
+            async {
                 let mut client = shop();
                 for byte in hello(&mut client) {
                     peer.write_all(&[byte]).await.unwrap();
                     tokio::task::yield_now().await;
                 }
                 drive(&mut client, &mut peer).await;
-            });
+            }
+        );
         assert!(accepted.is_ok());
     }
 }
@@ -133,7 +139,7 @@ async fn every_part_of_a_client_hello_that_ends_is_a_closed_connection() {
         let local = tcp.local_addr().unwrap();
         peer.write_all(&record[..end]).await.unwrap();
         peer.shutdown().await.unwrap();
-        let accepted = server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()).await;
+        let accepted = server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()).await;
         assert!(matches!(accepted, Err(HandshakeError::Closed)), "{end} bytes");
     }
 }
@@ -161,7 +167,7 @@ async fn a_spoilt_client_hello_gets_an_alert() {
             let (tcp, mut peer) = sockets().await;
             let local = tcp.local_addr().unwrap();
             let (accepted, answer) = tokio::join!(
-                server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
+                server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
                 async {
                     peer.write_all(bytes).await.unwrap();
                     peer.shutdown().await.unwrap();

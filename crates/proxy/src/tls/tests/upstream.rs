@@ -31,7 +31,7 @@ async fn ask(
     let (server, binding, snapshot) = (TlsServer::new().unwrap(), binding(Some(served)), Arc::default());
     let upstream = Upstream::parse(url).unwrap();
     let (_, connected) = tokio::join!(
-        server.accept(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
+        server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
         client.connect(peer, upstream.address().unwrap(), trust, Offer::Http1)
     );
     match connected {
