@@ -90,7 +90,10 @@ pub(crate) enum UpgradeError {
     )]
     First,
     /// The file cannot be such a program.
-    #[error("{} cannot take over: {why}", .binary.display())]
+    #[error(
+        "{} cannot take over, and the version that runs goes on: {why}; name a portward program that the server can run",
+        .binary.display()
+    )]
     Binary {
         /// The file.
         binary: PathBuf,
