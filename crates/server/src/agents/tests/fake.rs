@@ -193,19 +193,22 @@ impl Handler for OfLink {
                 if let Some(fault) = fake.refuses.lock().unwrap().clone() {
                     return Err(fault);
                 }
-                let next = Identity::new("next", now()).unwrap();
-                let thumbprint = next.thumbprint().to_string();
-                *fake.next.lock().unwrap() = Some(next);
+                // Who is asked again, as no answer came, offers the same.
+                let mut next = fake.next.lock().unwrap();
+                let thumbprint =
+                    next.get_or_insert_with(|| Identity::new("next", now()).unwrap()).thumbprint().to_string();
                 fake.again.notify_one();
                 Ok(Reply::Rotate(RotateReply { thumbprint }))
             }
             Call::IdentityAccepted(accepted) => {
-                let next = fake.next.lock().unwrap().take().unwrap();
-                assert_eq!(next.thumbprint().to_string(), accepted.thumbprint);
-                *fake.identity.lock().unwrap() = next;
-                let mut clock = fake.clock.lock().unwrap();
-                clock.1 = clock.0;
-                fake.again.notify_one();
+                // It is said again if the link ended before the answer.
+                if let Some(next) = fake.next.lock().unwrap().take() {
+                    *fake.identity.lock().unwrap() = next;
+                    let mut clock = fake.clock.lock().unwrap();
+                    clock.1 = clock.0;
+                    fake.again.notify_one();
+                }
+                assert_eq!(fake.thumbprint().to_string(), accepted.thumbprint);
                 Ok(Reply::IdentityAccepted(IdentityAcceptedReply {}))
             }
             Call::MakeRequest(_) => Err(Fault::new("not-here", "it makes no keys")),
