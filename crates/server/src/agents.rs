@@ -28,7 +28,10 @@ mod rotation;
 pub(crate) mod run;
 pub(crate) mod strangers;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use arc_swap::ArcSwapOption;
 use portward_core::{AgentHealth, AgentName, Thumbprint, Timestamp};
@@ -66,6 +69,8 @@ pub(crate) struct Agents {
     roster: Roster,
     /// By what agents know Portward; none as long as there is no identity.
     identities: ArcSwapOption<Identities>,
+    /// Held while they are read, so that nobody puts older ones in the place of newer ones.
+    reading_identities: Mutex<()>,
     /// Who is linked now.
     links: Links,
     /// Records of the store that do not count.
@@ -121,6 +126,7 @@ impl Agents {
             instance: Instance::new(),
             roster: Roster::default(),
             identities: ArcSwapOption::empty(),
+            reading_identities: Mutex::default(),
             links: Links::default(),
             refused: refused::Refused::default(),
             strangers: Strangers::default(),

@@ -1,6 +1,9 @@
 //! What goes on with agents by itself: following the store, asking how they are, writing down what was found.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use portward_core::{AgentName, DeliveryId};
 use portward_link::opening::TrustMark;
@@ -212,6 +215,7 @@ impl Agents {
 
     /// Takes the identities of the desired state that is served.
     pub(crate) fn follow_identities(&self) {
+        let _reading = self.reading_identities.lock().unwrap_or_else(PoisonError::into_inner);
         let served = self.parts.served.now();
         let Ok(sealer) = self.sealer() else { return };
         let before = self.identities.load_full();
