@@ -13,12 +13,9 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
-use crate::{
-    limits::Limits,
-    tls::{
-        Offer, TlsClient, TlsServer,
-        fixture::{alone, binding, certificate, client},
-    },
+use crate::tls::{
+    Offer, TlsClient, TlsServer,
+    fixture::{binding, certificate, client},
 };
 
 /// What tests wait for and the product polls for.
@@ -63,10 +60,9 @@ async fn sockets() -> (TcpStream, TcpStream) {
 }
 
 async fn accept(tcp: TcpStream) -> Stream {
-    let (server, local) = (TlsServer::new().unwrap(), tcp.local_addr().unwrap());
+    let server = TlsServer::new().unwrap();
     let binding = binding(Some(&certificate("only", &["shop.test"])));
-    let accepted =
-        server.accept_from(tcp, &Arc::default(), &binding, local, Limits::default().handshake, alone()).await;
+    let accepted = server.accept_from(tcp, &Arc::default(), &binding).await;
     accepted.unwrap().stream
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use portward_core::{BindingId, BindingProtocol, CertificateId, CertificateStatus, Chain, HostPattern, Thumbprint};
 use rcgen::{CertificateParams, CustomExtension, Issuer, KeyPair, SignatureAlgorithm};
@@ -13,12 +13,12 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::CertifiedKey,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::net::TcpStream;
 
 use super::{Accepted, HandshakeError, TlsServer, challenge_key};
 use crate::{
+    limits::Limits,
     snapshot::{ServedBinding, ServedCertificate, Snapshot},
-    stream::Caller,
     worker::Turns,
 };
 
@@ -116,18 +116,16 @@ pub(crate) fn binding(default: Option<&Arc<ServedCertificate>>) -> Arc<ServedBin
 }
 
 impl TlsServer {
-    /// Waits for what the client says first, and does the handshake.
+    /// Listens to a client, and does the handshake with it.
     pub(crate) async fn accept_from(
         &self,
         tcp: TcpStream,
         snapshot: &Arc<Snapshot>,
         binding: &Arc<ServedBinding>,
-        local: SocketAddr,
-        limit: Duration,
-        turns: &Turns,
     ) -> Result<Accepted, HandshakeError> {
-        let caller = timeout(limit, Caller::listen(tcp)).await.map_err(|_| HandshakeError::TimedOut)??;
-        self.accept(caller, snapshot, binding, local, limit, turns).await
+        let (local, limit) = (tcp.local_addr().unwrap(), Limits::default().handshake);
+        let caller = Self::listen(tcp, limit).await?;
+        self.accept(caller, snapshot, binding, local, limit, alone()).await
     }
 }
 

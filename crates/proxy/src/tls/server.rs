@@ -158,6 +158,12 @@ impl TlsServer {
         Ok(Self { template, tickets })
     }
 
+    /// Waits within `limit` until a client speaks.
+    pub(crate) async fn listen(tcp: TcpStream, limit: Duration) -> Result<Caller, HandshakeError> {
+        let listened = timeout(limit, Caller::listen(tcp)).await;
+        Ok(listened.map_err(|_| HandshakeError::TimedOut)??)
+    }
+
     /// Does the handshake with a client that has called an https binding at `local`, within `limit`, when it is its turn.
     pub(crate) async fn accept(
         &self,

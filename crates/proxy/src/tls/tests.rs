@@ -40,9 +40,8 @@ async fn meet(
     name: &str,
 ) -> (Result<Accepted, HandshakeError>, std::io::Result<TlsStream<TcpStream>>) {
     let (tcp, peer) = sockets().await;
-    let local = tcp.local_addr().unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    tokio::join!(server.accept_from(tcp, snapshot, binding, local, Limits::default().handshake, alone()), async {
+    tokio::join!(server.accept_from(tcp, snapshot, binding), async {
         let mut stream = TlsConnector::from(Arc::clone(config)).connect(name, peer).await?;
         // Tickets come behind the handshake.
         stream.write_all(b"x").await?;
@@ -273,10 +272,9 @@ async fn http_in_the_clear_is_recognised_by_its_first_byte() {
     let binding = binding(Some(&certificate("only", &["shop.test"])));
     for request in [&b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n"[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let (tcp, mut peer) = sockets().await;
-        let local = tcp.local_addr().unwrap();
         let snapshot = Arc::default();
         peer.write_all(request).await.unwrap();
-        let accepted = server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()).await;
+        let accepted = server.accept_from(tcp, &snapshot, &binding).await;
         let Err(HandshakeError::Http(tcp)) = accepted else { panic!("{:?}", accepted.err()) };
         drop(tcp);
         assert_eq!(peer.read(&mut [0; 10]).await.unwrap_or_default(), 0, "nothing was said yet");
@@ -284,12 +282,17 @@ async fn http_in_the_clear_is_recognised_by_its_first_byte() {
 }
 
 #[tokio::test]
-async fn a_silent_client_is_given_up() {
-    let server = TlsServer::new().unwrap();
+async fn a_client_that_falls_silent_is_given_up() {
+    let (server, short) = (TlsServer::new().unwrap(), Duration::from_millis(20));
     let (tcp, _peer) = sockets().await;
+    assert!(matches!(TlsServer::listen(tcp, short).await, Err(HandshakeError::TimedOut)));
+
+    let (tcp, mut peer) = sockets().await;
     let local = tcp.local_addr().unwrap();
-    let accepted =
-        server.accept_from(tcp, &Arc::default(), &binding(None), local, Duration::from_millis(20), alone()).await;
+    // The head of a record, and nothing of it.
+    peer.write_all(&[22, 3, 1, 2, 0]).await.unwrap();
+    let caller = TlsServer::listen(tcp, Limits::default().handshake).await.unwrap();
+    let accepted = server.accept(caller, &Arc::default(), &binding(None), local, short, alone()).await;
     assert!(matches!(accepted, Err(HandshakeError::TimedOut)));
 }
 
@@ -314,8 +317,7 @@ async fn openssl_agrees() {
                 .unwrap()
         });
         let tcp = listener.accept().await.unwrap().0;
-        let accepted =
-            server.accept_from(tcp, &Arc::default(), &binding, at, Limits::default().handshake, alone()).await;
+        let accepted = server.accept_from(tcp, &Arc::default(), &binding).await;
         let mut accepted = accepted.unwrap();
         assert_eq!(accepted.tls.as_ref().unwrap().sni, sni.map(|sni| Host::parse(sni).unwrap()));
         // `openssl s_client` says goodbye when its input ends.

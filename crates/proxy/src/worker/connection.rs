@@ -32,8 +32,8 @@ use crate::{
     proxy_header::{self, ReadHeaderError},
     served::{Client, Served, Warning},
     snapshot::{ServedBinding, Snapshot},
-    stream::{Caller, Stream},
-    tls::{Accepted, HandshakeError, Protocol, TlsFacts},
+    stream::Stream,
+    tls::{Accepted, HandshakeError, Protocol, TlsFacts, TlsServer},
 };
 
 /// Is a connection as it comes from the accept loop.
@@ -174,8 +174,7 @@ async fn serve_tls(tcp: TcpStream, mut client: Client) {
     let begun = Instant::now();
     // A connection may be made early and used late: what counts is what is served when the handshake begins, and until
     // then it costs little.
-    let listened = timeout(limit, Caller::listen(tcp)).await.map_err(|_| HandshakeError::TimedOut);
-    let caller = match listened.and_then(|heard| heard.map_err(HandshakeError::from)) {
+    let caller = match TlsServer::listen(tcp, limit).await {
         Ok(caller) => caller,
         Err(error) => return Box::pin(without_tls(error, &client)).await,
     };

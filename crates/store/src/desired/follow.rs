@@ -95,8 +95,18 @@ impl Follower {
     /// must not be told that less was touched. So `touched` collects also what was done before the failure.
     pub async fn catch_up(&mut self, store: &dyn Store, touched: &mut Touched) -> Result<(), StoreError> {
         let newest = store.revision().await?;
+        self.catch_up_to(newest, store, touched).await
+    }
+
+    /// Follows up to a revision that was the newest a moment ago: there may be changes behind it, which come along.
+    async fn catch_up_to(
+        &mut self,
+        newest: Revision,
+        store: &dyn Store,
+        touched: &mut Touched,
+    ) -> Result<(), StoreError> {
         if newest < self.desired.revision {
-            // Another store is in its place. After the changes were read that would mean nothing: one may just have come.
+            // Another store is in its place. After the changes were read that would mean nothing.
             return self.begin_again(store, touched).await;
         }
         while self.desired.revision < newest {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tls::{
     KeyError, challenge_key,
-    fixture::{alone, challenge, issued_for_challenge},
+    fixture::{challenge, issued_for_challenge},
 };
 
 const V6: &str = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
@@ -177,7 +177,7 @@ async fn openssl_is_shown_a_challenge_for_a_name_with_a_final_dot() {
             std::process::Command::new("openssl").args(arguments).stdin(std::process::Stdio::null()).output().unwrap()
         });
         let tcp = listener.accept().await.unwrap().0;
-        let accepted = server.accept_from(tcp, &snapshot, &binding, at, Limits::default().handshake, alone()).await;
+        let accepted = server.accept_from(tcp, &snapshot, &binding).await;
         let mut accepted = accepted.unwrap();
         let facts = accepted.tls.take().unwrap();
         assert_eq!((facts.protocol, facts.sni), (Protocol::Challenge, Some(Host::parse(host).unwrap())), "{name}");

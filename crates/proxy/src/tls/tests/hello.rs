@@ -11,9 +11,8 @@ use tokio::{
 
 use super::{HandshakeError, Protocol, TlsServer, sockets};
 use crate::{
-    limits::Limits,
     snapshot::Snapshot,
-    tls::fixture::{alone, binding, certificate, challenge, client},
+    tls::fixture::{binding, certificate, challenge, client},
 };
 
 /// What the client says first: one record.
@@ -68,15 +67,11 @@ async fn a_client_hello_in_records_of_one_byte_gets_the_certificate_of_its_name(
         let pattern = HostPattern::parse("shop.test").unwrap();
         Arc::get_mut(&mut snapshot).unwrap().certificates.insert(&pattern, Arc::clone(&shop_certificate));
         let (tcp, mut peer) = sockets().await;
-        let local = tcp.local_addr().unwrap();
-        let (accepted, ()) = tokio::join!(
-            server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
-            async {
-                let mut client = shop();
-                peer.write_all(&in_pieces(&hello(&mut client))).await.unwrap();
-                drive(&mut client, &mut peer).await;
-            }
-        );
+        let (accepted, ()) = tokio::join!(server.accept_from(tcp, &snapshot, &binding), async {
+            let mut client = shop();
+            peer.write_all(&in_pieces(&hello(&mut client))).await.unwrap();
+            drive(&mut client, &mut peer).await;
+        });
         let facts = accepted.unwrap().tls.unwrap();
         assert_eq!(facts.certificate.unwrap().id.as_str(), "shop");
         assert_eq!(facts.protocol, Protocol::Http2);
@@ -89,19 +84,15 @@ async fn a_client_hello_in_records_of_one_byte_gets_the_challenge_of_its_name() 
     let [_, snapshot] = snapshots();
     let (tcp, mut peer) = sockets().await;
     peer.set_nodelay(true).unwrap();
-    let local = tcp.local_addr().unwrap();
     let name = ServerName::try_from("new.test").unwrap();
     let mut client = ClientConnection::new(Arc::new(client(&["acme-tls/1"], |_| {})), name).unwrap();
-    let (accepted, ()) = tokio::join!(
-        server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
-        async {
-            for part in in_pieces(&hello(&mut client)).chunks(7) {
-                peer.write_all(part).await.unwrap();
-                tokio::task::yield_now().await;
-            }
-            drive(&mut client, &mut peer).await;
+    let (accepted, ()) = tokio::join!(server.accept_from(tcp, &snapshot, &binding), async {
+        for part in in_pieces(&hello(&mut client)).chunks(7) {
+            peer.write_all(part).await.unwrap();
+            tokio::task::yield_now().await;
         }
-    );
+        drive(&mut client, &mut peer).await;
+    });
     assert_eq!(accepted.unwrap().tls.unwrap().protocol, Protocol::Challenge);
     let shown = &client.peer_certificates().unwrap()[0];
     assert_eq!(*shown, snapshot.tls_challenges.values().next().unwrap().cert[0]);
@@ -113,18 +104,14 @@ async fn a_client_hello_byte_by_byte_is_waited_for() {
     for snapshot in snapshots() {
         let (tcp, mut peer) = sockets().await;
         peer.set_nodelay(true).unwrap();
-        let local = tcp.local_addr().unwrap();
-        let (accepted, ()) = tokio::join!(
-            server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
-            async {
-                let mut client = shop();
-                for byte in hello(&mut client) {
-                    peer.write_all(&[byte]).await.unwrap();
-                    tokio::task::yield_now().await;
-                }
-                drive(&mut client, &mut peer).await;
+        let (accepted, ()) = tokio::join!(server.accept_from(tcp, &snapshot, &binding), async {
+            let mut client = shop();
+            for byte in hello(&mut client) {
+                peer.write_all(&[byte]).await.unwrap();
+                tokio::task::yield_now().await;
             }
-        );
+            drive(&mut client, &mut peer).await;
+        });
         assert!(accepted.is_ok());
     }
 }
@@ -136,10 +123,9 @@ async fn every_part_of_a_client_hello_that_ends_is_a_closed_connection() {
     let ends = (0..record.len()).flat_map(|end| snapshots().map(|snapshot| (end, snapshot)));
     for (end, snapshot) in ends {
         let (tcp, mut peer) = sockets().await;
-        let local = tcp.local_addr().unwrap();
         peer.write_all(&record[..end]).await.unwrap();
         peer.shutdown().await.unwrap();
-        let accepted = server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()).await;
+        let accepted = server.accept_from(tcp, &snapshot, &binding).await;
         assert!(matches!(accepted, Err(HandshakeError::Closed)), "{end} bytes");
     }
 }
@@ -165,18 +151,14 @@ async fn a_spoilt_client_hello_gets_an_alert() {
         let mut errors = Vec::new();
         for snapshot in snapshots() {
             let (tcp, mut peer) = sockets().await;
-            let local = tcp.local_addr().unwrap();
-            let (accepted, answer) = tokio::join!(
-                server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
-                async {
-                    peer.write_all(bytes).await.unwrap();
-                    peer.shutdown().await.unwrap();
-                    let mut answer = Vec::new();
-                    // A reset is a way to be refused too.
-                    let _ = peer.read_to_end(&mut answer).await;
-                    answer
-                }
-            );
+            let (accepted, answer) = tokio::join!(server.accept_from(tcp, &snapshot, &binding), async {
+                peer.write_all(bytes).await.unwrap();
+                peer.shutdown().await.unwrap();
+                let mut answer = Vec::new();
+                // A reset is a way to be refused too.
+                let _ = peer.read_to_end(&mut answer).await;
+                answer
+            });
             let Err(error) = accepted else { panic!("{what}") };
             if matches!(error, HandshakeError::Tls(_)) {
                 assert!(answer.is_empty() || answer[0] == 21, "{what}: {answer:?}");

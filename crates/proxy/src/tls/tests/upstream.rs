@@ -9,13 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{TlsServer, sockets};
 use crate::{
-    limits::Limits,
     snapshot::ServedCertificate,
     tls::ServedKey,
     tls::{
         Offer, TlsClient,
         client::UpstreamTlsCause,
-        fixture::{Authority, Issued, alone, binding},
+        fixture::{Authority, Issued, binding},
     },
 };
 
@@ -27,11 +26,10 @@ async fn ask(
     trust: &UpstreamTrust,
 ) -> Result<(), UpstreamTlsCause> {
     let (tcp, peer) = sockets().await;
-    let local = tcp.local_addr().unwrap();
     let (server, binding, snapshot) = (TlsServer::new().unwrap(), binding(Some(served)), Arc::default());
     let upstream = Upstream::parse(url).unwrap();
     let (_, connected) = tokio::join!(
-        server.accept_from(tcp, &snapshot, &binding, local, Limits::default().handshake, alone()),
+        server.accept_from(tcp, &snapshot, &binding),
         client.connect(peer, upstream.address().unwrap(), trust, Offer::Http1)
     );
     match connected {

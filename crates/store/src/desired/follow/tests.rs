@@ -1,20 +1,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use portward_core::{KeyId, Management, SiteId, Source, VersionNumber};
 
 use super::*;
 use crate::{
-    Cond, Counts, Kv, Lease, ListPage, Op, Read, StoreHealth, Txn, TxnOutcome, WatchStream, change,
+    Kv, Op, Txn, change,
     change::{Change, Expected, NewKey, NewVersion},
     desired::read_kept,
     memory::MemoryStore,
@@ -190,75 +182,29 @@ async fn after_a_restore_everything_is_touched() {
     assert!(touched.everything && follower.desired().sites.is_empty());
 }
 
-/// Is a store in which one more change has come whenever somebody has asked how far it is.
-struct Busy {
-    store: MemoryStore,
-    turn: AtomicU64,
-}
-
-#[async_trait]
-impl Store for Busy {
-    async fn revision(&self) -> Result<Revision, StoreError> {
-        let newest = self.store.revision().await?;
-        let site = format!("s{}", self.turn.fetch_add(1, Ordering::Relaxed));
-        let mut change = Change::new("test", "", at());
-        change.put_site(&sample::site(&site), Expected::Any);
-        change::commit(&self.store, change).await.unwrap();
-        Ok(newest)
-    }
-
-    async fn list(&self, prefix: &Prefix, at: Option<Revision>, page: Page) -> Result<ListPage, StoreError> {
-        self.store.list(prefix, at, page).await
-    }
-
-    async fn changes(&self, prefixes: &[Prefix], after: Revision) -> Result<Changes, StoreError> {
-        self.store.changes(prefixes, after).await
-    }
-
-    async fn get(&self, key: &Key, how: Read) -> Result<(Option<Kv>, Revision), StoreError> {
-        self.store.get(key, how).await
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
-        self.store.txn(txn).await
-    }
-
-    async fn watch(&self, prefixes: &[Prefix], after: Revision) -> Result<WatchStream, StoreError> {
-        self.store.watch(prefixes, after).await
-    }
-
-    async fn lease_grant(&self, ttl: Duration) -> Result<Lease, StoreError> {
-        self.store.lease_grant(ttl).await
-    }
-
-    async fn counts(&self, prefix: &Prefix, newer_than: Revision) -> Result<Counts, StoreError> {
-        self.store.counts(prefix, newer_than).await
-    }
-
-    async fn health(&self) -> StoreHealth {
-        self.store.health().await
-    }
-
-    async fn replace_all(&self, when: Vec<Cond>, content: Vec<(Key, Bytes)>) -> Result<TxnOutcome, StoreError> {
-        self.store.replace_all(when, content).await
-    }
-}
-
 #[tokio::test]
 async fn a_change_that_comes_meanwhile_is_applied_like_any_other() {
-    let busy = Busy { store: MemoryStore::new(), turn: AtomicU64::new(0) };
-    let mut follower = Follower::begin(&busy).await.unwrap();
-    for turn in 0..10 {
+    let store = MemoryStore::new();
+    let mut follower = Follower::begin(&store).await.unwrap();
+    let mut newest = store.revision().await.unwrap();
+    for turn in 1..10 {
+        for site in [format!("s{turn}"), format!("s{turn}-meanwhile")] {
+            newest = store.revision().await.unwrap();
+            let mut change = Change::new("test", "", at());
+            change.put_site(&sample::site(&site), Expected::Any);
+            change::commit(&store, change).await.unwrap();
+        }
+        // It was asked for before the last of them came.
         let mut touched = Touched::default();
-        follower.catch_up(&busy, &mut touched).await.unwrap();
+        follower.catch_up_to(newest, &store, &mut touched).await.unwrap();
         assert!(!touched.everything, "everything was read again, at turn {turn}");
+        assert_eq!(follower.desired().sites.len(), 2 * turn);
+        assert_eq!(follower.desired().revision, store.revision().await.unwrap());
     }
+    // One that has less is another store.
     let mut touched = Touched::default();
-    follower.catch_up(&busy.store, &mut touched).await.unwrap();
-    assert!(!touched.everything);
-    // One came with the beginning, and one with each turn.
-    assert_eq!(follower.desired().sites.len(), 11);
-    assert_eq!(follower.desired().revision, busy.store.revision().await.unwrap());
+    follower.catch_up_to(Revision(newest.0 - 1), &store, &mut touched).await.unwrap();
+    assert!(touched.everything);
 }
 
 /// What is kept of a store, in the order in which it is kept, with the records of each thing together.
