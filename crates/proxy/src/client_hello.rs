@@ -31,7 +31,7 @@ pub fn look(bytes: &[u8]) -> FirstWords {
 }
 
 /// Whether a connection begins with a whole ClientHello in one record: whatever word it has is then in one piece.
-pub(crate) fn is_in_one_record(bytes: &[u8]) -> bool {
+pub fn is_in_one_record(bytes: &[u8]) -> bool {
     let Some(&[HANDSHAKE, _, _, high, low, CLIENT_HELLO, upper, middle, lower]) = bytes.first_chunk() else {
         return false;
     };

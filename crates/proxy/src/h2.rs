@@ -7,6 +7,8 @@
 
 mod budget;
 mod fragment;
+mod frames;
+pub mod incoming;
 mod request;
 mod stream_side;
 mod streams;
@@ -30,9 +32,8 @@ use tokio::time::timeout;
 
 use self::{
     budget::{Cork, Metered},
-    fragment::Fragments,
+    incoming::Seen,
     streams::Streams,
-    window::Window,
 };
 use crate::{
     forward::Deadline,
@@ -48,8 +49,7 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) tls: TlsFacts,
-    fragments: Rc<Fragments>,
-    window: Rc<Window>,
+    seen: Rc<Seen>,
     /// Bytes of bodies that streams have taken.
     moved: Cell<u64>,
     /// Whether the connection ends after the answers to what was asked so far.
@@ -59,9 +59,8 @@ pub(crate) struct Shared {
 /// Serves a connection to its end; `stream` is past its handshake, in which HTTP/2 was agreed on.
 pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
     let limits = &client.served.limits;
-    let fragments = Rc::new(Fragments::default());
-    let window = Rc::new(Window::new());
-    let (metered, cork) = Metered::new(stream, Rc::clone(&fragments), Rc::clone(&window), &client);
+    let seen = Rc::new(Seen::new());
+    let (metered, cork) = Metered::new(stream, Rc::clone(&seen), &client);
     let Ok(Ok(connection)) = timeout(limits.head, builder(limits).handshake(metered)).await else { return };
     cork.put_in();
     let mut serving = Serving {
@@ -72,7 +71,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
         idle: true,
         stage: Stage::Open,
         drain: client.drain.clone(),
-        shared: Rc::new(Shared { client, tls, fragments, window, moved: Cell::new(0), is_outdated: Cell::new(false) }),
+        shared: Rc::new(Shared { client, tls, seen, moved: Cell::new(0), is_outdated: Cell::new(false) }),
     };
     poll_fn(|cx| serving.poll(cx)).await;
 }

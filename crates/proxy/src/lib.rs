@@ -15,7 +15,7 @@ mod connection;
 mod count;
 mod forward;
 pub mod h1;
-mod h2;
+pub mod h2;
 pub mod limits;
 mod pass_through;
 mod proxy;

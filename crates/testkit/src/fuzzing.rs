@@ -6,6 +6,7 @@ mod certificates;
 mod chunked;
 mod differential;
 mod first_words;
+mod http2;
 mod names;
 mod request;
 mod response;
@@ -14,6 +15,7 @@ pub use certificates::{pem, pfx};
 pub use chunked::chunked;
 pub use differential::{request_stream, response_stream};
 pub use first_words::{client_hello, proxy_header};
+pub use http2::http2_frames;
 pub use names::{authority, path};
 pub use request::request_head;
 pub use response::response_head;
@@ -26,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("authority", authority),
     ("chunked", chunked),
     ("client_hello", client_hello),
+    ("http2_frames", http2_frames),
     ("path", path),
     ("pem", pem),
     ("pfx", pfx),

@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    fragment::{Blocks, Fragments},
-    window::{Settings, Window},
+    frames::{ACK, CONTINUATION, DATA, Frame, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE},
+    incoming::{Incoming, Seen},
 };
 use crate::{
     forward::Deadline,
@@ -36,14 +36,11 @@ use crate::{
 /// records as can be, when the connection's task says so.
 pub(super) struct Metered {
     wire: Rc<Wire>,
-    frames: Frames,
+    incoming: Incoming,
+    seen: Rc<Seen>,
     begun: bool,
     budget: Budget,
     resets: Resets,
-    blocks: Blocks,
-    fragments: Rc<Fragments>,
-    settings: Settings,
-    window: Rc<Window>,
     turn: Turn,
     /// Once our side is closed: how long and how much the client may still send.
     linger: Option<(Deadline, usize)>,
@@ -59,9 +56,8 @@ struct Wire {
 }
 
 impl Metered {
-    /// Wraps a stream; requests with a fragment in their path are noted in `fragments`, and what the client takes of its
-    /// responses in `window`.
-    pub(super) fn new(stream: Stream, fragments: Rc<Fragments>, window: Rc<Window>, client: &Client) -> (Self, Cork) {
+    /// Wraps a stream; what matters of its frames for requests is noted in `seen`.
+    pub(super) fn new(stream: Stream, seen: Rc<Seen>, client: &Client) -> (Self, Cork) {
         let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
         let budget = Budget { left: BURST, since: Instant::now() };
         let resets = Resets { served: Arc::clone(&client.served), peer: client.peer.ip(), unpaid: 0 };
@@ -69,14 +65,11 @@ impl Metered {
         (
             Self {
                 wire,
-                frames: Frames::new(),
+                incoming: Incoming::new(),
+                seen,
                 begun: false,
                 budget,
                 resets,
-                blocks: Blocks::default(),
-                fragments,
-                settings: Settings::default(),
-                window,
                 turn: Turn { bytes: 0, frames: 0, is_dense: true },
                 linger: None,
             },
@@ -116,26 +109,11 @@ impl AsyncRead for Metered {
         turn.bytes += into.filled().len() - before;
         let frames = turn.frames;
         let (begun, budget, resets) = (&mut me.begun, &mut me.budget, &mut me.resets);
-        let (blocks, fragments) = (&mut me.blocks, &*me.fragments);
-        let (settings, window) = (&mut me.settings, &*me.window);
-        let within = me.frames.pass(&into.filled()[before..], |piece| match piece {
-            Piece::Header { kind, flags, stream } => {
-                turn.frames += 1;
-                // SETTINGS comes first (RFC 9113 section 3.4), which the crate does not ask for.
-                *begun |= kind == SETTINGS && flags & ACK == 0;
-                blocks.begin(kind, flags, stream);
-                settings.begin(kind, flags);
-                *begun && budget.pay(kind, flags) && (kind != RST_STREAM || resets.pay())
-            }
-            Piece::Payload(bytes) => {
-                blocks.payload(bytes, fragments);
-                settings.payload(bytes, window);
-                true
-            }
-            Piece::End => {
-                blocks.end(fragments);
-                true
-            }
+        let within = me.incoming.pass(&into.filled()[before..], &me.seen, |Frame { kind, flags, .. }| {
+            turn.frames += 1;
+            // SETTINGS comes first (RFC 9113 section 3.4), which the crate does not ask for.
+            *begun |= kind == SETTINGS && flags & ACK == 0;
+            *begun && budget.pay(kind, flags) && (kind != RST_STREAM || resets.pay())
         });
         turn.is_dense = (turn.frames - frames) * DENSE > into.filled().len() - before;
         Poll::Ready(if within { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, OverBudget)) })
@@ -212,59 +190,6 @@ impl Turn {
     }
 }
 
-/// Walks over frames that come in pieces.
-struct Frames {
-    /// Bytes to be passed over: the preface first, then payloads.
-    skip: usize,
-    header: [u8; HEADER_BYTES],
-    have: usize,
-}
-
-/// Is a piece of a frame.
-enum Piece<'a> {
-    /// It begins.
-    Header { kind: u8, flags: u8, stream: u32 },
-    /// Some of its payload, or of what comes before the first frame.
-    Payload(&'a [u8]),
-    /// It ends.
-    End,
-}
-
-impl Frames {
-    fn new() -> Self {
-        Self { skip: PREFACE_BYTES, header: [0; HEADER_BYTES], have: 0 }
-    }
-
-    /// Calls `each` with every piece as it comes; ends with `false` when `each` does.
-    fn pass(&mut self, mut bytes: &[u8], mut each: impl FnMut(Piece<'_>) -> bool) -> bool {
-        while !bytes.is_empty() {
-            if self.skip > 0 {
-                let (payload, rest) = bytes.split_at(self.skip.min(bytes.len()));
-                self.skip -= payload.len();
-                bytes = rest;
-                if !each(Piece::Payload(payload)) || (self.skip == 0 && !each(Piece::End)) {
-                    return false;
-                }
-                continue;
-            }
-            let taken = (HEADER_BYTES - self.have).min(bytes.len());
-            self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
-            self.have += taken;
-            bytes = &bytes[taken..];
-            if self.have == HEADER_BYTES {
-                self.have = 0;
-                let [a, b, c, kind, flags, stream @ ..] = self.header;
-                self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-                let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
-                if !each(Piece::Header { kind, flags, stream }) || (self.skip == 0 && !each(Piece::End)) {
-                    return false;
-                }
-            }
-        }
-        true
-    }
-}
-
 /// Is what is left to spend, in halves of a frame.
 struct Budget {
     left: u32,
@@ -333,18 +258,6 @@ const LINGER: Duration = Duration::from_secs(5);
 /// What is read of it meanwhile.
 const LINGER_BYTES: usize = 256 * 1024;
 
-const PREFACE_BYTES: usize = 24;
-const HEADER_BYTES: usize = 9;
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-pub(super) const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-pub(super) const ACK: u8 = 1;
-
 /// So many resets are paid at a time: all workers pay in one place.
 const RESETS: u32 = 16;
 
@@ -363,34 +276,6 @@ const PER_SECOND: u32 = 50 * PRICE;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frame(length: u32, kind: u8, flags: u8) -> Vec<u8> {
-        let mut frame = length.to_be_bytes()[1..].to_vec();
-        frame.extend_from_slice(&[kind, flags, 0, 0, 0, 1]);
-        frame.resize(HEADER_BYTES + length as usize, 0xff);
-        frame
-    }
-
-    #[test]
-    fn frames_are_found_however_they_are_cut() {
-        let expected = [(SETTINGS, 0), (HEADERS, 5), (PING, 1), (DATA, 1)];
-        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-        for (length, (kind, flags)) in [18, 300, 8, 0].into_iter().zip(expected) {
-            bytes.extend(frame(length, kind, flags));
-        }
-        for size in 1..bytes.len() {
-            let (mut frames, mut found) = (Frames::new(), Vec::new());
-            for piece in bytes.chunks(size) {
-                assert!(frames.pass(piece, |piece| {
-                    if let Piece::Header { kind, flags, stream: 1 } = piece {
-                        found.push((kind, flags));
-                    }
-                    true
-                }));
-            }
-            assert_eq!(found, expected, "pieces of {size}");
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn useless_frames_are_paid_for_and_requests_earn_half_a_one() {

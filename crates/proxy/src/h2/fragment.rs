@@ -12,6 +12,7 @@ use std::{
 };
 
 use self::huffman::decode;
+use super::frames::{CONTINUATION, END_HEADERS, Frame, HEADERS, PADDED, PRIORITY};
 
 /// Holds the streams whose requests are to be refused, until each is asked for.
 #[derive(Default)]
@@ -25,15 +26,13 @@ pub(super) struct Fragments {
 #[derive(Default)]
 pub(super) struct Blocks {
     block: Vec<u8>,
-    /// The frame that is read, if it has a part of a block.
-    frame: Option<Frame>,
+    /// What the frame that is read has of it, if it has any.
+    part: Option<Part>,
     table: Table,
 }
 
-struct Frame {
-    kind: u8,
-    flags: u8,
-    stream: u32,
+struct Part {
+    frame: Frame,
     /// Where its payload begins in `block`.
     begins: usize,
 }
@@ -66,16 +65,16 @@ impl Fragments {
 
 impl Blocks {
     /// A frame begins.
-    pub(super) fn begin(&mut self, kind: u8, flags: u8, stream: u32) {
-        self.frame = match kind {
-            HEADERS | CONTINUATION => Some(Frame { kind, flags, stream, begins: self.block.len() }),
+    pub(super) fn begin(&mut self, frame: Frame) {
+        self.part = match frame.kind {
+            HEADERS | CONTINUATION => Some(Part { frame, begins: self.block.len() }),
             _ => None,
         };
     }
 
     /// A piece of the frame's payload comes.
     pub(super) fn payload(&mut self, bytes: &[u8], found: &Fragments) {
-        if self.frame.is_none() || found.blind.get() {
+        if self.part.is_none() || found.blind.get() {
             return;
         }
         if self.block.len() + bytes.len() > BLOCK_BYTES {
@@ -88,11 +87,11 @@ impl Blocks {
 
     /// The frame ends.
     pub(super) fn end(&mut self, found: &Fragments) {
-        let Some(frame) = self.frame.take() else { return };
+        let Some(Part { frame, begins }) = self.part.take() else { return };
         if found.blind.get() {
             return;
         }
-        if frame.kind == HEADERS && self.strip(&frame).is_err() {
+        if frame.kind == HEADERS && self.strip(frame, begins).is_err() {
             found.blind.set(true);
         }
         if frame.flags & END_HEADERS != 0 {
@@ -107,8 +106,8 @@ impl Blocks {
     }
 
     /// Takes padding and priority out of a HEADERS frame (RFC 9113 section 6.2).
-    fn strip(&mut self, frame: &Frame) -> Result<(), Malformed> {
-        let payload = self.block.get(frame.begins..).ok_or(Malformed)?;
+    fn strip(&mut self, frame: Frame, begins: usize) -> Result<(), Malformed> {
+        let payload = self.block.get(begins..).ok_or(Malformed)?;
         let padded = frame.flags & PADDED != 0;
         let padding = if padded { usize::from(*payload.first().ok_or(Malformed)?) } else { 0 };
         let before = usize::from(padded) + if frame.flags & PRIORITY != 0 { PRIORITY_BYTES } else { 0 };
@@ -116,7 +115,7 @@ impl Blocks {
             return Err(Malformed);
         }
         self.block.truncate(self.block.len() - padding);
-        self.block.drain(frame.begins..frame.begins + before);
+        self.block.drain(begins..begins + before);
         Ok(())
     }
 }
@@ -263,11 +262,6 @@ fn string(block: &mut &[u8], mut each: impl FnMut(u8)) -> Result<(), Malformed> 
     Ok(())
 }
 
-const HEADERS: u8 = 1;
-const CONTINUATION: u8 = 9;
-const END_HEADERS: u8 = 0x4;
-const PADDED: u8 = 0x8;
-const PRIORITY: u8 = 0x20;
 const PRIORITY_BYTES: usize = 5;
 const PATH: &[u8] = b":path";
 

@@ -36,7 +36,7 @@ use crate::{
 /// Carries out one request; when the client resets the stream, so ends everything that was done for it.
 pub(super) async fn serve(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: Rc<Shared>) {
     let (head, body) = request.into_parts();
-    let has_fragment = shared.fragments.take(respond.stream_id().as_u32());
+    let has_fragment = shared.seen.takes_fragment(respond.stream_id().as_u32());
     let (about, decided) = match has_fragment {
         true => (About::new(&shared, &head), Decided::Answer(Fault::Refused(Refusal::InvalidTarget).into())),
         false => decide(&head, &body, &shared),
@@ -115,7 +115,7 @@ async fn after_answer(mut body: RecvStream) {
 
 /// Writes down a request that was reset before anybody looked at it; nothing is done for it.
 pub(super) fn forget(request: http::Request<RecvStream>, respond: &SendResponse<Bytes>, shared: &Shared) {
-    shared.fragments.take(respond.stream_id().as_u32());
+    shared.seen.takes_fragment(respond.stream_id().as_u32());
     let (head, _) = request.into_parts();
     drop(About::new(shared, &head));
 }
@@ -247,7 +247,7 @@ async fn forward(shared: &Shared, site: &ServedSite, outgoing: Outgoing, side: &
 
 /// Waits for the request's turn to be forwarded; none if it was reset since it was taken.
 async fn turn<'s>(shared: &'s Shared, side: &RefCell<StreamSide<'_>>) -> Option<Turn<'s>> {
-    let mut turn = pin!(shared.window.turn());
+    let mut turn = pin!(shared.seen.window.turn());
     poll_fn(|cx| match side.borrow_mut().poll_reset(cx) {
         Poll::Ready(()) => Poll::Ready(None),
         Poll::Pending => turn.as_mut().poll(cx).map(Some),

@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::budget::{ACK, SETTINGS};
+use super::frames::{ACK, Frame, SETTINGS};
 
 /// Is what a client takes of each response before it asks for more.
 pub(super) struct Window {
@@ -42,15 +42,15 @@ impl Window {
         }
     }
 
-    fn is_narrow(&self) -> bool {
+    pub(super) fn is_narrow(&self) -> bool {
         self.initial.get() < NARROW
     }
 }
 
 impl Settings {
     /// A frame begins.
-    pub(super) fn begin(&mut self, kind: u8, flags: u8) {
-        (self.open, self.have) = (kind == SETTINGS && flags & ACK == 0, 0);
+    pub(super) fn begin(&mut self, frame: Frame) {
+        (self.open, self.have) = (frame.kind == SETTINGS && frame.flags & ACK == 0, 0);
     }
 
     /// A piece of the frame's payload comes.
@@ -95,7 +95,7 @@ mod tests {
         for size in 1..=entries.len() {
             let (window, mut settings) = (Window::new(), Settings::default());
             assert!(!window.is_narrow());
-            settings.begin(SETTINGS, 0);
+            settings.begin(Frame { kind: SETTINGS, flags: 0, stream: 0 });
             entries.chunks(size).for_each(|piece| settings.payload(piece, &window));
             assert_eq!(window.initial.get(), 1023, "pieces of {size}");
             assert!(window.is_narrow());
@@ -106,14 +106,14 @@ mod tests {
     fn other_frames_and_acknowledgements_change_nothing() {
         let (window, mut settings) = (Window::new(), Settings::default());
         for (kind, flags) in [(0, 0), (SETTINGS, ACK), (8, 0)] {
-            settings.begin(kind, flags);
+            settings.begin(Frame { kind, flags, stream: 0 });
             settings.payload(&[0, 4, 0, 0, 0, 0], &window);
             assert!(!window.is_narrow(), "{kind}");
         }
         // What a frame of a wrong length leaves is not taken for the beginning of the next one.
-        settings.begin(SETTINGS, 0);
+        settings.begin(Frame { kind: SETTINGS, flags: 0, stream: 0 });
         settings.payload(&[0, 4, 0], &window);
-        settings.begin(SETTINGS, 0);
+        settings.begin(Frame { kind: SETTINGS, flags: 0, stream: 0 });
         settings.payload(&[0, 4, 0, 0, 0, 0], &window);
         assert!(window.is_narrow());
     }

@@ -1,20 +1,45 @@
 //! The first words of a connection.
 
 use portward_proxy::{
-    client_hello::{FirstWords, look},
+    client_hello::{FirstWords, is_in_one_record, look},
     proxy_header::{Parsed, parse},
 };
+use rustls::server::{Accepted, Acceptor};
 
-/// What is found in a beginning stays found, whatever comes behind it.
+/// What is found in a beginning stays found, whatever comes behind it, and rustls finds no other name; where a hello is
+/// said to be in one record, what rustls finds is there in one piece.
 pub fn client_hello(bytes: &[u8]) {
     let whole = look(bytes);
     for end in ends(bytes.len()) {
         let begun = look(&bytes[..end]);
         assert!(begun == FirstWords::Partial || begun == whole, "{end} of {}: {begun:?}, {whole:?}", bytes.len());
     }
-    if let FirstWords::Hello { server_name: Some(name) } = whole {
+    if let FirstWords::Hello { server_name: Some(name) } = &whole {
         assert!(name.is_ascii() && !name.is_empty(), "{name:?}");
     }
+    let Some(accepted) = accept(bytes) else { return };
+    let hello = accepted.client_hello();
+    assert_ne!(whole, FirstWords::Partial, "rustls has enough");
+    if let (FirstWords::Hello { server_name }, Some(name)) = (&whole, hello.server_name()) {
+        assert!(server_name.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(name)), "{whole:?}, {name}");
+    }
+    if is_in_one_record(bytes) {
+        for word in hello.alpn().into_iter().flatten() {
+            assert!(bytes.windows(word.len()).any(|piece| piece == word), "{word:?} is not in one piece");
+        }
+    }
+}
+
+/// A hello as rustls reads it.
+fn accept(mut bytes: &[u8]) -> Option<Accepted> {
+    let mut acceptor = Acceptor::default();
+    while !bytes.is_empty() {
+        acceptor.read_tls(&mut bytes).ok()?;
+        if let Some(accepted) = acceptor.accept().ok()? {
+            return Some(accepted);
+        }
+    }
+    None
 }
 
 /// A header is the same whatever is behind it, and each beginning of it is one; what is none becomes none by more.

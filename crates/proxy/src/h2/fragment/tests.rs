@@ -74,16 +74,16 @@ fn padding_and_priority_are_no_part_of_a_block() {
     let (mut blocks, found) = (Blocks::default(), Fragments::default());
     let payload = [&[3, 0, 0, 0, 0, 9, 0x04][..], &plain("/#"), &[0, 0, 0]].concat();
     for (stream, pieces) in [(1, 1), (3, payload.len())] {
-        blocks.begin(HEADERS, PADDED | PRIORITY | END_HEADERS, stream);
+        blocks.begin(Frame { kind: HEADERS, flags: PADDED | PRIORITY | END_HEADERS, stream });
         payload.chunks(payload.len() / pieces).for_each(|piece| blocks.payload(piece, &found));
         blocks.end(&found);
         assert!(found.take(stream) && !found.take(stream));
     }
     // Over two frames, cut within the value.
-    blocks.begin(HEADERS, 0, 5);
+    blocks.begin(Frame { kind: HEADERS, flags: 0, stream: 5 });
     blocks.payload(&[0x04, 2, b'/'], &found);
     blocks.end(&found);
-    blocks.begin(CONTINUATION, END_HEADERS, 5);
+    blocks.begin(Frame { kind: CONTINUATION, flags: END_HEADERS, stream: 5 });
     blocks.payload(b"#", &found);
     blocks.end(&found);
     assert!(found.take(5) && !found.take(7));
@@ -92,7 +92,7 @@ fn padding_and_priority_are_no_part_of_a_block() {
 #[test]
 fn what_cannot_be_followed_refuses_everything() {
     let (mut blocks, found) = (Blocks::default(), Fragments::default());
-    blocks.begin(HEADERS, END_HEADERS, 1);
+    blocks.begin(Frame { kind: HEADERS, flags: END_HEADERS, stream: 1 });
     blocks.payload(&[0x80], &found);
     blocks.end(&found);
     assert!(found.take(1) && found.take(3));
@@ -106,7 +106,7 @@ fn a_block_that_is_too_large_for_a_head_is_followed_all_the_same() {
     let frames = 6;
     for frame in 1..=frames {
         let end = if frame == frames { END_HEADERS } else { 0 };
-        blocks.begin(if frame == 1 { HEADERS } else { CONTINUATION }, end, 1);
+        blocks.begin(Frame { kind: if frame == 1 { HEADERS } else { CONTINUATION }, flags: end, stream: 1 });
         blocks.payload(&field.repeat(16 * 1024 / field.len()), &found);
         blocks.end(&found);
     }
