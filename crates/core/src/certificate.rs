@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use smallvec::SmallVec;
+
 use crate::{
     AgentName, CertificateId, Chain, HostPattern, KeyId, KeyType, Sha1Thumbprint, Thumbprint, Timestamp, Validity,
     VersionNumber, acme::Managed,
@@ -12,14 +14,16 @@ use crate::{
 pub struct Certificate {
     /// Stays the same through all versions.
     pub id: CertificateId,
-    /// What people call it; need not be unique.
-    pub name: String,
+    /// What people call it; need not be unique. Mostly it is one of its names, and shared with it.
+    pub name: Arc<str>,
     /// Who renews it.
     pub management: Management,
     /// The version that is served.
     pub current: VersionNumber,
     /// Every version that can be gone back to, oldest first; `current` is one of them.
-    pub versions: Vec<Arc<CertificateVersion>>,
+    ///
+    /// Mostly there is one.
+    pub versions: SmallVec<[Arc<CertificateVersion>; 1]>,
 }
 
 /// Is one version of a certificate: its chain, and where its key is.

@@ -65,6 +65,11 @@ pub enum HostError {
 }
 
 impl HostName {
+    /// Its text, shared.
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// Reads a name in any spelling: Unicode or A-labels, any case, one trailing dot.
     ///
     /// Mapping follows UTS #46. Underscores are accepted, as names in private networks have them.

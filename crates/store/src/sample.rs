@@ -148,10 +148,10 @@ pub(crate) fn stored_certificate(id: &str, names: &[&str]) -> StoredCertificate 
     StoredCertificate {
         value: Certificate {
             id: certificate_id(id),
-            name: id.to_owned(),
+            name: id.into(),
             management: Management::Unmanaged,
             current: VersionNumber(1),
-            versions: vec![Arc::new(version)],
+            versions: [Arc::new(version)].into(),
         },
         spec_revision: Revision(1),
         managed_revision: None,

@@ -8,7 +8,7 @@ use std::{
     fmt,
     hash::BuildHasher as _,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -25,8 +25,16 @@ use super::{
 mod tests;
 
 /// Is all upstreams of a site: its own, and those of its routes.
-#[derive(Clone, Debug)]
-pub struct Groups(Arc<[Group]>);
+///
+/// Most sites have one upstream and no routes, and of many sites most are never asked for: what is known of such an
+/// upstream has no place until somebody asks for it.
+#[derive(Debug)]
+pub struct Groups {
+    /// The site's only one, if it has no routes either.
+    only: Option<Upstream>,
+    /// There from the beginning, unless there is but that one and nothing is known of it.
+    all: OnceLock<Arc<[Group]>>,
+}
 
 /// Is upstreams that are alike; never empty.
 pub(crate) struct Group {
@@ -64,19 +72,23 @@ pub(crate) struct Tried {
 }
 
 impl Groups {
-    /// The upstreams of a site and of its routes; `health` gives what is known of each.
+    /// The upstreams of a site and of its routes; `health` gives what is known of each, if anything is.
     ///
     /// There must be one at least, and one at least for each route. With `sticky` clients get cookies of theirs.
     pub fn new(
         own: &[Upstream],
         routes: &[PathRoute],
         sticky: Option<(&StickyKey, &SiteId)>,
-        mut health: impl FnMut(&Upstream) -> Arc<UpstreamHealth>,
+        mut health: impl FnMut(&Upstream) -> Option<Arc<UpstreamHealth>>,
     ) -> Self {
+        if let ([only], [], None) = (own, routes, sticky) {
+            let all = health(only).map(|health| OnceLock::from(one(Some(only), &health))).unwrap_or_default();
+            return Self { only: Some(only.clone()), all };
+        }
         let mut group = |prefix, upstreams: &[Upstream]| {
             let member = |upstream: &Upstream| Member {
                 upstream: upstream.clone(),
-                health: health(upstream),
+                health: health(upstream).unwrap_or_default(),
                 token: sticky.map(|(key, site)| key.token(site, upstream)),
             };
             Group { prefix, members: upstreams.iter().map(member).collect(), turn: AtomicUsize::new(anywhere()) }
@@ -85,12 +97,13 @@ impl Groups {
         groups.extend(routes.iter().map(|route| group(Some(route.prefix.clone()), &route.upstreams)));
         groups[1..]
             .sort_by_key(|group| std::cmp::Reverse(group.prefix.as_ref().map_or(0, |prefix| prefix.as_str().len())));
-        Self(groups.into())
+        Self { only: None, all: OnceLock::from(Arc::from(groups)) }
     }
 
     /// Whether requests go to the portal.
     pub fn is_portal(&self) -> bool {
-        self.members().any(|member| member.upstream == Upstream::Portal)
+        let is_portal = |member: &Member| member.upstream == Upstream::Portal;
+        self.only == Some(Upstream::Portal) || self.made().iter().flat_map(|group| &group.members).any(is_portal)
     }
 
     /// How each upstream does: the site's own first, then those of the longest prefix.
@@ -100,41 +113,68 @@ impl Groups {
             prefix: group.prefix.clone(),
             health: member.health.view(),
         };
-        self.0.iter().flat_map(|group| group.members.iter().map(move |member| of(group, member))).collect()
+        let well = |upstream: &Upstream| UpstreamView {
+            upstream: upstream.clone(),
+            prefix: None,
+            health: HealthView::default(),
+        };
+        match self.made() {
+            [] => self.only.iter().map(well).collect(),
+            made => made.iter().flat_map(|group| group.members.iter().map(move |member| of(group, member))).collect(),
+        }
     }
 
-    /// What is known of an upstream; none if it is none of these.
+    /// What is known of an upstream; none if it is none of these, or nothing is known of it.
     pub fn health(&self, upstream: &Upstream) -> Option<&Arc<UpstreamHealth>> {
-        self.members().find(|member| member.upstream == *upstream).map(|member| &member.health)
+        let mut members = self.made().iter().flat_map(|group| &group.members);
+        members.find(|member| member.upstream == *upstream).map(|member| &member.health)
     }
 
     /// All upstreams.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
-        self.0.iter().flat_map(|group| &group.members)
+        self.all().iter().flat_map(|group| &group.members)
     }
 
     /// Whether some paths go to other upstreams than the site's own.
     pub(crate) fn has_routes(&self) -> bool {
-        self.0.len() > 1
+        self.made().len() > 1
     }
 
     /// The index of the group that has a path, without its query: that of the longest prefix, else the site's own.
     pub(crate) fn find(&self, path: &str) -> usize {
         let has = |group: &Group| group.prefix.as_ref().is_some_and(|prefix| prefix.has(path));
-        self.0.iter().position(has).unwrap_or(0)
+        self.made().iter().position(has).unwrap_or(0)
     }
 
     /// The group of that index.
     pub(crate) fn at(&self, index: usize) -> &Group {
         // Whoever has an index has it of this site.
-        self.0.get(index).unwrap_or(&self.0[0])
+        let all = self.all();
+        all.get(index).unwrap_or(&all[0])
+    }
+
+    /// All groups; never none.
+    fn all(&self) -> &Arc<[Group]> {
+        self.all.get_or_init(|| one(self.only.as_ref(), &Arc::default()))
+    }
+
+    /// All groups; none where nobody has asked for the one.
+    fn made(&self) -> &[Group] {
+        self.all.get().map_or(&[], |all| all)
+    }
+}
+
+/// One of the same groups: what becomes known of an upstream is known to both.
+impl Clone for Groups {
+    fn clone(&self) -> Self {
+        Self { only: self.only.clone(), all: OnceLock::from(Arc::clone(self.all())) }
     }
 }
 
 /// Upstreams without routes, of which nothing bad is known.
 impl From<Vec<Upstream>> for Groups {
     fn from(own: Vec<Upstream>) -> Self {
-        Self::new(&own, &[], None, |_| Arc::default())
+        Self::new(&own, &[], None, |_| None)
     }
 }
 
@@ -250,6 +290,12 @@ impl Tried {
     pub(crate) fn has(&self, index: usize) -> bool {
         self.at[..self.count].contains(&index)
     }
+}
+
+/// The one group of a site that has one upstream.
+fn one(upstream: Option<&Upstream>, health: &Arc<UpstreamHealth>) -> Arc<[Group]> {
+    let member = |upstream: &Upstream| Member { upstream: upstream.clone(), health: Arc::clone(health), token: None };
+    Arc::new([Group { prefix: None, members: upstream.map(member).into_iter().collect(), turn: AtomicUsize::new(0) }])
 }
 
 /// Whose turn it is at first: the groups of a new snapshot must not all begin with their first one.

@@ -121,7 +121,7 @@ impl Sight<'_> {
         let later = planned.as_ref().map(|planned| self.later(planned.at, lifetime_at)).unwrap_or_default();
         Some(Lane {
             id: certificate.id.clone(),
-            name: facts.names.first().map_or_else(|| certificate.name.clone(), ToString::to_string),
+            name: facts.names.first().map_or_else(|| certificate.name.to_string(), ToString::to_string),
             issuer: managed.and_then(|managed| managed.issuers.first().cloned()),
             facts: Arc::clone(facts),
             status: facts.validity.status(self.now, self.desired.settings.warning),

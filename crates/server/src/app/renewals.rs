@@ -57,7 +57,7 @@ impl App {
         let id = match replaced {
             Some(stored) => {
                 let id = stored.value.id.clone();
-                let name = input.name.clone().unwrap_or_else(|| stored.value.name.clone());
+                let name = input.name.clone().unwrap_or_else(|| stored.value.name.to_string());
                 change = self.change(by, format!("manage certificate {id} for {}", list(&managed.names)));
                 change.edit_certificate(stored, &name, &Management::Managed(Arc::clone(&managed)));
                 id

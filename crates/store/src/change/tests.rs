@@ -130,7 +130,7 @@ async fn an_import_is_one_transaction_and_its_key_opens_only_for_us() {
     let stored = &desired.certificates[0];
     assert_eq!((stored.spec_revision, stored.current_revision), (revision, Some(revision)));
     let certificate = &stored.value;
-    assert_eq!((certificate.name.as_str(), certificate.current), ("Shop", VersionNumber(1)));
+    assert_eq!((&*certificate.name, certificate.current), ("Shop", VersionNumber(1)));
     let version = certificate.current_version().unwrap();
     assert_eq!(version.chain, sample::chain("leaf 1"));
     assert_eq!(*version.facts, sample::facts(b"leaf 1"));
@@ -265,7 +265,7 @@ async fn name_management_settings_and_challenges_are_written_and_read() {
     let revision = commit(&store, change).await.unwrap();
     let desired = read(&store).await;
     let certificate = &desired.certificates[0];
-    assert_eq!((certificate.value.name.as_str(), &certificate.value.management), ("New name", &sample::managed()));
+    assert_eq!((&*certificate.value.name, &certificate.value.management), ("New name", &sample::managed()));
     assert_eq!(certificate.revision(), revision);
     assert_eq!((desired.settings.clone(), desired.settings_revision), (settings, revision));
     assert_eq!(desired.challenges, [sample::challenge()]);

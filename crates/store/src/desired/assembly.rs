@@ -8,9 +8,10 @@ use std::{
 
 use foldhash::quality::RandomState;
 use portward_core::{
-    Certificate, CertificateId, CertificateVersion, HostPattern, Management, Settings, Site, Sorted, VersionNumber,
-    acme::Managed,
+    Certificate, CertificateId, CertificateVersion, Host, HostPattern, Management, Settings, Site, Sorted,
+    VersionNumber, acme::Managed,
 };
+use smallvec::SmallVec;
 
 use super::{BadRecord, Desired, Stored, StoredCertificate, StoredDnsProvider, StoredIssuer, StoredKey};
 use crate::{
@@ -59,10 +60,17 @@ pub(super) struct Known {
 /// Is what was found of one certificate.
 #[derive(Debug, Default)]
 struct Parts {
-    spec: Option<Stored<SpecRecord>>,
+    spec: Option<Stored<Spec>>,
     managed: Option<Box<Stored<Managed>>>,
     current: Option<Stored<VersionNumber>>,
-    versions: Vec<Version>,
+    versions: SmallVec<[Version; 1]>,
+}
+
+/// Is what a certificate's own record says.
+#[derive(Debug)]
+struct Spec {
+    name: Arc<str>,
+    is_managed: bool,
 }
 
 /// Is a version that lacks its issuers; nobody else holds it yet.
@@ -114,14 +122,21 @@ impl Assembly {
     /// between what stays, a sixth of a kibibyte for each certificate.
     pub(super) fn share(&mut self, known: &Known) {
         let mut keys = known.keys.finder();
-        for Version { version, .. } in self.certificates.iter_mut().flat_map(|(_, parts)| &mut parts.versions) {
-            let own = Arc::make_mut(version);
-            if let Some(key) = keys.find(&own.key) {
-                own.key = key.id.clone();
-            }
-            for name in &mut Arc::make_mut(&mut own.facts).names {
-                if let Some(known) = known.names.get(name) {
-                    *name = known.clone();
+        for (_, Parts { spec, versions, .. }) in &mut self.certificates {
+            for Version { version, .. } in versions {
+                let own = Arc::make_mut(version);
+                if let Some(key) = keys.find(&own.key) {
+                    own.key = key.id.clone();
+                }
+                for name in &mut Arc::make_mut(&mut own.facts).names {
+                    if let Some(known) = known.names.get(name) {
+                        *name = known.clone();
+                    }
+                    if let (Some(Stored { value, .. }), HostPattern::Exact(Host::Name(host))) = (&mut *spec, &*name)
+                        && *value.name == *host.as_str()
+                    {
+                        value.name = host.text();
+                    }
                 }
             }
         }
@@ -245,7 +260,8 @@ impl Assembly {
             }
             Place::CertificateSpec(id) => {
                 let parts = self.parts(id);
-                parts.spec = Some(Stored { value: decode(bytes)?, revision });
+                let SpecRecord { name, managed, .. } = decode(bytes)?;
+                parts.spec = Some(Stored { value: Spec { name: name.into(), is_managed: managed }, revision });
             }
             Place::CertificateCurrent(id) => {
                 let parts = self.parts(id);
@@ -255,10 +271,7 @@ impl Assembly {
                 let mut record: VersionRecord = decode(bytes)?;
                 let issuers = record.issuers.take().map(|sha256| self.shared.text(sha256));
                 let version = Arc::new(record.into_version(number, &mut self.shared)?);
-                let versions = &mut self.parts(id).versions;
-                // Mostly there is one, and what is freed again lies between what stays.
-                versions.reserve_exact(1);
-                versions.push(Version { issuers, version });
+                self.parts(id).versions.push(Version { issuers, version });
             }
         }
         Ok(())
@@ -358,8 +371,8 @@ impl Whole<'_> {
         }
         let managed_revision = parts.managed.as_ref().map(|stored| stored.revision);
         let management = match parts.managed {
-            Some(managed) if spec.value.managed => Management::Managed(Arc::new(managed.value)),
-            None if spec.value.managed => {
+            Some(managed) if spec.value.is_managed => Management::Managed(Arc::new(managed.value)),
+            None if spec.value.is_managed => {
                 // Its own record may be bad, and told of already.
                 let missing = Place::CertificateManaged(id.clone()).key();
                 if !self.is_known(&missing) {
@@ -375,8 +388,12 @@ impl Whole<'_> {
     }
 
     /// Versions in the order of their numbers; the order of keys would put 10 before 2.
-    fn versions(&mut self, id: &CertificateId, parts: Vec<Version>) -> Vec<Arc<CertificateVersion>> {
-        let mut versions = Vec::with_capacity(parts.len());
+    fn versions(
+        &mut self,
+        id: &CertificateId,
+        parts: SmallVec<[Version; 1]>,
+    ) -> SmallVec<[Arc<CertificateVersion>; 1]> {
+        let mut versions: SmallVec<[Arc<CertificateVersion>; 1]> = SmallVec::with_capacity(parts.len());
         for Version { issuers, mut version } in parts {
             let own = Arc::make_mut(&mut version);
             if let Some(sha256) = issuers {

@@ -1,6 +1,6 @@
 //! Clients that come back to the same upstream, and paths that go to others.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use portward_core::{Balance, Forwarding, PathRoute, SiteId, Upstream};
 
@@ -12,7 +12,7 @@ fn sticky(apps: &[SocketAddr], routes: &[String]) -> ServedSite {
     let own: Vec<_> = apps.iter().map(|app| Upstream::parse(&format!("http://{app}")).unwrap()).collect();
     let routes = PathRoute::parse_all(routes.iter().map(String::as_str)).unwrap();
     let key = StickyKey::new(&[7; 32]);
-    let upstreams = Groups::new(&own, &routes, Some((&key, &SiteId::parse("shop").unwrap())), |_| Arc::default());
+    let upstreams = Groups::new(&own, &routes, Some((&key, &SiteId::parse("shop").unwrap())), |_| None);
     let forwarding = Forwarding { balance: Balance::Sticky, ..Forwarding::default() };
     ServedSite { upstreams, forwarding: forwarding.into(), ..site(&[]) }
 }

@@ -1,7 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
-
 use portward_core::{PathRoute, Upstream};
 
 use super::*;
@@ -9,7 +7,7 @@ use super::*;
 fn groups() -> Groups {
     let own = [Upstream::parse("http://127.0.0.1:1").unwrap()];
     let routes = ["/a=http://127.0.0.1:2", "/a/b=http://127.0.0.1:3", "/admin=http://127.0.0.1:4"];
-    Groups::new(&own, &PathRoute::parse_all(routes).unwrap(), None, |_| Arc::default())
+    Groups::new(&own, &PathRoute::parse_all(routes).unwrap(), None, |_| None)
 }
 
 /// The prefix that a path is found under, or that it is refused.

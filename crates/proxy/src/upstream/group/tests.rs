@@ -140,9 +140,26 @@ fn a_request_tries_three_at_most() {
 #[test]
 fn the_longest_prefix_comes_first_and_a_view_has_them_all() {
     let routes = PathRoute::parse_all(["/a=http://127.0.0.1:2", "/a/b=http://127.0.0.1:3", "/a=http://127.0.0.1:4"]);
-    let groups = Groups::new(&upstreams(&[1]), &routes.unwrap(), None, |_| Arc::default());
+    let groups = Groups::new(&upstreams(&[1]), &routes.unwrap(), None, |_| None);
     let shown: Vec<_> = groups.view().into_iter().map(|view| (view.upstream, view.prefix)).collect();
     let prefix = |text| Some(PathPrefix::parse(text).unwrap());
     let [one, two, three, four] = upstreams(&[1, 2, 3, 4]).try_into().unwrap();
     assert_eq!(shown, [(one, None), (three, prefix("/a/b")), (two, prefix("/a")), (four, prefix("/a"))]);
+}
+
+#[test]
+fn what_is_known_of_the_only_upstream_has_a_place_when_somebody_asks_for_it() {
+    let (groups, now) = (group(&[1]), Instant::now());
+    let upstream = &upstreams(&[1])[0];
+    let well = UpstreamView { upstream: upstream.clone(), prefix: None, health: HealthView::default() };
+    assert_eq!(groups.view(), [well]);
+    assert!(groups.health(upstream).is_none() && !groups.is_portal() && !groups.has_routes() && groups.find("/") == 0);
+    // One that was cloned before anybody asked is of the same groups.
+    let clone = groups.clone();
+    fail(groups.at(0), 0, Trouble::Unreachable, now);
+    assert_eq!(clone.view()[0].health.failures, 1);
+    let known = groups.health(upstream).unwrap();
+    let next = Groups::new(&upstreams(&[1]), &[], None, |_| Some(Arc::clone(known)));
+    assert!(Arc::ptr_eq(next.health(upstream).unwrap(), known));
+    assert!(Groups::from(vec![Upstream::Portal]).is_portal());
 }

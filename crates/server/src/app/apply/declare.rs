@@ -123,7 +123,7 @@ pub(super) fn certificate(certificate: &Certificate) -> CertificateDeclared {
     let version = certificate.current_version().filter(|_| managed.is_none());
     CertificateDeclared {
         id: id.to_string(),
-        name: (name != id.as_str()).then(|| name.clone()),
+        name: (**name != *id.as_str()).then(|| name.to_string()),
         managed,
         thumbprint: version.map(|version| version.facts.thumbprint.to_string()),
     }

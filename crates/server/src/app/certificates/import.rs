@@ -74,7 +74,7 @@ impl App {
                 let lost = lost_names(&desired, &stored.value.id, Some(&bundle.facts));
                 findings.extend(lost.iter().map(name_lost));
                 let certificate = &stored.value;
-                let name = input.name.clone().unwrap_or_else(|| certificate.name.clone());
+                let name = input.name.clone().unwrap_or_else(|| certificate.name.to_string());
                 (certificate.id.clone(), name, certificate.next_number(), CertificateOutcome::NewVersion)
             }
             Target::Present(stored) => {
@@ -147,7 +147,7 @@ impl App {
         match before {
             Some(stored) => {
                 change.add_version(stored, version, &sealer);
-                if name != stored.value.name {
+                if *name != *stored.value.name {
                     change.edit_certificate(stored, name, &stored.value.management);
                 }
             }
@@ -188,7 +188,7 @@ fn target<'a>(
     if let Some(stored) = replaced {
         let current = stored.value.current_version();
         let is_same = current.is_some_and(|version| version.chain == bundle.chain)
-            && name.is_none_or(|name| name == stored.value.name);
+            && name.is_none_or(|name| *name == *stored.value.name);
         return Ok(if is_same { Target::Present(stored) } else { Target::Version(stored) });
     }
     // Where the leaf is, its names are.

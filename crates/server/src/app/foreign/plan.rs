@@ -77,7 +77,7 @@ fn plan_one(
     let same = present.is_none().then(|| with_names(desired, &names, facts)).flatten();
     let stored = present.or(same);
     let name = match stored {
-        Some(stored) => stored.value.name.clone(),
+        Some(stored) => stored.value.name.to_string(),
         None => names.first()?.to_string(),
     };
     let id = match stored {

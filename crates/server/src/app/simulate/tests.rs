@@ -91,11 +91,11 @@ impl Shelf {
         };
         self.desired.certificates.insert(StoredCertificate {
             value: Certificate {
-                name: id.to_string(),
+                name: id.as_str().into(),
                 id,
                 management: Management::Managed(Arc::new(managed)),
                 current: VersionNumber(1),
-                versions: vec![Arc::new(version)],
+                versions: [Arc::new(version)].into(),
             },
             spec_revision: Revision(1),
             managed_revision: Some(Revision(1)),

@@ -51,7 +51,7 @@ impl Row {
             mark: standing.state.mark(),
             word: standing.state.word(),
             path: format!("/certificates/{}", certificate.id),
-            name: certificate.name.clone(),
+            name: certificate.name.to_string(),
             more: (more > 0).then(|| (more, all())),
             issuer: facts.map(issued_by).unwrap_or_default(),
             is_managed: certificate.management.managed().is_some(),

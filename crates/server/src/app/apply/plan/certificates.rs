@@ -86,7 +86,7 @@ impl Plan<'_> {
             ));
         }
         let management = managed.map_or(Management::Unmanaged, Management::Managed);
-        let wanted = Certificate { name: name.clone(), management: management.clone(), ..before.clone() };
+        let wanted = Certificate { name: name.as_str().into(), management: management.clone(), ..before.clone() };
         if wanted == *before {
             return Ok(());
         }
@@ -116,10 +116,10 @@ impl Plan<'_> {
         };
         let value = Certificate {
             id: id.clone(),
-            name: name.clone(),
+            name: name.as_str().into(),
             management: Management::Managed(Arc::clone(&managed)),
             current: VersionNumber(1),
-            versions: vec![Arc::new(version)],
+            versions: [Arc::new(version)].into(),
         };
         let stored =
             StoredCertificate { value, spec_revision: Revision(0), managed_revision: None, current_revision: None };

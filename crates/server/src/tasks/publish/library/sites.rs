@@ -55,17 +55,18 @@ impl SiteLibrary {
         let sticky = (how.balance == Balance::Sticky).then_some((&self.sticky, &site.id));
         Groups::new(&site.upstreams, &how.routes, sticky, |upstream| {
             if let Some((_, health)) = known.iter().find(|(other, _)| other == upstream) {
-                return Arc::clone(health);
+                return Some(Arc::clone(health));
             }
             let health = before.and_then(|before| before.upstreams.health(upstream)).cloned();
             if let Some(health) = health.as_ref().filter(|_| !is_same) {
                 health.forgive();
             }
-            let health = health.unwrap_or_default();
-            if !is_single {
-                known.push((upstream.clone(), Arc::clone(&health)));
+            if is_single {
+                return health;
             }
-            health
+            let health = health.unwrap_or_default();
+            known.push((upstream.clone(), Arc::clone(&health)));
+            Some(health)
         })
     }
 

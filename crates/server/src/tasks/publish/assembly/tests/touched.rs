@@ -174,7 +174,7 @@ async fn keys_that_nobody_has_looked_at_are_looked_at_afterwards() {
         if n == 299 {
             let key = KeyId::parse("swapped").unwrap();
             let version = portward_core::CertificateVersion { key, number: VersionNumber(1), ..(*version).clone() };
-            stored.value.versions = vec![Arc::new(version)];
+            stored.value.versions = [Arc::new(version)].into();
         }
         desired.certificates.insert(stored);
     }
