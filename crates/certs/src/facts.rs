@@ -34,7 +34,7 @@ pub(crate) fn of(leaf: &X509) -> Result<LeafFacts, FactsError> {
         .key_type()
         .map_err(|algorithm| FactsError::UnsupportedKey { subject: leaf.title(), algorithm })?;
     Ok(LeafFacts {
-        names: leaf.extensions.names.clone(),
+        names: leaf.extensions.names.as_slice().into(),
         thumbprint: leaf.thumbprint(),
         sha1: Sha1Thumbprint::of(&leaf.der),
         serial: leaf.serial.as_str().into(),

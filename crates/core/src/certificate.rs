@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use smallvec::SmallVec;
 
 use crate::{
-    AgentName, CertificateId, Chain, HostPattern, KeyId, KeyType, Sha1Thumbprint, Thumbprint, Timestamp, Validity,
+    AgentName, CertificateId, Chain, HostPatterns, KeyId, KeyType, Sha1Thumbprint, Thumbprint, Timestamp, Validity,
     VersionNumber, acme::Managed,
 };
 
@@ -51,7 +51,7 @@ pub struct LeafFacts {
     /// The DNS names and IP addresses of the subjectAltName extension, in its order.
     ///
     /// Entries of other kinds, and names that no host can have, are left out.
-    pub names: Vec<HostPattern>,
+    pub names: HostPatterns,
     /// SHA-256 of the DER.
     pub thumbprint: Thumbprint,
     /// SHA-1 of the DER, to look it up in other tools.

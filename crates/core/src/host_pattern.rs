@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use crate::{Host, HostError, HostName};
 
 /// Stands for one host or several.
@@ -14,6 +16,9 @@ pub enum HostPattern {
     /// `*`: every host that nothing else names. Only a site can have it.
     Any,
 }
+
+/// Is a list of them. Mostly there is one, which then takes no place of its own.
+pub type HostPatterns = SmallVec<[HostPattern; 1]>;
 
 impl HostPattern {
     /// Reads `shop.example`, `*.shop.example`, an IP address, or `*`.

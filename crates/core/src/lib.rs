@@ -70,7 +70,7 @@ pub use header_rules::{HeaderRuleError, HeaderRules};
 pub use holders::Holders;
 pub use host::{Authority, Host, HostError, HostName};
 pub use host_map::HostMap;
-pub use host_pattern::HostPattern;
+pub use host_pattern::{HostPattern, HostPatterns};
 pub use hsts::{Hsts, HstsError, hsts_header};
 pub use id::{
     AttemptId, BindingId, CertificateId, ChannelId, ConfirmationId, DeliveryId, DnsProviderId, IdError, IssuerId,
@@ -92,6 +92,8 @@ pub use span::parse_duration;
 pub use thumbprint::{Sha1Thumbprint, Thumbprint, ThumbprintError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use token::{Token, TokenOwner, TokenText, secret_text};
-pub use upstream::{Upstream, UpstreamAddress, UpstreamError, UpstreamScheme, UpstreamSocket, UpstreamTrust};
+pub use upstream::{
+    Upstream, UpstreamAddress, UpstreamError, UpstreamScheme, UpstreamSocket, UpstreamTrust, Upstreams,
+};
 pub use user::{EmailAddress, EmailError, User, UserName, UserNameError};
 pub use validity::{CertificateStatus, Validity, WarningPolicy};

@@ -14,11 +14,11 @@ pub fn preference(facts: &LeafFacts, status: CertificateStatus) -> (bool, bool, 
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::{KeyType, Sha1Thumbprint, Thumbprint, Validity};
+    use crate::{HostPatterns, KeyType, Sha1Thumbprint, Thumbprint, Validity};
 
     fn facts(self_signed: bool, not_after: i64) -> LeafFacts {
         LeafFacts {
-            names: Vec::new(),
+            names: HostPatterns::new(),
             thumbprint: Thumbprint::of(b""),
             sha1: Sha1Thumbprint::of(b""),
             serial: "01".into(),

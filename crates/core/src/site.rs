@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentSettings, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPattern, Hsts, Network, PresetId, SiteId,
-    SiteLimits, Upstream, UpstreamTrust, WarningPolicy,
+    AgentSettings, CertificateId, ForceHttps, Forwarding, HeaderRules, HostPatterns, Hsts, Network, PresetId, SiteId,
+    SiteLimits, Upstream, UpstreamTrust, Upstreams, WarningPolicy,
 };
 
 /// Is a set of host names and what is served for them.
@@ -13,9 +13,9 @@ pub struct Site {
     /// Names the site.
     pub id: SiteId,
     /// Its host names; never empty, and no other site has any of them.
-    pub names: Vec<HostPattern>,
+    pub names: HostPatterns,
     /// The application, or the portal alone; requests go to these as `forwarding` says. Never empty.
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Upstreams,
     /// Which certificate of an https upstream is accepted.
     pub upstream_trust: UpstreamTrust,
     /// How requests reach the upstreams; as it comes if it is the portal.

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use smallvec::SmallVec;
+
 use crate::{Authority, Host, HostError, Scheme, Thumbprint};
 
 /// Is what a site hands its requests to.
@@ -14,6 +16,9 @@ pub enum Upstream {
     /// Portward's own web interface and API; a site that has it has no other upstream.
     Portal,
 }
+
+/// Is a list of them. Mostly there is one, which then takes no place of its own.
+pub type Upstreams = SmallVec<[Upstream; 1]>;
 
 /// Is one address of the application behind a site.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -73,8 +73,8 @@ pub(crate) async fn seed(
     let upstream = flags.upstream.clone().unwrap_or(Upstream::Portal);
     let site = Site {
         id: SiteId::parse(if upstream == Upstream::Portal { "portal" } else { "default" }).map_err(id)?,
-        names: vec![HostPattern::Any],
-        upstreams: vec![upstream],
+        names: [HostPattern::Any].into(),
+        upstreams: [upstream].into(),
         upstream_trust: UpstreamTrust::System,
         force_https: None,
         hsts: Hsts::Off,
@@ -119,7 +119,7 @@ pub(crate) fn agree(flags: &Flags, desired: &Desired) -> Result<(), StartError> 
     if let Some(upstream) = &flags.upstream {
         let sites = desired.sites.iter().map(|stored| &stored.value);
         let any = sites.into_iter().find(|site| site.names.contains(&HostPattern::Any));
-        if any.is_none_or(|site| site.upstreams != [upstream.clone()]) {
+        if any.is_none_or(|site| *site.upstreams != [upstream.clone()]) {
             let (has, command) = match any {
                 Some(site) => {
                     let upstreams = site.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

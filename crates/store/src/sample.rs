@@ -44,8 +44,11 @@ pub(crate) fn binding(id: &str, url: &str) -> Binding {
 pub(crate) fn site(id: &str) -> Site {
     Site {
         id: SiteId::parse(id).unwrap(),
-        names: ["shop.test", "*.shop.test", "::1", "*"].map(|name| HostPattern::parse(name).unwrap()).into(),
-        upstreams: ["http://127.0.0.1:3000", "https://[::1]:4000"].map(|url| Upstream::parse(url).unwrap()).into(),
+        names: ["shop.test", "*.shop.test", "::1", "*"].iter().map(|name| HostPattern::parse(name).unwrap()).collect(),
+        upstreams: ["http://127.0.0.1:3000", "https://[::1]:4000"]
+            .iter()
+            .map(|url| Upstream::parse(url).unwrap())
+            .collect(),
         upstream_trust: UpstreamTrust::Pin(Arc::new(Thumbprint::of(b"upstream"))),
         force_https: Some(ForceHttps::Browsers),
         hsts: Hsts::On { max_age: Duration::from_secs(365 * 24 * 3600), include_subdomains: true, preload: true },
@@ -81,7 +84,7 @@ fn leaf(text: &str) -> Arc<[u8]> {
 pub(crate) fn managed() -> portward_core::Management {
     use portward_core::{DnsProviderId, IssuerId, acme};
     portward_core::Management::Managed(Arc::new(acme::Managed {
-        names: ["shop.test", "*.shop.test", "::1"].map(|name| HostPattern::parse(name).unwrap()).into(),
+        names: ["shop.test", "*.shop.test", "::1"].iter().map(|name| HostPattern::parse(name).unwrap()).collect(),
         issuers: ["letsencrypt", "other"].map(|id| IssuerId::parse(id).unwrap()).into(),
         challenge: Some(acme::ChallengeKind::Dns01),
         profile: Some("shortlived".to_owned()),
@@ -120,7 +123,7 @@ pub(crate) fn chain(leaf_text: &str) -> Chain {
 
 pub(crate) fn facts(leaf: &[u8]) -> LeafFacts {
     LeafFacts {
-        names: ["shop.test", "*.shop.test", "10.0.0.1"].map(|name| HostPattern::parse(name).unwrap()).into(),
+        names: ["shop.test", "*.shop.test", "10.0.0.1"].iter().map(|name| HostPattern::parse(name).unwrap()).collect(),
         thumbprint: Thumbprint::of(leaf),
         sha1: Sha1Thumbprint::of(leaf),
         serial: "0a1b".into(),

@@ -70,8 +70,8 @@ async fn main() {
         one.add_certificate(&id, &name, Management::Unmanaged, version, &sealer);
         let site = Site {
             id: SiteId::parse(&format!("s{n:06}")).unwrap(),
-            names: vec![HostPattern::parse(&name).unwrap()],
-            upstreams: vec![Upstream::parse("http://127.0.0.1:9").unwrap()],
+            names: [HostPattern::parse(&name).unwrap()].into(),
+            upstreams: [Upstream::parse("http://127.0.0.1:9").unwrap()].into(),
             upstream_trust: UpstreamTrust::System,
             forwarding: Arc::default(),
             force_https: None,

@@ -57,7 +57,7 @@ mod tests {
             let digest = [7; 32];
             let made = challenge_certificate(&host, &digest).unwrap();
             let names = facts(&made.leaf).unwrap().names;
-            assert_eq!(names, [HostPattern::Exact(host)]);
+            assert_eq!(*names, [HostPattern::Exact(host)]);
             // An OCTET STRING with the digest as its content.
             let inner = [&[4, 32][..], &digest].concat();
             assert!(made.leaf.windows(inner.len()).any(|window| window == inner));

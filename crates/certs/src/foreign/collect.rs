@@ -99,7 +99,7 @@ impl Collector {
         let has_wildcard = names.iter().any(|name| matches!(name, HostPattern::Wildcard(_)));
         let certificate = ForeignCertificate {
             path: path.to_owned(),
-            names,
+            names: names.into_vec(),
             directory: origin.directory,
             // No CA issues for wildcards in another way.
             challenge: if has_wildcard { Some(ChallengeKind::Dns01) } else { origin.challenge },

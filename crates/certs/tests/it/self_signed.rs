@@ -14,7 +14,7 @@ fn it_has_what_browsers_look_for() {
     let bench = Workbench::new();
     let wanted = names(&["shop.test", "*.shop.test", "127.0.0.1", "::1"]);
     let made = self_signed(&wanted, self_signed_validity(now(), SELF_SIGNED_DAYS)).unwrap();
-    assert_eq!(made.facts.names, wanted);
+    assert_eq!(*made.facts.names, *wanted);
     assert_eq!(made.facts.key_type, KeyType::P256);
     assert!(made.facts.self_signed && made.key.fits(&made.chain.leaf));
     assert_eq!(check(&made, now(), &wanted, Allow::default()), []);

@@ -10,7 +10,7 @@ fn now() -> Timestamp {
 
 fn leaf(name: &str, days: u64) -> LeafFacts {
     LeafFacts {
-        names: vec![HostPattern::parse(name).unwrap()],
+        names: [HostPattern::parse(name).unwrap()].into(),
         thumbprint: Thumbprint::of(name.as_bytes()),
         sha1: Sha1Thumbprint::of(name.as_bytes()),
         serial: "0a".into(),

@@ -47,7 +47,7 @@ async fn an_empty_store_gets_what_the_flags_say() {
     let names: Vec<_> = certificate.current_version().unwrap().facts.names.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["localhost", "front.test", "127.0.0.1", "::1"]);
     assert!(desired.bindings[1..].iter().all(|b| b.value.default_certificate.as_ref() == Some(&certificate.id)));
-    assert_eq!(desired.sites[0].value.names, [HostPattern::Any]);
+    assert_eq!(*desired.sites[0].value.names, [HostPattern::Any]);
     agree(&flags, &desired).unwrap();
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
-    Binding, BindingId, BindingProtocol, CertificateId, ForceHttps, HeaderRules, HostPattern, Hsts, Management, Scheme,
-    Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
+    Binding, BindingId, BindingProtocol, CertificateId, ForceHttps, HeaderRules, HostPattern, HostPatterns, Hsts,
+    Management, Scheme, Site, SiteCertificate, SiteId, SiteLimits, Source, Upstream, UpstreamTrust,
 };
 use portward_store::{
     change::{Change, Expected, NewKey, NewVersion},
@@ -61,7 +61,7 @@ impl Recovery<'_> {
         }
         let is_free = |name: &HostPattern| !desired.sites.iter().any(|stored| stored.value.names.contains(name));
         let names = if is_free(&HostPattern::Any) {
-            vec![HostPattern::Any]
+            HostPatterns::from([HostPattern::Any])
         } else {
             own_names(self.host_name).into_iter().filter(is_free).collect()
         };
@@ -78,7 +78,7 @@ impl Recovery<'_> {
         let site = Site {
             id,
             names,
-            upstreams: vec![Upstream::Portal],
+            upstreams: [Upstream::Portal].into(),
             upstream_trust: UpstreamTrust::System,
             force_https: Some(ForceHttps::Off),
             hsts: Hsts::Off,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portward_core::{
     BodyLimit, CertificateId, ForceHttps, Forwarding, HeaderRules, Hsts, PresetId, Site, SiteCertificate, SiteId,
-    SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, WaitLimit,
+    SiteLimitError, SiteLimits, Thumbprint, Upstream, UpstreamTrust, Upstreams, WaitLimit,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +105,7 @@ impl SiteRecord {
     /// What many have is shared by those that are read with the same `shared`.
     pub(crate) fn into_site(self, id: SiteId, shared: &Shared) -> Result<Site, RecordError> {
         let names = host_patterns(&self.names)?;
-        let mut upstreams = Vec::with_capacity(self.upstreams.len());
+        let mut upstreams = Upstreams::with_capacity(self.upstreams.len());
         for url in &self.upstreams {
             upstreams.push(Upstream::parse(url).map_err(|error| RecordError::invalid("upstreams", error))?);
         }

@@ -21,7 +21,7 @@ fn sites() -> Vec<Site> {
     let trusting = Site { upstream_trust: UpstreamTrust::Authorities(authorities), ..full.clone() };
     let careless = Site { upstream_trust: UpstreamTrust::DangerInsecure, ..full.clone() };
     let mut portal = plain.clone();
-    portal.upstreams = vec![Upstream::Portal];
+    portal.upstreams = [Upstream::Portal].into();
     let tuned = Site {
         limits: SiteLimits {
             body: BodyLimit::parse("10GiB").unwrap(),
@@ -32,7 +32,7 @@ fn sites() -> Vec<Site> {
         preset: Some(PresetId::parse("teamcity").unwrap()),
         ..full.clone()
     };
-    let at_a_socket = Site { upstreams: vec![Upstream::parse("unix:/run/app.sock").unwrap()], ..plain.clone() };
+    let at_a_socket = Site { upstreams: [Upstream::parse("unix:/run/app.sock").unwrap()].into(), ..plain.clone() };
     let dealt = Site { forwarding: sample::forwarding().into(), ..tuned.clone() };
     vec![full, plain, trusting, careless, portal, tuned, at_a_socket, dealt]
 }

@@ -2,8 +2,9 @@
 
 use portward_core::{
     AgentHealth, AgentName, AgentOrigin, AttemptId, BindingId, CertificateId, ChannelId, DeliveryFormat, DeliveryPath,
-    DialAddress, DnsProviderId, EmailAddress, FileMode, FileOwner, HostPattern, IdentityState, IssuerId, NewWay,
-    NoticeKind, Permission, ProfileName, Role, Thumbprint, Timestamp, Tone, UserId, UserName, Verify, VersionNumber,
+    DialAddress, DnsProviderId, EmailAddress, FileMode, FileOwner, HostPattern, HostPatterns, IdentityState, IssuerId,
+    NewWay, NoticeKind, Permission, ProfileName, Role, Thumbprint, Timestamp, Tone, UserId, UserName, Verify,
+    VersionNumber,
     acme::{ChallengeKind, Check, Stage, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -71,8 +72,8 @@ text! {
 }
 
 /// Reads the names of a site or a leaf. There are many of these, so no more room is taken than they need.
-pub(crate) fn host_patterns(texts: &[String]) -> Result<Vec<HostPattern>, RecordError> {
-    let mut names = Vec::with_capacity(texts.len());
+pub(crate) fn host_patterns(texts: &[String]) -> Result<HostPatterns, RecordError> {
+    let mut names = HostPatterns::with_capacity(texts.len());
     for text in texts {
         names.push(HostPattern::parse(text).map_err(|error| RecordError::invalid("names", error))?);
     }

@@ -64,7 +64,7 @@ impl Shelf {
         let not_before = from.unwrap_or_else(now);
         let validity = Validity { not_before, not_after: not_before.plus(lifetime).minus(Duration::from_secs(1)) };
         let facts = LeafFacts {
-            names: names.clone(),
+            names: names.clone().into(),
             thumbprint: portward_core::Thumbprint::of(id.as_str().as_bytes()),
             validity,
             ..self.facts.clone()

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use portward_api::{HeaderSet, SiteRoute, UpstreamTrustInput};
 use portward_core::{
-    Balance, BodyLimit, ForceHttps, Forwarding, ForwardingError, HeaderRules, HealthPath, HostPattern, Hsts, PathRoute,
-    PresetId, ProxyProtocol, SiteCertificate, SiteLimits, Thumbprint, Upstream, UpstreamHttp, UpstreamTrust, WaitLimit,
+    Balance, BodyLimit, ForceHttps, Forwarding, ForwardingError, HeaderRules, HealthPath, HostPattern, HostPatterns,
+    Hsts, PathRoute, PresetId, ProxyProtocol, SiteCertificate, SiteLimits, Thumbprint, Upstream, UpstreamHttp,
+    UpstreamTrust, Upstreams, WaitLimit,
 };
 use portward_store::desired::Desired;
 use rustls::{
@@ -16,8 +17,8 @@ use rustls::{
 use crate::app::{AppError, certificates::find_presentable};
 
 /// Host names: at least one, and none twice.
-pub(in crate::app) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppError> {
-    let mut names = Vec::with_capacity(texts.len());
+pub(in crate::app) fn names(texts: &[String]) -> Result<HostPatterns, AppError> {
+    let mut names = HostPatterns::with_capacity(texts.len());
     for text in texts {
         let name = HostPattern::parse(text).map_err(|error| AppError::invalid("names", &error))?;
         if names.contains(&name) {
@@ -32,9 +33,9 @@ pub(in crate::app) fn names(texts: &[String]) -> Result<Vec<HostPattern>, AppErr
 }
 
 /// URLs of the application, at least one; or the portal.
-pub(in crate::app) fn upstreams(texts: &[String]) -> Result<Vec<Upstream>, AppError> {
+pub(in crate::app) fn upstreams(texts: &[String]) -> Result<Upstreams, AppError> {
     let parse = |text: &String| Upstream::parse(text).map_err(|error| AppError::invalid("upstreams", &error));
-    let upstreams = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let upstreams = texts.iter().map(parse).collect::<Result<Upstreams, _>>()?;
     if upstreams.is_empty() {
         let message =
             "upstreams: a site needs at least one URL of the application, as in http://127.0.0.1:3000, or portal";

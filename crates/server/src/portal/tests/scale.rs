@@ -191,7 +191,7 @@ fn add_certificate(change: &mut Change, number: usize, sealer: &Sealer) {
     let bundle = bundle_at(&[&format!("n{number:04}.test")], 90, now().minus(age));
     let id = certificate_id(number);
     let managed = Managed {
-        names: bundle.facts.names.clone(),
+        names: bundle.facts.names.to_vec(),
         issuers: vec![issuer().id],
         challenge: None,
         profile: None,
@@ -232,8 +232,8 @@ fn site(number: usize) -> Site {
     let name = if number % 10 == 9 { format!("x{number:04}.test") } else { format!("n{number:04}.test") };
     Site {
         id: SiteId::parse(&format!("n{number:04}")).unwrap(),
-        names: vec![HostPattern::parse(&name).unwrap()],
-        upstreams: vec![Upstream::parse("http://127.0.0.1:3000").unwrap()],
+        names: [HostPattern::parse(&name).unwrap()].into(),
+        upstreams: [Upstream::parse("http://127.0.0.1:3000").unwrap()].into(),
         upstream_trust: UpstreamTrust::System,
         force_https: None,
         hsts: Hsts::Off,

@@ -94,8 +94,8 @@ impl Wanted {
 fn a_site(id: SiteId, names: Vec<HostPattern>) -> Site {
     Site {
         id,
-        names,
-        upstreams: vec![Upstream::parse("http://127.0.0.1:3000").unwrap()],
+        names: names.into(),
+        upstreams: [Upstream::parse("http://127.0.0.1:3000").unwrap()].into(),
         upstream_trust: UpstreamTrust::System,
         force_https: None,
         hsts: Hsts::Off,
