@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
+use portward_core::{Host, HostPattern};
+
 use super::*;
 use crate::{Txn, memory::MemoryStore, sample, sealing::MasterKey};
 
@@ -73,6 +75,19 @@ async fn a_certificate_with_bad_parts_stays_with_the_good_ones() {
     assert!(matches!(&*dangling.reason, RecordError::Dangling(key) if key.as_str() == "certs/cert-1/v/10"));
     let certificate = &desired.certificate(&id).unwrap().value;
     assert!(certificate.current_version().is_none() && certificate.versions.len() == 1);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_called_as_its_host_shares_the_name_with_the_site() {
+    let store = MemoryStore::new();
+    let sealer = sample::open(&store, &MasterKey::generate()).await;
+    sample::fill(&store, &sealer).await;
+    put(&store, "certs/cert-1/spec", r#"{"v":1,"name":"shop.test","managed":false}"#).await;
+    let desired = read(&store).await.unwrap();
+    let certificate = &desired.certificate(&sample::certificate_id("cert-1")).unwrap().value;
+    let HostPattern::Exact(Host::Name(host)) = &desired.sites[0].value.names[0] else { panic!("no name") };
+    assert_eq!(&*certificate.name, "shop.test");
+    assert!(Arc::ptr_eq(&certificate.name, &host.text()));
 }
 
 #[tokio::test]
