@@ -1,9 +1,9 @@
 //! Serves HTTP/2 clients by the `h2` crate: one task for the connection, one for each stream.
 //!
 //! The crate keeps the protocol (RFC 9113) and its own limits against resets, CONTINUATION and empty DATA frames; what
-//! it does not limit, [`budget`] does. A request becomes HTTP/1.1 only after [`crate::h1::downgrade`] has checked it.
+//! it does not limit, `budget` does. A request becomes HTTP/1.1 only after [`crate::h1::downgrade`] has checked it.
 //!
-//! A WebSocket (RFC 8441) is one stream, and an upgraded HTTP/1.1 connection to the upstream: [`websocket`].
+//! A WebSocket (RFC 8441) is one stream, and an upgraded HTTP/1.1 connection to the upstream: `websocket`.
 
 mod budget;
 mod fragment;
