@@ -79,9 +79,16 @@ fn certificates_that_are_ordered_side_by_side_have_one_order_each_whenever_it_is
                 lane.server = lane.server.take().map(StartedProgram::start_again);
             }
             for id in &ids {
+                let mut told = String::new();
                 eventually("it is served, by one attempt each time", async || {
                     let attempts = client(&lane).list_certificate_attempts(id).await.unwrap();
                     assert!(attempts.len() <= round, "{attempts:?}");
+                    // The output of a test that fails shows how far it came.
+                    let now = format!("round {round}, {id}: {attempts:?}");
+                    if now != told {
+                        println!("{now}");
+                        told = now;
+                    }
                     let served = |attempt: &AttemptView| matches!(attempt.outcome, Some(OutcomeView::Served { .. }));
                     (attempts.len() == round && attempts.iter().all(served)).then_some(())
                 })
