@@ -21,10 +21,11 @@ pub struct Certificate {
     /// The version that is served.
     pub current: VersionNumber,
     /// Every version that can be gone back to, oldest first; `current` is one of them.
-    ///
-    /// Mostly there is one.
-    pub versions: SmallVec<[Arc<CertificateVersion>; 1]>,
+    pub versions: CertificateVersions,
 }
+
+/// Is a list of versions. Mostly there is one, which then takes no place of its own.
+pub type CertificateVersions = SmallVec<[Arc<CertificateVersion>; 1]>;
 
 /// Is one version of a certificate: its chain, and where its key is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -65,11 +65,6 @@ pub enum HostError {
 }
 
 impl HostName {
-    /// Its text, shared.
-    pub fn text(&self) -> Arc<str> {
-        Arc::clone(&self.0)
-    }
-
     /// Reads a name in any spelling: Unicode or A-labels, any case, one trailing dot.
     ///
     /// Mapping follows UTS #46. Underscores are accepted, as names in private networks have them.
@@ -98,6 +93,11 @@ impl HostName {
     /// The name in ASCII.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Its text, shared.
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// The name without its first label; none if that leaves a single label or nothing.

@@ -55,7 +55,7 @@ pub use agent::{
 };
 pub use agent_settings::AgentSettings;
 pub use binding::{Binding, BindingError, BindingProtocol, BindingUrlError, Scheme, addresses_overlap};
-pub use certificate::{Certificate, CertificateVersion, LeafFacts, Management, Source};
+pub use certificate::{Certificate, CertificateVersion, CertificateVersions, LeafFacts, Management, Source};
 pub use chain::Chain;
 pub use client_family::client_family;
 pub use confirmation::{ConfirmWithin, ConfirmWithinError, NewWay};

@@ -59,7 +59,7 @@ pub(crate) struct Shared {
 /// Serves a connection to its end; `stream` is past its handshake, in which HTTP/2 was agreed on.
 pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
     let limits = &client.served.limits;
-    let seen = Rc::new(Seen::new());
+    let seen = Rc::<Seen>::default();
     let (metered, cork) = Metered::new(stream, Rc::clone(&seen), &client);
     let Ok(Ok(connection)) = timeout(limits.head, builder(limits).handshake(metered)).await else { return };
     cork.put_in();

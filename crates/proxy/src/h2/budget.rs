@@ -65,7 +65,7 @@ impl Metered {
         (
             Self {
                 wire,
-                incoming: Incoming::new(),
+                incoming: Incoming::default(),
                 seen,
                 begun: false,
                 budget,

@@ -29,11 +29,13 @@ pub(super) enum Piece<'a> {
     End,
 }
 
-impl Frames {
-    pub(super) fn new() -> Self {
+impl Default for Frames {
+    fn default() -> Self {
         Self { skip: PREFACE_BYTES, header: [0; HEADER_BYTES], have: 0 }
     }
+}
 
+impl Frames {
     /// Calls `each` with every piece as it comes; ends with `false` when `each` does.
     pub(super) fn pass(&mut self, mut bytes: &[u8], mut each: impl FnMut(Piece<'_>) -> bool) -> bool {
         while !bytes.is_empty() {
@@ -99,7 +101,7 @@ mod tests {
             bytes.extend(frame(length, kind, flags));
         }
         for size in 1..bytes.len() {
-            let (mut frames, mut found) = (Frames::new(), Vec::new());
+            let (mut frames, mut found) = (Frames::default(), Vec::new());
             for piece in bytes.chunks(size) {
                 assert!(frames.pass(piece, |piece| {
                     if let Piece::Header(Frame { kind, flags, stream: 1 }) = piece {

@@ -8,7 +8,8 @@ use super::{
 
 pub use super::frames::Frame;
 
-/// Reads along with one connection, from its first byte on.
+/// Reads along with one connection, from the first byte of its preface on (RFC 9113 section 3.4).
+#[derive(Default)]
 pub struct Incoming {
     frames: Frames,
     blocks: Blocks,
@@ -16,17 +17,13 @@ pub struct Incoming {
 }
 
 /// Is what was seen on a connection so far and matters for its requests.
+#[derive(Default)]
 pub struct Seen {
     pub(super) fragments: Fragments,
     pub(super) window: Window,
 }
 
 impl Incoming {
-    /// Begins before the client's preface (RFC 9113 section 3.4).
-    pub fn new() -> Self {
-        Self { frames: Frames::new(), blocks: Blocks::default(), settings: Settings::default() }
-    }
-
     /// Looks at the next bytes and asks of each frame that begins in them whether it may; tells whether all of them may.
     ///
     /// After the first that may not, nothing is looked at any more.
@@ -50,18 +47,7 @@ impl Incoming {
     }
 }
 
-impl Default for Incoming {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Seen {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Self { fragments: Fragments::default(), window: Window::new() }
-    }
-
     /// Whether the request of a stream is to be refused, since its path has a fragment or nobody can tell any more; a
     /// stream is forgotten by that.
     pub fn takes_fragment(&self, stream: u32) -> bool {
@@ -71,11 +57,5 @@ impl Seen {
     /// Whether the client takes next to nothing of a response before it asks for more.
     pub fn is_narrow(&self) -> bool {
         self.window.is_narrow()
-    }
-}
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self::new()
     }
 }

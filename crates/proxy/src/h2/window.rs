@@ -28,11 +28,13 @@ pub(super) struct Settings {
     have: usize,
 }
 
-impl Window {
-    pub(super) fn new() -> Self {
+impl Default for Window {
+    fn default() -> Self {
         Self { initial: Cell::new(DEFAULT), few: Semaphore::new(FEW) }
     }
+}
 
+impl Window {
     /// Waits until few other requests are forwarded, if the client takes next to nothing.
     pub(super) async fn turn(&self) -> Turn<'_> {
         match self.is_narrow() {
@@ -93,7 +95,7 @@ mod tests {
     fn the_last_setting_counts_however_it_is_cut() {
         let entries = [[0, 3, 0, 0, 0, 100], [0, 4, 0, 0, 0, 0], [0, 4, 0, 1, 0, 0], [0, 4, 0, 0, 3, 0xff]].concat();
         for size in 1..=entries.len() {
-            let (window, mut settings) = (Window::new(), Settings::default());
+            let (window, mut settings) = (Window::default(), Settings::default());
             assert!(!window.is_narrow());
             settings.begin(Frame { kind: SETTINGS, flags: 0, stream: 0 });
             entries.chunks(size).for_each(|piece| settings.payload(piece, &window));
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn other_frames_and_acknowledgements_change_nothing() {
-        let (window, mut settings) = (Window::new(), Settings::default());
+        let (window, mut settings) = (Window::default(), Settings::default());
         for (kind, flags) in [(0, 0), (SETTINGS, ACK), (8, 0)] {
             settings.begin(Frame { kind, flags, stream: 0 });
             settings.payload(&[0, 4, 0, 0, 0, 0], &window);

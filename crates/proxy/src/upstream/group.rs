@@ -74,7 +74,8 @@ pub(crate) struct Tried {
 impl Groups {
     /// The upstreams of a site and of its routes; `health` gives what is known of each, if anything is.
     ///
-    /// There must be one at least, and one at least for each route. With `sticky` clients get cookies of theirs.
+    /// There must be one at least, and one at least for each route. One that is in several groups is one and the same,
+    /// and asked for once. With `sticky` clients get cookies of theirs.
     pub fn new(
         own: &[Upstream],
         routes: &[PathRoute],
@@ -85,10 +86,19 @@ impl Groups {
             let all = health(only).map(|health| OnceLock::from(one(Some(only), &health))).unwrap_or_default();
             return Self { only: Some(only.clone()), all };
         }
+        let mut known: Vec<(Upstream, Arc<UpstreamHealth>)> = Vec::new();
+        let mut health = |upstream: &Upstream| {
+            if let Some((_, health)) = known.iter().find(|(other, _)| other == upstream) {
+                return Arc::clone(health);
+            }
+            let health = health(upstream).unwrap_or_default();
+            known.push((upstream.clone(), Arc::clone(&health)));
+            health
+        };
         let mut group = |prefix, upstreams: &[Upstream]| {
             let member = |upstream: &Upstream| Member {
                 upstream: upstream.clone(),
-                health: health(upstream).unwrap_or_default(),
+                health: health(upstream),
                 token: sticky.map(|(key, site)| key.token(site, upstream)),
             };
             Group { prefix, members: upstreams.iter().map(member).collect(), turn: AtomicUsize::new(anywhere()) }

@@ -8,8 +8,8 @@ use std::{
 
 use foldhash::quality::RandomState;
 use portward_core::{
-    Certificate, CertificateId, CertificateVersion, Host, HostPattern, Management, Settings, Site, Sorted,
-    VersionNumber, acme::Managed,
+    Certificate, CertificateId, CertificateVersion, CertificateVersions, Finder, Host, HostPattern, Management,
+    Settings, Site, Sorted, VersionNumber, acme::Managed,
 };
 use smallvec::SmallVec;
 
@@ -81,6 +81,32 @@ struct Version {
     version: Arc<CertificateVersion>,
 }
 
+impl Parts {
+    /// Has a certificate share what it has in common with others, and its name with the host that it is called by.
+    fn share(&mut self, known: &Known, keys: &mut Finder<'_, StoredKey>) {
+        for Version { version, .. } in &mut self.versions {
+            let own = Arc::make_mut(version);
+            if let Some(key) = keys.find(&own.key) {
+                own.key = key.id.clone();
+            }
+            let names = &mut Arc::make_mut(&mut own.facts).names;
+            for name in names.iter_mut() {
+                if let Some(known) = known.names.get(name) {
+                    *name = known.clone();
+                }
+            }
+            let Some(Stored { value: spec, .. }) = &mut self.spec else { continue };
+            let called = names.iter().find_map(|name| match name {
+                HostPattern::Exact(Host::Name(host)) if *host.as_str() == *spec.name => Some(host.text()),
+                _ => None,
+            });
+            if let Some(text) = called {
+                spec.name = text;
+            }
+        }
+    }
+}
+
 impl Assembly {
     /// Reads records.
     pub(super) fn of(kvs: Vec<Kv>) -> Self {
@@ -122,23 +148,8 @@ impl Assembly {
     /// between what stays, a sixth of a kibibyte for each certificate.
     pub(super) fn share(&mut self, known: &Known) {
         let mut keys = known.keys.finder();
-        for (_, Parts { spec, versions, .. }) in &mut self.certificates {
-            for Version { version, .. } in versions {
-                let own = Arc::make_mut(version);
-                if let Some(key) = keys.find(&own.key) {
-                    own.key = key.id.clone();
-                }
-                for name in &mut Arc::make_mut(&mut own.facts).names {
-                    if let Some(known) = known.names.get(name) {
-                        *name = known.clone();
-                    }
-                    if let (Some(Stored { value, .. }), HostPattern::Exact(Host::Name(host))) = (&mut *spec, &*name)
-                        && *value.name == *host.as_str()
-                    {
-                        value.name = host.text();
-                    }
-                }
-            }
+        for (_, parts) in &mut self.certificates {
+            parts.share(known, &mut keys);
         }
     }
 
@@ -388,12 +399,8 @@ impl Whole<'_> {
     }
 
     /// Versions in the order of their numbers; the order of keys would put 10 before 2.
-    fn versions(
-        &mut self,
-        id: &CertificateId,
-        parts: SmallVec<[Version; 1]>,
-    ) -> SmallVec<[Arc<CertificateVersion>; 1]> {
-        let mut versions: SmallVec<[Arc<CertificateVersion>; 1]> = SmallVec::with_capacity(parts.len());
+    fn versions(&mut self, id: &CertificateId, parts: SmallVec<[Version; 1]>) -> CertificateVersions {
+        let mut versions = CertificateVersions::with_capacity(parts.len());
         for Version { issuers, mut version } in parts {
             let own = Arc::make_mut(&mut version);
             if let Some(sha256) = issuers {

@@ -3,6 +3,8 @@
 use loona_hpack::Decoder;
 use portward_proxy::h2::incoming::{Incoming, Seen};
 
+use crate::raw::{CONTINUATION, END_HEADERS, HEADERS, PREFACE, SETTINGS};
+
 /// Reads frames whole and byte by byte, and has what is seen in them judged by a decoder of others.
 ///
 /// The bytes come after the preface, which is always the same. What the judge refuses ends the connection, and may be
@@ -37,7 +39,7 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
-        Self { incoming: Incoming::new(), seen: Seen::new(), frames: 0 }
+        Self { incoming: Incoming::default(), seen: Seen::default(), frames: 0 }
     }
 
     fn pass(&mut self, bytes: &[u8]) {
@@ -124,13 +126,7 @@ fn fragment<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     payload.get(..payload.len().checked_sub(padding)?)
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const CONTINUATION: u8 = 9;
 const ACK: u8 = 0x1;
-const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 

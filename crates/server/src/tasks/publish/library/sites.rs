@@ -7,8 +7,8 @@ use std::{
     sync::Arc,
 };
 
-use portward_core::{Balance, Site, SiteId, Timestamp, Upstream};
-use portward_proxy::{Groups, ServedSite, StickyKey, Traffic, UpstreamHealth};
+use portward_core::{Balance, Site, SiteId, Timestamp};
+use portward_proxy::{Groups, ServedSite, StickyKey, Traffic};
 use portward_store::{desired::Desired, sealing::MasterKey};
 
 /// Holds each site as it was built last: what comes to it is counted, and how its upstreams do is known, from snapshot
@@ -49,24 +49,13 @@ impl SiteLibrary {
                 && before.forwarding.proxy_protocol == how.proxy_protocol
                 && before.forwarding.http == how.http
         });
-        // One that is in several groups is one and the same.
-        let mut known: Vec<(Upstream, Arc<UpstreamHealth>)> = Vec::new();
-        let is_single = site.upstreams.len() == 1 && how.routes.is_empty();
         let sticky = (how.balance == Balance::Sticky).then_some((&self.sticky, &site.id));
         Groups::new(&site.upstreams, &how.routes, sticky, |upstream| {
-            if let Some((_, health)) = known.iter().find(|(other, _)| other == upstream) {
-                return Some(Arc::clone(health));
-            }
-            let health = before.and_then(|before| before.upstreams.health(upstream)).cloned();
-            if let Some(health) = health.as_ref().filter(|_| !is_same) {
+            let health = before?.upstreams.health(upstream)?;
+            if !is_same {
                 health.forgive();
             }
-            if is_single {
-                return health;
-            }
-            let health = health.unwrap_or_default();
-            known.push((upstream.clone(), Arc::clone(&health)));
-            Some(health)
+            Some(Arc::clone(health))
         })
     }
 
