@@ -163,3 +163,17 @@ fn what_is_known_of_the_only_upstream_has_a_place_when_somebody_asks_for_it() {
     assert!(Arc::ptr_eq(next.health(upstream).unwrap(), known));
     assert!(Groups::from(vec![Upstream::Portal]).is_portal());
 }
+
+#[test]
+fn an_upstream_of_a_site_and_of_its_routes_is_one_and_the_same() {
+    let routes = PathRoute::parse_all(["/a=http://127.0.0.1:1", "/b=http://127.0.0.1:2"]).unwrap();
+    let mut asked = 0;
+    let groups = Groups::new(&upstreams(&[1, 2]), &routes, None, |_| {
+        asked += 1;
+        None
+    });
+    assert_eq!(asked, 2, "each is asked for once");
+    fail(groups.at(0), 0, Trouble::Unreachable, Instant::now());
+    let failures: Vec<_> = groups.view().iter().map(|view| view.health.failures).collect();
+    assert_eq!(failures, [1, 0, 1, 0], "its own two, then those of /a and /b");
+}
