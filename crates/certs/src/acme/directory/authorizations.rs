@@ -54,21 +54,38 @@ impl Directory {
         let call = self.call("answering the challenge", &urls);
         let signer = Self::signer(&call, &account.key)?;
         let known = Known::Account(&account.url);
-        let answer = call.post(&signer, known, authorization, b"").await?;
-        let body: AuthorizationBody = call.read(&answer)?;
-        let Some(challenge) = body.challenges.iter().find(|challenge| challenge.kind == kind.as_str()) else {
-            // The others are gone from an authorization that has been decided (RFC 8555 section 7.5.1).
-            if body.status != "pending" {
-                return Ok(());
-            }
-            return Err(call.unsupported(authorization, format!("the CA does not offer {kind}")));
-        };
-        if body.status != "pending" || challenge.status != "pending" {
-            return Ok(());
+        let open = || open_challenge(&call, &signer, known, authorization, kind);
+        let Some(url) = open().await? else { return Ok(()) };
+        match call.post(&signer, known, &url, b"{}").await {
+            Ok(_) => Ok(()),
+            // What a process sent right before it was killed, or what got no answer, may reach the CA after it was asked.
+            Err(refused) if refused.is_outage() || refused.is_rate_limit() => Err(refused),
+            Err(refused) => match open().await {
+                Ok(None) => Ok(()),
+                _ => Err(refused),
+            },
         }
-        call.post(&signer, known, &challenge.url, b"{}").await?;
-        Ok(())
     }
+}
+
+/// Where the CA is told to look; nowhere if it has been told, or needs not look any more.
+async fn open_challenge(
+    call: &Call,
+    signer: &Signer,
+    known: Known<'_>,
+    authorization: &str,
+    kind: ChallengeKind,
+) -> Result<Option<String>, CaError> {
+    let answer = call.post(signer, known, authorization, b"").await?;
+    let body: AuthorizationBody = call.read(&answer)?;
+    let Some(challenge) = body.challenges.iter().find(|challenge| challenge.kind == kind.as_str()) else {
+        // The others are gone from an authorization that has been decided (RFC 8555 section 7.5.1).
+        if body.status != "pending" {
+            return Ok(None);
+        }
+        return Err(call.unsupported(authorization, format!("the CA does not offer {kind}")));
+    };
+    Ok((body.status == "pending" && challenge.status == "pending").then(|| challenge.url.clone()))
 }
 
 fn name(call: &Call, answer: &Answer, body: &AuthorizationBody) -> Result<HostPattern, CaError> {

@@ -261,6 +261,31 @@ async fn challenges_that_are_not_known_are_left_out() {
 }
 
 #[tokio::test]
+async fn an_answer_that_the_ca_has_meanwhile_is_not_refused() {
+    let (server, ca, account) = start().await;
+    let authorization = |status: &str| {
+        let challenge = json!({ "type": "http-01", "url": server.url("/challenge/1"), "status": status, "token": "t" });
+        let identifier = json!({ "type": "dns", "value": "shop.test" });
+        let body = json!({ "identifier": identifier, "status": status, "challenges": [challenge] });
+        Reply::json(200, &body.to_string())
+    };
+    let refused = || Reply::json(400, &problem("malformed"));
+    let answer = async || ca.answer(&account, &server.url("/authz/1"), ChallengeKind::Http01).await;
+
+    after_directory(&server, [authorization("pending"), refused(), authorization("valid")]);
+    answer().await.unwrap();
+
+    server.next([authorization("pending"), refused(), authorization("pending")]);
+    assert_eq!(answer().await.unwrap_err().problem().unwrap().word(), "malformed");
+
+    server.next([authorization("pending"), refused(), Reply::json(503, "<html>busy")]);
+    assert_eq!(answer().await.unwrap_err().problem().unwrap().word(), "malformed");
+
+    server.next([authorization("pending"), Reply::json(429, &problem("rateLimited"))]);
+    assert!(answer().await.unwrap_err().is_rate_limit());
+}
+
+#[tokio::test]
 async fn an_account_without_a_url_is_malformed() {
     let (server, ca, account) = start().await;
     after_directory(&server, [Reply::json(201, "{\"status\": \"valid\"}")]);
