@@ -23,6 +23,13 @@ struct Process {
     id: u32,
 }
 
+/// Is what the process logs. A test that fails shows the end of it.
+struct Log {
+    text: Arc<Mutex<String>>,
+    /// Ends with the process.
+    reading: Option<JoinHandle<()>>,
+}
+
 /// Is the text in the log at which the process is killed.
 type Trap = Arc<Mutex<Option<String>>>;
 
@@ -38,7 +45,7 @@ pub struct StartedProgram {
     program: Program,
     process: Process,
     trap: Trap,
-    stderr: Option<JoinHandle<String>>,
+    log: Log,
     /// The line that it printed when everything was bound.
     pub ready: String,
     /// What it bound for plain HTTP.
@@ -118,8 +125,10 @@ impl Program {
         let (output, errors, id) = (child.stdout.take().unwrap(), child.stderr.take().unwrap(), child.id());
         let (process, trap) = (Process { child: Arc::new(Mutex::new(child)), id }, Trap::default());
         let (killed, sprung) = (Arc::clone(&process.child), Arc::clone(&trap));
-        let stderr = std::thread::spawn(move || {
-            let (mut text, mut lines) = (String::new(), BufReader::new(errors));
+        let text = Arc::<Mutex<String>>::default();
+        let read = Arc::clone(&text);
+        let reading = std::thread::spawn(move || {
+            let mut lines = BufReader::new(errors);
             let mut line = Vec::new();
             while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
                 let shown = String::from_utf8_lossy(&line);
@@ -128,16 +137,16 @@ impl Program {
                     let _ = held(&killed).kill();
                     *trap = None;
                 }
-                text.push_str(&shown);
+                held(&read).push_str(&shown);
                 line.clear();
             }
-            text
         });
+        let mut log = Log { text, reading: Some(reading) };
         let mut ready = String::new();
         BufReader::new(output).read_line(&mut ready).unwrap();
         if !ready.starts_with("ready ") {
             drop(process);
-            panic!("portward serve printed {ready:?} instead of ready:\n{}", stderr.join().unwrap());
+            panic!("portward serve printed {ready:?} instead of ready:\n{}", log.whole());
         }
         let address = |prefix: &str| -> SocketAddr {
             let url = ready
@@ -154,7 +163,7 @@ impl Program {
             .and_then(|address| address.trim_end_matches('/').parse().ok())
             .unwrap_or_else(|| panic!("{ready}"));
         let (http, https) = (address("http://"), address("https://"));
-        StartedProgram { program: self, process, trap, stderr: Some(stderr), ready, http, https, admin }
+        StartedProgram { program: self, process, trap, log, ready, http, https, admin }
     }
 }
 
@@ -252,7 +261,7 @@ impl StartedProgram {
     pub fn stop(mut self) -> (Option<i32>, String) {
         crate::run(Command::new("kill").arg(self.id().to_string()));
         let status = held(&self.process.child).wait().unwrap();
-        (status.code(), self.stderr.take().unwrap().join().unwrap())
+        (status.code(), self.log.whole())
     }
 
     /// Has it killed, as by `kill -9`, as soon as a line of its log has that text.
@@ -318,6 +327,25 @@ impl Drop for Process {
     }
 }
 
+impl Log {
+    /// Everything that the process has logged; it waits until the process has ended.
+    fn whole(&mut self) -> String {
+        self.reading.take().unwrap().join().unwrap();
+        std::mem::take(&mut *held(&self.text))
+    }
+}
+
+impl Drop for Log {
+    #[allow(clippy::print_stdout, reason = "with the output of the test that fails")]
+    fn drop(&mut self) {
+        let text = held(&self.text);
+        if std::thread::panicking() && !text.is_empty() {
+            let lines: Vec<_> = text.lines().collect();
+            println!("the server logged last:\n{}", lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n"));
+        }
+    }
+}
+
 fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -336,5 +364,7 @@ pub(crate) fn built(name: &str) -> PathBuf {
     path
 }
 
+/// How much of its log a test shows that fails.
+const SHOWN_LINES: usize = 100;
 /// The user and group id of nobody on Debian.
 const NOBODY: &str = "65534";
