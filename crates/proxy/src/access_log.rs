@@ -16,7 +16,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
@@ -86,7 +86,7 @@ struct Shared {
     batches: SyncSender<Batch>,
     state: Arc<State>,
     /// Ends when the thread that writes does.
-    ended: std::sync::Mutex<Receiver<()>>,
+    ended: Mutex<Receiver<()>>,
 }
 
 /// Is what the thread that writes and the others tell each other.
@@ -96,6 +96,14 @@ struct State {
     finish: AtomicBool,
     written: AtomicU64,
     dropped: AtomicU64,
+    /// The memory of a batch that was written, for the next one that begins.
+    spare: Mutex<Vec<u8>>,
+}
+
+impl State {
+    fn spare(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl AccessLog {
@@ -114,7 +122,7 @@ impl AccessLog {
                 drop(end);
             })
             .map_err(failed)?;
-        Ok(Self(Arc::new(Shared { options, batches, state, ended: std::sync::Mutex::new(ended) })))
+        Ok(Self(Arc::new(Shared { options, batches, state, ended: Mutex::new(ended) })))
     }
 
     /// Opens the file anew, as it is due after somebody has moved it away; if that fails the old one is written on.
@@ -137,7 +145,7 @@ impl AccessLog {
     pub fn finish(&self, limit: Duration) {
         self.0.state.finish.store(true, Ordering::SeqCst);
         self.wake();
-        let ended = self.0.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!(access_log.to = %self.0.options.to, "the last lines of the access log could not be written in time");
         }
@@ -186,4 +194,4 @@ impl fmt::Debug for AccessLog {
 }
 
 /// Batches that wait to be written: 4 MiB, which a disk that hesitates for a moment needs at 20,000 requests a second.
-const QUEUE: usize = 128;
+const QUEUE: usize = 64;

@@ -58,6 +58,7 @@ impl Batches {
         let is_full = {
             let mut batch = self.batch.borrow_mut();
             if batch.bytes.capacity() == 0 {
+                batch.bytes = std::mem::take(&mut *self.log.state.spare());
                 batch.bytes.reserve(BATCH + LINE);
             }
             let mut date = self.date.borrow_mut();
@@ -97,8 +98,9 @@ impl Drop for Batches {
     }
 }
 
-/// A write of that size costs little more than one of a line; a few dozen requests have as much.
-const BATCH: usize = 32 * 1024;
+/// A write of that size costs little more than one of a line, and waking the thread that writes hardly counts; a hundred
+/// requests have as much.
+const BATCH: usize = 64 * 1024;
 
 /// Longer than most lines, so that a batch hardly ever moves.
 const LINE: usize = 1024;

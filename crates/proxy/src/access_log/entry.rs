@@ -116,7 +116,7 @@ impl Logged {
     ) -> Self {
         let Some(batches) = &client.worker.access else { return Self::default() };
         let said = said();
-        let mut words = Words::default();
+        let mut words = Words::for_texts(&said);
         words.put(Word::Method, said.method.map(str::as_bytes), usize::MAX);
         words.put(Word::Target, said.target.map(str::as_bytes), usize::MAX);
         words.put(Word::Host, said.host.map(str::as_bytes), usize::MAX);
@@ -214,6 +214,14 @@ impl Drop for Entry {
 }
 
 impl Words {
+    /// Has room for what a client said and for what is usual beside it, so that it grows seldom.
+    fn for_texts(said: &Said<'_>) -> Self {
+        let texts = [said.method, said.target, said.host].map(|text| text.map_or(0, str::len));
+        let long = [said.referer, said.user_agent].map(|text| text.map_or(0, |text| text.len().min(MOST)));
+        let room = texts.iter().chain(&long).sum::<usize>() + BESIDE;
+        Self { bytes: Vec::with_capacity(room), places: Default::default() }
+    }
+
     /// The text, if there is one.
     pub(super) fn get(&self, word: Word) -> Option<&[u8]> {
         let (start, end) = self.places[word as usize]?;
@@ -246,6 +254,9 @@ impl fmt::Debug for Logged {
         f.debug_tuple("Logged").field(&self.0.as_ref().map(|entry| entry.id)).finish()
     }
 }
+
+/// Of the name in the handshake and the URL of the upstream, which are mostly shorter.
+const BESIDE: usize = 96;
 
 /// Of `Referer` and `User-Agent`; what browsers and crawlers send is shorter, and nobody fills a disk by more.
 const MOST: usize = 1024;

@@ -1,6 +1,10 @@
 //! A request as a line.
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use portward_core::Timestamp;
 use rustls::CipherSuite;
@@ -32,9 +36,9 @@ pub(super) fn json(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Z\",\"request.id\":\"");
     out.extend_from_slice(entry.id.as_str().as_bytes());
     out.extend_from_slice(b"\",\"client.address\":\"");
-    let _ = write!(out, "{}", entry.client.ip());
+    address(entry.client.ip(), out);
     out.extend_from_slice(b"\",\"client.peer\":\"");
-    let _ = write!(out, "{}", entry.peer);
+    address_and_port(entry.peer, out);
     out.extend_from_slice(b"\",\"binding.id\":\"");
     out.extend_from_slice(entry.binding.id.as_str().as_bytes());
     out.push(b'"');
@@ -71,7 +75,8 @@ pub(super) fn combined(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
     let part = |range| text.get(range).unwrap_or_default();
     let month = part(5..7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
     let (day, month, year, clock) = (part(8..10), month.copied().unwrap_or_default(), part(0..4), part(11..19));
-    let _ = write!(out, "{} - - [{day}/{month}/{year}:{clock} +0000] \"", entry.client.ip());
+    address(entry.client.ip(), out);
+    let _ = write!(out, " - - [{day}/{month}/{year}:{clock} +0000] \"");
     match (words.get(Word::Method), shown(entry, &words, Word::Target)) {
         (Some(method), Some(target)) => {
             escape::apache(method, out);
@@ -82,12 +87,12 @@ pub(super) fn combined(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
         }
         _ => out.push(b'-'),
     }
-    let _ = write!(out, "\" {} ", outcome.status.unwrap_or(CLIENT_GONE));
+    out.extend_from_slice(b"\" ");
+    decimal(outcome.status.unwrap_or(CLIENT_GONE), out);
+    out.push(b' ');
     match outcome.sent {
         0 => out.push(b'-'),
-        sent => {
-            let _ = write!(out, "{sent}");
-        }
+        sent => decimal(sent, out),
     }
     for word in [shown(entry, &words, Word::Referer), words.get(Word::UserAgent)] {
         out.extend_from_slice(b" \"");
@@ -124,10 +129,42 @@ fn string(key: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
 fn number(key: &[u8], value: Option<u64>, out: &mut Vec<u8>) {
     out.extend_from_slice(key);
     match value {
-        Some(value) => {
-            let _ = write!(out, "{value}");
-        }
+        Some(value) => decimal(value, out),
         None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// As `{}` writes it, several times as fast; so are the next two.
+fn decimal(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn address(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            decimal(first, out);
+            for octet in rest {
+                out.push(b'.');
+                decimal(octet, out);
+            }
+        }
+        IpAddr::V6(address) => {
+            let _ = write!(out, "{address}");
+        }
+    }
+}
+
+fn address_and_port(socket: SocketAddr, out: &mut Vec<u8>) {
+    match socket {
+        SocketAddr::V4(v4) => {
+            address(IpAddr::V4(*v4.ip()), out);
+            out.push(b':');
+            decimal(v4.port(), out);
+        }
+        SocketAddr::V6(v6) => {
+            let _ = write!(out, "{v6}");
+        }
     }
 }
 
@@ -174,3 +211,21 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 
 /// Stands for an answer that nobody was there to take, as in nginx.
 const CLIENT_GONE: u16 = 499;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everywhere_else() {
+        for text in ["127.0.0.1:80", "10.20.255.0:65535", "[::1]:443", "[2001:db8::1]:1", "[fe80::1%3]:9"] {
+            let socket: SocketAddr = text.parse().unwrap();
+            let (mut with_port, mut alone) = (Vec::new(), Vec::new());
+            address_and_port(socket, &mut with_port);
+            address(socket.ip(), &mut alone);
+            assert_eq!(String::from_utf8(with_port).unwrap(), text);
+            assert_eq!(String::from_utf8(alone).unwrap(), socket.ip().to_string());
+        }
+    }
+}

@@ -30,15 +30,15 @@ impl Writer {
     /// Writes until nobody is left who hands over, or until it is to finish and the queue is empty.
     pub(super) fn run(mut self, incoming: &Receiver<Batch>) {
         while let Ok(batch) = incoming.recv() {
-            self.take(&batch);
+            self.take(batch);
             if self.state.finish.load(Ordering::SeqCst) {
-                incoming.try_iter().for_each(|batch| self.take(&batch));
+                incoming.try_iter().for_each(|batch| self.take(batch));
                 return;
             }
         }
     }
 
-    fn take(&mut self, batch: &Batch) {
+    fn take(&mut self, mut batch: Batch) {
         if self.state.reopen.swap(false, Ordering::SeqCst) {
             self.reopen();
         }
@@ -62,6 +62,8 @@ impl Writer {
                 }
             }
         }
+        batch.bytes.clear();
+        *self.state.spare() = batch.bytes;
     }
 
     /// A line that a full disk has cut is ended first, so that no two become one.
