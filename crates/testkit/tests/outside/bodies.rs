@@ -86,7 +86,7 @@ fn start_nginx(server: &StartedProgram) -> (Child, String) {
 }
 
 /// nginx's workers must be able to write below the test's own directory.
-fn user() -> &'static str {
+pub(crate) fn user() -> &'static str {
     if run(Command::new("id").arg("-u")).trim() == "0" { "user root;" } else { "" }
 }
 

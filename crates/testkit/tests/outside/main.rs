@@ -33,4 +33,5 @@ mod store_disk;
 mod store_kills;
 mod tls;
 mod upgrade;
+mod upstreams;
 mod websocket;
