@@ -22,7 +22,7 @@ check: ## Formatting, lints, licences and bans, documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/check-dependencies
 
-BENCH_PEERS := -p nginx,haproxy,caddy,portward -q
+BENCH_PEERS := -p nginx,haproxy,caddy,portward,floor -q
 BENCH_OUT := $(or $(CARGO_TARGET_DIR),target)/bench
 ROUNDS ?= 9
 

@@ -8,7 +8,7 @@ import json, os, platform, re, statistics as st, subprocess as sp, sys
 ROWS = [  # workload, what one unit is, what is asked of Portward
     ('W1', 'HTTP/1.1 requests', '1.7'), ('W2', 'HTTP/2 requests', '1.4'), ('W3', 'full handshakes', '2.4'),
     ('W3r', 'resumed handshakes', '2.2'), ('W3p', 'handshakes with X25519MLKEM768', ''), ('W4', 'GB of large bodies', '1.7')]
-PEERS = [('nginx', 'nginx'), ('haproxy', 'HAProxy'), ('caddy', 'Caddy'), ('portward', 'Portward')]
+PEERS = [('nginx', 'nginx'), ('haproxy', 'HAProxy'), ('caddy', 'Caddy'), ('portward', 'Portward'), ('floor', 'bytes alone')]
 VARIANTS = [('portward@SITES=10000', '10,000 sites and certificates loaded', '0.95'), ('portward@LOG=json', 'JSON access log', '0.85')]
 
 def paired(runs, base):
