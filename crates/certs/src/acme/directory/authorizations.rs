@@ -58,8 +58,8 @@ impl Directory {
         let Some(url) = open().await? else { return Ok(()) };
         match call.post(&signer, known, &url, b"{}").await {
             Ok(_) => Ok(()),
-            // What a process sent right before it was killed, or what got no answer, may reach the CA after it was asked.
             Err(refused) if refused.is_outage() || refused.is_rate_limit() => Err(refused),
+            // It may have it meanwhile, from a process that was killed then or from a call that got no answer.
             Err(refused) => match open().await {
                 Ok(None) => Ok(()),
                 _ => Err(refused),
