@@ -7,6 +7,7 @@ use portward_core::{
     UpstreamTrust,
 };
 use rustls::{ServerConfig, pki_types::ServerName};
+use socket2::{Domain, Socket, Type};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -33,6 +34,12 @@ pub(super) struct Door {
 pub(super) struct App {
     pub(super) address: SocketAddr,
     listener: TcpListener,
+}
+
+/// Is an address at which nobody listens. Its port is held, so that no other test gets it.
+pub(super) struct Nobody {
+    pub(super) address: SocketAddr,
+    socket: Socket,
 }
 
 /// Is one end of a connection, with what it has seen and not yet looked at.
@@ -207,6 +214,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         let read = timeout(PATIENCE, self.tcp.read_buf(&mut self.seen)).await;
         let last = &self.seen[self.seen.len().saturating_sub(1000)..];
         read.unwrap_or_else(|_| panic!("nothing comes after {:?}", String::from_utf8_lossy(last))).unwrap() > 0
+    }
+}
+
+impl Nobody {
+    pub(super) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        Self { address: socket.local_addr().unwrap().as_socket().unwrap(), socket }
+    }
+
+    /// Somebody comes.
+    pub(super) fn listen(self) -> TcpListener {
+        self.socket.listen(16).unwrap();
+        self.socket.set_nonblocking(true).unwrap();
+        TcpListener::from_std(self.socket.into()).unwrap()
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::{
-    harness::{Door, Peer, SHORT, short, site, snapshot},
+    harness::{Door, Nobody, Peer, SHORT, short, site, snapshot},
     secure::secure,
 };
 use crate::{
@@ -57,12 +57,6 @@ fn line_of(answer: &str) -> String {
     line.clone()
 }
 
-/// A closed port.
-fn nobody() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
-
 const GET: &[u8] =
     b"GET /secret?token=secret HTTP/1.1\r\nHost: shop.test\r\nCookie: secret\r\nConnection: close\r\n\r\n";
 
@@ -72,7 +66,8 @@ async fn the_request_id_of_a_page_leads_to_upstream_and_cause() {
     let pin = Thumbprint::of(b"another one");
     let door = Door::open_with(short(|limits| limits.upstream_response = SHORT), |_| {}).await;
     let app = format!("http://{}", door.app.address);
-    let (gone, own) = (nobody(), certificate("own", &["app.test"]));
+    let (nobody, own) = (Nobody::new(), certificate("own", &["app.test"]));
+    let gone = format!("http://{}", nobody.address);
     for (upstream, response, code, retry, cause) in [
         (&gone, None, "upstream-refused", "allowed", "nobody listens at 127.0.0.1:"),
         (&gone, None, "upstream-refused", "allowed", "(os error 111)"),

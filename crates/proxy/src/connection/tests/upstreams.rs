@@ -1,18 +1,12 @@
 use std::net::SocketAddr;
 
 use portward_core::{Balance, SiteLimits, WaitLimit};
-use tokio::net::TcpListener;
 
-use super::harness::{App, Door, Peer, site, snapshot};
+use super::harness::{App, Door, Nobody, Peer, site, snapshot};
 use crate::{Groups, Limits, ServedSite, UpstreamState};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
-
-/// An address at which nobody listens.
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
 
 /// A door with these applications behind it; the groups show how they do.
 async fn open(edit: impl FnOnce(SocketAddr) -> ServedSite) -> (Door, Groups) {
@@ -37,8 +31,8 @@ async fn either(one: &App, other: &App) -> (char, Peer) {
 
 #[tokio::test]
 async fn the_applications_of_a_site_take_turns_and_one_that_is_away_is_passed_over() {
-    let (away, other) = (nobody().await, App::listen().await);
-    let (door, groups) = open(|app| site(&[app, away, other.address])).await;
+    let (away, other) = (Nobody::new(), App::listen().await);
+    let (door, groups) = open(|app| site(&[app, away.address, other.address])).await;
     let mut seen = String::new();
     for _ in 0..12 {
         let mut client = door.send(GET).await;
@@ -53,27 +47,27 @@ async fn the_applications_of_a_site_take_turns_and_one_that_is_away_is_passed_ov
     // The request that finds out takes the turn of another one.
     assert!(seen.ends_with("ababab") || seen.ends_with("bababa"), "{seen}");
     let reason = groups.view()[1].health.reason.clone().unwrap();
-    assert!(reason.contains(&format!("nobody listens at {away}")), "{reason}");
+    assert!(reason.contains(&format!("nobody listens at {}", away.address)), "{reason}");
 }
 
 #[tokio::test]
 async fn if_none_of_several_can_be_reached_the_answer_says_when_to_come_again() {
-    let (one, other) = (nobody().await, nobody().await);
-    let (door, groups) = open(|_| site(&[one, other])).await;
+    let (one, other) = (Nobody::new(), Nobody::new());
+    let (door, groups) = open(|_| site(&[one.address, other.address])).await;
     for _ in 0..3 {
         let answer = door.send(GET).await.rest().await;
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 5\r\n"), "{answer}");
-        assert!(answer.contains("503 no-upstream") && !answer.contains(&one.port().to_string()), "{answer}");
+        assert!(answer.contains("503 no-upstream") && !answer.contains(&one.address.port().to_string()), "{answer}");
     }
     assert_eq!(states(&groups), [UpstreamState::Unwell; 2]);
 }
 
 #[tokio::test]
 async fn who_comes_back_is_found_by_requests_alone() {
-    let (one, other) = (nobody().await, nobody().await);
-    let (door, groups) = open(|_| site(&[one, other])).await;
+    let (one, other) = (Nobody::new(), Nobody::new());
+    let (door, groups) = open(|_| site(&[one.address, other.address])).await;
     assert!(door.send(GET).await.rest().await.starts_with("HTTP/1.1 503 "));
-    let back = TcpListener::bind(one).await.unwrap();
+    let back = one.listen();
     let answering = tokio::spawn(async move {
         let (tcp, _) = back.accept().await.unwrap();
         let mut app = Peer::new(tcp);
