@@ -38,8 +38,9 @@ enum Orders {
 impl Turn<'_> {
     /// Plans an order if one is due; else says when to look again.
     pub(super) async fn plan(&mut self) -> Result<Next, TurnError> {
-        self.ask_when_to_renew().await?;
+        // One time for all of it: the clock may be set while the CA is asked.
         let now = self.now();
+        self.ask_when_to_renew(now).await?;
         let mut due = outlook(&self.certificate, &self.managed, &self.renewal, &self.engine.cluster);
         let added = issued(&self.certificate, &self.renewal).map(|version| version.added);
         let request = self.request.clone().filter(|request| request.renew);
@@ -54,7 +55,7 @@ impl Turn<'_> {
         let at = not_before.map_or(due.at, |not_before| due.at.max(not_before));
         if at > now {
             self.drop_request().await?;
-            return Ok(self.wait(at));
+            return Ok(self.wait(at, now));
         }
         self.plan_with_somebody(due, is_forced).await
     }
@@ -70,10 +71,9 @@ impl Turn<'_> {
     }
 
     /// Waits for the renewal, or until the CA is to be asked about it.
-    fn wait(&self, at: Timestamp) -> Next {
+    fn wait(&self, at: Timestamp, now: Timestamp) -> Next {
         let Some(by) = &self.renewal.issued_by else { return Next::Wait(at) };
         // It is due already while the CA is not asked, as it is in trouble.
-        let now = self.now();
         let parked = self.engine.parks.parked(by, now).unwrap_or_else(|| now.plus(ASK_AGAIN));
         let ask_at = self.renewal.window_due.map(|due| if due > now { due } else { parked });
         Next::Wait(ask_at.map_or(at, |ask_at| at.min(ask_at)))
@@ -196,8 +196,7 @@ impl Turn<'_> {
     }
 
     /// Asks the CA when it would renew (RFC 9773), if that is due.
-    async fn ask_when_to_renew(&mut self) -> Result<(), TurnError> {
-        let now = self.now();
+    async fn ask_when_to_renew(&mut self, now: Timestamp) -> Result<(), TurnError> {
         let Some(version) = issued(&self.certificate, &self.renewal) else { return Ok(()) };
         let (leaf, thumbprint, validity) =
             (version.chain.leaf.clone(), version.facts.thumbprint, version.facts.validity);
