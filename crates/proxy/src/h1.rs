@@ -19,7 +19,7 @@ pub mod trailers;
 
 mod authority;
 mod lines;
-mod text;
+pub(crate) mod text;
 
 #[cfg(test)]
 mod tests;

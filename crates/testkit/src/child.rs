@@ -2,6 +2,7 @@
 
 use std::{
     net::{TcpListener, UdpSocket},
+    os::unix::process::CommandExt,
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicU16, Ordering},
 };
@@ -27,6 +28,28 @@ impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Is a running program with those that it starts in turn; dropping it kills all of them at once.
+pub struct ChildGroup(Child);
+
+impl ChildGroup {
+    /// Starts a program in a group of its own, with its output sent to nowhere.
+    pub fn start(command: &mut Command) -> Self {
+        Self(Child::start(command.process_group(0)))
+    }
+
+    /// The process id of the program, which is the group's too.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for ChildGroup {
+    fn drop(&mut self) {
+        // Nobody is left of it if all have ended.
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.id())]).output();
     }
 }
 

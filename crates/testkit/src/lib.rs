@@ -37,7 +37,7 @@ pub use abuse::{Abuse, AbuseOutcome, Healthy};
 pub use agent_program::{AgentProgram, StartedAgent};
 pub use authority::{Authority, Issued};
 pub use browser::Browser;
-pub use child::{Child, free_port, run};
+pub use child::{Child, ChildGroup, free_port, run};
 pub use client::{Connection, Response, get, handshake, handshake_without_name, request};
 pub use eventually::eventually;
 pub use fake_agent::{FakeAgent, FakeLink};

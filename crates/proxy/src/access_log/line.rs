@@ -1,10 +1,6 @@
 //! A request as a line.
 
-use std::{
-    io::Write,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{io::Write, net::SocketAddr, time::Duration};
 
 use portward_core::Timestamp;
 use rustls::CipherSuite;
@@ -13,7 +9,10 @@ use super::{
     entry::{By, Entry, Word, Words},
     escape,
 };
-use crate::h1::Version;
+use crate::h1::{
+    Version,
+    text::{push_address, push_decimal},
+};
 
 /// Remembers how the last second was written, as most lines are of the same one.
 #[derive(Default)]
@@ -36,7 +35,7 @@ pub(super) fn json(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Z\",\"request.id\":\"");
     out.extend_from_slice(entry.id.as_str().as_bytes());
     out.extend_from_slice(b"\",\"client.address\":\"");
-    address(entry.client.ip(), out);
+    push_address(entry.client.ip(), out);
     out.extend_from_slice(b"\",\"client.peer\":\"");
     address_and_port(entry.peer, out);
     out.extend_from_slice(b"\",\"binding.id\":\"");
@@ -75,7 +74,7 @@ pub(super) fn combined(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
     let part = |range| text.get(range).unwrap_or_default();
     let month = part(5..7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
     let (day, month, year, clock) = (part(8..10), month.copied().unwrap_or_default(), part(0..4), part(11..19));
-    address(entry.client.ip(), out);
+    push_address(entry.client.ip(), out);
     let _ = write!(out, " - - [{day}/{month}/{year}:{clock} +0000] \"");
     match (words.get(Word::Method), shown(entry, &words, Word::Target)) {
         (Some(method), Some(target)) => {
@@ -88,11 +87,11 @@ pub(super) fn combined(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
         _ => out.push(b'-'),
     }
     out.extend_from_slice(b"\" ");
-    decimal(outcome.status.unwrap_or(CLIENT_GONE), out);
+    push_decimal(outcome.status.unwrap_or(CLIENT_GONE).into(), out);
     out.push(b' ');
     match outcome.sent {
         0 => out.push(b'-'),
-        sent => decimal(sent, out),
+        sent => push_decimal(sent, out),
     }
     for word in [shown(entry, &words, Word::Referer), words.get(Word::UserAgent)] {
         out.extend_from_slice(b" \"");
@@ -129,41 +128,21 @@ fn string(key: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
 fn number(key: &[u8], value: Option<u64>, out: &mut Vec<u8>) {
     out.extend_from_slice(key);
     match value {
-        Some(value) => decimal(value, out),
+        Some(value) => push_decimal(value, out),
         None => out.extend_from_slice(b"null"),
     }
 }
 
-/// As `{}` writes it, several times as fast; so are the next two.
-fn decimal(value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn address(address: IpAddr, out: &mut Vec<u8>) {
+fn address_and_port(address: SocketAddr, out: &mut Vec<u8>) {
     match address {
-        IpAddr::V4(address) => {
-            let [first, rest @ ..] = address.octets();
-            decimal(first, out);
-            for octet in rest {
-                out.push(b'.');
-                decimal(octet, out);
-            }
-        }
-        IpAddr::V6(address) => {
-            let _ = write!(out, "{address}");
-        }
-    }
-}
-
-fn address_and_port(socket: SocketAddr, out: &mut Vec<u8>) {
-    match socket {
-        SocketAddr::V4(v4) => {
-            address(IpAddr::V4(*v4.ip()), out);
+        SocketAddr::V4(_) => {
+            push_address(address.ip(), out);
             out.push(b':');
-            decimal(v4.port(), out);
+            push_decimal(address.port().into(), out);
         }
-        SocketAddr::V6(v6) => {
-            let _ = write!(out, "{v6}");
+        // It may have a scope.
+        SocketAddr::V6(_) => {
+            let _ = write!(out, "{address}");
         }
     }
 }
@@ -223,7 +202,7 @@ mod tests {
             let socket: SocketAddr = text.parse().unwrap();
             let (mut with_port, mut alone) = (Vec::new(), Vec::new());
             address_and_port(socket, &mut with_port);
-            address(socket.ip(), &mut alone);
+            push_address(socket.ip(), &mut alone);
             assert_eq!(String::from_utf8(with_port).unwrap(), text);
             assert_eq!(String::from_utf8(alone).unwrap(), socket.ip().to_string());
         }

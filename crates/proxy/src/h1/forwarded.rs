@@ -3,13 +3,12 @@
 //! `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`, `Forwarded` (RFC 7239) and `X-Request-Id` are always ours: whatever
 //! came under these names is taken off first, in any case of letters, with `_` for `-`, and however often.
 
-use std::io::Write as _;
 use std::net::IpAddr;
 
 use super::authority;
 use super::headers::{Headers, Kind, kind};
 use super::request::RequestHead;
-use super::text::{is_token, list, push_decimal, push_header, split_unquoted, trim};
+use super::text::{is_token, list, push_address, push_decimal, push_header, split_unquoted, trim};
 
 #[cfg(test)]
 mod tests;
@@ -323,24 +322,6 @@ fn node_address(node: &[u8]) -> Option<IpAddr> {
         return rest.split_once(']').and_then(|(address, _)| address.parse().ok()).map(IpAddr::V6);
     }
     text.split_once(':').and_then(|(address, _)| address.parse().ok()).map(IpAddr::V4)
-}
-
-fn push_address(address: IpAddr, out: &mut Vec<u8>) {
-    match address {
-        // Most are, and the formatting of the standard library takes ten times as long.
-        IpAddr::V4(address) => {
-            for (at, octet) in address.octets().into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                push_decimal(octet.into(), out);
-            }
-        }
-        IpAddr::V6(address) => {
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "{address}");
-        }
-    }
 }
 
 fn is_plain(element: &[u8]) -> bool {

@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    os::unix::process::CommandExt,
     path::PathBuf,
     process::Command,
     sync::{Arc, Mutex},
@@ -13,7 +12,7 @@ use std::{
 
 use portward_api::Client;
 use portward_core::SiteId;
-use portward_testkit::{Child, Connection, Program, StartedProgram, eventually, free_port, run};
+use portward_testkit::{ChildGroup, Connection, Program, StartedProgram, eventually, free_port, run};
 use tokio::task::JoinSet;
 
 use crate::bodies::{user, wait_for};
@@ -44,7 +43,7 @@ async fn an_application_may_go_and_come_back_while_another_one_is_left() {
     is(&server, 0, "well").await;
 
     // An operator stops it: it takes no connections any more, and ends those that it has.
-    two_runs.stop();
+    run(Command::new("kill").args(["-QUIT", &two_runs.id().to_string()]));
     is(&server, 1, "unwell").await;
     drop(two_runs);
     let two_runs = two.start();
@@ -85,9 +84,6 @@ struct Nginx {
     directory: PathBuf,
 }
 
-/// Is nginx that runs, with its worker; dropping it kills both at once.
-struct Running(Child);
-
 impl Nginx {
     fn new(server: &StartedProgram, name: &str) -> Self {
         let (port, directory) = (free_port(), server.files().join(name));
@@ -108,26 +104,12 @@ impl Nginx {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn start(&self) -> Running {
+    fn start(&self) -> ChildGroup {
         let mut command = Command::new("/usr/sbin/nginx");
-        command.arg("-p").arg(&self.directory).args(["-c", "nginx.conf", "-e", "stderr"]).process_group(0);
-        let running = Running(Child::start(&mut command));
+        command.arg("-p").arg(&self.directory).args(["-c", "nginx.conf", "-e", "stderr"]);
+        let running = ChildGroup::start(&mut command);
         wait_for(self.port);
         running
-    }
-}
-
-impl Running {
-    /// Has it end as soon as it has answered what it was asked.
-    fn stop(&self) {
-        run(Command::new("kill").args(["-QUIT", &self.0.id().to_string()]));
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Nothing is left of it if it has ended.
-        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
     }
 }
 

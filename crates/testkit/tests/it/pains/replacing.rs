@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portward_core::Timestamp;
-use portward_testkit::{Endpoint, Fault, steady};
+use portward_testkit::{Endpoint, Fault, eventually, steady};
 
 use super::{House, for_names, is_served};
 
@@ -59,6 +59,19 @@ async fn the_ca_moves_the_window_into_the_past_and_the_certificate_is_renewed_at
     assert!(house.shows(&id, "shop.test").await);
     assert_eq!(house.ca.orders_for("shop.test").len(), 2);
     assert_eq!(house.ca.retry_after_violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_while_the_ca_is_asked_puts_nothing_off() {
+    let house = House::start().await;
+    house.ca.fail(Endpoint::RenewalInfo, Fault::Hang);
+    let id = house.served().await;
+    let is_asked = |asked: &portward_testkit::Asked| asked.endpoint == Endpoint::RenewalInfo;
+    eventually("the CA is asked, and hangs", async || house.ca.asked().iter().any(is_asked).then_some(())).await;
+    house.ca.move_windows_into_the_past(None);
+    // By now it is to be asked again.
+    house.server.set_now(house.server.now().plus(25 * HOUR));
+    assert!(is_served(&house.attempts(&id, 2).await[0]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

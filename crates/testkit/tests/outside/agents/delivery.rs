@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt,
     process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -13,7 +12,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use portward_certs::Input;
 use portward_core::Thumbprint;
-use portward_testkit::{AgentProgram, Child, Machine, StartedAgent, in_network_of_its_own, run};
+use portward_testkit::{AgentProgram, ChildGroup, Machine, StartedAgent, in_network_of_its_own, run};
 use serde_json::Value;
 
 use super::bench::{becomes_healthy, check, delivery, said, within_time};
@@ -67,16 +66,6 @@ impl Nginx {
             "directories = [{directory:?}]\n[profile.nginx]\ntest = {:?}\nreload = {reload:?}\n",
             self.command(&["-t"])
         )
-    }
-}
-
-/// Is nginx that runs, with its workers.
-struct RunningNginx(Child);
-
-impl Drop for RunningNginx {
-    fn drop(&mut self) {
-        // The group is its own.
-        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).output();
     }
 }
 
@@ -136,7 +125,7 @@ struct Net {
     nginx: Nginx,
     third: Machine,
     listener: Listener,
-    _nginx_runs: RunningNginx,
+    _nginx_runs: ChildGroup,
     running: Option<StartedAgent>,
     _web: Machine,
 }
@@ -159,7 +148,7 @@ impl Net {
         agent.write_policy(&nginx.policy(&nginx.command(&["-s", "reload"])));
         let words = nginx.command(&[]);
         let mut command = web.command(&words[0]);
-        let nginx_runs = RunningNginx(Child::start(command.args(&words[1..]).process_group(0)));
+        let nginx_runs = ChildGroup::start(command.args(&words[1..]));
         let line = bench.server.portward(&["agent", "add", "web-03", "--address", "10.91.0.1:443"]);
         agent.portward_agent(&["join", line.trim_end()]);
         let running = agent.start(&["--no-listen"]);
