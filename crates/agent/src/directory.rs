@@ -47,7 +47,7 @@ pub struct HeldIdentity {
 /// Keeps a second process from running on the directory.
 #[derive(Debug)]
 pub(crate) struct RunLock {
-    _file: File,
+    file: File,
 }
 
 /// Says what does not work with a data directory.
@@ -185,7 +185,7 @@ impl DataDirectory {
         self.clean()?;
         // The number is for messages alone; the lock is what counts.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(RunLock { _file: file })
+        Ok(RunLock { file })
     }
 
     /// Writes down that the agent is alive; it need not outlast a power cut.
@@ -336,6 +336,16 @@ impl DataDirectory {
 
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+impl Drop for RunLock {
+    /// Lets go by unlocking (flock(2)): a program that is being started has a copy of the file until it begins, and closing
+    /// would leave the lock with it.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(error = %error, "could not unlock the data directory");
+        }
     }
 }
 

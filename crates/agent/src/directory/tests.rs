@@ -66,6 +66,18 @@ fn a_second_agent_is_kept_away() {
 }
 
 #[test]
+fn a_program_that_is_being_started_does_not_keep_the_directory() {
+    let base = tempfile::tempdir().unwrap();
+    let directory = DataDirectory::open(&base.path().join("a")).unwrap();
+    let lock = directory.lock_for_run().unwrap();
+    // What a new process has until its program begins: the same open file.
+    let copy = lock.file.try_clone().unwrap();
+    drop(lock);
+    directory.lock_for_run().unwrap();
+    drop(copy);
+}
+
+#[test]
 fn the_next_identity_takes_its_place_when_all_servers_know_it() {
     let base = tempfile::tempdir().unwrap();
     let directory = DataDirectory::open(base.path()).unwrap();
