@@ -28,10 +28,10 @@ use std::{
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::{
-    budget::{Cork, Metered},
+    budget::{Cork, Metered, Moved},
     incoming::Seen,
     streams::Streams,
 };
@@ -68,7 +68,7 @@ pub(crate) async fn serve_h2(stream: Stream, client: Client, tls: TlsFacts) {
         cork,
         streams: Streams::new(),
         deadline: Deadline::after(limits.idle),
-        idle: true,
+        idle: Some(Idle { since: Instant::now(), moved: Moved::default() }),
         stage: Stage::Open,
         drain: client.drain.clone(),
         shared: Rc::new(Shared { client, tls, seen, moved: Cell::new(0), is_outdated: Cell::new(false) }),
@@ -83,10 +83,17 @@ struct Serving {
     streams: Streams,
     /// While no stream is open: when that has been long enough.
     deadline: Deadline,
-    idle: bool,
+    idle: Option<Idle>,
     stage: Stage,
     drain: DrainWatch,
     shared: Rc<Shared>,
+}
+
+/// Is a connection without a stream. The last bytes may still be on their way.
+struct Idle {
+    since: Instant,
+    /// What had come and gone when it was looked at last.
+    moved: Moved,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,20 +138,25 @@ impl Serving {
                 Poll::Pending => break,
             }
         }
-        if let Poll::Ready(Err(error)) = self.cork.poll_flush(cx) {
+        let flushed = self.cork.poll_flush(cx);
+        if let Poll::Ready(Err(error)) = &flushed {
             tracing::debug!(client.peer = %self.shared.client.peer, %error, "HTTP/2 connection ended");
             return Poll::Ready(());
         }
         if self.streams.len() > 0 {
-            self.idle = false;
+            self.idle = None;
             return Poll::Pending;
         }
-        if !self.idle {
-            self.idle = true;
-            let wait = if self.stage == Stage::Open { self.shared.client.served.limits.idle } else { GOODBYE };
+        if self.idle.is_none() {
+            self.idle = Some(Idle { since: Instant::now(), moved: self.cork.moved() });
+            let wait = if self.stage == Stage::Open { self.shared.client.served.limits.idle } else { TAKING };
             self.deadline.put_off(wait);
         }
         while self.deadline.poll(cx).is_ready() {
+            if let Some(wait) = self.still_taken(flushed.is_pending()) {
+                self.deadline.put_off(wait);
+                continue;
+            }
             if self.stage == Stage::Leaving {
                 return Poll::Ready(());
             }
@@ -156,8 +168,24 @@ impl Serving {
 
     fn leave(&mut self) {
         self.stage = Stage::Leaving;
-        self.deadline.put_off(GOODBYE);
+        let quiet = self.idle.as_ref().map_or(Duration::ZERO, |idle| idle.since.elapsed());
+        self.deadline.put_off(TAKING.saturating_sub(quiet).max(GOODBYE));
         self.connection.graceful_shutdown();
+    }
+
+    /// How much longer the client has, as it still takes what answers had at their end; none if it does not.
+    fn still_taken(&mut self, held: bool) -> Option<Duration> {
+        let limits = &self.shared.client.served.limits;
+        let idle = self.idle.as_mut()?;
+        let before = std::mem::replace(&mut idle.moved, self.cork.moved());
+        let (says, takes) = (idle.moved.came > before.came, idle.moved.went > before.went);
+        // What is held here is seen to go; that what the kernel holds is taken shows in what the client says of its windows.
+        let is_held = held || self.connection.has_streams();
+        match self.stage {
+            _ if is_held && (says || takes) => Some(limits.pace.stall),
+            Stage::Leaving if says => Some(TAKING),
+            Stage::Open | Stage::Leaving => None,
+        }
     }
 }
 
@@ -193,5 +221,8 @@ const ERRORS: usize = 256;
 
 /// Requests that are taken of one connection before others of its worker have their turn; a browser has no more at once.
 const AT_ONCE: u32 = 32;
-/// How long a client has to close after `GOAWAY`, once no stream is open.
+/// How long a client has to close after `GOAWAY`, if no stream has been open for a while.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// How long it has after its last stream, or after it sent or took something: the end of an answer may be in the kernel yet,
+/// and closing would have it lost.
+const TAKING: Duration = Duration::from_secs(15);

@@ -53,12 +53,27 @@ pub(super) struct Cork(Rc<Wire>);
 struct Wire {
     stream: RefCell<Stream>,
     corked: Cell<bool>,
+    moved: Cell<Moved>,
+}
+
+/// Is how many bytes came of the client, and how many went to it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moved {
+    pub(super) came: u64,
+    pub(super) went: u64,
+}
+
+impl Wire {
+    fn moved(&self, came: usize, went: usize) {
+        let before = self.moved.get();
+        self.moved.set(Moved { came: before.came + came as u64, went: before.went + went as u64 });
+    }
 }
 
 impl Metered {
     /// Wraps a stream; what matters of its frames for requests is noted in `seen`.
     pub(super) fn new(stream: Stream, seen: Rc<Seen>, client: &Client) -> (Self, Cork) {
-        let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false) });
+        let wire = Rc::new(Wire { stream: RefCell::new(stream), corked: Cell::new(false), moved: Cell::default() });
         let budget = Budget { left: BURST, since: Instant::now() };
         let resets = Resets { served: Arc::clone(&client.served), peer: client.peer.ip(), unpaid: 0 };
         let cork = Cork(Rc::clone(&wire));
@@ -88,6 +103,11 @@ impl Cork {
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.stream.borrow_mut().poll_flush(cx)
     }
+
+    /// What came and went so far.
+    pub(super) fn moved(&self) -> Moved {
+        self.0.moved.get()
+    }
 }
 
 impl AsyncRead for Metered {
@@ -107,6 +127,7 @@ impl AsyncRead for Metered {
         ready!(read)?;
         let turn = &mut me.turn;
         turn.bytes += into.filled().len() - before;
+        me.wire.moved(into.filled().len() - before, 0);
         let frames = turn.frames;
         let (begun, budget, resets) = (&mut me.begun, &mut me.budget, &mut me.resets);
         let within = me.incoming.pass(&into.filled()[before..], &me.seen, |Frame { kind, flags, .. }| {
@@ -122,7 +143,9 @@ impl AsyncRead for Metered {
 
 impl AsyncWrite for Metered {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.wire.stream.borrow_mut().poll_write(cx, bytes)
+        let written = ready!(self.wire.stream.borrow_mut().poll_write(cx, bytes))?;
+        self.wire.moved(0, written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -142,12 +165,16 @@ impl AsyncWrite for Metered {
                 me.linger.insert((Deadline::after(LINGER), LINGER_BYTES))
             }
         };
-        // Closing while a WINDOW_UPDATE is on its way would reset the connection, and what was sent last be lost with it.
+        // Closing while a WINDOW_UPDATE is on its way would reset the connection, and what was sent last be lost with it. Each
+        // one says that the client is still taking it.
         let mut sink = [0; 1024];
         while *left > 0 {
             let mut into = ReadBuf::new(&mut sink);
             match Pin::new(&mut *stream).poll_read(cx, &mut into) {
-                Poll::Ready(Ok(())) if !into.filled().is_empty() => *left = left.saturating_sub(into.filled().len()),
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => {
+                    *left = left.saturating_sub(into.filled().len());
+                    deadline.put_off(LINGER);
+                }
                 Poll::Ready(_) => break,
                 Poll::Pending => return deadline.poll(cx).map(Ok),
             }
@@ -252,8 +279,8 @@ const DENSE: usize = 128;
 /// What is read of small frames in one piece; fewer than a turn has.
 const DENSE_BYTES: usize = 1024;
 
-/// How long a client has to close its side after ours; as on HTTP/1.1 connections.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long a client has to close its side after ours, or to send something: what the kernel holds may take that long.
+const LINGER: Duration = Duration::from_secs(15);
 
 /// What is read of it meanwhile.
 const LINGER_BYTES: usize = 256 * 1024;

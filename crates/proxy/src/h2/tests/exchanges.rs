@@ -305,6 +305,44 @@ async fn a_drain_says_goaway_and_lets_open_streams_finish() {
     assert_eq!((drained.finished, drained.cut), (1, 0));
 }
 
+/// The application has long sent all, and most of it waits in the kernel for the client.
+#[tokio::test]
+async fn a_client_that_takes_an_answer_slowly_has_all_of_it_after_a_drain() {
+    const LENGTH: usize = 1_500_000;
+    let door = Door::open().await;
+    let mut client = Raw::open_narrowly(&door).await;
+    let request = block(&[(":method", b"GET"), (":scheme", b"https"), (":authority", b"shop.test"), (":path", b"/")]);
+    client.write(&frame(1, END_HEADERS | END_STREAM, 1, &request)).await;
+    let mut app = door.app().await;
+    app.head().await;
+    let answer =
+        [format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n").into_bytes(), pattern(LENGTH)].concat();
+    let sent = tokio::spawn(async move { app.write(&answer).await });
+    let taken = async {
+        let (mut taken, mut told, mut is_whole) = (0, 0, false);
+        while let Some((kind, flags, _, payload)) = client.frame().await {
+            match kind {
+                0 => {
+                    taken += payload.len();
+                    is_whole |= flags & END_STREAM != 0;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                6 if flags == 0 => client.write(&frame(6, 1, 0, &payload)).await,
+                _ => {}
+            }
+            // As every client does, which meets a closed socket if the server has left.
+            if taken - told > 100_000 {
+                client.write(&frame(8, 0, 0, &100_000_u32.to_be_bytes())).await;
+                told = taken;
+            }
+        }
+        (taken, is_whole)
+    };
+    let (drained, taken) = join!(door.proxy.drain(Duration::from_secs(60)), taken);
+    assert_eq!((taken, drained.cut), ((LENGTH, true), 0));
+    sent.await.unwrap();
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_closed_in_order() {
     let idle = Duration::from_millis(30);

@@ -11,7 +11,7 @@ use portward_core::{
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -79,7 +79,17 @@ impl Door {
 
     /// A connection after its handshake, on which nothing of HTTP/2 was said.
     pub(super) async fn connect(&self) -> TlsStream<TcpStream> {
-        let tcp = TcpStream::connect(self.address).await.unwrap();
+        self.secure(TcpStream::connect(self.address).await.unwrap()).await
+    }
+
+    /// The same of a client that takes little at a time.
+    pub(super) async fn connect_narrowly(&self) -> TlsStream<TcpStream> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(32 * 1024).unwrap();
+        self.secure(socket.connect(self.address).await.unwrap()).await
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> TlsStream<TcpStream> {
         tcp.set_nodelay(true).unwrap();
         let config = Arc::new(client(&["h2"], |_| {}));
         let name = ServerName::try_from("shop.test").unwrap();
