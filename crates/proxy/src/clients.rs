@@ -130,8 +130,9 @@ impl Spent {
     fn spend(&mut self, count: u64, each_second: u64, most: u64) -> bool {
         let now = Instant::now();
         let since = self.at.map_or(Duration::ZERO, |at| now.duration_since(at));
-        let back = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_mul(each_second);
-        self.now = self.now.saturating_sub(back);
+        // Exact, as some ask many times in a millisecond.
+        let back = since.as_nanos().saturating_mul(each_second.into()) / 1_000_000;
+        self.now = self.now.saturating_sub(u64::try_from(back).unwrap_or(u64::MAX));
         self.at = Some(now);
         let after = self.now + count * 1000;
         let may = after <= most * 1000;
@@ -161,7 +162,7 @@ const FORGOTTEN: Duration = Duration::from_secs(RESETS_AT_ONCE / RESETS);
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::net::Ipv4Addr;
+    use std::{net::Ipv4Addr, num::NonZeroU32};
 
     use super::*;
 
@@ -197,8 +198,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_asks_evenly_and_within_the_limit_is_never_refused() {
+        let clients = clients(|limits| limits.requests_of_client = NonZeroU32::new(2000));
+        for _ in 0..100_000 {
+            assert!(clients.may_ask(at("192.0.2.1")));
+            tokio::time::advance(Duration::from_micros(700)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn requests_and_resets_come_back_by_and_by() {
-        let clients = clients(|limits| limits.requests_of_client = std::num::NonZeroU32::new(5));
+        let clients = clients(|limits| limits.requests_of_client = NonZeroU32::new(5));
         let peer = at("192.0.2.1");
         let asked = || (0..1_000).take_while(|_| clients.may_ask(peer)).count();
         assert_eq!(asked(), 50);
