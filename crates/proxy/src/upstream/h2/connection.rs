@@ -63,6 +63,8 @@ struct Vitals {
     seats: Cell<usize>,
     /// When a seat was taken or left last.
     moved: Cell<Instant>,
+    /// When the first request was sent since the upstream said something last: who comes or goes after it changes nothing.
+    owes: Cell<Instant>,
     line: Rc<Line>,
 }
 
@@ -98,8 +100,9 @@ pub(super) async fn begin(
     }
     begun?;
     line.cork();
+    let now = Cell::new(Instant::now());
     let vitals =
-        Rc::new(Vitals { stage: Cell::new(Stage::Open), seats: Cell::new(0), moved: Cell::new(Instant::now()), line });
+        Rc::new(Vitals { stage: Cell::new(Stage::Open), seats: Cell::new(0), moved: now.clone(), owes: now, line });
     let idle = limits.upstream_idle;
     let driver = Driver {
         pings: connection.ping_pong(),
@@ -138,9 +141,12 @@ impl Connection {
 
 impl Seat {
     pub(super) fn on(connection: &Rc<Connection>) -> Self {
-        let vitals = &connection.vitals;
+        let (vitals, now) = (&connection.vitals, Instant::now());
+        if vitals.seats.get() == 0 && !vitals.owes_still() {
+            vitals.owes.set(now);
+        }
         vitals.seats.set(vitals.seats.get() + 1);
-        vitals.moved.set(Instant::now());
+        vitals.moved.set(now);
         Self { connection: Rc::clone(connection) }
     }
 
@@ -189,6 +195,11 @@ impl Drop for Seat {
 }
 
 impl Vitals {
+    /// Whether nothing has come since the first request that was sent.
+    fn owes_still(&self) -> bool {
+        self.line.heard() < self.owes.get()
+    }
+
     fn leave(&self) {
         if self.stage.get() == Stage::Open {
             self.stage.set(Stage::Leaving);
@@ -256,12 +267,13 @@ impl Driver {
     fn look(&mut self) -> Look {
         let now = Instant::now();
         let vitals = &self.vitals;
-        let (heard, moved) = (vitals.line.heard(), vitals.moved.get());
-        let is_unused = vitals.seats.get() == 0 && now >= moved + self.idle;
+        let quiet_since = vitals.line.heard().max(vitals.owes.get());
+        let is_unused = vitals.seats.get() == 0 && now >= vitals.moved.get() + self.idle;
         if is_unused || vitals.stage.get() != Stage::Open {
             self.retire(Stage::Leaving);
         }
-        if self.vitals.seats.get() > 0 && now >= heard.max(moved) + SILENCE {
+        let is_owed = self.vitals.seats.get() > 0 || self.vitals.owes_still();
+        if is_owed && now >= quiet_since + SILENCE {
             match self.pinged {
                 Some(at) if self.awaits_pong && now >= at + PONG => {
                     self.retire(Stage::Silent);

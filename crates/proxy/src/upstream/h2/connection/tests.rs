@@ -67,6 +67,30 @@ async fn who_does_not_even_answer_a_ping_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_says_nothing_is_found_out_whoever_comes_and_goes() {
+    LocalSet::new()
+        .run_until(async {
+            for overlapping in [1, 0] {
+                let (connection, _peer) = pair().await;
+                advance(Duration::from_secs(1)).await;
+                let begun = Instant::now();
+                // Clients that give up after a while, and others who come.
+                let mut waiting = std::collections::VecDeque::new();
+                while connection.is_open() {
+                    assert!(begun.elapsed() < 2 * (SILENCE + PONG), "{overlapping}");
+                    let seat = Seat::on(&connection);
+                    waiting.push_back((ask(&seat), seat));
+                    tokio::time::sleep(Duration::from_secs(8)).await;
+                    waiting.drain(..waiting.len() - overlapping);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                assert!(begun.elapsed() >= SILENCE, "{:?}", begun.elapsed());
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_answers_is_waited_for_and_not_asked_often() {
     LocalSet::new()
         .run_until(async {
