@@ -22,6 +22,8 @@ mod tests;
 pub(crate) struct Question<'a> {
     /// The scheme of the binding that it came in at.
     pub(crate) scheme: Scheme,
+    /// The scheme that the client used: another one where a trusted proxy does TLS in our place.
+    pub(crate) asked: Scheme,
     /// What that binding serves.
     pub(crate) serves: Serves,
     /// The method.
@@ -111,7 +113,7 @@ fn route_to_site(
             _ => Fault::UnknownHost.into(),
         };
     };
-    if question.scheme == Scheme::Http
+    if question.asked == Scheme::Http
         && decide_redirect(site.force_https, question.facts) == RedirectDecision::Redirect
         // `OPTIONS *` asks about the server; there is no such URL.
         && question.path_and_query.starts_with('/')

@@ -100,7 +100,8 @@ fn decide(head: &RequestHead<'_>, client: &Client, tls: Option<&TlsFacts>) -> Be
         Some(Proto::Http) | None => scheme,
     };
     let question = Question {
-        scheme: asked,
+        scheme,
+        asked,
         serves: client.binding.serves,
         method: head.method,
         authority: head.host,

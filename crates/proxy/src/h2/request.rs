@@ -153,6 +153,7 @@ fn decide(head: &http::request::Parts, body: &RecvStream, shared: &Shared) -> (A
     };
     let question = Question {
         scheme: Scheme::Https,
+        asked: Scheme::Https,
         serves: client.binding.serves,
         method: checked.method,
         authority: checked.host,

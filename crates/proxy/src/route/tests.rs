@@ -46,6 +46,7 @@ fn snapshot() -> Snapshot {
 fn plain<'a>(authority: &'a str, path_and_query: &'a str) -> Question<'a> {
     Question {
         scheme: Scheme::Http,
+        asked: Scheme::Http,
         serves: Serves::Everything,
         method: "GET",
         authority,
@@ -106,7 +107,7 @@ fn a_name_that_no_site_has_is_misdirected_only_on_a_connection_for_another_name(
         (Some(&shop), "nobody.test", "Misdirected"),
         (Some(&shop), "a.wild.test", "wild for a.wild.test"),
     ] {
-        let question = Question { scheme: Scheme::Https, sni, ..plain(authority, "/") };
+        let question = Question { scheme: Scheme::Https, asked: Scheme::Https, sni, ..plain(authority, "/") };
         assert_eq!(decide(&question), expected, "{sni:?} {authority}");
     }
 }
@@ -141,8 +142,16 @@ fn a_challenge_is_answered_on_its_normalised_path_and_nothing_else_there_is_spec
         let question = Question { method, ..plain(authority, path) };
         assert_eq!(decide(&question), expected, "{method} {authority} {path}");
     }
-    let question = Question { scheme: Scheme::Https, ..plain("new.test", "/.well-known/acme-challenge/tok") };
+    let question = Question {
+        scheme: Scheme::Https,
+        asked: Scheme::Https,
+        ..plain("new.test", "/.well-known/acme-challenge/tok")
+    };
     assert_eq!(decide(&question), "UnknownHost", "challenges belong to plain HTTP");
+    // Whatever a proxy in front of it says that its clients use.
+    let question = Question { asked: Scheme::Https, ..plain("forced.test", "/.well-known/acme-challenge/tok") };
+    assert_eq!(decide(&question), "tok.key");
+    assert_eq!(decide(&Question { path_and_query: "/", ..question }), "forced for forced.test");
 }
 
 #[test]
@@ -158,7 +167,7 @@ fn a_binding_for_challenges_serves_no_site_and_redirects_nobody() {
         (Scheme::Https, "shop.test", "/", "ChallengesOnly"),
         (Scheme::Https, "new.test", "/.well-known/acme-challenge/tok", "ChallengesOnly"),
     ] {
-        let question = Question { scheme, serves: Serves::ChallengesOnly, ..plain(authority, path) };
+        let question = Question { scheme, asked: scheme, serves: Serves::ChallengesOnly, ..plain(authority, path) };
         assert_eq!(decide(&question), expected, "{scheme:?} {authority} {path}");
     }
 }
@@ -168,7 +177,7 @@ fn plain_http_is_redirected_only_where_that_leads_somewhere() {
     let forced = plain("Forced.test:8080", "/a?b");
     assert_eq!(decide(&forced), "https://forced.test:8443/a?b");
     assert_eq!(decide(&Question { method: "OPTIONS", path_and_query: "*", ..forced }), "forced for forced.test");
-    assert_eq!(decide(&Question { scheme: Scheme::Https, ..forced }), "forced for forced.test");
+    assert_eq!(decide(&Question { scheme: Scheme::Https, asked: Scheme::Https, ..forced }), "forced for forced.test");
     assert!(matches!(route(&snapshot(), || None, &forced), Routed::Forward { .. }));
     let navigation = RequestFacts { sec_fetch_mode: Some(b"navigate"), accept: None };
     let address = plain("10.0.0.1", "/");
