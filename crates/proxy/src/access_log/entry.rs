@@ -200,10 +200,10 @@ impl Entry {
         self.outcome.get().took.unwrap_or_else(|| self.begun.elapsed())
     }
 
-    /// Whether it is a request to the portal: its queries may have what lets somebody in, as after a sign-in at an OpenID
-    /// provider.
-    pub(super) fn is_for_portal(&self) -> bool {
-        self.site.get().is_some_and(|site| site.upstreams.is_portal())
+    /// Whether it may be a request to the portal: its queries may have what lets somebody in, as after a sign-in at an OpenID
+    /// provider. What is answered before it is known whose it is may be one too.
+    pub(super) fn may_be_for_portal(&self) -> bool {
+        self.site.get().is_none_or(|site| site.upstreams.is_portal())
     }
 }
 

@@ -104,11 +104,11 @@ pub(super) fn combined(entry: &Entry, date: &mut Date, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// A target or a referer without what must not be read: see [`Entry::is_for_portal`].
+/// A target or a referer without what must not be read: see [`Entry::may_be_for_portal`].
 fn shown<'w>(entry: &Entry, words: &'w Words, word: Word) -> Option<&'w [u8]> {
     let text = words.get(word)?;
     match text.iter().position(|byte| *byte == b'?') {
-        Some(query) if entry.is_for_portal() => text.get(..query),
+        Some(query) if entry.may_be_for_portal() => text.get(..query),
         _ => Some(text),
     }
 }

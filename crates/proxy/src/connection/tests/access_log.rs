@@ -265,6 +265,24 @@ async fn the_portal_has_no_query_in_its_lines_and_tls_is_told_of() {
 }
 
 #[tokio::test]
+async fn a_request_whose_site_is_not_known_has_no_query_in_its_line() {
+    let written = Written::begin(AccessLogFormat::Json, Limits::default()).await;
+    for request in [
+        "GET /sign-in/oidc/callback?code=secret HTTP/1.1\r\nHost: nobody.test\r\n",
+        "GET /sign-in/oidc/callback?code=secret HTTP/1.1\r\nHost: nobody.test\r\nReferer: https://shop.test/x?state=secret\r\n",
+    ] {
+        let request = format!("{request}Connection: close\r\n\r\n");
+        written.door.send(request.as_bytes()).await.rest().await;
+    }
+    let lines = written.lines().await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for line in lines {
+        assert_eq!(of(&line, "target"), "/sign-in/oidc/callback", "{line}");
+        assert!(!line.contains("secret"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_log_that_was_moved_away_is_begun_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("access.log");
