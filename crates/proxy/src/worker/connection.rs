@@ -64,20 +64,7 @@ pub(super) fn spawn(arrival: Arrival) {
         false => worker.served.clients.come(peer.ip()),
     };
     let Ok(counted) = counted else {
-        counts.refused.up();
-        if worker.served.warned.is_due(Warning::Connections) {
-            tracing::warn!(
-                client.peer = %peer,
-                limit = if full { Some(limits.connections) } else { limits.connections_of_client },
-                "connections are refused: as many are open as {} may have",
-                if full { "all clients together" } else { "one client" }
-            );
-        }
-        // Without a handshake there is nothing to be said on https.
-        if binding.is_http() && counts.refusing.read() < REFUSING_AT_ONCE {
-            counts.refusing.up();
-            spawn_local(refuse(tcp, worker));
-        }
+        turn_away(tcp, &binding, peer, full, worker);
         return;
     };
     let open = Open::new(&worker, counted);
@@ -109,6 +96,25 @@ pub(super) fn spawn(arrival: Arrival) {
     }
 }
 
+/// Refuses a connection: as many are open as one client may have, or all of them together if it is `full`.
+fn turn_away(tcp: TcpStream, binding: &ServedBinding, peer: SocketAddr, full: bool, worker: Rc<Worker>) {
+    let (counts, limits) = (worker.counts(), &worker.served.limits);
+    counts.refused.up();
+    if worker.served.warned.is_due(Warning::Connections) {
+        tracing::warn!(
+            client.peer = %peer,
+            limit = if full { Some(limits.connections) } else { limits.connections_of_client },
+            "connections are refused: as many are open as {} may have",
+            if full { "all clients together" } else { "one client" }
+        );
+    }
+    // Without a handshake there is nothing to be said on https.
+    if binding.is_http() && counts.refusing.read() < REFUSING_AT_ONCE {
+        counts.refusing.up();
+        spawn_local(refuse(tcp, worker));
+    }
+}
+
 /// Serves the connection of a proxy that says who the client is before anything else.
 async fn serve_proxied(mut tcp: TcpStream, mut client: Client) {
     let limit = client.served.limits.handshake;
@@ -130,8 +136,7 @@ async fn serve_proxied(mut tcp: TcpStream, mut client: Client) {
         Err(_) => return without_header(&"no header of the PROXY protocol came in time", &client),
     }
     let Ok(counted) = client.served.clients.come(client.peer.ip()) else {
-        client.worker.counts().refused.up();
-        return;
+        return turn_away(tcp, &client.binding, client.peer, false, client.worker);
     };
     let _present = Present { served: Arc::clone(&client.served), counted };
     // On the heap: one of them is all that such a connection becomes.

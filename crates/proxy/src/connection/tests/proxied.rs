@@ -48,6 +48,19 @@ async fn the_client_is_who_the_proxy_says() {
 }
 
 #[tokio::test]
+async fn a_client_with_too_many_connections_is_told_so() {
+    let limits = Limits { connections_of_client: Some(1), ..Limits::default() };
+    let door = Door::open_with(limits, |snapshot| {
+        Arc::make_mut(&mut snapshot.bindings[0]).accept_proxy_from = vec![Network::parse("127.0.0.1").unwrap()];
+    })
+    .await;
+    let _first = door.send(&[V1, REQUEST].concat()).await;
+    let _app = door.app.accept().await;
+    let mut second = door.send(&[V1, REQUEST].concat()).await;
+    assert!(second.head().await.starts_with("HTTP/1.1 503 "));
+}
+
+#[tokio::test]
 async fn the_header_comes_before_tls() {
     let door = door("127.0.0.0/8", BindingProtocol::Https).await;
     let mut tcp = Peer::new(TcpStream::connect(door.address).await.unwrap());
