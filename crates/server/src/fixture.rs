@@ -1,16 +1,18 @@
 //! For tests: an application over a store in memory, with a data plane of one worker and a clock that is set.
 
 use std::{
+    net::TcpListener,
     num::NonZeroUsize,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU16, Ordering},
     },
 };
 
 use axum::Router;
 use portward_api::{
-    AuditQuery, BindingCreate, CertificateFile, CertificateImport, SecretBytes, SecretText, SetupInput, SiteCreate,
+    AuditQuery, BindingCreate, CertificateFile, CertificateImport, ChannelCreate, SecretBytes, SecretText, SetupInput,
+    SiteCreate,
 };
 use portward_certs::{Bundle, export_pem, self_signed, self_signed_validity};
 use portward_core::{ConfirmWithin, HostPattern, Permission, Timestamp};
@@ -334,3 +336,19 @@ pub(crate) fn portal(names: &[&str]) -> SiteCreate {
 pub(crate) fn within_a_minute() -> Apply {
     Apply::Within(Within { confirm: ConfirmWithin::USUAL, is_forced: false })
 }
+
+/// A port at which nobody listens, and which no test is given twice.
+///
+/// It is none of those that the system gives away, so that no connection and no listener of another test takes it.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() * 61 % u32::from(PORTS)).unwrap();
+    (0..PORTS)
+        .map(|_| FIRST_PORT + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS) % PORTS)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
+/// Linux gives away those from 32768 on.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;

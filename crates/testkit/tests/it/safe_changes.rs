@@ -4,16 +4,12 @@ use std::{net::SocketAddr, time::Duration};
 
 use portward_api::{BindingCreate, Effect, HttpsSettingsUpdate, Recover, SiteUpdate};
 use portward_core::{ConfirmWithin, SiteId};
-use portward_testkit::{Connection, Response, TestServer, eventually};
+use portward_testkit::{Connection, Response, TestServer, eventually, free_port};
 
 async fn ask(address: SocketAddr, method: &str, path: &str, token: &str) -> Response {
     let mut connection = Connection::tls(address, "localhost").await.unwrap();
     let host = format!("localhost:{}", address.port());
     connection.request(method, &host, path, &format!("Authorization: Bearer {token}\r\n")).await.unwrap()
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,11 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use portward_core::Revision;
 
 use super::*;
-use crate::fixture::{Fixture, binding, bundle, by, import};
+use crate::fixture::{Fixture, binding, bundle, by, free_port, import};
 
 #[tokio::test]
 async fn a_binding_is_bound_when_it_is_added_and_gone_when_it_is_removed() {
@@ -47,7 +47,7 @@ async fn a_binding_that_cannot_be_had_is_not_saved() {
     assert_eq!(fixture.audited().await, 0);
 }
 
-fn taken_address(listener: &TcpListener) -> std::net::SocketAddr {
+fn taken_address(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
@@ -122,7 +122,7 @@ async fn what_is_not_there_or_was_changed_is_not_removed() {
 #[tokio::test]
 async fn a_binding_whose_port_is_taken_between_try_and_bind_is_taken_back() {
     let fixture = Fixture::start().await;
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let (kept, held) = std::sync::mpsc::channel();
     fixture.store.faults().before_next_txn(move || kept.send(TcpListener::bind(free).unwrap()).unwrap());
     let error = fixture.app.add_binding(&by(), &binding(&format!("http://{free}")), Apply::Now).await.unwrap_err();

@@ -6,7 +6,7 @@ use portward_store::change::Expected;
 use super::*;
 use crate::{
     app::Apply,
-    fixture::{Fixture, binding, by},
+    fixture::{Fixture, binding, by, free_port},
 };
 
 /// Stores an issuer at whose directory nobody answers.
@@ -44,7 +44,7 @@ fn verdict<'a>(view: &'a CheckView, check: &str) -> Option<&'a str> {
 #[tokio::test]
 async fn a_name_is_looked_at_as_the_only_issuer_would() {
     let fixture = Fixture::start().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     fixture.app.add_binding(&by(), &binding(&format!("http://127.0.0.1:{port}")), Apply::Now).await.unwrap();
     put_issuer(&fixture, "ca", port).await;
     let view = check(&fixture, "127.0.0.1", None).await.unwrap();

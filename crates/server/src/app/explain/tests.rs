@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 use crate::{
     app::{Apply, Precondition},
-    fixture::{Fixture, binding, bundle, by, import, site},
+    fixture::{Fixture, binding, bundle, by, free_port, import, site},
 };
 
 /// An application that answers everything with a status.
@@ -94,7 +94,7 @@ async fn a_site_that_is_served_is_explained_to_the_end() {
 #[tokio::test]
 async fn an_application_that_is_down_is_the_cause_that_is_told() {
     let (fixture, port) = serving(&["shop.test"]).await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gone = SocketAddr::from(([127, 0, 0, 1], free_port()));
     with_site(&fixture, "shop.test", format!("http://{gone}")).await;
     let view = explained(&fixture, format!("shop.test:{port}")).await;
     let upstream = step(&view, "upstream", None);

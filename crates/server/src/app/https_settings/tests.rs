@@ -6,7 +6,7 @@ use portward_certs::Bundle;
 use super::*;
 use crate::{
     app::{Apply, Precondition},
-    fixture::{Fixture, binding, bundle, by, import, portal, within_a_minute},
+    fixture::{Fixture, binding, bundle, by, free_port, import, portal, within_a_minute},
 };
 
 async fn front() -> Fixture {
@@ -21,11 +21,6 @@ async fn front() -> Fixture {
 fn files(bundle: &Bundle) -> Option<CertificateFiles> {
     let CertificateImport { files, password, .. } = import(bundle, None);
     Some(CertificateFiles { files, password })
-}
-
-/// A port that nothing listens on, a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn ports(fixture: &Fixture) -> Vec<u16> {

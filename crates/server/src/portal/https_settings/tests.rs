@@ -1,9 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
-use std::net::TcpListener;
-
 use crate::{
     app::{Apply, Precondition},
-    fixture::{Fixture, binding, bundle, by, import, portal},
+    fixture::{Fixture, binding, bundle, by, free_port, import, portal},
     portal::browser::Browser,
 };
 
@@ -18,16 +16,11 @@ async fn front() -> (Fixture, u16) {
     (fixture, port)
 }
 
-/// A port that nothing listens on, a moment ago.
-fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
-
 #[tokio::test]
 async fn who_moves_the_portal_at_once_is_told_where_it_is() {
     let (fixture, port) = front().await;
     let browser = Browser::of(&fixture).through(port);
-    let next = free_port();
+    let next = free_port().to_string();
     let moved = browser.upload("/https-settings", &[("port", &next)], &[]).await;
     assert_eq!(moved.status, 200);
     moved.shows("The portal has moved");
@@ -38,7 +31,7 @@ async fn who_moves_the_portal_at_once_is_told_where_it_is() {
 async fn a_port_that_is_to_be_confirmed_leaves_the_old_one_and_asks() {
     let (fixture, port) = front().await;
     let browser = Browser::of(&fixture).through(port);
-    let fields = [("port", &*free_port()), ("confirm", "on"), ("within", "30")];
+    let fields = [("port", &*free_port().to_string()), ("confirm", "on"), ("within", "30")];
     let asked = browser.upload("/https-settings", &fields, &[]).await;
     assert_eq!(asked.location(), "/https-settings");
     let page = browser.get("/audit?what=settings").await;

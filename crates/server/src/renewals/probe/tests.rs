@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::{
     app::Apply,
-    fixture::{Fixture, binding, by, now, site},
+    fixture::{Fixture, binding, by, free_port, now, site},
     renewals::{Outside, Surroundings},
 };
-use fake::{CAA, OnlyDirectory, Says, free_port, resolver, router, server};
+use fake::{CAA, OnlyDirectory, Says, resolver, router, server};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

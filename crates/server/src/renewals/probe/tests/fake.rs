@@ -103,11 +103,6 @@ pub(super) async fn router(tasks: &mut JoinSet<()>, from: SocketAddr, to: Socket
     });
 }
 
-/// A port that nobody has.
-pub(super) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 pub(super) const A: u16 = 1;
 pub(super) const AAAA: u16 = 28;
 pub(super) const CAA: u16 = 257;
