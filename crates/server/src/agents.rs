@@ -58,7 +58,7 @@ pub(crate) use roster::Roster;
 pub(crate) use rotation::{put_follower, put_newer_trust};
 pub(crate) use strangers::Strangers;
 
-use crate::served::Served;
+use crate::{notice::Notices, served::Served};
 
 /// Is what is known of agents; one for each server.
 pub(crate) struct Agents {
@@ -106,6 +106,8 @@ pub(crate) struct AgentsParts {
     pub(crate) proxy: Arc<Proxy>,
     /// What is served: identities, certificates.
     pub(crate) served: Arc<Served>,
+    /// Tells of whom it trusts.
+    pub(crate) notices: Arc<Notices>,
     /// The time.
     pub(crate) clock: Clock,
     /// What the machine is called.

@@ -271,6 +271,14 @@ impl App {
         Ok(self.commit_keeping(draft.into()).await?.revision)
     }
 
+    /// Makes a change of whom Portward trusts, of which channels tell.
+    async fn commit_trust(&self, mut draft: Draft) -> Result<Revision, AppError> {
+        let notice = self.parts.notices.trust_changes(&mut draft);
+        let revision = self.commit(draft).await?;
+        notice.log();
+        Ok(revision)
+    }
+
     /// Makes a change, and keeps what it replaced, to undo it.
     async fn commit_keeping(&self, draft: Draft) -> Result<Committed, AppError> {
         self.refuse_at_the_end()?;

@@ -107,11 +107,14 @@ impl Fixture {
             proxy: Arc::clone(&proxy),
             clock: clock.clone(),
         };
+        let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
+        let outbox = Arc::new(outbox);
         let agents = Arc::new(Agents::new(AgentsParts {
             store: of_agents,
             master: master.clone(),
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
+            notices: Arc::clone(&outbox),
             clock: clock.clone(),
             host_name: "front.test".to_owned(),
         }));
@@ -122,8 +125,6 @@ impl Fixture {
             surroundings: Arc::new(Outside::new(probe.clone(), Arc::clone(&agents))),
             side_by_side: NonZeroUsize::MIN,
         }));
-        let outbox = Notices::new("portward.test", Arc::new(store.clone()), Arc::clone(&served), clock.clone());
-        let outbox = Arc::new(outbox);
         let desired = Arc::new(Following::new(None));
         let parts = AppParts {
             desired: Arc::clone(&desired),
@@ -238,6 +239,19 @@ impl Fixture {
             email: None,
         };
         self.app.create_owner(Some(&Actor::local(0, None)), &input, &Origin::default()).await.unwrap();
+    }
+
+    /// Adds a channel at whose other side nobody is, so that all that is told waits.
+    pub(crate) async fn add_silent_channel(&self) {
+        let setting = |name: &str, value: &str| (name.to_owned(), SecretText::new(value.to_owned()));
+        let create = ChannelCreate {
+            id: None,
+            kind: "slack".to_owned(),
+            settings: [setting("url", "http://127.0.0.1:1/"), setting("plain_http", "private")].into(),
+            events: None,
+            enabled: None,
+        };
+        self.app.add_channel(&by(), &create, Apply::Now).await.unwrap();
     }
 
     /// What is stored.

@@ -169,11 +169,13 @@ impl Server {
             clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
+        let notices = Arc::new(Notices::new(host_name.clone(), Arc::clone(&store), Arc::clone(&served), clock.clone()));
         let agents = Arc::new(Agents::new(AgentsParts {
             store: Arc::clone(&store),
             master: master.clone(),
             proxy: Arc::clone(&proxy),
             served: Arc::clone(&served),
+            notices: Arc::clone(&notices),
             clock: clock.clone(),
             host_name: host_name.clone(),
         }));
@@ -190,7 +192,6 @@ impl Server {
             surroundings: Arc::new(Outside::new(probe, Arc::clone(&agents)).with_timeouts(acme_timeouts)),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));
-        let notices = Arc::new(Notices::new(host_name.clone(), Arc::clone(&store), Arc::clone(&served), clock.clone()));
         let deliver = Deliver {
             store: Arc::clone(&store),
             served: Arc::clone(&served),

@@ -124,6 +124,11 @@ impl Change {
         Self { audit: None, edits: BTreeMap::new(), when: BTreeMap::new(), confirmation: None }
     }
 
+    /// Who does what, as the audit record says; none if it has none.
+    pub fn says(&self) -> Option<(&str, &str)> {
+        self.audit.as_ref().map(|audit| (&*audit.who, &*audit.what))
+    }
+
     /// Has the change go back by itself unless it is confirmed: what it replaces is kept with it.
     pub fn ask_confirmation(&mut self, asked: AskedConfirmation) {
         self.confirmation = Some(asked);

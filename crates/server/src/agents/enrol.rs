@@ -110,8 +110,9 @@ impl Agents {
         let mut change = Change::new("portward (join)", format!("agent {} joins with {shown}", agent.name), now);
         change.put_agent(&agent, &sealer, known.map_or(Expected::Absent, |stored| Expected::At(stored.revision)));
         change.put_join(&StoredJoin { used: Some((now, shown)), ..join }, &sealer, Expected::At(revision));
+        let notice = self.parts.notices.trust_changes(&mut change);
         match commit(store, change).await {
-            Ok(_) => {}
+            Ok(_) => notice.log(),
             // Somebody else spends it at the same moment.
             Err(CommitError::Conflict { .. }) => return Err(Refused::JoinString),
             Err(error) => return Err(failed(&error)),

@@ -161,7 +161,7 @@ impl App {
                 change.remove_delivery(&delivery.value.delivery.id, Expected::At(delivery.revision));
                 ids.push(delivery.value.delivery.id.clone());
             }
-            self.commit(change).await?;
+            self.commit_trust(change).await?;
             self.agents().follow(name).await;
             if let Err(error) = work::forget_agent(&*self.parts.store, name, &ids).await {
                 tracing::warn!(%error, "what was remembered of a removed agent stays in the store");
@@ -197,7 +197,7 @@ impl App {
             AppError::conflict("agent-unreachable", format!("the agent \"{name}\" keeps its identity: {error}"))
         })?;
         let what = format!("have agent {name} follow its identity {} by {thumbprint}", stored.value.pins.current);
-        self.commit(self.change(by, what).for_good()).await?;
+        self.commit_trust(self.change(by, what).for_good()).await?;
         Ok(self.agent_view(&stored.value))
     }
 
@@ -252,7 +252,7 @@ impl App {
             None => Expected::Absent,
         };
         change.put_agent(&agent, &self.sealer_now()?, expected);
-        let revision = self.commit(change).await?;
+        let revision = self.commit_trust(change).await?;
         self.agents().strangers().forget(thumbprint);
         self.agents().begin_anew(name);
         if before_pin != Some(thumbprint) {

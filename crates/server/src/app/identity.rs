@@ -221,7 +221,7 @@ impl App {
         let mut change = self.change(by, what).for_good();
         self.put_identity(&mut change, &desired, new, old_becomes, is_announced)?;
         put_newer_trust(&mut change, &desired);
-        let revision = self.commit(change).await?;
+        let revision = self.commit_trust(change).await?;
         drop(deciding);
         self.in_effect(revision).await?;
         self.agents().follow_identities();

@@ -100,9 +100,9 @@ impl Notices {
         self.store(change).await;
     }
 
-    /// Tells that it was changed whom Portward trusts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "agents, whose trust it is, come later"))]
-    pub(crate) async fn trust_changed(&self, who: &str, what: &str) {
+    /// Adds to a change of whom Portward trusts that it is told of; what is given back is to be logged when it was made.
+    pub(crate) fn trust_changes(&self, change: &mut Change) -> Notice {
+        let (who, what) = change.says().unwrap_or(("portward", "a change without a record"));
         let notice = Notice {
             kind: NoticeKind::Trust,
             tone: Tone::Neutral,
@@ -111,12 +111,11 @@ impl Notices {
             at: self.clock.now(),
             title: "Trust was changed".to_owned(),
             message: format!("{who} changed whom Portward trusts: {what}"),
-            remedy: String::new(),
+            remedy: "if nobody should have done that: portward audit list shows from where it was done, and portward agent list who is trusted"
+                .to_owned(),
         };
-        notice.log();
-        let mut change = Change::of_work();
-        self.queue(&mut change, &self.served.now().desired, &notice);
-        self.store(change).await;
+        self.queue(change, &self.served.now().desired, &notice);
+        notice
     }
 
     async fn store(&self, change: Change) {

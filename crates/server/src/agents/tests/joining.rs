@@ -1,6 +1,7 @@
 use portward_api::{AgentJoinCreate, AgentTrust, AgentsCheck, IdentityUpdate, StrangerApprove};
-use portward_core::{AgentHealth, AgentName};
+use portward_core::{AgentHealth, AgentName, NoticeKind};
 use portward_link::{LinkError, opening::RefusalCode};
+use portward_store::work;
 
 use super::fake::{Fake, server, until};
 use crate::{
@@ -21,9 +22,13 @@ async fn join_string(fixture: &Fixture, agent: &str) -> String {
 #[tokio::test]
 async fn an_agent_joins_with_one_line_and_is_healthy() {
     let (fixture, at) = server().await;
+    fixture.add_silent_channel().await;
     let fake = Fake::new("web-03");
     let string = join_string(&fixture, "web-03").await;
     assert_eq!(fake.join(&string).await.unwrap(), "web-03");
+    let (_, told) = work::queued(&fixture.store).await.unwrap().remove(0);
+    let joined = format!("agent web-03 joins with {}.", fake.thumbprint());
+    assert!(told.kind == NoticeKind::Trust && told.message.ends_with(&joined), "{told:?}");
     let link = fake.stay(at);
     let agents = fixture.app.agents();
     until("healthy", || agents.standing(&name("web-03")).health == AgentHealth::Healthy).await;

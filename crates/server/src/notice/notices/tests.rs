@@ -1,25 +1,17 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use portward_api::{ChannelCreate, SecretText};
+use portward_api::{AgentTrust, IdentityRotate};
+use portward_core::Thumbprint;
 use portward_store::work;
 
 use crate::{
-    app::Apply,
+    app::{Apply, Precondition},
     fixture::{Fixture, by},
 };
 
-/// A channel that nobody answers for, so that everything waits.
 async fn with_channel() -> Fixture {
     let fixture = Fixture::start().await;
-    let setting = |name: &str, value: &str| (name.to_owned(), SecretText::new(value.to_owned()));
-    let create = ChannelCreate {
-        id: None,
-        kind: "slack".to_owned(),
-        settings: [setting("url", "http://127.0.0.1:1/"), setting("plain_http", "private")].into(),
-        events: None,
-        enabled: None,
-    };
-    fixture.app.add_channel(&by(), &create, Apply::Now).await.unwrap();
+    fixture.add_silent_channel().await;
     fixture
 }
 
@@ -50,7 +42,23 @@ async fn a_sign_in_from_a_new_network_is_told_of_once() {
 #[tokio::test]
 async fn a_change_of_trust_is_told_of() {
     let fixture = with_channel().await;
-    fixture.outbox.trust_changed("mara", "the agent build-3 is trusted").await;
-    let (_, notice) = work::queued(&fixture.store).await.unwrap().remove(0);
-    assert_eq!(notice.message, "Mara changed whom Portward trusts: the agent build-3 is trusted.");
+    let pin = Thumbprint::of(b"build-3");
+    let trust = AgentTrust { name: "build-3".to_owned(), thumbprint: pin.to_string(), listening: None };
+    fixture.app.trust_agent(&by(), &trust, Apply::DryRun).await.unwrap();
+    assert_eq!(titles(&fixture).await, [""; 0], "nothing was changed");
+    fixture.app.trust_agent(&by(), &trust, Apply::Now).await.unwrap();
+    fixture.app.remove_agent(&by(), "build-3", Precondition::None, Apply::Now).await.unwrap();
+    let rotated = fixture.app.rotate_identity(&by(), &IdentityRotate::default()).await.unwrap();
+    let told: Vec<String> =
+        work::queued(&fixture.store).await.unwrap().into_iter().map(|(_, notice)| notice.message).collect();
+    let changes = [
+        format!("trust agent build-3 with {pin}"),
+        format!("remove agent build-3 ({pin})"),
+        format!("replace the identity {} by {}", rotated.old_thumbprint, rotated.new_thumbprint),
+    ];
+    assert_eq!(told.len(), changes.len(), "{told:?}");
+    for change in changes {
+        let end = format!(" changed whom Portward trusts: {change}.");
+        assert!(told.iter().any(|told| told.ends_with(&end)), "{end}: {told:?}");
+    }
 }
