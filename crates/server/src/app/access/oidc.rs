@@ -157,9 +157,12 @@ impl App {
         returned: &OidcReturn<'_>,
         origin: &Origin,
     ) -> Result<(NewSession, String), AppError> {
+        // A state that nobody was given is nobody's guess, as it has 256 bits: any page can have its visitors' browsers ask
+        // with one, and that must not shut their address out.
+        let flow = self.take_flow(returned)?;
         let guess = Guess::from_there(origin.address);
         self.access.throttle.begin(&guess, self.now()).map_err(too_many)?;
-        let finished = self.finish_flow(returned, origin).await;
+        let finished = self.finish_flow(flow, returned, origin).await;
         match &finished {
             Ok(_) => self.access.throttle.succeeded(&guess),
             // It is nobody's guess that the provider is down.
@@ -177,14 +180,23 @@ impl App {
         finished
     }
 
-    async fn finish_flow(&self, returned: &OidcReturn<'_>, origin: &Origin) -> Result<(NewSession, String), AppError> {
-        let now = self.now();
+    /// Takes out the sign-in that was begun in this browser.
+    fn take_flow(&self, returned: &OidcReturn<'_>) -> Result<Flow, AppError> {
         let browser = returned.browser.map(sha256);
-        let flow = self.access.oidc.flows.take(&sha256(returned.state), browser.as_ref(), now);
-        let flow = flow.ok_or_else(|| {
+        let flow = self.access.oidc.flows.take(&sha256(returned.state), browser.as_ref(), self.now());
+        flow.ok_or_else(|| {
             let message = "this sign-in is over: it took more than 10 minutes, was finished already, or was begun in another browser. Sign in again";
             AppError::new(StatusCode::FORBIDDEN, "oidc-state-expired", message)
-        })?;
+        })
+    }
+
+    async fn finish_flow(
+        &self,
+        flow: Flow,
+        returned: &OidcReturn<'_>,
+        origin: &Origin,
+    ) -> Result<(NewSession, String), AppError> {
+        let now = self.now();
         let Stored { value: oidc, revision } = self.oidc().await?;
         if revision != flow.settings {
             let message = "how one signs in was changed meanwhile. Sign in again";
