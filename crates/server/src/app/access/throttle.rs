@@ -116,6 +116,10 @@ impl Guess {
 impl Tries {
     /// How long is left to wait, after the last one: 1 s, 2 s, 4 s and so on.
     fn left(self, guess: &Guess, now: Timestamp) -> Duration {
+        if now < self.last {
+            // The clock was set back: nobody waits until it has come that far again.
+            return Duration::ZERO;
+        }
         let Some(counted) = self.failed.checked_sub(guess.free()).filter(|counted| *counted > 0) else {
             return Duration::ZERO;
         };
@@ -187,6 +191,15 @@ mod tests {
         }
         assert_eq!(throttle.wait(&mara, at(now)), LONGEST);
         assert_eq!(throttle.wait(&mara, at(now + 24 * 3600)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_shuts_nobody_out() {
+        let throttle = Throttle::default();
+        let mara = Guess::password("mara", None);
+        throttle.begin(&mara, at(86_400)).unwrap();
+        throttle.begin(&mara, at(5)).unwrap();
+        assert_eq!(throttle.begin(&mara, at(5)), Err(Duration::from_secs(2)), "the failure before counts still");
     }
 
     #[test]

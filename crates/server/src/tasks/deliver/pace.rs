@@ -21,7 +21,8 @@ pub(super) fn next(work: &ChannelWork, waiting: usize, now: Timestamp) -> Next {
     if waiting == 0 {
         return Next::Nothing;
     }
-    if let Some(until) = work.retry_at.filter(|until| *until > now) {
+    // What lies further ahead than any pause was noted before the clock was set back.
+    if let Some(until) = work.retry_at.filter(|until| *until > now && *until <= now.plus(LONGEST_PAUSE)) {
         return Next::Wait(until);
     }
     let lately: Vec<Timestamp> = lately(work, now).collect();
@@ -115,6 +116,7 @@ mod tests {
             assert_eq!(next(&work, 1, at(pause - 1)), Next::Wait(at(pause)));
             assert_eq!(next(&work, 1, at(pause)), Next::Send(1));
         }
+        assert_eq!(next(&work, 1, at(-1)), Next::Send(1), "the clock was set back");
         delivered(&mut work, 2, at(5));
         assert_eq!((work.failures, work.retry_at, work.sent.len()), (0, None, FEW));
         failed(&mut work, Some(Duration::from_secs(90)), at(0));
