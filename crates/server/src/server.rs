@@ -37,7 +37,7 @@ use crate::{
         supervise,
         upstreams::TellUpstreams,
     },
-    upgrade::{Inherited, LEAVE_WITHIN, Upgrade, UpgradeParts},
+    upgrade::{Doors, Inherited, LEAVE_WITHIN, Upgrade, UpgradeParts},
     web::{self, Entrance},
 };
 
@@ -140,8 +140,8 @@ impl Server {
         let own_socket = socket.clone();
         let upgrade = arguments.zip(socket.clone()).map(|(arguments, socket)| {
             let (proxy, loopback) = (Arc::clone(&proxy), Arc::clone(&loopback));
-            let parts = UpgradeParts { arguments, store: opened.clone(), proxy, loopback, socket };
-            Arc::new(Upgrade::new(parts))
+            let parts = UpgradeParts { arguments, store: opened.clone(), proxy };
+            Arc::new(Upgrade::new(parts, Doors { loopback, socket }))
         });
         let (trigger, shutdown) = tasks::shutdown();
         let (portal_trigger, portal_shutdown) = tasks::shutdown();
@@ -382,8 +382,11 @@ impl Server {
     pub async fn leave(self) -> Drained {
         let Self { app, store, proxy, served, events, upgrade, shutdown, portal_shutdown, mut tasks, .. } = self;
         events.end();
-        // What works in the background works there now.
+        // What works in the background works there now, and what only one may have is there alone.
         shutdown.pull();
+        if let Some(upgrade) = &upgrade {
+            upgrade.let_go();
+        }
         let drained = proxy.hand_over(LEAVE_WITHIN).await;
         portal_shutdown.pull();
         while tasks.join_next().await.is_some() {}

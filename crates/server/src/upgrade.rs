@@ -16,7 +16,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -40,6 +40,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Upgrade {
     parts: UpgradeParts,
+    /// None once another process has them alone.
+    doors: std::sync::Mutex<Option<Doors>>,
     /// One at a time.
     turn: Mutex<()>,
     stage: watch::Sender<Stage>,
@@ -51,6 +53,11 @@ pub(crate) struct UpgradeParts {
     pub(crate) arguments: Vec<OsString>,
     pub(crate) store: Opened,
     pub(crate) proxy: Arc<Proxy>,
+}
+
+/// Is where operators come in.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors {
     pub(crate) loopback: Arc<Loopback>,
     pub(crate) socket: Arc<AdminSocket>,
 }
@@ -115,8 +122,22 @@ pub(crate) enum UpgradeError {
 
 impl Upgrade {
     /// Hands nothing over yet.
-    pub(crate) fn new(parts: UpgradeParts) -> Self {
-        Self { parts, turn: Mutex::new(()), stage: watch::Sender::new(Stage::Own) }
+    pub(crate) fn new(parts: UpgradeParts, doors: Doors) -> Self {
+        let doors = std::sync::Mutex::new(Some(doors));
+        Self { parts, doors, turn: Mutex::new(()), stage: watch::Sender::new(Stage::Own) }
+    }
+
+    /// Leaves to the process that has taken over what only one may have: if that one ends, another can begin, though
+    /// connections finish here yet.
+    pub(crate) fn let_go(&self) {
+        drop(self.doors.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(store) = self.parts.store.get() {
+            store.let_go();
+        }
+    }
+
+    fn doors(&self) -> Result<Doors, UpgradeError> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(UpgradeError::UnderWay)
     }
 
     /// How far it is.
@@ -153,14 +174,15 @@ impl Upgrade {
             return Err(UpgradeError::UnderWay);
         }
         let store = self.parts.store.get().ok_or(UpgradeError::NoStore)?;
+        let doors = self.doors()?;
         let not_ready = |why| UpgradeError::NotReady { binary: binary.to_owned(), why };
         let (mut child, stream) = self.spawn(binary).map_err(|error| not_ready(error.to_string()))?;
         let process = child.id().unwrap_or_default();
         tracing::info!(upgrade.binary = %binary.display(), upgrade.version = version, process, "another process is to take over");
-        let taken = self.hand_over(store, stream).await;
+        let taken = self.hand_over(store, &doors, stream).await;
         match taken {
             Ok(()) => {
-                self.parts.socket.keep_file();
+                doors.socket.keep_file();
                 self.stage.send_replace(Stage::HandedOver(process));
                 tracing::info!(upgrade.version = version, process, "another process has taken over");
                 Ok(Successor { version, process })
@@ -189,7 +211,7 @@ impl Upgrade {
         Ok((child, ours))
     }
 
-    async fn hand_over(&self, store: &SqliteStore, stream: UnixStream) -> Result<(), String> {
+    async fn hand_over(&self, store: &SqliteStore, doors: &Doors, stream: UnixStream) -> Result<(), String> {
         let (stream, hello): (_, Hello) = heard(stream, HELLO_WITHIN).await?;
         if hello.store_form < SqliteStore::FORM {
             let (theirs, ours) = (hello.store_form, SqliteStore::FORM);
@@ -198,7 +220,7 @@ impl Upgrade {
         self.stage.send_replace(Stage::UnderWay);
         store.lend().await.map_err(|error| error.to_string())?;
         let (given, sockets) =
-            self.given(store).await.map_err(|error| format!("the sockets cannot be handed over: {error}"))?;
+            self.given(store, doors).await.map_err(|error| format!("the sockets cannot be handed over: {error}"))?;
         let stream = blocking(move || {
             let mut stream = stream;
             wire::send(&mut stream, &given)?;
@@ -210,10 +232,10 @@ impl Upgrade {
     }
 
     /// All sockets, in the order in which the other side takes them.
-    async fn given(&self, store: &SqliteStore) -> io::Result<(Given, Vec<OwnedFd>)> {
+    async fn given(&self, store: &SqliteStore, doors: &Doors) -> io::Result<(Given, Vec<OwnedFd>)> {
         let own = |socket: &dyn AsFd| socket.as_fd().try_clone_to_owned();
         let mut sockets =
-            vec![store.lock_file()?.into(), own(&self.parts.loopback.as_fd())?, own(&self.parts.socket.as_fd())?];
+            vec![store.lock_file()?.into(), own(&doors.loopback.as_fd())?, own(&doors.socket.as_fd())?];
         let mut listeners = Vec::new();
         for GivenSocket { binding, socket, is_shared } in self.parts.proxy.sockets().await? {
             listeners.push(GivenListener { binding: binding.map(|id| id.to_string()), is_shared });

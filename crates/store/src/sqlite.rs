@@ -74,7 +74,8 @@ struct Inner {
     lent: Arc<AtomicBool>,
     /// Tells what the check of the file found; none once it was told.
     settled: Mutex<Option<mpsc::Receiver<Result<(), OpenSqliteError>>>>,
-    lock: StoreLock,
+    /// None once it was left to another process.
+    lock: Mutex<Option<StoreLock>>,
 }
 
 impl SqliteStore {

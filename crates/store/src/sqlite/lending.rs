@@ -2,9 +2,14 @@
 //!
 //! The lock goes along as an open file, so that there is no moment at which a third process could have it.
 
-use std::{fs::File, io, path::Path, sync::atomic::Ordering};
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    sync::{MutexGuard, PoisonError, atomic::Ordering},
+};
 
-use super::{Clock, OpenSqliteError, SqliteStore, schema};
+use super::{Clock, Inner, OpenSqliteError, SqliteStore, StoreLock, schema};
 use crate::{OpId, StoreError};
 
 impl SqliteStore {
@@ -30,7 +35,9 @@ impl SqliteStore {
         if !self.inner.lent.swap(false, Ordering::SeqCst) {
             return;
         }
-        self.inner.lock.sign();
+        if let Some(lock) = &*self.inner.lock() {
+            lock.sign();
+        }
         let looked = self.inner.write(OpId::random(), super::write::Writer::look_again).await;
         if let Err(error) = looked {
             tracing::warn!(error = &error as &dyn std::error::Error, "the store cannot be read after it was lent");
@@ -39,7 +46,22 @@ impl SqliteStore {
 
     /// The lock, for a process to which the store is lent.
     pub fn lock_file(&self) -> io::Result<File> {
-        self.inner.lock.file()
+        let lock = self.inner.lock();
+        lock.as_ref().ok_or_else(|| io::Error::other("the store was left to another process"))?.file()
+    }
+
+    /// Leaves a store that was lent to the process that has it, for good: it can be read here yet, and the lock is that
+    /// one's alone, so that it is free when that one ends.
+    pub fn let_go(&self) {
+        if self.inner.lent.load(Ordering::SeqCst) {
+            drop(self.inner.lock().take());
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Option<StoreLock>> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,5 +113,25 @@ mod tests {
         assert_eq!(later, Revision(revision.0 + 1));
         drop(store);
         SqliteStore::open(directory.path(), clock()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_let_go_is_free_when_the_other_one_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path(), clock()).unwrap();
+        store.let_go();
+        store.txn(put("a/1")).await.unwrap();
+        assert!(SqliteStore::open(directory.path(), clock()).is_err(), "it was not lent");
+        store.lend().await.unwrap();
+        let other = SqliteStore::open_lent(directory.path(), clock(), store.lock_file().unwrap()).unwrap();
+        store.let_go();
+        assert!(SqliteStore::open(directory.path(), clock()).is_err(), "the other one has it");
+        assert!(store.lock_file().is_err());
+        drop(other);
+        let third = SqliteStore::open(directory.path(), clock()).unwrap();
+        third.txn(put("a/2")).await.unwrap();
+        let key = Key::parse("a/2").unwrap();
+        assert!(store.get(&key, Read::Linearizable).await.unwrap().0.is_some(), "it is read here all the same");
+        assert!(matches!(store.txn(put("a/3")).await, Err(StoreError::Unavailable(_))));
     }
 }

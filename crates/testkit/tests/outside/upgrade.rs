@@ -4,14 +4,15 @@
 mod load;
 
 use std::{
+    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use portward_testkit::{Program, StartedProgram, run};
+use portward_testkit::{Program, StartedProgram, free_port, run};
 
 use load::{Application, Load, Upload, WebSocket};
 
@@ -144,6 +145,41 @@ fn a_program_that_cannot_take_over_changes_nothing() {
     assert!(failed.is_empty() && done > 100, "{done}: {failed:?}");
     let (code, log) = server.stop();
     assert!(code == Some(0) && log.contains("nobody has taken over; this process goes on"), "{log}");
+}
+
+/// The first process has connections yet, and nothing that a start needs.
+#[test]
+fn when_who_took_over_ends_another_can_begin_while_connections_finish() {
+    let application = Application::start();
+    let server = Program::new_on(free_port(), free_port()).with(&["--upstream", &application.url()]).start();
+    let mut socket = WebSocket::open(server.http);
+    let upgraded = upgrade(&server, &portward(&server));
+    let second = u32::try_from(upgraded["process"].as_u64().unwrap()).unwrap();
+    run(Command::new("kill").args(["-9", &second.to_string()]));
+    assert!(within(Duration::from_secs(20), || !is_alive(second)));
+    let mut third = Command::new(portward(&server))
+        .args(["serve", "--admin", &server.admin.to_string(), "--data-dir"])
+        .arg(server.data_directory())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let newest = Newest { process: third.id() };
+    let mut ready = String::new();
+    BufReader::new(third.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    if !ready.starts_with("ready ") {
+        let told = third.wait_with_output().unwrap();
+        panic!("{ready:?}: {}", String::from_utf8_lossy(&told.stderr));
+    }
+    server.portward(&["settings", "edit", "--warning-days", "25"]);
+    server.portward(&["status"]);
+    socket.echo(1);
+    assert!(!server.has_ended());
+    socket.close();
+    drop(newest);
+    assert!(third.wait().unwrap().success());
+    assert!(within(Duration::from_secs(30), || server.has_ended()), "the first process goes on");
 }
 
 /// From somebody else on the network it would be a way to run programs.
