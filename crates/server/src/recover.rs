@@ -79,8 +79,8 @@ impl Recovery<'_> {
         }
         let after = desired::read(self.store).await?;
         let binding = ways_in::https_binding(&after).map(|stored| &stored.value);
-        let url =
-            binding.map(|binding| ways_in::url(Scheme::Https, &ways_in::portal_host(&after), binding.address.port()));
+        let host = ways_in::told_host(&after, self.host_name);
+        let url = binding.map(|binding| ways_in::url(Scheme::Https, &host, binding.address.port()));
         let has_owner = access::is_owned(self.store).await?;
         Ok((Recovered { steps, notes, has_owner, url }, revision))
     }

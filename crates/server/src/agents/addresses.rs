@@ -34,10 +34,10 @@ impl Agents {
             match bound.ip() {
                 ip if !ip.is_unspecified() => push(Host::Ip(ip), bound.port()),
                 _ => {
-                    let portal = ways_in::portal_host(&served.desired);
+                    let known = ways_in::server_host(&served.desired);
                     let own = Host::parse(&self.parts.host_name).ok();
                     let is_name = |host: &Host| !is_of_this_machine_alone(host);
-                    for host in [Some(portal), own].into_iter().flatten().filter(is_name) {
+                    for host in [known, own].into_iter().flatten().filter(is_name) {
                         push(host, bound.port());
                     }
                 }

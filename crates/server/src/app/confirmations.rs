@@ -219,10 +219,11 @@ impl App {
     /// The view of a change that waits.
     pub(crate) fn confirmation_view(&self, waiting: &Confirmation) -> ConfirmationView {
         let served = self.served();
+        let machine = &self.parts.host_name;
         let url = match waiting.way {
             NewWay::Any => None,
-            NewWay::Https => ways_in::portal_url(&served),
-            NewWay::At(scheme, port) => Some(ways_in::url(scheme, &ways_in::portal_host(&served.desired), port)),
+            NewWay::Https => ways_in::portal_url(&served, machine),
+            NewWay::At(scheme, port) => Some(ways_in::url(scheme, &ways_in::told_host(&served.desired, machine), port)),
         };
         ConfirmationView {
             id: waiting.id.to_string(),

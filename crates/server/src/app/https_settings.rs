@@ -54,7 +54,7 @@ impl App {
 
     fn https_settings(&self, served: &ServedState) -> HttpsSettingsView {
         let desired = &served.desired;
-        let host = ways_in::portal_host(desired);
+        let host = ways_in::told_host(desired, &self.parts.host_name);
         let binding = ways_in::https_binding(desired).map(|stored| &stored.value);
         let presented = binding.and_then(|binding| ways_in::presented_at(desired, binding, &host, self.now()));
         let port = binding.map(|binding| match served.binding(&binding.id).map(|report| &report.result) {

@@ -19,25 +19,57 @@ pub(crate) fn portal_sites(desired: &Desired) -> impl Iterator<Item = &Stored<Si
     sites.into_iter()
 }
 
-/// The name by which the portal is known: one that its sites have, else one that its certificate has.
+/// The name by which the portal is known on this machine: one that its sites have, else one that its certificate has and
+/// no application, else `localhost`.
 pub(crate) fn portal_host(desired: &Desired) -> Host {
-    let exact = |pattern: &HostPattern| match pattern {
-        HostPattern::Exact(host) => Some(host.clone()),
-        HostPattern::Wildcard(_) | HostPattern::Any => None,
-    };
-    let of_sites = portal_sites(desired).flat_map(|stored| &stored.value.names).find_map(exact);
-    let of_certificate = || {
-        let ours = desired.settings.letsencrypt.as_ref();
-        let default = https_binding(desired).and_then(|binding| binding.value.default_certificate.as_ref());
-        let facts = facts(desired.certificate(ours.or(default)?)?)?;
-        let hosts: Vec<Host> = facts.names.iter().filter_map(exact).collect();
-        // A name that others can ask for says more than this machine's own.
-        let is_own = |host: &Host| matches!(host, Host::Name(name) if name.as_str() == "localhost");
+    let here = || HostName::parse("localhost").map_or(Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)), Host::Name);
+    known_host(desired).unwrap_or_else(here)
+}
+
+/// The same for people, who may be at another machine: the name of this one says more to them than `localhost`.
+pub(crate) fn told_host(desired: &Desired, machine: &str) -> Host {
+    let own = || HostName::parse(machine).ok().map(Host::Name).filter(|host| leads_to_portal(desired, host));
+    known_host(desired).or_else(own).unwrap_or_else(|| portal_host(desired))
+}
+
+/// A name by which others find this server: one that the portal's sites have, else one that its certificate has, whoever
+/// answers there.
+pub(crate) fn server_host(desired: &Desired) -> Option<Host> {
+    host_of_sites(desired).or_else(|| host_of_certificate(desired, |_| true))
+}
+
+fn known_host(desired: &Desired) -> Option<Host> {
+    host_of_sites(desired).or_else(|| host_of_certificate(desired, |host| leads_to_portal(desired, host)))
+}
+
+fn host_of_sites(desired: &Desired) -> Option<Host> {
+    portal_sites(desired).flat_map(|stored| &stored.value.names).find_map(exact)
+}
+
+/// One of the hosts that count of the certificate that stands for this server.
+fn host_of_certificate(desired: &Desired, counts: impl Fn(&Host) -> bool) -> Option<Host> {
+    let ours = desired.settings.letsencrypt.as_ref();
+    let default = https_binding(desired).and_then(|binding| binding.value.default_certificate.as_ref());
+    // A name that others can ask for says more than this machine's own.
+    let is_own = |host: &Host| matches!(host, Host::Name(name) if name.as_str() == "localhost");
+    [ours, default].into_iter().flatten().find_map(|id| {
+        let facts = facts(desired.certificate(id)?)?;
+        let hosts: Vec<Host> = facts.names.iter().filter_map(exact).filter(&counts).collect();
         let name = hosts.iter().find(|host| matches!(host, Host::Name(_)) && !is_own(host));
         name.or_else(|| hosts.first()).cloned()
-    };
-    let here = || HostName::parse("localhost").map_or(Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)), Host::Name);
-    of_sites.or_else(of_certificate).unwrap_or_else(here)
+    })
+}
+
+/// Whether the portal answers those who ask for a host; where it has no site, any host will do that nobody else has.
+fn leads_to_portal(desired: &Desired, host: &Host) -> bool {
+    site_of(desired, host).map_or_else(|| portal_sites(desired).next().is_none(), Site::is_portal)
+}
+
+fn exact(pattern: &HostPattern) -> Option<Host> {
+    match pattern {
+        HostPattern::Exact(host) => Some(host.clone()),
+        HostPattern::Wildcard(_) | HostPattern::Any => None,
+    }
 }
 
 /// The https binding that stands for the portal: the one at port 443, else at the lowest port.
@@ -128,11 +160,11 @@ pub(crate) fn reached_at(served: &ServedState, binding: &Binding) -> Vec<SocketA
     }
 }
 
-/// The address of the portal over https, for a browser; none if there is no https binding.
-pub(crate) fn portal_url(served: &ServedState) -> Option<String> {
+/// The address of the portal over https, for a browser that may be at another machine; none if there is no https binding.
+pub(crate) fn portal_url(served: &ServedState, machine: &str) -> Option<String> {
     let binding = &https_binding(&served.desired)?.value;
     let port = served.binding(&binding.id).and_then(|report| report.result.as_ref().ok()).map(SocketAddr::port);
-    Some(url(Scheme::Https, &portal_host(&served.desired), port.unwrap_or_else(|| binding.address.port())))
+    Some(url(Scheme::Https, &told_host(&served.desired, machine), port.unwrap_or_else(|| binding.address.port())))
 }
 
 /// A URL without the port that its scheme has anyway.

@@ -208,7 +208,7 @@ impl App {
             }
             return Ok(stored.value.id.clone());
         }
-        let host = ways_in::portal_host(desired);
+        let host = ways_in::told_host(desired, &self.parts.host_name);
         let presented = ways_in::https_binding(desired)
             .and_then(|stored| ways_in::presented_at(desired, &stored.value, &host, self.now()));
         let own = presented.filter(|stored| {

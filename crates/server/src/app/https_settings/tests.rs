@@ -1,12 +1,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::net::TcpListener;
 
+use portward_api::{Recover, TrialOutcome};
 use portward_certs::Bundle;
 
 use super::*;
 use crate::{
     app::{Apply, Precondition},
-    fixture::{Fixture, binding, bundle, by, free_port, import, portal, within_a_minute},
+    fixture::{Fixture, binding, bundle, by, free_port, import, portal, site, within_a_minute},
 };
 
 async fn front() -> Fixture {
@@ -106,4 +107,32 @@ async fn a_first_certificate_and_port_open_the_door() {
     let input = HttpsSettingsInput { force_https: Some(ForceHttps::All), ..HttpsSettingsInput::default() };
     let error = fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap_err();
     assert_eq!(error.code(), "no-portal-site");
+}
+
+#[tokio::test]
+async fn the_portal_is_not_said_to_be_at_the_name_of_an_application() {
+    let fixture = Fixture::start().await;
+    let input = import(&bundle(&["shop.test"], 90), None);
+    fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+    fixture.app.add_binding(&by(), &binding("https://127.0.0.1:0"), Apply::Now).await.unwrap();
+    for input in [portal(&["*"]), site(&["shop.test"])] {
+        fixture.app.add_site(&by(), &input, Apply::Now).await.unwrap();
+    }
+    let host = || fixture.app.show_https_settings(&by()).host;
+    assert_eq!(host(), "front.test", "the name of this machine");
+
+    let port = free_port();
+    let input = HttpsSettingsInput { port: Some(port), ..HttpsSettingsInput::default() };
+    let changed = fixture.app.change_https_settings(&by(), input, within_a_minute()).await.unwrap();
+    let waiting = changed.confirmation.clone().unwrap();
+    let url = format!("https://front.test:{port}/");
+    assert_eq!(waiting.url.as_deref(), Some(&*url));
+    let answer = waiting.trial.iter().find(|step| step.step == "answer").unwrap();
+    assert_eq!(answer.outcome, TrialOutcome::Passed, "the portal answers, and no application: {answer:?}");
+    fixture.app.keep(&by(), &waiting.id, None).await.unwrap();
+    let recovered = fixture.app.recover(&by(), &Recover::default(), Apply::DryRun).await.unwrap();
+    assert_eq!(recovered.url.as_deref(), Some(&*url));
+
+    fixture.app.add_site(&by(), &site(&["front.test"]), Apply::Now).await.unwrap();
+    assert_eq!(host(), "localhost");
 }
