@@ -85,8 +85,7 @@ pub(crate) fn presented_at<'a>(
     host: &Host,
     now: Timestamp,
 ) -> Option<&'a StoredCertificate> {
-    let site = site_of(desired, host);
-    let fixed = site.and_then(|site| match &site.certificate {
+    let fixed = site_asked_for(desired, host).and_then(|site| match &site.certificate {
         SiteCertificate::Fixed(id) => desired.certificate(id),
         SiteCertificate::Auto => None,
     });
@@ -115,7 +114,7 @@ pub(crate) fn portal_certificates(desired: &Desired, now: Timestamp) -> Vec<Cert
 /// Whether a certificate that is new would be presented where the portal is.
 pub(crate) fn takes_over(desired: &Desired, new: &LeafFacts, now: Timestamp) -> bool {
     let host = portal_host(desired);
-    let is_fixed = site_of(desired, &host).is_some_and(|site| site.certificate != SiteCertificate::Auto);
+    let is_fixed = site_asked_for(desired, &host).is_some_and(|site| site.certificate != SiteCertificate::Auto);
     let Some(rank_of_new) = rank(desired, new, &host, now).filter(|_| !is_fixed) else { return false };
     let others = presentable_for(desired, &host).filter_map(|stored| rank(desired, facts(stored)?, &host, now));
     portal_sites(desired).next().is_some() && others.max().is_none_or(|best| best <= rank_of_new)
@@ -175,6 +174,11 @@ pub(crate) fn url(scheme: Scheme, host: &Host, port: u16) -> String {
 /// What the leaf says that a certificate presents.
 pub(crate) fn facts(stored: &StoredCertificate) -> Option<&LeafFacts> {
     stored.value.current_version().map(|version| &*version.facts)
+}
+
+/// The site that a handshake asks for; none at an address, as only names are asked for (RFC 6066 section 3).
+fn site_asked_for<'a>(desired: &'a Desired, host: &Host) -> Option<&'a Site> {
+    matches!(host, Host::Name(_)).then(|| site_of(desired, host)).flatten()
 }
 
 /// The site that a host leads to: by its name, by a wildcard, or the one for all hosts.

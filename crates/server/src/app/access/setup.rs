@@ -24,11 +24,13 @@ use super::{hasher::Hasher, is_same, sha256, sign_in::Origin};
 use crate::app::{
     Actor, App, AppError, Who, random_secret,
     users::{new_user_id, parse_email, view},
+    ways_in::{facts, presented_at},
 };
 
 /// Is where a browser on another machine sees the portal.
 struct PublicDoor {
     authority: String,
+    /// Of what is presented there.
     thumbprint: Option<Thumbprint>,
 }
 
@@ -136,9 +138,8 @@ impl App {
             let port = address.port();
             let authority =
                 if port == Scheme::Https.default_port() { host.to_string() } else { format!("{host}:{port}") };
-            let certificate = binding.default_certificate.as_ref().and_then(|id| desired.certificate(id));
-            let version = certificate.and_then(|stored| stored.value.current_version());
-            Some(PublicDoor { authority, thumbprint: version.map(|version| version.facts.thumbprint) })
+            let facts = presented_at(desired, binding, &host, self.now()).and_then(facts);
+            Some(PublicDoor { authority, thumbprint: facts.map(|facts| facts.thumbprint) })
         })
     }
 

@@ -2,10 +2,10 @@
 use std::time::Duration;
 
 use portward_api::{
-    PasswordChange, SecondFactorBegin, SecondFactorEnd, SecretText, SetupInput, SignIn, TokenCreate, UserCreate,
-    UserUpdate,
+    BindingCreate, PasswordChange, SecondFactorBegin, SecondFactorEnd, SecretText, SetupInput, SignIn, SiteCreate,
+    TokenCreate, UserCreate, UserUpdate,
 };
-use portward_core::{Permission, Timestamp};
+use portward_core::{Host, Permission, Timestamp};
 
 use super::{
     sign_in::{NewSession, Origin, SignedIn},
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     app::{Apply, Precondition, right},
-    fixture::{Fixture, by, now},
+    fixture::{Fixture, binding, bundle, by, import, now, portal},
+    handshake::{Greeting, shake_hands},
 };
 
 const PASSWORD: &str = "four plain words here";
@@ -253,6 +254,37 @@ async fn a_setup_link_counts_once_and_for_an_hour() {
     assert_eq!(code(Some(&token), PASSWORD).await, Some("owner-exists"));
     assert_eq!(fixture.app.make_setup_link(&root).await.unwrap_err().code(), "owner-exists");
     assert!(try_in(&fixture, "mara", PASSWORD).await.unwrap().actor.may_all_of(portward_core::Role::Owner));
+}
+
+#[tokio::test]
+async fn a_setup_link_has_the_thumbprint_of_what_is_presented_where_it_leads() {
+    for (url, host, of_site) in [
+        ("https://0.0.0.0:0", "front.test", None),
+        ("https://127.0.0.1:0", "127.0.0.1", None),
+        // Who comes to an address asks for no name, so that the site does not decide.
+        ("https://127.0.0.1:0", "127.0.0.1", Some("front-test")),
+    ] {
+        let fixture = Fixture::start().await;
+        for name in ["other.test", "front.test", "127.0.0.1"] {
+            let input = import(&bundle(&[name], 90), None);
+            fixture.app.import_certificate(&by(), input, Precondition::None, Apply::Now).await.unwrap();
+        }
+        let at = BindingCreate { default_certificate: Some("other-test".to_owned()), ..binding(url) };
+        fixture.app.add_binding(&by(), &at, Apply::Now).await.unwrap();
+        let site = SiteCreate { certificate: of_site.map(str::to_owned), ..portal(&["*"]) };
+        fixture.app.add_site(&by(), &site, Apply::Now).await.unwrap();
+        let made = fixture.app.make_setup_link(&Actor::local(0, None)).await.unwrap();
+        let port = fixture.served.now().bindings[0].result.as_ref().unwrap().port();
+        assert!(made.link.unwrap().expose().starts_with(&format!("https://{host}:{port}/setup#")));
+        let host = Host::parse(host).unwrap();
+        let seen = shake_hands(([127, 0, 0, 1], port).into(), Greeting::Nothing, &host).await.unwrap().leaf();
+        assert_eq!(made.thumbprint, Some(seen.to_string()), "{host} {of_site:?}");
+        let presented = fixture.stored().await.certificates.iter().find_map(|stored| {
+            let facts = &stored.value.current_version()?.facts;
+            (facts.thumbprint == seen).then(|| facts.names[0].to_string())
+        });
+        assert_eq!(presented, Some(host.to_string()));
+    }
 }
 
 /// The codes that an authenticator program shows.
