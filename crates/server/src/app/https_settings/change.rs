@@ -249,9 +249,11 @@ impl App {
         let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
         let id = slug(&format!("https-{port}"), "binding", is_taken);
         let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
-        let binding = Binding {
-            default_certificate: now.and_then(|stored| stored.value.default_certificate.clone()),
-            ..Binding::new(id, BindingProtocol::Https, SocketAddr::new(ip, port))
+        let address = SocketAddr::new(ip, port);
+        // Passages, networks of proxies and the certificate go with it.
+        let binding = match now {
+            Some(stored) => Binding { id, address, ..stored.value.clone() },
+            None => Binding::new(id, BindingProtocol::Https, address),
         };
         if let Some(other) = desired.bindings.iter().find(|stored| stored.value.overlaps(&binding)) {
             return Err(bindings::unsaved(&binding, &BindError::Ours(other.value.id.clone())));

@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::net::TcpListener;
 
-use portward_api::{Recover, TrialOutcome};
+use portward_api::{BindingUpdate, Recover, TrialOutcome};
 use portward_certs::Bundle;
+use portward_core::Binding;
 
 use super::*;
 use crate::{
@@ -76,6 +77,24 @@ async fn without_a_confirmation_the_new_port_takes_the_place_of_the_old_one_once
     let input = HttpsSettingsInput { port: Some(port), ..HttpsSettingsInput::default() };
     fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap();
     assert_eq!(ports(&fixture), [port]);
+}
+
+#[tokio::test]
+async fn what_a_binding_has_goes_with_it_to_another_port() {
+    let fixture = front().await;
+    let input = BindingUpdate {
+        accept_proxy_from: Some(vec!["127.0.0.0/8".to_owned()]),
+        to: Some(vec!["polling.test=127.0.0.1:10943".to_owned()]),
+        ..BindingUpdate::default()
+    };
+    fixture.app.edit_binding(&by(), "https-0", &input, Precondition::None, Apply::Now).await.unwrap();
+    let before = fixture.stored().await.bindings[0].value.clone();
+    let port = free_port();
+    let input = HttpsSettingsInput { port: Some(port), ..HttpsSettingsInput::default() };
+    fixture.app.change_https_settings(&by(), input, Apply::Now).await.unwrap();
+    let after = fixture.stored().await.bindings[0].value.clone();
+    assert_eq!((after.id.to_string(), after.address.port()), (format!("https-{port}"), port));
+    assert_eq!(Binding { id: before.id.clone(), address: before.address, ..after }, before);
 }
 
 #[tokio::test]
