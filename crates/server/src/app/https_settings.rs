@@ -1,9 +1,10 @@
 //! Use cases of the HTTPS settings: certificate, port and redirect of the portal, changed all at once.
 
 mod change;
+mod door;
 
 use portward_api::{CertificateFile, CertificateImport, HttpsSettingsUpdate, HttpsSettingsView, SecretText};
-use portward_core::{ForceHttps, Scheme};
+use portward_core::{BindingId, ForceHttps, Scheme};
 use portward_store::desired::Desired;
 
 use super::{Allowed, App, AppError, certificates, impacts, right, sites, ways_in};
@@ -49,13 +50,15 @@ impl CertificateFiles {
 impl App {
     /// Shows how the portal is reached.
     pub(crate) fn show_https_settings(&self, _by: &Allowed<right::View>) -> HttpsSettingsView {
-        self.https_settings(&self.served())
+        self.https_settings(&self.served(), None)
     }
 
-    fn https_settings(&self, served: &ServedState) -> HttpsSettingsView {
+    /// How the portal is reached by a binding; if none is named, by the one that stands for it.
+    fn https_settings(&self, served: &ServedState, binding: Option<&BindingId>) -> HttpsSettingsView {
         let desired = &served.desired;
         let host = ways_in::told_host(desired, &self.parts.host_name);
-        let binding = ways_in::https_binding(desired).map(|stored| &stored.value);
+        let named = binding.and_then(|id| desired.bindings.iter().find(|stored| stored.value.id == *id));
+        let binding = named.or_else(|| ways_in::https_binding(desired)).map(|stored| &stored.value);
         let presented = binding.and_then(|binding| ways_in::presented_at(desired, binding, &host, self.now()));
         let port = binding.map(|binding| match served.binding(&binding.id).map(|report| &report.result) {
             Some(Ok(address)) => address.port(),

@@ -1,37 +1,23 @@
 //! Changing the HTTPS settings: one change, tried before it counts.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use portward_api::{Changed, HttpsSettingsView};
 use portward_certs::{Allow, Bundle, check};
-use portward_core::{
-    Binding, BindingId, BindingProtocol, CertificateId, ForceHttps, HostPattern, Management, NewWay, Site, Source,
-};
-use portward_proxy::{BindError, has_ipv6};
+use portward_core::{Binding, BindingId, CertificateId, ForceHttps, HostPattern, Management, NewWay, Site, Source};
 use portward_store::{
     change::Expected,
     desired::{Desired, Stored, StoredCertificate},
 };
 
-use super::HttpsSettingsInput;
+use super::{HttpsSettingsInput, door::Door};
 use crate::app::{
     Allowed, App, AppError, Apply, Draft, bindings,
     certificates::{self, import::read_files},
     error::finding_view,
     right,
     safely::{Safety, would_lock_out},
-    slug,
     trial::{Demand, Trial},
     ways_in,
 };
-
-/// Is what becomes of the https binding.
-struct Door {
-    /// As it will be.
-    binding: Binding,
-    /// The one that it takes the place of.
-    before: Option<Stored<Binding>>,
-}
 
 impl App {
     /// Changes certificate, port and redirect of the portal, all at once: stored, served, tried by a real connection,
@@ -109,21 +95,16 @@ impl App {
         force_https: Option<ForceHttps>,
         sites: &[&Stored<Site>],
     ) -> Result<Changed<HttpsSettingsView>, AppError> {
-        let mut retires: Option<BindingId> = None;
-        if let Some(Door { binding, before }) = &door {
-            let is_new = before.as_ref().is_none_or(|before| before.value.id != binding.id);
-            let expected = match before {
-                Some(before) if !is_new => Expected::At(before.revision),
-                _ => Expected::Absent,
-            };
-            if is_new || before.as_ref().is_some_and(|before| before.value != *binding) {
-                change.put_binding(binding, expected);
+        if let Some(door) = &door {
+            if door.is_written() {
+                change.put_binding(&door.binding, door.expected());
             }
-            if let Some(id) = binding.default_certificate.as_ref().filter(|id| presented.as_ref() != Some(*id)) {
+            let default = door.binding.default_certificate.as_ref();
+            if let Some(id) = default.filter(|id| presented.as_ref() != Some(*id)) {
                 change.require_certificate(id);
             }
-            retires = before.as_ref().filter(|_| is_new).map(|before| before.value.id.clone());
         }
+        let retires = door.as_ref().and_then(|door| door.retires.clone());
         if let Some(mode) = force_https {
             for stored in sites.iter().filter(|stored| stored.value.force_https != Some(mode)) {
                 let site = Site { force_https: Some(mode), ..stored.value.clone() };
@@ -131,7 +112,7 @@ impl App {
             }
         }
         if change.is_empty() || apply == Apply::DryRun {
-            return Ok(self.https_settings(&self.served()).into());
+            return Ok(self.https_settings(&self.served(), None).into());
         }
         let way = door.as_ref().map_or(NewWay::Any, |door| bindings::new_way(&door.binding));
         let safety = Safety { way, retires: retires.iter().cloned().collect() };
@@ -161,7 +142,7 @@ impl App {
             self.retire(by, &id).await?;
         }
         Ok(Changed {
-            result: self.https_settings(&self.served()),
+            result: self.https_settings(&self.served(), door.as_ref().map(|door| &door.binding.id)),
             impacts: Vec::new(),
             confirmation: made.confirmation,
         })
@@ -229,38 +210,6 @@ impl App {
                 Ok(id)
             }
         }
-    }
-
-    /// The https binding for a port; a new one is tried. None if there is none and no port was asked for.
-    fn door(&self, desired: &Desired, port: Option<u16>) -> Result<Option<Door>, AppError> {
-        let now = ways_in::https_binding(desired);
-        let Some(port) = port else {
-            return Ok(now.map(|stored| Door { binding: stored.value.clone(), before: Some(stored.clone()) }));
-        };
-        let is_https = |stored: &&Stored<Binding>| stored.value.is_https();
-        let mut https = desired.bindings.iter().filter(is_https);
-        if let Some(stored) = https.find(|stored| stored.value.address.port() == port) {
-            return Ok(Some(Door { binding: stored.value.clone(), before: Some(stored.clone()) }));
-        }
-        let everywhere = || {
-            if has_ipv6() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
-        };
-        let ip = now.map_or_else(everywhere, |stored| stored.value.address.ip());
-        let is_taken = |id: &str| desired.bindings.iter().any(|stored| stored.value.id.as_str() == id);
-        let id = slug(&format!("https-{port}"), "binding", is_taken);
-        let id = BindingId::parse(&id).map_err(|error| AppError::invalid("id", &error))?;
-        let address = SocketAddr::new(ip, port);
-        // Passages, networks of proxies and the certificate go with it.
-        let binding = match now {
-            Some(stored) => Binding { id, address, ..stored.value.clone() },
-            None => Binding::new(id, BindingProtocol::Https, address),
-        };
-        if let Some(other) = desired.bindings.iter().find(|stored| stored.value.overlaps(&binding)) {
-            return Err(bindings::unsaved(&binding, &BindError::Ours(other.value.id.clone())));
-        }
-        let tried = self.parts.proxy.try_bind(BindingProtocol::Https, binding.address);
-        tried.map_err(|error| bindings::unsaved(&binding, &error))?;
-        Ok(Some(Door { binding, before: now.cloned() }))
     }
 }
 
