@@ -6,6 +6,7 @@
 //! Whoever wants to be sure of that too keeps the hash of the last record somewhere else.
 
 pub(crate) mod chain;
+mod days;
 mod entry;
 mod join;
 mod page;

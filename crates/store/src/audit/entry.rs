@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use portward_core::{ActorKind, Revision, Timestamp};
 use ulid::Ulid;
 
-use super::chain;
+use super::{chain, days::Day};
 use crate::{
     Key,
     records::{AuditRecord, RecordError},
@@ -71,9 +71,9 @@ impl AuditId {
         (chain::key_of(ulid)? == *key).then_some(Self(ulid))
     }
 
-    /// The day of the record, which is in its key.
-    pub(crate) fn day(self) -> String {
-        chain::day_of(self.0).unwrap_or_default()
+    /// The day that its key has: that of the record, or a later one if the clock was set back before it.
+    pub(super) fn day(self) -> Day {
+        Day::of_seconds(self.0.timestamp_ms() / 1000)
     }
 }
 

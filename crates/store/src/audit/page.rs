@@ -1,12 +1,15 @@
 //! Reading the records, the newest first.
 
-use std::time::Duration;
+use std::collections::VecDeque;
 
 use portward_core::Timestamp;
 
-use super::{AuditEntry, AuditId, PAGE_KEYS, chain, prefix};
+use super::{
+    AuditEntry, AuditId, PAGE_KEYS, chain,
+    days::{self, Day},
+};
 use crate::{
-    Key, Kv, Page, Prefix, Read, Store, StoreError,
+    Key, Kv, Page, Read, Store, StoreError,
     records::{AuditHeadRecord, decode},
 };
 
@@ -17,7 +20,7 @@ pub struct AuditFilter {
     pub who: Option<String>,
     /// Text in what was done, or in a key that was written, of either case.
     pub what: Option<String>,
-    /// A day, in UTC.
+    /// A day, in UTC: that of the records' own time.
     pub day: Option<Timestamp>,
 }
 
@@ -52,91 +55,86 @@ pub async fn page(
     limit: usize,
 ) -> Result<AuditPage, StoreError> {
     let mut page = AuditPage { entries: Vec::new(), next: None };
-    let first = store.list(&prefix(), None, Page::first(1)).await?;
-    let Some(oldest) = first.kvs.first().and_then(|kv| AuditId::of(&kv.key)).map(AuditId::day) else { return Ok(page) };
-    let newest = newest_day(store).await?.unwrap_or_else(|| oldest.clone());
-    // Nothing is there between the newest record and an id far ahead of it.
-    let newest = match before {
-        Some(before) => before.day().min(newest),
-        None => newest,
-    };
-    let (from, to) = match filter.day.map(Timestamp::date) {
-        Some(day) if day > newest || day < oldest => return Ok(page),
-        Some(day) => (day.clone(), day),
-        None => (newest, oldest),
+    // Keys never go back and clocks do, so the key of a record may be of a later day than the record, never of an
+    // earlier one.
+    let begin = filter.day.map_or(Day::FIRST, Day::at);
+    let mut end = match before {
+        Some(before) => before.day().next(),
+        None => newest_day(store).await?.map_or(Day::END, Day::next),
     };
     let wanted = Wanted::of(filter);
-    let (mut day, mut looked_at, mut last) = (from, 0, None);
-    loop {
-        for kv in of_day(store, &day).await?.iter().rev() {
-            let Some(id) = AuditId::of(&kv.key).filter(|id| before.is_none_or(|before| *id < before)) else { continue };
+    let (mut looked_at, mut last) = (0, None);
+    while let Some(day) = days::newest(store, begin, end).await? {
+        for (id, kv) in of_day(store, day, before, MOST_LOOKED_AT + 1 - looked_at).await?.iter().rev() {
             if page.entries.len() >= limit.max(1) || looked_at >= MOST_LOOKED_AT {
                 page.next = last;
                 return Ok(page);
             }
             looked_at += 1;
-            last = Some(id);
-            page.entries.extend(read(id, kv).filter(|entry| wanted.has(entry)));
+            last = Some(*id);
+            page.entries.extend(read(*id, kv).filter(|entry| wanted.has(entry)));
         }
-        match day_before(&day) {
-            Some(earlier) if day > to => day = earlier,
-            _ => return Ok(page),
-        }
+        end = day;
     }
+    Ok(page)
 }
 
 /// Is a filter, ready to be asked often.
 struct Wanted {
     who: Option<String>,
     what: Option<String>,
+    day: Option<String>,
 }
 
 impl Wanted {
     fn of(filter: &AuditFilter) -> Self {
         let lower = |text: &Option<String>| text.as_deref().map(str::to_lowercase);
-        Self { who: lower(&filter.who), what: lower(&filter.what) }
+        Self { who: lower(&filter.who), what: lower(&filter.what), day: filter.day.map(Timestamp::date) }
     }
 
     fn has(&self, entry: &AuditEntry) -> bool {
         let contains = |text: &str, part: &String| text.to_lowercase().contains(part);
-        self.who.as_ref().is_none_or(|who| contains(&entry.who, who))
+        self.day.as_ref().is_none_or(|day| entry.at.date() == *day)
+            && self.who.as_ref().is_none_or(|who| contains(&entry.who, who))
             && self.what.as_ref().is_none_or(|what| {
                 contains(&entry.what, what) || entry.changes.iter().any(|change| contains(&change.key, what))
             })
     }
 }
 
-/// The day of the newest record: the head names it, and where there is none yet, all are looked through.
-async fn newest_day(store: &dyn Store) -> Result<Option<String>, StoreError> {
+/// The day of the newest record, which the head names; none where there is no head yet.
+async fn newest_day(store: &dyn Store) -> Result<Option<Day>, StoreError> {
     let (head, _) = store.get(&chain::head_key(), Read::Local).await?;
     let named =
         head.and_then(|kv| decode::<AuditHeadRecord>(&kv.value).ok()).and_then(|head| Key::parse(&head.key).ok());
-    if let Some(id) = named.as_ref().and_then(AuditId::of) {
-        return Ok(Some(id.day()));
-    }
-    let all = all_below(store, &prefix()).await?;
-    Ok(all.last().and_then(|kv| AuditId::of(&kv.key)).map(AuditId::day))
+    Ok(named.as_ref().and_then(AuditId::of).map(AuditId::day))
 }
 
-async fn of_day(store: &dyn Store, day: &str) -> Result<Vec<Kv>, StoreError> {
-    all_below(store, &Prefix::of_checked(format!("audit/{day}/"))).await
-}
-
-async fn all_below(store: &dyn Store, prefix: &Prefix) -> Result<Vec<Kv>, StoreError> {
-    let mut kvs = Vec::new();
+/// The newest records of a day that are older than `before`, in their order: at most so many, whatever the day has.
+async fn of_day(
+    store: &dyn Store,
+    day: Day,
+    before: Option<AuditId>,
+    most: usize,
+) -> Result<VecDeque<(AuditId, Kv)>, StoreError> {
+    let mut records = VecDeque::new();
+    let Some(prefix) = day.prefix() else { return Ok(records) };
     let mut page = Some(Page::first(PAGE_KEYS));
     while let Some(asked) = page {
-        let mut listed = store.list(prefix, None, asked).await?;
-        kvs.append(&mut listed.kvs);
+        let mut listed = store.list(&prefix, None, asked).await?;
+        for kv in std::mem::take(&mut listed.kvs) {
+            let Some(id) = AuditId::of(&kv.key) else { continue };
+            if before.is_some_and(|before| id >= before) {
+                return Ok(records);
+            }
+            if records.len() >= most {
+                records.pop_front();
+            }
+            records.push_back((id, kv));
+        }
         page = listed.following(PAGE_KEYS);
     }
-    Ok(kvs)
-}
-
-fn day_before(day: &str) -> Option<String> {
-    let midnight = Timestamp::parse(&format!("{day}T00:00:00Z")).ok()?;
-    let earlier = midnight.minus(Duration::from_secs(1)).date();
-    (earlier.as_str() < day).then_some(earlier)
+    Ok(records)
 }
 
 /// So many are looked at in a fraction of a second.

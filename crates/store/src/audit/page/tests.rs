@@ -3,6 +3,7 @@ use portward_core::{ActorKind, BindingId, Timestamp};
 
 use super::*;
 use crate::{
+    Txn,
     change::{Change, Expected, commit},
     memory::MemoryStore,
 };
@@ -67,6 +68,48 @@ async fn records_are_read_newest_first_by_pages_and_by_what_is_wanted() {
     assert_eq!(AuditId::parse(&first.id.to_string()), Ok(first.id));
     let verified = crate::audit::verify(&store, Some(&first.sha256)).await.unwrap();
     assert_eq!((verified.has_known, verified.end.unwrap().sha256), (Some(true), first.sha256));
+}
+
+#[tokio::test]
+async fn a_day_is_that_of_the_record_even_if_the_clock_was_ahead_before_it() {
+    let store = MemoryStore::new();
+    for (at, text) in [
+        ("2026-11-18T10:00:00Z", "before"),
+        ("2099-01-01T00:00:00Z", "ahead"),
+        ("2026-11-18T11:00:00Z", "set back"),
+        ("2026-11-19T09:00:00Z", "the day after"),
+    ] {
+        change(&store, at, "ada", text).await;
+    }
+    let newest_first = ["the day after", "set back", "ahead", "before"];
+    assert_eq!(whats(&store, AuditFilter::default()).await, newest_first);
+    for (asked, expected) in [
+        ("2026-11-18", &["set back", "before"][..]),
+        ("2026-11-19", &["the day after"]),
+        ("2026-11-20", &[]),
+        ("2099-01-01", &["ahead"]),
+        ("2099-01-02", &[]),
+    ] {
+        assert_eq!(whats(&store, day(asked)).await, expected, "{asked}");
+    }
+    let (mut before, mut read) = (None, Vec::new());
+    for _ in 0..2 {
+        let page = page(&store, &day("2026-11-18"), before, 1).await.unwrap();
+        read.extend(page.entries.into_iter().map(|entry| entry.what));
+        before = page.next;
+    }
+    assert_eq!(read, ["set back", "before"]);
+    let far = AuditId::parse("76EZ91ZP0R0000000000000000").unwrap();
+    assert_eq!(page(&store, &AuditFilter::default(), Some(far), 9).await.unwrap().entries.len(), 4);
+}
+
+#[tokio::test]
+async fn without_a_head_the_newest_records_are_found_too() {
+    let store = MemoryStore::new();
+    change(&store, "2026-11-18T10:00:00Z", "ada", "one").await;
+    change(&store, "2026-11-20T10:00:00Z", "ada", "two").await;
+    store.txn(Txn::new().delete(chain::head_key())).await.unwrap();
+    assert_eq!(whats(&store, AuditFilter::default()).await, ["two", "one"]);
 }
 
 #[test]
