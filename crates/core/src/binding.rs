@@ -172,9 +172,7 @@ impl Binding {
     ///
     /// Bindings on any free port never do.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.address.port() != 0
-            && self.address.port() == other.address.port()
-            && addresses_overlap(self.address.ip(), other.address.ip())
+        sockets_overlap(self.address, other.address)
     }
 }
 
@@ -282,6 +280,13 @@ pub fn addresses_overlap(one: IpAddr, other: IpAddr) -> bool {
         IpAddr::V4(v4) => v4.is_unspecified() && other.is_ipv4(),
     };
     one == other || takes_all(one, other) || takes_all(other, one)
+}
+
+/// Whether nothing can listen at both at once: same port, and addresses that overlap. Any free port (0) is no port yet.
+pub fn sockets_overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.port() != 0
+        && addresses_overlap(one.ip().to_canonical(), other.ip().to_canonical())
 }
 
 #[cfg(test)]

@@ -54,7 +54,9 @@ pub use agent::{
     IdentityState,
 };
 pub use agent_settings::AgentSettings;
-pub use binding::{Binding, BindingError, BindingProtocol, BindingUrlError, Scheme, addresses_overlap};
+pub use binding::{
+    Binding, BindingError, BindingProtocol, BindingUrlError, Scheme, addresses_overlap, sockets_overlap,
+};
 pub use certificate::{Certificate, CertificateVersion, CertificateVersions, LeafFacts, Management, Source};
 pub use chain::Chain;
 pub use client_family::client_family;

@@ -15,7 +15,7 @@ use std::{
     num::NonZeroUsize,
 };
 
-use portward_core::addresses_overlap;
+use portward_core::sockets_overlap;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 pub use error::{BindError, Holder};
@@ -43,7 +43,7 @@ pub(crate) fn open<'a>(
 ) -> Result<Opened, BindError> {
     let beside: HashSet<u64> = own
         .into_iter()
-        .filter(|(local, _)| overlap(*local, address))
+        .filter(|(local, _)| sockets_overlap(*local, address))
         .flat_map(|(_, inodes)| inodes.iter().copied())
         .collect();
     if beside.is_empty() {
@@ -80,13 +80,6 @@ pub(crate) fn adopt(sockets: Vec<TcpListener>, count: NonZeroUsize) -> io::Resul
 /// Tries for real whether `address` can be listened on, and lets it go again.
 pub(crate) fn probe(address: SocketAddr) -> Result<(), BindError> {
     listen(address, Sharing::Alone).map(drop).map_err(|error| BindError::explain(address, error, &HashSet::new()))
-}
-
-/// Whether both cannot be had at once: same port, and addresses that overlap.
-pub(crate) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    one.port() == other.port()
-        && one.port() != 0
-        && addresses_overlap(one.ip().to_canonical(), other.ip().to_canonical())
 }
 
 /// Whether this machine listens on IPv6 at all, so that `[::]` can stand for every address.

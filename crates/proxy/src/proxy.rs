@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use portward_core::{BindingId, BindingProtocol};
+use portward_core::{BindingId, BindingProtocol, sockets_overlap};
 use tokio::{
     sync::{Mutex, oneshot},
     time::timeout,
@@ -200,7 +200,7 @@ impl Proxy {
     /// An address that Portward holds itself is [`BindError::Ours`], whichever the two protocols are: a port has one.
     pub fn try_bind(&self, _protocol: impl Into<BindingProtocol>, address: SocketAddr) -> Result<(), BindError> {
         let bound = self.served.bound();
-        match bound.iter().find(|bound| bind::overlap(bound.local, address)) {
+        match bound.iter().find(|bound| sockets_overlap(bound.local, address)) {
             Some(bound) => Err(BindError::Ours(bound.id.clone())),
             None if self.given().iter().any(|given| given.is_at(address)) => Ok(()),
             None => bind::probe(address),

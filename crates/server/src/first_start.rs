@@ -9,9 +9,9 @@ use std::{
 use portward_certs::{SELF_SIGNED_DAYS, self_signed, self_signed_validity};
 use portward_core::{
     Binding, BindingId, CertificateId, HeaderRules, Host, HostName, HostPattern, Hsts, Management, Scheme, Site,
-    SiteCertificate, SiteId, SiteLimits, Source, Timestamp, Upstream, UpstreamTrust,
+    SiteCertificate, SiteId, SiteLimits, Source, Timestamp, Upstream, UpstreamTrust, sockets_overlap,
 };
-use portward_proxy::{BindError, Proxy};
+use portward_proxy::Proxy;
 use portward_store::{
     Store,
     change::{Change, Expected, NewKey, NewVersion, commit},
@@ -35,6 +35,16 @@ pub(crate) struct Flags {
     pub(crate) upstream: Option<Upstream>,
 }
 
+impl Flags {
+    /// The addresses that were asked for of a scheme; none if its flag was not given.
+    fn asked(&self, scheme: Scheme) -> Option<&[SocketAddr]> {
+        match scheme {
+            Scheme::Http => self.http.as_deref(),
+            Scheme::Https => self.https.as_deref(),
+        }
+    }
+}
+
 /// Whether nobody ever asked for anything.
 pub(crate) fn is_empty(desired: &Desired) -> bool {
     desired.bindings.is_empty() && desired.sites.is_empty() && desired.certificates.is_empty() && desired.bad.is_empty()
@@ -51,8 +61,7 @@ pub(crate) async fn seed(
     now: Timestamp,
 ) -> Result<(), StartError> {
     let failed = |what| move |source: Box<dyn std::error::Error + Send + Sync>| StartError::FirstStart { what, source };
-    let mut addresses = choose(Scheme::Http, flags.http.as_deref(), proxy)?;
-    addresses.extend(choose(Scheme::Https, flags.https.as_deref(), proxy)?);
+    let addresses = choose(flags, proxy)?;
 
     let names = own_names(host_name);
     let bundle = self_signed(&names, self_signed_validity(now, SELF_SIGNED_DAYS))
@@ -102,8 +111,8 @@ pub(crate) async fn seed(
 
 /// Refuses flags that say otherwise than the store, which decides after the first start.
 pub(crate) fn agree(flags: &Flags, desired: &Desired) -> Result<(), StartError> {
-    for (scheme, flag) in [(Scheme::Http, &flags.http), (Scheme::Https, &flags.https)] {
-        let Some(asked) = flag else { continue };
+    for scheme in SCHEMES {
+        let Some(asked) = flags.asked(scheme) else { continue };
         let asked: BTreeSet<SocketAddr> = asked.iter().copied().collect();
         let bindings =
             desired.bindings.iter().map(|stored| &stored.value).filter(|binding| binding.protocol == scheme.into());
@@ -141,42 +150,69 @@ pub(crate) fn agree(flags: &Flags, desired: &Desired) -> Result<(), StartError> 
     Ok(())
 }
 
-/// The bindings of a scheme: those of the flag, else the usual ones. Each is tried.
-fn choose(scheme: Scheme, flag: Option<&[SocketAddr]>, proxy: &Proxy) -> Result<Vec<(Scheme, SocketAddr)>, StartError> {
-    let name = match scheme {
-        Scheme::Http => "--http",
-        Scheme::Https => "--https",
+/// The bindings of a first start: those of the flags, else the usual ones. Each is tried, and none excludes another.
+fn choose(flags: &Flags, proxy: &Proxy) -> Result<Vec<(Scheme, SocketAddr)>, StartError> {
+    let ip = match portward_proxy::has_ipv6() {
+        true => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        false => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     };
-    let refused = |address: SocketAddr| {
-        move |source: BindError| StartError::Bind { url: format!("{scheme}://{address}"), flag: name, source }
-    };
-    if let Some(asked) = flag {
-        for address in asked {
-            proxy.try_bind(scheme, *address).map_err(refused(*address))?;
-        }
-        return Ok(asked.iter().map(|address| (scheme, *address)).collect());
+    let mut chosen = wanted(flags, ip)?;
+    for (scheme, address) in &chosen {
+        proxy.try_bind(*scheme, *address).map_err(|source| StartError::Bind {
+            url: format!("{scheme}://{address}"),
+            flag: flag(*scheme),
+            source,
+        })?;
     }
-    let usual = match scheme {
-        Scheme::Http => 8080,
-        Scheme::Https => 8443,
-    };
-    let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-    let (ip, tried) = match proxy.try_bind(scheme, everywhere(usual)) {
-        Err(BindError::NoIpv6(_)) => {
-            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), usual);
-            (address.ip(), proxy.try_bind(scheme, address))
+    // The ports that browsers take are bound as well, where the machine lets us have them.
+    for (scheme, address) in standard(flags, ip, &chosen) {
+        match proxy.try_bind(scheme, address) {
+            Ok(()) => chosen.push((scheme, address)),
+            Err(error) => tracing::info!(%error, "{scheme}://{address} is not bound at the first start"),
         }
-        tried => (everywhere(usual).ip(), tried),
-    };
-    tried.map_err(refused(SocketAddr::new(ip, usual)))?;
-    let mut chosen = vec![(scheme, SocketAddr::new(ip, usual))];
-    // The port that browsers take is bound as well, where the machine lets us have it.
-    let standard = SocketAddr::new(ip, scheme.default_port());
-    match proxy.try_bind(scheme, standard) {
-        Ok(()) => chosen.push((scheme, standard)),
-        Err(error) => tracing::info!(%error, "{scheme}://{standard} is not bound at the first start"),
     }
     Ok(chosen)
+}
+
+/// What a first start has to bind: what each flag says, else the usual port. Two that exclude each other are refused.
+fn wanted(flags: &Flags, ip: IpAddr) -> Result<Vec<(Scheme, SocketAddr)>, StartError> {
+    let mut wanted: Vec<(Scheme, SocketAddr)> = Vec::new();
+    for scheme in SCHEMES {
+        let port = match scheme {
+            Scheme::Http => 8080,
+            Scheme::Https => 8443,
+        };
+        let usual = [SocketAddr::new(ip, port)];
+        for address in flags.asked(scheme).unwrap_or(&usual) {
+            if let Some(other) = wanted.iter().find(|(_, other)| sockets_overlap(*other, *address)) {
+                return Err(overlap(*other, (scheme, *address)));
+            }
+            wanted.push((scheme, *address));
+        }
+    }
+    Ok(wanted)
+}
+
+/// The ports that browsers take, of the schemes of which nothing was asked for, where nothing is to be bound yet.
+fn standard(flags: &Flags, ip: IpAddr, wanted: &[(Scheme, SocketAddr)]) -> Vec<(Scheme, SocketAddr)> {
+    let unasked = SCHEMES.into_iter().filter(|scheme| flags.asked(*scheme).is_none());
+    let standard = unasked.map(|scheme| (scheme, SocketAddr::new(ip, scheme.default_port())));
+    let is_free = |address| !wanted.iter().any(|(_, other)| sockets_overlap(*other, address));
+    standard.filter(|(_, address)| is_free(*address)).collect()
+}
+
+fn overlap(one: (Scheme, SocketAddr), other: (Scheme, SocketAddr)) -> StartError {
+    let url = |(scheme, address): (Scheme, SocketAddr)| format!("{scheme}://{address}");
+    let flags: BTreeSet<String> = [one, other].map(|(scheme, _)| format!("{} ADDR:PORT", flag(scheme))).into();
+    let flags = flags.into_iter().collect::<Vec<_>>().join(" or ");
+    StartError::Overlap { one: url(one), other: url(other), flags }
+}
+
+fn flag(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Http => "--http",
+        Scheme::Https => "--https",
+    }
 }
 
 /// The names of this machine that a certificate can have.
@@ -202,6 +238,9 @@ fn addresses(addresses: &BTreeSet<SocketAddr>, scheme: Scheme) -> String {
     }
     addresses.iter().map(|address| format!("{scheme}://{address}")).collect::<Vec<_>>().join(", ")
 }
+
+/// What a first start makes bindings of.
+const SCHEMES: [Scheme; 2] = [Scheme::Http, Scheme::Https];
 
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,18 @@ pub enum StartError {
         #[source]
         source: BindError,
     },
+    /// Two bindings of the first start exclude each other.
+    #[error(
+        "the bindings {one} and {other} of the first start exclude each other: what comes to one would come to the other as well. Nothing was saved; leave one of them out, or give it another port with {flags}"
+    )]
+    Overlap {
+        /// What was asked for, or is usual.
+        one: String,
+        /// The same of the other.
+        other: String,
+        /// What changes them, as `--http ADDR:PORT`.
+        flags: String,
+    },
     /// The first content of the store could not be made.
     #[error("the first start failed: {what}")]
     FirstStart {

@@ -44,6 +44,7 @@ fn bindings_overlap_when_one_takes_what_the_other_wants() {
         ("http://[::]:80", "http://10.0.0.1:80", true),
         ("http://0.0.0.0:80", "http://[::1]:80", false),
         ("http://127.0.0.1:80", "http://127.0.0.2:80", false),
+        ("http://127.0.0.1:80", "https://[::ffff:127.0.0.1]:80", true),
         ("http://[::]:80", "http://[::]:81", false),
         ("http://[::]:0", "http://[::]:0", false),
     ] {

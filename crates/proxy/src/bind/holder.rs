@@ -8,7 +8,9 @@ use std::{
     path::Path,
 };
 
-use super::{Holder, overlap};
+use portward_core::sockets_overlap;
+
+use super::Holder;
 
 /// Is a socket of somebody else that listens where we want to.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub(super) fn find(address: SocketAddr, own: &HashSet<u64>) -> Option<Found> {
     let found = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .flat_map(listening)
-        .filter(|listening| overlap(listening.local, address) && !own.contains(&listening.inode))
+        .filter(|listening| sockets_overlap(listening.local, address) && !own.contains(&listening.inode))
         // [::] of another program may be for IPv6 alone: the same address is the better suspect.
         .max_by_key(|listening| listening.local.ip() == address.ip())?;
     Some(Found { process: process_with(found.inode) })

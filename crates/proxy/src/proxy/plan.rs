@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use portward_core::BindingId;
+use portward_core::{BindingId, sockets_overlap};
 
-use crate::{bind::overlap, served::Bound, snapshot::ServedBinding, worker::ListenerKey};
+use crate::{served::Bound, snapshot::ServedBinding, worker::ListenerKey};
 
 /// Is a set of sockets that the workers hold, one for each of them.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub(super) fn place(held: &[Held], wanted: &[Arc<ServedBinding>]) -> Vec<Placeme
                 Some(Placement::Open) => other.address,
                 Some(Placement::Conflict(_)) | None => return None,
             };
-            overlap(there, wanted[index].address).then(|| other.id.clone())
+            sockets_overlap(there, wanted[index].address).then(|| other.id.clone())
         });
         placed[index] = Some(in_the_way.map_or(Placement::Open, Placement::Conflict));
     }

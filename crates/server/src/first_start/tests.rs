@@ -69,6 +69,57 @@ async fn a_taken_port_names_the_flag_and_saves_nothing() {
 }
 
 #[tokio::test]
+async fn bindings_that_exclude_each_other_are_named_and_nothing_is_saved() {
+    for (http, https, one, other, with) in [
+        (
+            &["0.0.0.0:21090", "[::]:21090"][..],
+            &[][..],
+            "http://0.0.0.0:21090",
+            "http://[::]:21090",
+            "--http ADDR:PORT",
+        ),
+        (
+            &["127.0.0.1:21090", "127.0.0.1:21090"],
+            &[],
+            "http://127.0.0.1:21090",
+            "http://127.0.0.1:21090",
+            "with --http",
+        ),
+        (
+            &["127.0.0.1:21090"],
+            &["127.0.0.1:21090"],
+            "http://127.0.0.1:21090",
+            "https://127.0.0.1:21090",
+            "--http ADDR:PORT or --https ADDR:PORT",
+        ),
+        (&[], &["[::ffff:10.0.0.1]:21090", "10.0.0.1:21090"], "https://[::ffff:10.0.0.1]:21090", "10.0.0.1", "--https"),
+    ] {
+        let error = seeded(&flags(http, https, None), "front.test").await.unwrap_err();
+        assert!(matches!(error, StartError::Overlap { .. }) && !error.is_configuration(), "{error:?}");
+        for part in [one, other, with] {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
+    }
+    let beside_the_usual = Flags { https: flags(&[], &["0.0.0.0:8080"], None).https, ..Flags::default() };
+    let error = seeded(&beside_the_usual, "front.test").await.unwrap_err().to_string();
+    assert!(error.contains(":8080 and https://0.0.0.0:8080 of the first start exclude each other"), "{error}");
+}
+
+#[test]
+fn ports_that_nobody_asked_for_are_left_out_where_something_asked_for_is() {
+    let ip = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let added = |flags: &Flags| {
+        let added = standard(flags, ip, &wanted(flags, ip).unwrap());
+        added.into_iter().map(|(scheme, address)| format!("{scheme}://{address}")).collect::<Vec<_>>()
+    };
+    let (http, https) = (|to| flags(&[to], &[], None).http, |to| flags(&[], &[to], None).https);
+    assert_eq!(added(&Flags::default()), ["http://[::]:80", "https://[::]:443"]);
+    assert_eq!(added(&Flags { http: http("127.0.0.1:0"), ..Flags::default() }), ["https://[::]:443"]);
+    assert_eq!(added(&Flags { https: https("0.0.0.0:80"), ..Flags::default() }), [""; 0]);
+    assert_eq!(added(&Flags { https: https("0.0.0.0:81"), ..Flags::default() }), ["http://[::]:80"]);
+}
+
+#[tokio::test]
 async fn flags_that_say_otherwise_than_the_store_are_refused_with_the_command() {
     let desired = seeded(&flags(&["127.0.0.1:0"], &["127.0.0.1:0"], Some("http://127.0.0.1:3000")), "a").await.unwrap();
     let none = Flags { http: None, https: None, upstream: None };
