@@ -306,7 +306,10 @@ pub(super) fn check(site: &Site, desired: &Desired) -> Result<(), AppError> {
     if site.upstream_trust != UpstreamTrust::System && !has_https {
         return Err(AppError::refused(
             "upstream-trust-without-https",
-            "none of the upstreams is https, so there is no certificate of theirs to trust; give an https:// URL, or leave the trust out",
+            format!(
+                "none of the upstreams is https, so there is no certificate of theirs to trust; give an https:// URL, or leave the trust out. Where the site has it already, take it off with the same change: portward site edit {} --upstream-ca system",
+                site.id
+            ),
         ));
     }
     if let SiteCertificate::Fixed(id) = &site.certificate {

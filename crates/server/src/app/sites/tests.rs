@@ -146,7 +146,9 @@ async fn how_requests_reach_the_upstreams_is_kept_and_what_is_not_said_of_it_sta
     assert_eq!(edit(update).await.unwrap(), ("least-connections  v1 auto".to_owned(), routes));
     // The trust is for the route's upstream alone.
     let none = || SiteUpdate { routes: Some(Vec::new()), ..SiteUpdate::default() };
-    assert_eq!(edit(none()).await.unwrap_err().code(), "upstream-trust-without-https");
+    let refused = edit(none()).await.unwrap_err();
+    assert_eq!(refused.code(), "upstream-trust-without-https");
+    assert!(refused.to_string().contains("portward site edit shop-test --upstream-ca system"), "{refused}");
     let update = SiteUpdate { upstream_trust: Some(UpstreamTrustInput::System), ..none() };
     assert_eq!(edit(update).await.unwrap(), ("least-connections  v1 auto".to_owned(), Vec::new()));
     let portal = || SiteUpdate { upstreams: Some(vec!["portal".to_owned()]), ..SiteUpdate::default() };
