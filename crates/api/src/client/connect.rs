@@ -19,7 +19,12 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{CONNECT_TIMEOUT, ClientError, endpoint::Endpoint, owner, pin::Pinned};
+use super::{
+    CONNECT_TIMEOUT, ClientError,
+    endpoint::Endpoint,
+    owner,
+    pin::{self, AnotherCertificate, Pinned},
+};
 
 /// Is a connection of any kind.
 pub(super) enum Connection {
@@ -90,7 +95,7 @@ async fn connect_remote(
     if scheme == Scheme::Http {
         return Ok(Connection::Tcp(stream));
     }
-    let failed = |source| ClientError::Tls { server: endpoint.to_string(), source };
+    let failed = |source| refused_by_tls(endpoint.to_string(), source);
     let name = match host {
         Host::Name(name) => {
             ServerName::try_from(name.as_str().to_owned()).map_err(|error| failed(io::Error::other(error)))?
@@ -117,6 +122,13 @@ async fn connect_remote(
     };
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(failed)?;
     Ok(Connection::Tls(Box::new(stream)))
+}
+
+fn refused_by_tls(server: String, source: io::Error) -> ClientError {
+    match pin::another(&source) {
+        Some(AnotherCertificate { got, expected }) => ClientError::AnotherCertificate { server, expected, got },
+        None => ClientError::Tls { server, source },
+    }
 }
 
 impl AsyncRead for Connection {

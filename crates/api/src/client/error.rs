@@ -2,6 +2,8 @@
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
+use portward_core::Thumbprint;
+
 use crate::Problem;
 
 /// Says why a [`Client`](super::Client) has no answer; each text says what to do.
@@ -60,7 +62,7 @@ pub enum ClientError {
     },
     /// The TLS handshake failed.
     #[error(
-        "the TLS handshake with {server} failed. If its certificate is from an authority of your own, name the file with that authority in SSL_CERT_FILE"
+        "the TLS handshake with {server} failed. If its certificate is from an authority of your own, name the file with that authority in SSL_CERT_FILE; if it is signed by its own key, name its SHA-256 in PORTWARD_THUMBPRINT (portward-agent: --server-thumbprint), as portward certificate show ID prints it on that machine"
     )]
     Tls {
         /// URL.
@@ -68,6 +70,18 @@ pub enum ClientError {
         /// What was wrong.
         #[source]
         source: io::Error,
+    },
+    /// The server presents another certificate than the one that was named by its thumbprint.
+    #[error(
+        "{server} presents the certificate {got}, and {expected} is the one that was named. If its certificate was replaced, name the new one in PORTWARD_THUMBPRINT (portward-agent: --server-thumbprint); else somebody else answers there"
+    )]
+    AnotherCertificate {
+        /// URL.
+        server: String,
+        /// What was named.
+        expected: Thumbprint,
+        /// What came.
+        got: Thumbprint,
     },
     /// This machine has no trusted authorities.
     #[error(
