@@ -40,7 +40,13 @@ async fn verify(call: Call<right::AuditView>) -> Result<Response, AppError> {
     answer::json(&call.app.verify_audit(&call.by, call.parameter("known")).await?)
 }
 
-/// A date (RFC 3339 section 5.6).
-const DAY: &str = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
+/// A date (RFC 3339 section 5.6): months with 31 days, with 30, February, and its 29th in leap years.
+const DAY: &str = concat!(
+    "^20([0-9]{2}-(",
+    "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|",
+    "(0[469]|11)-(0[1-9]|[12][0-9]|30)|",
+    "02-(0[1-9]|1[0-9]|2[0-8]))|",
+    "([02468][048]|[13579][26])-02-29)$"
+);
 /// SHA-256 in hexadecimal digits.
 const HASH: &str = "^[0-9a-f]{64}$";
