@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use portward_core::{DeliveryPath, ProfileName, Thumbprint};
+use portward_core::{Delivery, DeliveryPath, ProfileName, Thumbprint};
 use portward_link::message::PolicyReport;
 use rustix::{
     fs::{self, FileType, Mode, OFlags},
@@ -222,8 +222,9 @@ fn read_profile(name: &ProfileName, at: Option<usize>, written: WrittenProfile) 
         Some(text) => duration(text.get_ref()).ok_or_else(|| Mistake {
             at: Some(text.span().start),
             what: format!(
-                "the profile {name} has the timeout \"{}\"; it is from 1s to 10m, as in 30s",
-                text.get_ref().escape_debug()
+                "the profile {name} has the timeout \"{}\"; it is from 1s to {}m, as in 30s",
+                text.get_ref().escape_debug(),
+                Delivery::LONGEST_COMMAND.as_secs() / 60
             ),
         })?,
     };
@@ -275,7 +276,7 @@ fn duration(text: &str) -> Option<Duration> {
         "m" => number.checked_mul(60)?,
         _ => return None,
     };
-    (1..=600).contains(&seconds).then(|| Duration::from_secs(seconds))
+    (1..=Delivery::LONGEST_COMMAND.as_secs()).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);

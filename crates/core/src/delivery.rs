@@ -273,6 +273,16 @@ impl FileMode {
     }
 }
 
+impl Delivery {
+    /// How long a command of a profile may take at most: no policy gives it more.
+    pub const LONGEST_COMMAND: Duration = Duration::from_secs(600);
+
+    /// How long an installation may take at most: a test, a reload and a look at what is served; and if it goes back, a
+    /// reload and a look once more. What waits for disks and for connections has minutes besides.
+    pub const LONGEST: Duration =
+        Duration::from_secs(3 * Self::LONGEST_COMMAND.as_secs() + 2 * Verify::PATIENCE.as_secs() + 180);
+}
+
 impl Verify {
     /// How long a program may take until it serves what it was told to.
     pub const PATIENCE: Duration = Duration::from_secs(30);

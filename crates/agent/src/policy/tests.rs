@@ -100,3 +100,10 @@ fn only_root_has_commands_run_as_somebody_else() {
         assert!(said(&text.replace("nobody", "daemon")).contains("which only root can have done"));
     }
 }
+
+/// A server waits for as long as the policy lets commands run: see [`Delivery::LONGEST`].
+#[test]
+fn no_command_runs_longer_than_a_server_waits() {
+    assert_eq!(duration("10m"), Some(Delivery::LONGEST_COMMAND));
+    assert_eq!((duration("601s"), duration("11m")), (None, None));
+}

@@ -177,7 +177,7 @@ impl Agents {
         };
         self.remember.found(name, standing);
         if let Ok(report) = &answered {
-            self.observe(name, report);
+            self.observe(name, live, report);
         }
         answered
     }

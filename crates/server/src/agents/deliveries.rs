@@ -4,6 +4,7 @@
 //! certificates) with what is remembered and what agents report, and has one installation run at each agent that needs
 //! one. A number that rises with each makes sure that an older one never takes the place of a newer one.
 
+mod observed;
 mod sent;
 mod wanted;
 
@@ -13,10 +14,10 @@ use std::{
     time::Duration,
 };
 
-use portward_core::{AgentName, CertificateId, DeliveryId, Thumbprint, Timestamp, VersionNumber, wave};
+use portward_core::{AgentName, CertificateId, Delivery, DeliveryId, Thumbprint, Timestamp, VersionNumber, wave};
 use portward_link::{
     CallError,
-    message::{Deliver, DeliverReply, Fault, HealthReport, InstalledReport, ServedReport, Withdraw, method},
+    message::{Deliver, DeliverReply, Fault, Withdraw, method},
 };
 use portward_store::{
     agents::{self, ReadAgentsError, StoredDelivery},
@@ -24,7 +25,7 @@ use portward_store::{
     work::{DeliveryState, DeliveryWork, put_delivery_works},
 };
 
-use self::wanted::{MENDING, Wanted, has_drifted, is_due, stopped, wanted};
+use self::wanted::{MENDING, Wanted, has_drifted, is_due, is_in_doubt, stopped, wanted};
 use super::{
     Agents, Live,
     refused::{Record, Whose},
@@ -43,6 +44,8 @@ struct Inside {
     by_id: BTreeMap<DeliveryId, Entry>,
     /// An agent that reports is asked of its own ones alone.
     by_agent: HashMap<AgentName, BTreeSet<DeliveryId>>,
+    /// On which of its links an agent has said last what is on its machine.
+    reported: HashMap<AgentName, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -281,6 +284,9 @@ impl Agents {
                 continue;
             }
             let Some(live) = self.links.of(&delivery.agent) else { continue };
+            if is_in_doubt(&entry.work, &wanted) && !self.deliveries.has_reported(&delivery.agent, live.id) {
+                continue;
+            }
             let counts = of_certificate.entry(&delivery.certificate).or_default();
             let (total, installed, running) = *counts;
             let is_retried = entry.work.state == DeliveryState::Failed && entry.work.wanted == wanted.digest;
@@ -350,7 +356,7 @@ impl Agents {
                     (work.stage, work.message, work.output) = (None, None, None);
                     (work.tries, work.next_try) = (0, None);
                 }
-                // The agent goes on without a link, and tells what came of it when it is back.
+                // The agent goes on without a link, and tells what came of it when it is back: before that it is not sent.
                 Err(fault) if fault.code == "link-lost" => {
                     work.state = DeliveryState::Pending;
                     work.message = Some(fault.message.clone());
@@ -374,36 +380,6 @@ impl Agents {
                 let stage = work.and_then(|work| work.stage).unwrap_or_default();
                 tracing::warn!(delivery.id = %id, code = fault.code, stage, "a certificate was not installed: {}", fault.message);
             }
-        }
-    }
-
-    /// Takes note of what an agent says that is on its machine.
-    pub(super) fn observe(self: &Arc<Self>, agent: &AgentName, report: &HealthReport) {
-        let entries = self.deliveries.of(agent);
-        let mut is_changed = false;
-        for entry in entries.iter().filter(|entry| entry.work.state != DeliveryState::Running) {
-            let id = &entry.stored.value.delivery.id;
-            let installed = report.installed.iter().find(|installed| installed.delivery == id.as_str());
-            // Ten thousand reports in which nothing is new make nothing be written or looked at.
-            if seen_in(&entry.work, installed) != entry.work {
-                self.deliveries.edit(id, |work| {
-                    // An installation may have begun meanwhile, and knows better.
-                    if work.state != DeliveryState::Running {
-                        *work = seen_in(work, installed);
-                    }
-                });
-                is_changed = true;
-            }
-        }
-        for installed in &report.installed {
-            if let Ok(id) = DeliveryId::parse(&installed.delivery)
-                && entries.iter().all(|entry| entry.stored.value.delivery.id != id)
-            {
-                self.withdraw(agent, &id);
-            }
-        }
-        if is_changed {
-            self.changed.notify_one();
         }
     }
 
@@ -453,24 +429,6 @@ impl Agents {
     }
 }
 
-/// What is known of a delivery after its agent has said what is on its machine.
-fn seen_in(work: &DeliveryWork, installed: Option<&InstalledReport>) -> DeliveryWork {
-    let mut seen = work.clone();
-    match installed {
-        Some(installed) => {
-            seen.stored = Some(installed.stored.clone().unwrap_or_else(|| NOTHING.to_owned()));
-            seen.generation = seen.generation.max(installed.generation);
-            if let Some(ServedReport::Thumbprint(served)) = &installed.served {
-                seen.served = Some(served.clone());
-            }
-        }
-        // It was set up anew, and knows nothing of it.
-        None if work.state == DeliveryState::Installed => seen.stored = Some(NOTHING.to_owned()),
-        None => {}
-    }
-    seen
-}
-
 /// How long after so many failures it is tried again: soon at first, as somebody may be mending it.
 fn again_after(tries: u32) -> Duration {
     let minutes = match tries {
@@ -484,8 +442,9 @@ fn again_after(tries: u32) -> Duration {
 
 /// What stands for files that are not there.
 pub(crate) const NOTHING: &str = "nothing";
-/// An agent runs a test, a reload, and looks for half a minute; twice if it goes back.
-const INSTALLING: Duration = Duration::from_secs(240);
+/// An agent that is asked brings to an end first what was broken off. Who gives up before that has it all done once more;
+/// whether the agent is still there is seen by pings.
+const INSTALLING: Duration = Duration::from_secs(2 * Delivery::LONGEST.as_secs());
 const WITHDRAWING: Duration = Duration::from_secs(10);
-/// The agent comes back, and what it did meanwhile is asked for first.
+/// The agent comes back by then if only its link was lost.
 const AFTER_LOSS: Duration = Duration::from_secs(5);

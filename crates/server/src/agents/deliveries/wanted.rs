@@ -70,6 +70,11 @@ pub(super) fn is_due(work: &DeliveryWork, wanted: &Wanted<'_>, now: Timestamp) -
     }
 }
 
+/// Whether just this was sent, and what came of it is not known: its agent says it with its next report.
+pub(super) fn is_in_doubt(work: &DeliveryWork, wanted: &Wanted<'_>) -> bool {
+    work.state == DeliveryState::Pending && work.wanted == wanted.digest
+}
+
 /// Whether something else is in the files, or is served, than was installed.
 pub(super) fn has_drifted(work: &DeliveryWork, wanted: Thumbprint) -> bool {
     let wanted = wanted.to_string();

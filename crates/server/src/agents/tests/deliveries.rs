@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use portward_api::{AgentJoinCreate, AgentsCheck, DeliveryCreate, DeliveryView};
 use portward_core::AgentName;
@@ -7,14 +10,19 @@ use portward_link::message::Fault;
 use super::fake::{Fake, leaf, server, until};
 use crate::{
     app::{Apply, Precondition},
-    fixture::{Fixture, bundle, by, import},
+    fixture::{Fixture, bundle, by, import, now},
 };
 
-pub(super) async fn linked(fixture: &Fixture, at: std::net::SocketAddr, name: &str) -> Arc<Fake> {
+async fn joined(fixture: &Fixture, name: &str) -> Arc<Fake> {
     let create = AgentJoinCreate { name: name.to_owned(), ttl: None, addresses: Vec::new() };
     let created = fixture.app.add_agent(&by(), &create, Apply::Now).await.unwrap();
     let fake = Fake::new(name);
     fake.join(created.join_string.unwrap().expose()).await.unwrap();
+    fake
+}
+
+pub(super) async fn linked(fixture: &Fixture, at: std::net::SocketAddr, name: &str) -> Arc<Fake> {
+    let fake = joined(fixture, name).await;
     fake.stay(at);
     let name = AgentName::parse(name).unwrap();
     until("linked", || fixture.app.agents().link(&name).is_some()).await;
@@ -59,7 +67,7 @@ pub(super) async fn until_state(fixture: &Fixture, id: &str, state: &str) -> Del
         if view.state == state {
             return view;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("not {state}: {:?}", shown(fixture, id).await);
 }
@@ -145,7 +153,7 @@ async fn what_failed_is_tried_again_by_itself() {
     let failed = until_state(&fixture, &added.id, "failed").await;
     *fake.refuses.lock().unwrap() = None;
     let next = portward_core::Timestamp::parse(&failed.next_try.unwrap()).unwrap();
-    let (agents, mut looked_at) = (fixture.app.agents(), crate::fixture::now());
+    let (agents, mut looked_at) = (fixture.app.agents(), now());
     assert!(!agents.became_due(&mut looked_at));
     fixture.set_now(next);
     assert!(agents.became_due(&mut looked_at));
@@ -161,7 +169,7 @@ async fn what_was_changed_on_a_machine_is_noticed_and_mended() {
     let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
     until_state(&fixture, &added.id, "installed").await;
     *fake.stored.lock().unwrap() = Some("00".repeat(32));
-    fixture.set_now(crate::fixture::now().plus(std::time::Duration::from_secs(60)));
+    fixture.set_now(now().plus(Duration::from_secs(60)));
     fixture.app.check_agents(&by(), &AgentsCheck::default()).await.unwrap();
     until("mended", || fake.installed.lock().unwrap().len() == 2).await;
     until_state(&fixture, &added.id, "installed").await;
@@ -191,4 +199,24 @@ async fn what_cannot_be_delivered_is_refused_with_the_reason() {
         let error = fixture.app.add_delivery(&by(), &input, Apply::Now).await.unwrap_err();
         assert_eq!(error.code(), code, "{input:?}: {error}");
     }
+}
+
+/// A reload may cut the link by which it was asked for; the program was then told once more with every link.
+#[tokio::test]
+async fn what_an_agent_installed_without_a_link_is_not_sent_once_more() {
+    let (fixture, at) = server().await;
+    let fake = joined(&fixture, "web-03").await;
+    let link = fake.link(at).await.unwrap();
+    fake.is_silent.store(true, Ordering::SeqCst);
+    let certificate_id = certificate(&fixture, None).await;
+    let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
+    until("installed there", || fake.installed.lock().unwrap().len() == 1).await;
+    link.abort();
+    let lost = until_state(&fixture, &added.id, "unreachable").await;
+    fake.is_silent.store(false, Ordering::SeqCst);
+    fixture.set_now(now().plus(Duration::from_secs(60)));
+    fake.stay(at);
+    let view = until_state(&fixture, &added.id, "installed").await;
+    assert_eq!((view.stored, view.generation, view.message), (Some(1), lost.generation, None));
+    assert_eq!(fake.installed.lock().unwrap().len(), 1);
 }

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -44,6 +44,8 @@ pub(super) struct Fake {
     /// What it says that is in its files, in place of what was installed.
     pub(super) stored: Mutex<Option<String>>,
     pub(super) withdrawn: Mutex<Vec<String>>,
+    /// Whether it installs and never answers, as one does whose link is lost meanwhile.
+    pub(super) is_silent: AtomicBool,
     /// The versions of the protocol that it says to speak.
     pub(super) protocols: Mutex<(u16, u16)>,
     /// Changes what it says of itself.
@@ -73,6 +75,7 @@ impl Fake {
             refuses: Mutex::default(),
             stored: Mutex::default(),
             withdrawn: Mutex::default(),
+            is_silent: AtomicBool::new(false),
             protocols: Mutex::new(portward_link::opening::PROTOCOLS),
             forges: Mutex::default(),
             again: Notify::new(),
@@ -220,6 +223,9 @@ impl Handler for OfLink {
                 let (generation, thumbprint) = (deliver.generation, leaf(&deliver));
                 fake.installed.lock().unwrap().push(deliver);
                 *fake.stored.lock().unwrap() = None;
+                if fake.is_silent.load(Ordering::SeqCst) {
+                    std::future::pending::<()>().await;
+                }
                 Ok(Reply::Deliver(DeliverReply { generation, thumbprint, verified: Some(true), unchanged: false }))
             }
             Call::Withdraw(withdraw) => {
