@@ -58,7 +58,7 @@ pub struct DeliveryView {
     /// When it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<String>,
-    /// Counts what was sent to the agent.
+    /// The number of what was sent to the agent last; what is sent later has a higher one.
     pub generation: u64,
 }
 

@@ -140,12 +140,15 @@ pub struct Fault {
     /// What a command said, at most its last 4 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// The generation of a delivery that the agent has or had, if what came is not newer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
 }
 
 impl Fault {
     /// A fault without a stage.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), stage: None, message: message.into(), output: None }
+        Self { code: code.to_owned(), stage: None, message: message.into(), output: None, generation: None }
     }
 
     /// Adds where it happened.
@@ -162,6 +165,13 @@ impl Fault {
         self
     }
 
+    /// Adds the generation that what came is not newer than.
+    #[must_use]
+    pub fn after(mut self, generation: u64) -> Self {
+        self.generation = Some(generation);
+        self
+    }
+
     /// Takes away what cannot be shown, or is too long to be.
     pub(crate) fn plain(self) -> Self {
         let from = self
@@ -175,6 +185,7 @@ impl Fault {
             output: self
                 .output
                 .map(|output| output[from..].chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect()),
+            generation: self.generation,
         }
     }
 

@@ -36,7 +36,8 @@ pub struct StoredDelivery {
     pub delivery: Delivery,
     /// The password of a PFX or key store; [`open_delivery_password`] opens it.
     pub password: Option<Arc<Sealed>>,
-    /// Counts from 1 how often this was written, so that an older password cannot be put back.
+    /// Rises with each that is written under this id, so that an older password cannot be put back, and that an agent
+    /// which remembers one that was removed takes this one for newer.
     pub generation: u64,
 }
 

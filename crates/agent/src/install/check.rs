@@ -131,24 +131,31 @@ pub(super) fn resume(shared: Arc<Shared>, id: &str, pending: Pending) -> Result<
 /// Whether exactly this was installed already; refuses what is older.
 fn is_same_generation(ledger: &Ledger, wanted: &Wanted) -> Result<bool, Fault> {
     let (id, generation) = (wanted.delivery.as_str(), wanted.generation);
-    let refuse = |what: String| Err(refused("old-generation", what));
+    let refuse = |last: u64, what: String| Err(refused("old-generation", what).after(last));
     if let Some(record) = ledger.installed.get(id) {
         return match generation.cmp(&record.generation) {
             Ordering::Greater => Ok(false),
             Ordering::Equal if wanted.digest == record.digest => Ok(true),
-            Ordering::Equal => refuse(format!(
-                "the generation {generation} of the delivery {id} is installed here, and is another one than what was sent; what changes has a higher generation"
-            )),
-            Ordering::Less => refuse(format!(
-                "the generation {} of the delivery {id} is installed here, and {generation} is older",
-                record.generation
-            )),
+            Ordering::Equal => refuse(
+                generation,
+                format!(
+                    "the generation {generation} of the delivery {id} is installed here, and is another one than what was sent; what changes has a higher generation"
+                ),
+            ),
+            Ordering::Less => refuse(
+                record.generation,
+                format!(
+                    "the generation {} of the delivery {id} is installed here, and {generation} is older",
+                    record.generation
+                ),
+            ),
         };
     }
     match ledger.withdrawn.get(id) {
-        Some(last) if generation <= *last => {
-            refuse(format!("the delivery {id} was withdrawn here at generation {last}, and {generation} is not newer"))
-        }
+        Some(last) if generation <= *last => refuse(
+            *last,
+            format!("the delivery {id} was withdrawn here at generation {last}, and {generation} is not newer"),
+        ),
         _ => Ok(false),
     }
 }

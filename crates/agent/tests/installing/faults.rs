@@ -231,7 +231,7 @@ async fn generations_do_not_go_back() {
     let everything = machine.everything();
     for (generation, issued) in [(3, &first), (3, &second), (4, &second), (0, &second)] {
         let fault = deliver(&installer, machine.deliver(generation, issued, machine.pem())).await.unwrap_err();
-        assert_eq!(fault.code, "old-generation", "{generation}");
+        assert_eq!((fault.code.as_str(), fault.generation), ("old-generation", Some(4)), "{generation}");
     }
     assert!(deliver(&installer, machine.deliver(4, &first, machine.pem())).await.unwrap().unchanged);
     assert_eq!(machine.everything(), everything);
@@ -241,7 +241,7 @@ async fn generations_do_not_go_back() {
     assert!(!installer.withdraw(withdraw()).await.unwrap().was_there);
     let installer = machine.installer().await;
     let fault = deliver(&installer, machine.deliver(4, &first, machine.pem())).await.unwrap_err();
-    assert_eq!(fault.code, "old-generation");
+    assert_eq!((fault.code.as_str(), fault.generation), ("old-generation", Some(4)));
     // What is withdrawn stays, as plain files, which another delivery may have.
     assert_eq!(machine.set(&["tls/site.pem", "tls/site.key"]), Some(first.thumbprint()));
     assert!(machine.path("tls/site.key").symlink_metadata().unwrap().is_file());

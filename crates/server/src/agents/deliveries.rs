@@ -369,6 +369,8 @@ impl Agents {
                     work.output = fault.output.clone();
                     work.tries += 1;
                     work.next_try = Some(now.plus(again_after(work.tries)));
+                    // The next one is newer than what the agent remembers.
+                    work.generation = work.generation.max(fault.generation.unwrap_or_default());
                 }
             }
         });

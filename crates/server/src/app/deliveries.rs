@@ -90,7 +90,10 @@ impl App {
             }
             (None, false) => None,
         };
-        let stored = StoredDelivery { delivery, password: None, generation: 1 };
+        // One of this name may have been removed, and its agent remembers by which number: the time is higher than any that
+        // began earlier and rose by one with each installation.
+        let generation = u64::try_from(self.now().unix()).unwrap_or_default().max(1);
+        let stored = StoredDelivery { delivery, password: None, generation };
         if apply == Apply::DryRun {
             let standing = Standing::of_new(Stored { value: stored, revision: desired.revision });
             return Ok(Revised { view: view(&standing, &desired), revision: None });

@@ -4,7 +4,7 @@ use std::{
 };
 
 use portward_api::{AgentJoinCreate, AgentsCheck, DeliveryCreate, DeliveryView};
-use portward_core::AgentName;
+use portward_core::{AgentName, Timestamp};
 use portward_link::message::Fault;
 
 use super::fake::{Fake, leaf, server, until};
@@ -152,7 +152,7 @@ async fn what_failed_is_tried_again_by_itself() {
     let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
     let failed = until_state(&fixture, &added.id, "failed").await;
     *fake.refuses.lock().unwrap() = None;
-    let next = portward_core::Timestamp::parse(&failed.next_try.unwrap()).unwrap();
+    let next = Timestamp::parse(&failed.next_try.unwrap()).unwrap();
     let (agents, mut looked_at) = (fixture.app.agents(), now());
     assert!(!agents.became_due(&mut looked_at));
     fixture.set_now(next);
@@ -219,4 +219,36 @@ async fn what_an_agent_installed_without_a_link_is_not_sent_once_more() {
     let view = until_state(&fixture, &added.id, "installed").await;
     assert_eq!((view.stored, view.generation, view.message), (Some(1), lost.generation, None));
     assert_eq!(fake.installed.lock().unwrap().len(), 1);
+}
+
+/// There is no other way to give it another path.
+#[tokio::test]
+async fn a_delivery_that_is_removed_and_added_again_is_newer_than_what_its_agent_remembers() {
+    let (fixture, at) = server().await;
+    let fake = linked(&fixture, at, "web-03").await;
+    let certificate_id = certificate(&fixture, None).await;
+    let first = DeliveryCreate { id: Some("shop".to_owned()), ..delivery("web-03", &certificate_id) };
+    fixture.app.add_delivery(&by(), &first, Apply::Now).await.unwrap();
+    until_state(&fixture, "shop", "installed").await;
+    certificate(&fixture, Some(&certificate_id)).await;
+    until("both versions", || fake.installed.lock().unwrap().len() == 2).await;
+    until_state(&fixture, "shop", "installed").await;
+
+    let second = DeliveryCreate { to: vec!["/srv/shop.pem".to_owned(), "/srv/shop.key".to_owned()], ..first.clone() };
+    fixture.set_now(now().plus(Duration::from_secs(60)));
+    fixture.app.remove_delivery(&by(), "shop", Precondition::None, Apply::Now).await.unwrap();
+    until("withdrawn", || fake.withdrawn.lock().unwrap().len() == 1).await;
+    fixture.app.add_delivery(&by(), &second, Apply::Now).await.unwrap();
+    let view = until_state(&fixture, "shop", "installed").await;
+    assert_eq!(view.to, second.to);
+
+    // The clock is set back: the agent says which number it remembers, and the next one is newer.
+    fixture.set_now(Timestamp::from_unix(now().unix() - 86_400).unwrap());
+    fixture.app.remove_delivery(&by(), "shop", Precondition::None, Apply::Now).await.unwrap();
+    until("withdrawn", || fake.withdrawn.lock().unwrap().len() == 2).await;
+    fixture.app.add_delivery(&by(), &first, Apply::Now).await.unwrap();
+    let refused = until_state(&fixture, "shop", "failed").await;
+    assert_eq!(refused.generation, view.generation, "{refused:?}");
+    fixture.app.retry_delivery(&by(), "shop").await.unwrap();
+    assert!(until_state(&fixture, "shop", "installed").await.generation > view.generation);
 }

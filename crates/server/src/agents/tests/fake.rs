@@ -1,6 +1,7 @@
 //! An agent without files: it polls, remembers whom to trust, and says that it installed what it is given.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -44,6 +45,8 @@ pub(super) struct Fake {
     /// What it says that is in its files, in place of what was installed.
     pub(super) stored: Mutex<Option<String>>,
     pub(super) withdrawn: Mutex<Vec<String>>,
+    /// The last generation of each delivery that was withdrawn.
+    pub(super) last: Mutex<BTreeMap<String, u64>>,
     /// Whether it installs and never answers, as one does whose link is lost meanwhile.
     pub(super) is_silent: AtomicBool,
     /// The versions of the protocol that it says to speak.
@@ -75,6 +78,7 @@ impl Fake {
             refuses: Mutex::default(),
             stored: Mutex::default(),
             withdrawn: Mutex::default(),
+            last: Mutex::default(),
             is_silent: AtomicBool::new(false),
             protocols: Mutex::new(portward_link::opening::PROTOCOLS),
             forges: Mutex::default(),
@@ -109,6 +113,13 @@ impl Fake {
             }
             EnrolAnswer::Refused(refusal) => Err(refusal.message),
         }
+    }
+
+    /// The newest generation that it has or had of a delivery.
+    fn generation_of(&self, delivery: &str) -> Option<u64> {
+        let installed = self.installed.lock().unwrap();
+        let here = installed.iter().filter(|one| one.delivery == delivery).map(|one| one.generation);
+        here.chain(self.last.lock().unwrap().get(delivery).copied()).max()
     }
 
     /// Opens a link as the pins in their order allow.
@@ -221,6 +232,10 @@ impl Handler for OfLink {
                     return Err(fault);
                 }
                 let (generation, thumbprint) = (deliver.generation, leaf(&deliver));
+                if let Some(last) = fake.generation_of(&deliver.delivery).filter(|last| generation <= *last) {
+                    let what = format!("{last} is here or was, and {generation} is not newer");
+                    return Err(Fault::new("old-generation", what).at("check").after(last));
+                }
                 fake.installed.lock().unwrap().push(deliver);
                 *fake.stored.lock().unwrap() = None;
                 if fake.is_silent.load(Ordering::SeqCst) {
@@ -229,6 +244,9 @@ impl Handler for OfLink {
                 Ok(Reply::Deliver(DeliverReply { generation, thumbprint, verified: Some(true), unchanged: false }))
             }
             Call::Withdraw(withdraw) => {
+                if let Some(last) = fake.generation_of(&withdraw.delivery) {
+                    fake.last.lock().unwrap().insert(withdraw.delivery.clone(), last);
+                }
                 fake.withdrawn.lock().unwrap().push(withdraw.delivery.clone());
                 fake.installed.lock().unwrap().retain(|deliver| deliver.delivery != withdraw.delivery);
                 Ok(Reply::Withdraw(WithdrawReply { was_there: true }))
