@@ -25,7 +25,7 @@ use portward_store::{
     work::{DeliveryState, DeliveryWork, put_delivery_works},
 };
 
-use self::wanted::{MENDING, Wanted, has_drifted, is_due, is_in_doubt, stopped, wanted};
+use self::wanted::{MENDING, Wanted, has_drifted, is_due, is_in_doubt, is_retried, stopped, wanted};
 use super::{
     Agents, Live,
     refused::{Record, Whose},
@@ -245,6 +245,7 @@ impl Agents {
             }
             (Some(_), DeliveryState::Failed) if is_current => State::Failed,
             (Some(_), _) if !is_linked => State::Unreachable,
+            (Some(wanted), _) if is_retried(&entry.work, wanted) => State::Pending,
             (Some(_), _) if stopped.contains(&delivery.certificate) => State::Paused,
             (Some(_), _) => State::Pending,
         };
@@ -289,10 +290,9 @@ impl Agents {
             }
             let counts = of_certificate.entry(&delivery.certificate).or_default();
             let (total, installed, running) = *counts;
-            let is_retried = entry.work.state == DeliveryState::Failed && entry.work.wanted == wanted.digest;
             let is_known_to_work = entry.work.thumbprint == Some(wanted.version.facts.thumbprint)
                 && entry.work.state == DeliveryState::Installed;
-            let is_stopped = stopped.contains(&delivery.certificate) && !is_retried;
+            let is_stopped = stopped.contains(&delivery.certificate) && !is_retried(&entry.work, &wanted);
             if !is_known_to_work && wave(total, installed, running, is_stopped) == 0 {
                 continue;
             }
@@ -387,11 +387,11 @@ impl Agents {
 
     /// Has a delivery tried now that failed, or anew that is there.
     pub(crate) fn retry_delivery(&self, id: &DeliveryId) {
-        self.deliveries.edit(id, |work| {
-            if work.state != DeliveryState::Running {
-                work.next_try = None;
-                work.state = DeliveryState::Pending;
-            }
+        self.deliveries.edit(id, |work| match work.state {
+            DeliveryState::Running => {}
+            // One that failed stays one until it works, so that the version goes to no other machine meanwhile.
+            DeliveryState::Failed | DeliveryState::Pending => work.next_try = None,
+            DeliveryState::Installed => work.wanted.clear(),
         });
         self.changed.notify_one();
     }

@@ -45,13 +45,16 @@ pub(super) fn wanted<'a>(stored: &StoredDelivery, desired: &'a Desired) -> Optio
     Some(Wanted { version, digest: Thumbprint::of(parts.join("\n").as_bytes()).to_string() })
 }
 
-/// Certificates whose newest version did not work on some machine that was told of it.
+/// Certificates whose newest version did not work on some machine that was told of it, also while it is tried there again.
 pub(super) fn stopped(all: &[Entry], desired: &Desired) -> HashSet<CertificateId> {
     let did_not_work = |entry: &&Entry| {
-        let stage = entry.work.stage.as_deref();
-        entry.work.state == DeliveryState::Failed
-            && stage.is_some_and(|stage| matches!(stage, "test" | "reload" | "verify"))
-            && wanted(&entry.stored.value, desired).is_some_and(|wanted| wanted.digest == entry.work.wanted)
+        let did_not_work = match entry.work.state {
+            DeliveryState::Failed => matches!(entry.work.stage.as_deref(), Some("test" | "reload" | "verify")),
+            // It is tried again, and nobody knows yet whether it works.
+            DeliveryState::Running | DeliveryState::Pending => entry.work.tries > 0,
+            DeliveryState::Installed => false,
+        };
+        did_not_work && wanted(&entry.stored.value, desired).is_some_and(|wanted| wanted.digest == entry.work.wanted)
     };
     all.iter().filter(did_not_work).map(|entry| entry.stored.value.delivery.certificate.clone()).collect()
 }
@@ -68,6 +71,11 @@ pub(super) fn is_due(work: &DeliveryWork, wanted: &Wanted<'_>, now: Timestamp) -
         DeliveryState::Pending | DeliveryState::Failed if is_current => may_be_tried,
         _ => true,
     }
+}
+
+/// Whether just this was sent and did not work, so that it is tried there again.
+pub(super) fn is_retried(work: &DeliveryWork, wanted: &Wanted<'_>) -> bool {
+    work.tries > 0 && work.wanted == wanted.digest
 }
 
 /// Whether just this was sent, and what came of it is not known: its agent says it with its next report.

@@ -6,9 +6,11 @@ use std::{
 use portward_api::{AgentJoinCreate, AgentsCheck, DeliveryCreate, DeliveryView};
 use portward_core::{AgentName, Timestamp};
 use portward_link::message::Fault;
+use portward_store::work::DeliveryState;
 
 use super::fake::{Fake, leaf, server, until};
 use crate::{
+    agents::deliveries::Standing,
     app::{Apply, Precondition},
     fixture::{Fixture, bundle, by, import, now},
 };
@@ -251,4 +253,51 @@ async fn a_delivery_that_is_removed_and_added_again_is_newer_than_what_its_agent
     assert_eq!(refused.generation, view.generation, "{refused:?}");
     fixture.app.retry_delivery(&by(), "shop").await.unwrap();
     assert!(until_state(&fixture, "shop", "installed").await.generation > view.generation);
+}
+
+/// It went to another machine in place of the one where it had failed, and that one was not tried any more.
+#[tokio::test]
+async fn what_is_tried_again_goes_to_no_other_machine_before_it_works() {
+    let (fixture, at) = server().await;
+    let certificate_id = certificate(&fixture, None).await;
+    let second = linked(&fixture, at, "web-02").await;
+    let add = async |name: &str| {
+        fixture.app.add_delivery(&by(), &delivery(name, &certificate_id), Apply::Now).await.unwrap().view.id
+    };
+    let failing = add("web-02").await;
+    until_state(&fixture, &failing, "installed").await;
+    *second.refuses.lock().unwrap() = Some(Fault::new("test-failed", "it does not take the files").at("test"));
+    certificate(&fixture, Some(&certificate_id)).await;
+    let failed = until_state(&fixture, &failing, "failed").await;
+    // This one comes before it.
+    let first = linked(&fixture, at, "web-01").await;
+    let other = add("web-01").await;
+    until_state(&fixture, &other, "paused").await;
+
+    for tries in 1..3 {
+        assert_eq!(fixture.app.retry_delivery(&by(), &failing).await.unwrap().next_try, None);
+        let is_it = |one: &Standing| {
+            one.work.generation == failed.generation + tries && one.work.state == DeliveryState::Failed
+        };
+        until("tried there", || fixture.app.agents().delivered().iter().any(is_it)).await;
+    }
+    *second.refuses.lock().unwrap() = None;
+    second.is_silent.store(true, Ordering::SeqCst);
+    fixture.app.retry_delivery(&by(), &failing).await.unwrap();
+    until("it runs there", || second.installed.lock().unwrap().len() == 2).await;
+    fixture.app.agents().reconcile();
+    assert_eq!(shown(&fixture, &other).await.state, "paused");
+    assert!(first.installed.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_installed_is_sent_anew_by_a_retry() {
+    let (fixture, at) = server().await;
+    let fake = linked(&fixture, at, "web-03").await;
+    let certificate_id = certificate(&fixture, None).await;
+    let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
+    until_state(&fixture, &added.id, "installed").await;
+    fixture.app.retry_delivery(&by(), &added.id).await.unwrap();
+    until("sent anew", || fake.installed.lock().unwrap().len() == 2).await;
+    until_state(&fixture, &added.id, "installed").await;
 }
