@@ -401,6 +401,10 @@ impl Agents {
     pub(super) fn became_due(&self, looked_at: &mut Timestamp) -> bool {
         let (before, now) = (*looked_at, self.now());
         *looked_at = now;
+        // What was to be tried after a time that lies ahead again is looked at now.
+        if now < before {
+            return true;
+        }
         let is_due = |at: Timestamp| before < at && at <= now;
         let all = self.deliveries.lock();
         all.by_id.values().any(|Entry { work, .. }| {

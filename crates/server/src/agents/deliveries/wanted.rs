@@ -62,11 +62,14 @@ pub(super) fn stopped(all: &[Entry], desired: &Desired) -> HashSet<CertificateId
 /// Whether it is time to have it installed.
 pub(super) fn is_due(work: &DeliveryWork, wanted: &Wanted<'_>, now: Timestamp) -> bool {
     let is_current = work.wanted == wanted.digest;
-    let may_be_tried = work.next_try.is_none_or(|at| at <= now);
+    // The clock was set back since: nobody waits until it has caught up.
+    let is_before = work.at.is_some_and(|at| now < at);
+    let may_be_tried = is_before || work.next_try.is_none_or(|at| at <= now);
     match work.state {
         DeliveryState::Running => false,
         DeliveryState::Installed if is_current => {
-            has_drifted(work, wanted.version.facts.thumbprint) && work.at.is_none_or(|at| now.since(at) >= MENDING)
+            has_drifted(work, wanted.version.facts.thumbprint)
+                && (is_before || work.at.is_none_or(|at| now.since(at) >= MENDING))
         }
         DeliveryState::Pending | DeliveryState::Failed if is_current => may_be_tried,
         _ => true,

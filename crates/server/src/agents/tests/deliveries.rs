@@ -301,3 +301,26 @@ async fn what_is_installed_is_sent_anew_by_a_retry() {
     until("sent anew", || fake.installed.lock().unwrap().len() == 2).await;
     until_state(&fixture, &added.id, "installed").await;
 }
+
+/// Nothing was tried again or mended until the clock had caught up.
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_nothing_from_being_tried_and_mended() {
+    let (fixture, at) = server().await;
+    let fake = linked(&fixture, at, "web-03").await;
+    let certificate_id = certificate(&fixture, None).await;
+    *fake.refuses.lock().unwrap() = Some(Fault::new("no-room", "the disk is full").at("check"));
+    let added = fixture.app.add_delivery(&by(), &delivery("web-03", &certificate_id), Apply::Now).await.unwrap().view;
+    until_state(&fixture, &added.id, "failed").await;
+    *fake.refuses.lock().unwrap() = None;
+    let earlier = |hours: i64| Timestamp::from_unix(now().unix() - hours * 3600).unwrap();
+    let (agents, mut looked_at) = (fixture.app.agents(), now());
+    fixture.set_now(earlier(1));
+    assert!(agents.became_due(&mut looked_at));
+    assert!(!agents.became_due(&mut looked_at), "once");
+    until_state(&fixture, &added.id, "installed").await;
+
+    fixture.set_now(earlier(2));
+    *fake.stored.lock().unwrap() = Some("00".repeat(32));
+    fixture.app.check_agents(&by(), &AgentsCheck::default()).await.unwrap();
+    until("mended", || fake.installed.lock().unwrap().len() == 2).await;
+}
