@@ -90,8 +90,10 @@ impl Agents {
             return Err(Refused::JoinString);
         }
         if let Some((_, by)) = join.used {
-            // The answer was lost, and the same agent asks again.
-            return if by == shown { Ok(join.agent) } else { Err(Refused::JoinString) };
+            // The answer was lost, and the same agent asks again; one that was removed since is not let in by it.
+            let joined = agents::agent(store, &sealer, &join.agent).await.map_err(|error| failed(&error))?;
+            let is_there = joined.is_some_and(|agent| agent.value.pins.trusted(now).any(|pin| pin == shown));
+            return if by == shown && is_there { Ok(join.agent) } else { Err(Refused::JoinString) };
         }
         if join.expires <= now {
             return Err(Refused::JoinString);

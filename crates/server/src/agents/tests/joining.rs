@@ -49,6 +49,9 @@ async fn a_join_string_counts_once_and_until_its_end() {
     // The answer was lost, and the same asks again.
     assert!(first.join(&string).await.is_ok());
     assert!(other.join(&string).await.unwrap_err().contains("does not count"));
+    // Who was removed does not come back by it.
+    fixture.app.remove_agent(&by(), "web-03", Precondition::None, Apply::Now).await.unwrap();
+    assert!(first.join(&string).await.unwrap_err().contains("does not count"));
 
     let late = join_string(&fixture, "web-04").await;
     fixture.set_now(now().plus(std::time::Duration::from_secs(31 * 60)));
