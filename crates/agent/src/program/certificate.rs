@@ -20,7 +20,7 @@ use super::{
     failure::{Exit, Failure},
     password, terminal,
 };
-use crate::{DirectoryError, Draft, HeldIdentity};
+use crate::{Draft, HeldIdentity, TrustedServer};
 
 /// Says what became of a new identity.
 enum Placed {
@@ -59,9 +59,9 @@ pub(super) fn make(here: &Here<'_>, args: &NewCertificateArgs) -> Result<Exit, F
     let held = HeldIdentity { identity: new, since: now };
     let (placed, _) = directory.edit(|draft| {
         if args.if_blank && draft.identity.is_some() {
-            return Ok::<_, DirectoryError>(None);
+            return Ok::<_, Failure>(None);
         }
-        Ok(Some(place(draft, held, args.now)))
+        place(draft, held, args.now).map(Some)
     })?;
     let Some(placed) = placed else {
         terminal::print("A certificate already exists, no changes will be applied.")?;
@@ -86,7 +86,7 @@ pub(super) fn import(here: &Here<'_>, args: &ImportCertificateArgs) -> Result<Ex
     let thumbprint = identity.thumbprint();
     let directory = here.open()?;
     let held = HeldIdentity { identity, since: (here.clock)() };
-    let (placed, _) = directory.edit(|draft| Ok::<_, DirectoryError>(place(draft, held, args.now)))?;
+    let (placed, _) = directory.edit(|draft| place(draft, held, args.now))?;
     here.tell(&directory)?;
     terminal::print(&format!("Certificate with thumbprint {thumbprint} imported successfully."))?;
     tell_next(&placed, thumbprint);
@@ -94,23 +94,59 @@ pub(super) fn import(here: &Here<'_>, args: &ImportCertificateArgs) -> Result<Ex
 }
 
 /// Offers a new identity to the servers that are trusted; without any, or if it is to be now, it takes its place.
-fn place(draft: &mut Draft, new: HeldIdentity, is_now: bool) -> Placed {
+fn place(draft: &mut Draft, new: HeldIdentity, is_now: bool) -> Result<Placed, Failure> {
     let Some(current) = draft.identity.as_ref().map(|held| held.identity.thumbprint()) else {
         draft.identity = Some(new);
-        return Placed::InPlace;
+        return Ok(Placed::InPlace);
     };
+    if !is_now {
+        check_next(draft, new.identity.thumbprint())?;
+    }
     if current == new.identity.thumbprint() {
         draft.next = None;
-        return Placed::Unchanged;
+        return Ok(Placed::Unchanged);
     }
     let is_trusted = !draft.configuration.trusted.is_empty();
     if is_trusted && !is_now {
         draft.next = Some(new);
-        return Placed::Offered(current);
+        return Ok(Placed::Offered(current));
     }
     draft.identity = Some(new);
     draft.next = None;
-    if is_trusted { Placed::Unknown } else { Placed::InPlace }
+    Ok(if is_trusted { Placed::Unknown } else { Placed::InPlace })
+}
+
+/// Refuses to give up a next identity by which a server knows the agent already: that one would not let it in any more.
+fn check_next(draft: &Draft, new: Thumbprint) -> Result<(), Failure> {
+    let next = draft.next.as_ref().map(|held| held.identity.thumbprint());
+    let Some(next) = next.filter(|next| *next != new) else { return Ok(()) };
+    let (knows, lags): (Vec<_>, Vec<_>) =
+        draft.configuration.trusted.iter().partition(|server| server.knows == Some(next));
+    if knows.is_empty() {
+        return Ok(());
+    }
+    let list = |servers: &[&TrustedServer]| servers.iter().map(|server| name(server)).collect::<Vec<_>>().join(", ");
+    let pins = lags.iter().flat_map(|server| &server.pins);
+    let remove: Vec<String> = pins.map(|pin| format!("--remove-trust={pin}")).collect();
+    let message = format!(
+        "the certificate {next} is still on its way: {} knows the agent by it already, and {} does not know it yet; \
+         nothing was changed. Have that one linked (portward-agent status says why it is not), or trust it no more: \
+         portward-agent configure {}. With --now the new certificate takes the place at once, and every server refuses \
+         the agent until it is told of it",
+        list(&knows),
+        list(&lags),
+        remove.join(" ")
+    );
+    Err(Failure::ending(Exit::Conflict, anyhow!(message)))
+}
+
+/// Names a server by where it is dialled and by what is expected of it.
+fn name(server: &TrustedServer) -> String {
+    let pin = server.expected().map(|pin| pin.to_string()).unwrap_or_default();
+    match server.addresses.first() {
+        Some(address) => format!("the server at {address} ({pin})"),
+        None => format!("the server {pin}"),
+    }
 }
 
 fn tell_next(placed: &Placed, new: Thumbprint) {
@@ -186,3 +222,6 @@ fn export(identity: &Identity, path: &Path, password: Zeroizing<String>) -> Resu
     let written = file.write_all(&pfx).and_then(|()| file.sync_all());
     Ok(written.with_context(|| format!("cannot write {}", path.display()))?)
 }
+
+#[cfg(test)]
+mod tests;
