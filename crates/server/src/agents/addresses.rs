@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use portward_core::{DialAddress, Host};
+use portward_link::opening::TrustMark;
 use portward_proxy::BindingReport;
 
-use super::Agents;
+use super::{Agents, Identities};
 use crate::{app::ways_in, tasks::publish::is_for_agents};
 
 impl Agents {
@@ -44,6 +45,13 @@ impl Agents {
             }
         }
         addresses
+    }
+
+    /// Where an agent is told to dial that has taken an older state of trust; none for where it does already. Whoever took
+    /// addresses that were taken back since is told where the bindings are: what it has leads there no more.
+    pub(super) fn announced(&self, identities: &Identities, known: TrustMark) -> Vec<DialAddress> {
+        let trust = &identities.trust;
+        if trust.took_back(known.seq) { self.addresses() } else { trust.addresses.clone() }
     }
 }
 

@@ -147,7 +147,7 @@ impl Agents {
         let trust = Trust {
             mark,
             pins: pins.iter().map(Thumbprint::to_string).collect(),
-            addresses: identities.addresses.iter().map(ToString::to_string).collect(),
+            addresses: self.announced(&identities, known).iter().map(ToString::to_string).collect(),
         };
         match live.caller.call::<method::Trust>(&trust, CALL).await {
             Ok(reply) => {

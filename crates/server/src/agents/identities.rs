@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use portward_core::{DialAddress, IdentityState, Thumbprint};
+use portward_core::{IdentityState, Thumbprint};
 use portward_link::{
     Identity,
     opening::TrustMark,
     tls::{Dialled, Purpose},
 };
 use portward_store::{
-    desired::{self, Desired, StoredIdentity},
+    desired::{self, Desired, StoredIdentity, StoredTrust},
     sealing::Sealer,
 };
 use zeroize::Zeroizing;
@@ -27,8 +27,8 @@ pub(crate) struct Identities {
     pub(crate) dialled: Dialled,
     /// The number of the newest state of trust.
     pub(crate) mark: TrustMark,
-    /// Where polling agents dial.
-    pub(crate) addresses: Vec<DialAddress>,
+    /// What agents are told of it: above all where those dial that do.
+    pub(crate) trust: StoredTrust,
     /// Tells whether a desired state has other ones.
     stored: Vec<(u64, Thumbprint, IdentityState)>,
 }
@@ -56,13 +56,11 @@ impl Identities {
         let others: Vec<Identity> = next.iter().chain(&old).cloned().collect();
         let dialled = Dialled::new(&current, &others, &[Purpose::Link, Purpose::Enrol])
             .map_err(|error| IdentitiesError(error.to_string()))?;
-        let trust = desired.trust.as_ref().map(|stored| &stored.value);
-        let mark = TrustMark {
-            generation: desired.cluster.as_ref().map_or(0, |cluster| cluster.generation),
-            seq: trust.map_or(0, |trust| trust.seq),
-        };
-        let addresses = trust.map(|trust| trust.addresses.clone()).unwrap_or_default();
-        Ok(Some(Self { current, next, old, dialled, mark, addresses, stored }))
+        let trust = desired.trust.as_ref().map(|stored| stored.value.clone());
+        let trust = trust.unwrap_or(StoredTrust { seq: 0, ..StoredTrust::FIRST });
+        let mark =
+            TrustMark { generation: desired.cluster.as_ref().map_or(0, |cluster| cluster.generation), seq: trust.seq };
+        Ok(Some(Self { current, next, old, dialled, mark, trust, stored }))
     }
 
     /// Whether these are the ones of a desired state.
@@ -71,7 +69,7 @@ impl Identities {
         let theirs = theirs.map(|identity| (identity.seq, identity.thumbprint, identity.state));
         let trust = desired.trust.as_ref().map(|stored| &stored.value);
         self.stored.iter().copied().eq(theirs)
-            && trust.is_some_and(|trust| trust.seq == self.mark.seq && trust.addresses == self.addresses)
+            && trust.is_some_and(|trust| *trust == self.trust)
             && desired.cluster.as_ref().is_some_and(|cluster| cluster.generation == self.mark.generation)
     }
 

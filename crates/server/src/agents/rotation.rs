@@ -190,13 +190,13 @@ fn put_state(change: &mut Change, stored: &Stored<StoredIdentity>, state: Identi
     change.put_identity(&StoredIdentity { state, ..stored.value.clone() }, Expected::At(stored.revision));
 }
 
-/// Makes the state of trust a newer one: by two, as the number after it says that the old identities are forgotten.
+/// Makes the state of trust a newer one.
 pub(crate) fn put_newer_trust(change: &mut Change, desired: &Desired) {
-    let (before, expected) = match &desired.trust {
-        Some(stored) => (stored.value.clone(), Expected::At(stored.revision)),
-        None => (StoredTrust { seq: 0, addresses: Vec::new(), bindings: Vec::new() }, Expected::Absent),
+    let (newer, expected) = match &desired.trust {
+        Some(stored) => (stored.value.clone().newer(), Expected::At(stored.revision)),
+        None => (StoredTrust::FIRST, Expected::Absent),
     };
-    change.put_trust(&StoredTrust { seq: before.seq + 2, ..before }, expected);
+    change.put_trust(&newer, expected);
 }
 
 /// How long those who are connected may take to leave a compromised identity.

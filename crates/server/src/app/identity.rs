@@ -64,7 +64,7 @@ impl App {
         );
         let mut change = self.change(by, what).for_good();
         let expected = desired.trust.as_ref().map_or(Expected::Absent, |stored| Expected::At(stored.revision));
-        change.put_trust(&StoredTrust { seq: before.seq + 2, addresses, bindings }, expected);
+        change.put_trust(&StoredTrust { bindings, ..before.newer_at(addresses) }, expected);
         let revision = self.commit(change).await?;
         drop(deciding);
         self.in_effect(revision).await?;
@@ -184,7 +184,7 @@ impl App {
                 created: self.now(),
             };
             change.add_identity(new, &self.sealer(&desired)?);
-            change.put_trust(&StoredTrust { seq: 2, addresses: Vec::new(), bindings: Vec::new() }, Expected::Absent);
+            change.put_trust(&StoredTrust::FIRST, Expected::Absent);
             portward_store::change::commit(&*self.parts.store, change).await?
         };
         drop(deciding);

@@ -173,7 +173,9 @@ async fn an_identity_goes_on_with_its_key_as_it_is_sealed() {
         change.add_identity(NewIdentity { seq, certificate, key: &key, state, created: sample::at() }, &sealer);
     }
     let addresses = ["door.test:10943", "[2001:db8::7]:443"].map(|text| DialAddress::parse(text, None).unwrap());
-    let trust = StoredTrust { seq: 7, addresses: addresses.into(), bindings: vec!["[::]:10943".parse().unwrap()] };
+    let bindings = vec!["[::]:10943".parse().unwrap()];
+    let trust = StoredTrust { bindings, ..StoredTrust::FIRST.newer_at(addresses.into()) };
+    let trust = trust.newer_at(Vec::new());
     change.put_trust(&trust, Expected::Absent);
     let revision = commit(&store, change).await.unwrap();
     let desired = read(&store).await.unwrap();
@@ -207,4 +209,25 @@ async fn an_identity_goes_on_with_its_key_as_it_is_sealed() {
     let new = NewIdentity { seq: 2, certificate, key: &key, state: IdentityState::Next, created: sample::at() };
     change.add_identity(new, &sealer);
     assert!(matches!(commit(&store, change).await, Err(crate::change::CommitError::Conflict { .. })));
+}
+
+#[test]
+fn addresses_are_taken_back_from_those_who_were_told_of_them() {
+    let at = |text: &str| vec![portward_core::DialAddress::parse(text, None).unwrap()];
+    let never = StoredTrust::FIRST.newer();
+    assert_eq!((never.seq, never.told_until), (4, None));
+    let told = never.clone().newer_at(at("wrong.test:1"));
+    assert!((0..20).all(|seq| !told.took_back(seq)), "they count");
+    let back = told.newer_at(at("wrong.test:2")).newer_at(Vec::new()).newer();
+    assert_eq!((back.seq, back.told_from, back.told_until), (12, 6, Some(10)));
+    let took: Vec<u64> = (0..20).filter(|seq| back.took_back(*seq)).collect();
+    assert_eq!(took, [6, 7, 8, 9]);
+    // Nobody was told of any.
+    assert!((0..20).all(|seq| !never.clone().newer_at(Vec::new()).took_back(seq)));
+    // One who was away may still have the first ones when others are taken back.
+    let again = back.newer_at(at("right.test:1")).newer_at(Vec::new());
+    assert!(again.took_back(6) && again.took_back(15) && !again.took_back(16));
+    // A record of before says that there are some, and not since when.
+    let before = StoredTrust { seq: 8, addresses: at("wrong.test:1"), ..StoredTrust::FIRST }.newer_at(Vec::new());
+    assert!(before.took_back(2) && !before.took_back(0), "who was never told anything has none of them");
 }

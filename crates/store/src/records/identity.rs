@@ -34,6 +34,10 @@ pub(crate) struct AgentTrustRecord {
     seq: u64,
     #[serde(with = "text::list")]
     addresses: Vec<DialAddress>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    told_from: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told_until: Option<u64>,
     #[serde(default)]
     bindings: Vec<SocketAddr>,
 }
@@ -62,13 +66,19 @@ impl ServerIdentityRecord {
 
 impl From<&StoredTrust> for AgentTrustRecord {
     fn from(trust: &StoredTrust) -> Self {
-        let StoredTrust { seq, addresses, bindings } = trust.clone();
-        Self { v: Self::VERSION, seq, addresses, bindings }
+        let StoredTrust { seq, addresses, told_from, told_until, bindings } = trust.clone();
+        Self { v: Self::VERSION, seq, addresses, told_from, told_until, bindings }
     }
 }
 
 impl From<AgentTrustRecord> for StoredTrust {
     fn from(record: AgentTrustRecord) -> Self {
-        Self { seq: record.seq, addresses: record.addresses, bindings: record.bindings }
+        let AgentTrustRecord { v: _, seq, addresses, told_from, told_until, bindings } = record;
+        Self { seq, addresses, told_from, told_until, bindings }
     }
+}
+
+/// Serde gives a reference.
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }

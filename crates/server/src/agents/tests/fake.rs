@@ -38,6 +38,8 @@ pub(super) struct Fake {
     pub(super) rotations: AtomicUsize,
     pub(super) instance: Instance,
     pub(super) trust: Mutex<(TrustMark, Vec<Thumbprint>)>,
+    /// Where it was told to dial.
+    pub(super) addresses: Mutex<Vec<String>>,
     /// What it was asked to install, the newest last.
     pub(super) installed: Mutex<Vec<Deliver>>,
     /// What it says instead of installing, or of making a new identity.
@@ -74,6 +76,7 @@ impl Fake {
             rotations: AtomicUsize::new(0),
             instance: Instance::new(),
             trust: Mutex::default(),
+            addresses: Mutex::default(),
             installed: Mutex::default(),
             refuses: Mutex::default(),
             stored: Mutex::default(),
@@ -197,6 +200,9 @@ impl Handler for OfLink {
                 }
                 let is_moved = pins[0] != self.session;
                 *known = (trust.mark, pins);
+                if !trust.addresses.is_empty() {
+                    *fake.addresses.lock().unwrap() = trust.addresses;
+                }
                 if is_moved {
                     fake.again.notify_one();
                 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use portward_api::{AgentJoinCreate, IdentityRotate};
+use portward_api::{AgentJoinCreate, IdentityRotate, IdentityUpdate};
 use portward_core::{AgentName, Thumbprint};
 use portward_store::{Key, Store, Txn};
 
@@ -99,4 +99,33 @@ async fn an_identity_that_nobody_has_looked_at_yet_is_told_whatever_else_was_sto
     fixture.app.agents().identities.store(None);
     fixture.store.txn(Txn::new().put(Key::parse("work/else").unwrap(), "1")).await.unwrap();
     assert_eq!(fixture.app.show_identity(&by()).await.unwrap().thumbprint, before);
+}
+
+/// Agents kept the wrong ones, and were locked out by the next loss of their links.
+#[tokio::test]
+async fn addresses_that_are_taken_back_are_followed_by_those_of_the_bindings() {
+    let (fixture, at) = server().await;
+    let (here, away) = (joined(&fixture, "here").await, joined(&fixture, "away").await);
+    let _here = here.stay(at);
+    let name = AgentName::parse("here").unwrap();
+    until("linked", || fixture.app.agents().link(&name).is_some()).await;
+    let edit = async |addresses: &[&str]| {
+        let addresses = addresses.iter().map(|text| (*text).to_owned()).collect();
+        let update = IdentityUpdate { addresses: Some(addresses), bindings: None };
+        fixture.app.edit_identity(&by(), &update, Apply::Now).await.unwrap().addresses
+    };
+    edit(&["wrong.test:443"]).await;
+    until("told", || *here.addresses.lock().unwrap() == ["wrong.test:443"]).await;
+    let bound = edit(&[]).await;
+    assert_eq!(bound, [at.to_string()]);
+    until("told of the bindings", || *here.addresses.lock().unwrap() == bound).await;
+
+    // Who was never told of them, or joined since, keeps what it was given.
+    let later = joined(&fixture, "later").await;
+    let (_away, _later) = (away.stay(at), later.stay(at));
+    let changed = fixture.app.rotate_identity(&by(), &IdentityRotate::default()).await.unwrap();
+    for fake in [&away, &later] {
+        until("rotated", || fake.pins().iter().map(ToString::to_string).eq([changed.new_thumbprint.clone()])).await;
+        assert!(fake.addresses.lock().unwrap().is_empty());
+    }
 }
