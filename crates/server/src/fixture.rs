@@ -86,7 +86,7 @@ impl Fixture {
     }
 
     async fn over(store: MemoryStore, of_agents: Arc<dyn Store>, master: MasterKey, set: Arc<AtomicI64>) -> Self {
-        let opened = Cluster::open(&store, master.clone()).await.unwrap();
+        Cluster::open(&store, master.clone()).await.unwrap();
         let told = Arc::clone(&set);
         let clock = Clock::new(move || Timestamp::from_unix(told.load(Ordering::SeqCst)).unwrap());
         let options = ProxyOptions {
@@ -120,8 +120,7 @@ impl Fixture {
         }));
         let engine = Arc::new(Engine::new(EngineParts {
             store: Arc::new(store.clone()),
-            sealer: opened.sealer,
-            cluster: opened.cluster.id,
+            master: master.clone(),
             surroundings: Arc::new(Outside::new(probe.clone(), Arc::clone(&agents))),
             side_by_side: NonZeroUsize::MIN,
         }));

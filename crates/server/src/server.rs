@@ -131,7 +131,7 @@ impl Server {
         beginning.settle(&flags, &proxy, &host_name, clock.now()).await?;
         let socket = opening::admin_socket(socket, &data_dir, beginning.is_kept())?.map(Arc::new);
 
-        let Beginning { store, opened, master, sealer, cluster, revision, begun } = beginning;
+        let Beginning { store, opened, master, cluster, revision, begun, .. } = beginning;
         let (follower, kept, late) = match begun {
             Begun::Store(follower) => (Some(*follower), None, None),
             Begun::Kept(desired, late, follower) => (follower.map(|follower| *follower), Some(desired), Some(late)),
@@ -187,8 +187,7 @@ impl Server {
         };
         let engine = Arc::new(Engine::new(EngineParts {
             store: Arc::clone(&store),
-            sealer,
-            cluster: cluster.clone(),
+            master: master.clone(),
             surroundings: Arc::new(Outside::new(probe, Arc::clone(&agents)).with_timeouts(acme_timeouts)),
             side_by_side: RENEWALS_SIDE_BY_SIDE,
         }));

@@ -14,17 +14,19 @@ use std::{
 use async_trait::async_trait;
 use portward_certs::{acme::CertificateAuthority, dns::TxtWriter, self_signed, self_signed_validity};
 use portward_core::{
-    CertificateId, HostPattern, IssuerId, KeyId, Management, Revision, Scheme, Source, Thumbprint, Timestamp,
+    ActorKind, CertificateId, HostPattern, IssuerId, KeyId, Management, Revision, Scheme, Source, Thumbprint,
+    Timestamp,
     acme::{Advice, ChallengeKind, DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed, Outcome},
 };
 use portward_server::renewals::{Engine, EngineParts, NoRequest, RequestWanted, Shown, Surroundings, TxtPlace};
 use portward_store::{
     Store,
+    backup::{self, Existing, RestoredBy, restore_into},
     change::{Change, Expected, NewKey, NewVersion, commit},
     cluster::{Cluster, OpenedCluster},
     desired,
     memory::MemoryStore,
-    sealing::{MasterKey, Sealer, Secret},
+    sealing::{MasterKey, Secret},
     work,
 };
 use zeroize::Zeroizing;
@@ -40,7 +42,7 @@ pub struct Simulation {
     clock: Arc<AtomicI64>,
     store: MemoryStore,
     master: MasterKey,
-    cluster: String,
+    kept: Kept,
     engine: Arc<Engine>,
     names: Vec<String>,
 }
@@ -70,19 +72,40 @@ impl Simulation {
             ca.configure(|config| config.cheap_keys = true);
         }
         let (store, master) = (MemoryStore::new(), MasterKey::generate());
-        let OpenedCluster { cluster, sealer, .. } = Cluster::open(&store, master.clone()).await.unwrap();
         let now = Timestamp::from_unix(clock.load(Ordering::SeqCst)).unwrap();
         let names: Vec<String> = (0..kept.count).map(|number| format!("n{number}.shop.test")).collect();
-        seed(&store, &sealer, &names, &kept, now).await;
+        seed(&store, &master, &names, &kept, now).await;
         let outside = outside(&clock, &ca, &other);
-        let engine = engine(&store, &master, &cluster.id, outside).await;
-        Self { ca, other, clock, store, master, cluster: cluster.id, engine, names }
+        let engine = engine(&store, &master, outside).await;
+        Self { ca, other, clock, store, master, kept, engine, names }
     }
 
     /// Ends the engine as a kill would, and starts another one on the same store.
     pub async fn restart(&mut self) {
         let outside = outside(&self.clock, &self.ca, &self.other);
-        self.engine = engine(&self.store, &self.master, &self.cluster, outside).await;
+        self.engine = engine(&self.store, &self.master, outside).await;
+    }
+
+    /// Puts the backup of another cluster with the same master key in the place of everything, while the engine runs:
+    /// one with the same certificates, of which none was issued.
+    pub async fn restore_another_cluster(&self) {
+        let (another, directory) = (MemoryStore::new(), tempfile::tempdir().unwrap());
+        seed(&another, &self.master, &self.names, &self.kept, self.now()).await;
+        let file = directory.path().join("backup");
+        backup::write(&another, &file).await.unwrap();
+        let by = RestoredBy { who: "simulation".to_owned(), actor: ActorKind::Socket, address: None, at: self.now() };
+        restore_into(&self.store, &file, &self.master, Existing::Replace, &by).await.unwrap();
+        self.engine.load().await.unwrap();
+    }
+
+    /// Whether the key of what is served for a name, and that of the account, open for the cluster that the store is of.
+    pub async fn opens(&self, number: usize) -> bool {
+        let OpenedCluster { sealer, .. } = Cluster::open(&self.store, self.master.clone()).await.unwrap();
+        let account = work::StoredAccount::read(&self.store, &sealer, &IssuerId::parse("first").unwrap()).await;
+        let stored = desired::read_certificate(&self.store, &id(number)).await.unwrap().unwrap();
+        let version = stored.value.current_version().unwrap();
+        let key = desired::read_private_key(&self.store, &sealer, &version.key).await;
+        account.is_ok_and(|account| account.is_some()) && key.is_ok_and(|key| key.is_some())
     }
 
     /// Now.
@@ -166,11 +189,10 @@ fn outside(clock: &Arc<AtomicI64>, ca: &FaultCa, other: &FaultCa) -> Arc<Simulat
     Arc::new(Simulated { clock: Arc::clone(clock), cas })
 }
 
-async fn engine(store: &MemoryStore, master: &MasterKey, cluster: &str, outside: Arc<Simulated>) -> Arc<Engine> {
+async fn engine(store: &MemoryStore, master: &MasterKey, outside: Arc<Simulated>) -> Arc<Engine> {
     let engine = Arc::new(Engine::new(EngineParts {
         store: Arc::new(store.clone()),
-        sealer: Sealer::new(cluster.to_owned(), master.clone()),
-        cluster: cluster.to_owned(),
+        master: master.clone(),
         surroundings: outside,
         side_by_side: NonZeroUsize::new(16).unwrap(),
     }));
@@ -178,7 +200,8 @@ async fn engine(store: &MemoryStore, master: &MasterKey, cluster: &str, outside:
     engine
 }
 
-async fn seed(store: &dyn Store, sealer: &Sealer, names: &[String], kept: &Kept, now: Timestamp) {
+async fn seed(store: &dyn Store, master: &MasterKey, names: &[String], kept: &Kept, now: Timestamp) {
+    let sealer = &Cluster::open(store, master.clone()).await.unwrap().sealer;
     let issuer = |id: &str| Issuer {
         id: IssuerId::parse(id).unwrap(),
         directory: format!("https://{id}.ca.test/directory"),

@@ -7,8 +7,8 @@ use portward_core::{IssuerId, acme::CaError};
 use portward_store::{
     change::{Change, commit},
     desired::open_eab_key,
-    sealing::Secret,
-    work::StoredAccount,
+    sealing::{Secret, UnsealError},
+    work::{OpenAccountError, StoredAccount},
 };
 use zeroize::Zeroizing;
 
@@ -42,39 +42,37 @@ impl fmt::Display for NoAccount {
 impl Engine {
     /// The account with an issuer; made if there is none.
     pub(super) async fn account(&self, asked: &Asked) -> Result<Result<RegisteredAccount, NoAccount>, TurnError> {
-        let issuer = &asked.issuer;
-        let mut accounts = self.accounts.lock().await;
-        if let Some(account) = accounts.get(&issuer.id) {
-            return Ok(Ok(account.clone()));
-        }
-        let stored = StoredAccount::read(&*self.store, &self.sealer, &issuer.id).await?;
-        let stored = stored.filter(|account| account.directory == issuer.directory);
-        let account = match stored {
+        let _making = self.accounts.lock().await;
+        let stored = self.stored_account(&asked.issuer.id).await?;
+        match stored.filter(|account| account.directory == asked.issuer.directory) {
             Some(StoredAccount { url: Some(url), key, next_key: None, .. }) => {
-                RegisteredAccount { url, key: account_key(&key) }
+                Ok(Ok(RegisteredAccount { url, key: account_key(&key) }))
             }
             Some(account @ StoredAccount { url: Some(_), next_key: Some(_), .. }) => {
-                match self.finish_rollover(asked, account).await? {
-                    Ok(account) => account,
-                    Err(error) => return Ok(Err(NoAccount::Ca(error))),
-                }
+                Ok(self.finish_rollover(asked, account).await?.map_err(NoAccount::Ca))
             }
-            other => match self.register(asked, other.map(|account| account.key)).await? {
-                Ok(account) => account,
-                Err(why) => return Ok(Err(why)),
-            },
-        };
-        accounts.insert(issuer.id.clone(), account.clone());
-        Ok(Ok(account))
+            other => self.register(asked, other.map(|account| account.key)).await,
+        }
+    }
+
+    /// The account with an issuer, as it is stored. One that does not open is none: it never will.
+    async fn stored_account(&self, issuer: &IssuerId) -> Result<Option<StoredAccount>, TurnError> {
+        match StoredAccount::read(&*self.store, &self.sealer().await?, issuer).await {
+            Err(OpenAccountError::Sealed(error @ UnsealError::Refused { .. })) => {
+                let error = crate::app::chain_text(&error);
+                tracing::error!(issuer.id = %issuer, error, "the account with a CA does not open; another one is made");
+                Ok(None)
+            }
+            read => Ok(read?),
+        }
     }
 
     /// Forgets an account that the CA does not know any more, with its key: the next one has another.
     pub(super) async fn forget_account(&self, issuer: &IssuerId) -> Result<(), TurnError> {
-        let mut accounts = self.accounts.lock().await;
+        let _making = self.accounts.lock().await;
         let mut change = Change::of_work();
         change.remove_account(issuer);
         commit(&*self.store, change).await?;
-        accounts.remove(issuer);
         Ok(())
     }
 
@@ -86,9 +84,8 @@ impl Engine {
     pub(crate) async fn roll_over(&self, asked: &Asked) -> Result<Result<RegisteredAccount, CaError>, String> {
         let text = |error: TurnError| crate::app::chain_text(&error);
         let issuer = &asked.issuer.id;
-        let mut accounts = self.accounts.lock().await;
-        let stored = StoredAccount::read(&*self.store, &self.sealer, issuer).await;
-        let stored = stored.map_err(|error| crate::app::chain_text(&error))?;
+        let _making = self.accounts.lock().await;
+        let stored = self.stored_account(issuer).await.map_err(text)?;
         let Some(mut account) = stored.filter(|account| account.url.is_some()) else {
             return Err(format!("there is no account with \"{issuer}\" yet; it is made with the first order"));
         };
@@ -96,14 +93,10 @@ impl Engine {
             let key = AccountKey::generate().map_err(|error| error.to_string())?;
             account.next_key = Some(Secret::copy_of(key.as_pkcs8_der()));
             let mut change = Change::of_work();
-            change.put_account(issuer, &account, &self.sealer);
+            change.put_account(issuer, &account, &self.sealer().await.map_err(text)?);
             commit(&*self.store, change).await.map_err(|error| crate::app::chain_text(&error))?;
         }
-        let rolled = self.finish_rollover(asked, account).await.map_err(text)?;
-        if let Ok(account) = &rolled {
-            accounts.insert(issuer.clone(), account.clone());
-        }
-        Ok(rolled)
+        self.finish_rollover(asked, account).await.map_err(text)
     }
 
     /// Has the CA take the next key, or finds that it has.
@@ -123,7 +116,7 @@ impl Engine {
         }
         account.key = next;
         let mut change = Change::of_work();
-        change.put_account(&asked.issuer.id, &account, &self.sealer);
+        change.put_account(&asked.issuer.id, &account, &self.sealer().await?);
         commit(&*self.store, change).await?;
         Ok(Ok(RegisteredAccount { url, key: new }))
     }
@@ -146,7 +139,7 @@ impl Engine {
         }
         let eab = match (&issuer.eab_key_id, &asked.stored.eab_mac_key) {
             (Some(key_id), Some(sealed)) => {
-                let mac_key = open_eab_key(&self.sealer, &issuer.id, sealed)?;
+                let mac_key = open_eab_key(&self.sealer().await?, &issuer.id, sealed)?;
                 Some(EabKey { key_id: key_id.clone(), mac_key: Zeroizing::new(mac_key.expose().to_vec()) })
             }
             _ => None,
@@ -161,7 +154,7 @@ impl Engine {
         let secret = Secret::copy_of(key.as_pkcs8_der());
         let mut stored = StoredAccount { directory: issuer.directory.clone(), url: None, key: secret, next_key: None };
         let mut change = Change::of_work();
-        change.put_account(&issuer.id, &stored, &self.sealer);
+        change.put_account(&issuer.id, &stored, &self.sealer().await?);
         commit(&*self.store, change).await?;
         let new = NewAccount { key, contacts: issuer.contacts.clone(), terms_agreed: true, eab };
         let account = match asked.ca.register(&new).await {
@@ -170,7 +163,7 @@ impl Engine {
         };
         stored.url = Some(account.url.clone());
         let mut change = Change::of_work();
-        change.put_account(&issuer.id, &stored, &self.sealer);
+        change.put_account(&issuer.id, &stored, &self.sealer().await?);
         commit(&*self.store, change).await?;
         tracing::info!(issuer.id = %issuer.id, acme.account = account.url, "an account with the CA was made");
         Ok(Ok(account))

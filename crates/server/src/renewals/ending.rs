@@ -314,7 +314,8 @@ impl Engine {
     pub(super) async fn writer(&self, id: &DnsProviderId) -> Result<Box<dyn TxtWriter>, String> {
         let provider = desired::read_dns_provider(&*self.store, id).await.map_err(|error| chain_text(&error))?;
         let provider = provider.ok_or_else(|| format!("the DNS provider \"{id}\" does not exist"))?.value;
-        let settings = KindSettings::open_dns_provider(&self.sealer, &provider).map_err(|error| chain_text(&error))?;
+        let sealer = self.sealer().await.map_err(|error| chain_text(&error))?;
+        let settings = KindSettings::open_dns_provider(&sealer, &provider).map_err(|error| chain_text(&error))?;
         self.surroundings.writer(&provider.kind, settings.all())
     }
 }

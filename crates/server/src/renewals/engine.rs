@@ -17,8 +17,10 @@ use portward_core::{
     acme::{Issuer, Managed},
 };
 use portward_store::{
-    Store, StoreError, desired,
-    sealing::Sealer,
+    Store, StoreError,
+    cluster::Cluster,
+    desired,
+    sealing::{MasterKey, Sealer},
     work::{self, Renewal},
 };
 use tokio::{
@@ -30,20 +32,19 @@ use super::{
     park::Parks,
     queue::Queue,
     surroundings::Surroundings,
-    turn::{Asked, Turn},
+    turn::{Asked, Turn, TurnError},
 };
 
 /// Gets certificates and keeps them.
 pub struct Engine {
     pub(super) store: Arc<dyn Store>,
-    pub(super) sealer: Sealer,
-    /// The cluster's id: the same for all its nodes, so that all compute the same times.
-    pub(super) cluster: String,
+    master: MasterKey,
     pub(super) surroundings: Arc<dyn Surroundings>,
     pub(super) queue: Queue,
     pub(super) parks: Parks,
-    /// Accounts that were used since the start. Held while one is made, so that two turns do not make two.
-    pub(super) accounts: Mutex<HashMap<IssuerId, RegisteredAccount>>,
+    /// Held while an account is made or given a key, so that two turns do not make two. Accounts are in the store alone:
+    /// a restore brings others, and an issuer may be followed by another one of its id.
+    pub(super) accounts: Mutex<()>,
     pub(super) counts: Counts,
     side_by_side: NonZeroUsize,
     woken: Notify,
@@ -53,10 +54,8 @@ pub struct Engine {
 pub struct EngineParts {
     /// Where everything is remembered.
     pub store: Arc<dyn Store>,
-    /// Seals and opens keys.
-    pub sealer: Sealer,
-    /// The cluster's id.
-    pub cluster: String,
+    /// Seals and opens keys, for the cluster that the store says it is of.
+    pub master: MasterKey,
     /// The outside.
     pub surroundings: Arc<dyn Surroundings>,
     /// How many certificates have their turn at the same time.
@@ -73,11 +72,10 @@ pub(super) struct Counts {
 impl Engine {
     /// Makes an engine that knows of no certificate yet.
     pub fn new(parts: EngineParts) -> Self {
-        let EngineParts { store, sealer, cluster, surroundings, side_by_side } = parts;
+        let EngineParts { store, master, surroundings, side_by_side } = parts;
         Self {
             store,
-            sealer,
-            cluster,
+            master,
             surroundings,
             queue: Queue::default(),
             parks: Parks::default(),
@@ -162,11 +160,6 @@ impl Engine {
         all.and_then(|all| all.into_iter().min())
     }
 
-    /// The cluster's id.
-    pub(crate) fn cluster(&self) -> &str {
-        &self.cluster
-    }
-
     /// How many attempts ended since the start: for each issuer, `served` and `failed`.
     pub fn attempts_ended(&self) -> Vec<(IssuerId, &'static str, u64)> {
         let ended = self.counts.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -179,6 +172,21 @@ impl Engine {
     /// How many turns certificates have had since the start.
     pub fn turns(&self) -> u64 {
         self.counts.turns.load(Ordering::Relaxed)
+    }
+
+    /// Whose the store is, as it says now: a restore may have brought another cluster.
+    pub(super) async fn cluster(&self) -> Result<String, TurnError> {
+        let cluster = Cluster::of(&*self.store).await?;
+        let cluster = cluster.ok_or_else(|| {
+            let text = "the store does not say whose it is; go back to a backup: portward store restore FILE";
+            TurnError::Other(text.to_owned())
+        })?;
+        Ok(cluster.id)
+    }
+
+    /// What seals and opens for that cluster.
+    pub(super) async fn sealer(&self) -> Result<Sealer, TurnError> {
+        Ok(Sealer::new(self.cluster().await?, self.master.clone()))
     }
 
     pub(super) fn count_ended(&self, issuer: &IssuerId, outcome: &'static str) {
@@ -227,18 +235,18 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("cluster", &self.cluster).finish_non_exhaustive()
+        f.debug_struct("Engine").finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for EngineParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EngineParts").field("cluster", &self.cluster).finish_non_exhaustive()
+        f.debug_struct("EngineParts").finish_non_exhaustive()
     }
 }
 
 /// Is a certificate whose turn has ended, and how.
-type Ended = (CertificateId, Result<Result<Option<Timestamp>, super::turn::TurnError>, tokio::task::JoinError>);
+type Ended = (CertificateId, Result<Result<Option<Timestamp>, TurnError>, tokio::task::JoinError>);
 
 /// Ends a task with whoever waits for it.
 struct AbortOnDrop(tokio::task::AbortHandle);

@@ -41,7 +41,7 @@ impl Turn<'_> {
         // One time for all of it: the clock may be set while the CA is asked.
         let now = self.now();
         self.ask_when_to_renew(now).await?;
-        let mut due = outlook(&self.certificate, &self.managed, &self.renewal, &self.engine.cluster);
+        let mut due = outlook(&self.certificate, &self.managed, &self.renewal, &self.cluster);
         let added = issued(&self.certificate, &self.renewal).map(|version| version.added);
         let request = self.request.clone().filter(|request| request.renew);
         // What came after somebody asked is what they asked for.

@@ -10,6 +10,7 @@ use portward_core::{
 use portward_store::{
     StoreError,
     change::{Change, CommitError, commit},
+    cluster::OpenClusterError,
     desired::{self, StoredCertificate, StoredIssuer},
     sealing::UnsealError,
     work::{self, OpenAccountError, OrderProgress, ReadWorkError, Renewal, RenewalRequest},
@@ -20,6 +21,8 @@ use super::engine::Engine;
 /// Is a certificate in its turn, with all that is known about it.
 pub(super) struct Turn<'e> {
     pub(super) engine: &'e Engine,
+    /// The cluster's id: the same for all its nodes, so that all compute the same times.
+    pub(super) cluster: String,
     pub(super) certificate: StoredCertificate,
     pub(super) managed: Arc<Managed>,
     pub(super) renewal: Renewal,
@@ -60,6 +63,9 @@ pub(super) enum TurnError {
     /// The store fails.
     #[error("the store fails")]
     Store(#[from] StoreError),
+    /// It cannot be read whose the store is.
+    #[error(transparent)]
+    Cluster(#[from] OpenClusterError),
     /// What is remembered cannot be read.
     #[error("what is remembered of the renewal cannot be read")]
     Read(#[from] ReadWorkError),
@@ -81,6 +87,7 @@ impl<'e> Turn<'e> {
     /// Takes the turn of a certificate; gives when it is due again, none if it is not managed any more.
     pub(super) async fn take(engine: &'e Engine, id: &CertificateId) -> Result<Option<Timestamp>, TurnError> {
         let store = &*engine.store;
+        let cluster = engine.cluster().await?;
         let stored = desired::read_certificate(store, id).await?;
         let order = OrderProgress::read(store, id).await?;
         let Some(certificate) = stored else {
@@ -109,6 +116,7 @@ impl<'e> Turn<'e> {
         };
         let mut turn = Self {
             engine,
+            cluster,
             certificate,
             managed,
             renewal: Renewal::read(store, id).await?.unwrap_or_default(),
@@ -185,7 +193,7 @@ impl<'e> Turn<'e> {
 
     /// The same number each time for the same purpose.
     pub(super) fn jitter(&self, what: &str) -> Jitter {
-        Jitter::of(&self.engine.cluster, self.id().as_str(), what)
+        Jitter::of(&self.cluster, self.id().as_str(), what)
     }
 
     /// End of the certificate of a CA that is served; none if there is none.

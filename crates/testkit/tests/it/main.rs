@@ -14,6 +14,7 @@ mod rotations;
 mod safe_changes;
 mod site_settings;
 mod sni;
+mod turns;
 mod upstreams;
 mod ways_in;
 mod years;

@@ -95,7 +95,9 @@ impl App {
         is_under_way: bool,
     ) -> Next {
         let now = self.now();
-        let due = outlook(stored, managed, renewal, self.parts.engine.cluster());
+        let served = self.served();
+        let cluster = served.desired.cluster.as_ref().map_or("", |cluster| cluster.id.as_str());
+        let due = outlook(stored, managed, renewal, cluster);
         let retry_at = renewal.retry_at.filter(|at| *at > now && *at > due.at);
         let at = retry_at.unwrap_or(due.at).max(if due.at == Timestamp::EPOCH { now } else { due.at });
         let held = self.parts.engine.held(managed, renewal).filter(|until| *until > at && !is_under_way);

@@ -138,8 +138,13 @@ impl Turn<'_> {
     /// The private key of the order; made and stored before anybody is told of it.
     async fn private_key(&mut self) -> Result<Result<PrivateKey, String>, TurnError> {
         let id = self.id().clone();
-        if let Some(secret) = self.order()?.open_key(&id, &self.engine.sealer)? {
-            return Ok(PrivateKey::from_pkcs8_der(secret.expose()).map_err(|error| error.to_string()));
+        match self.order()?.open_key(&id, &self.engine.sealer().await?) {
+            Ok(None) => {}
+            Ok(Some(secret)) => {
+                return Ok(PrivateKey::from_pkcs8_der(secret.expose()).map_err(|error| error.to_string()));
+            }
+            // It will not open later either: the next order has another one.
+            Err(error) => return Ok(Err(crate::app::chain_text(&error))),
         }
         let key = match self.kept_key().await? {
             Some(key) => key,
@@ -155,9 +160,9 @@ impl Turn<'_> {
             }
         };
         let secret = Secret::copy_of(key.as_pkcs8_der());
-        let sealer = &self.engine.sealer;
+        let sealer = self.engine.sealer().await?;
         if let Some(order) = &mut self.order {
-            order.set_key(&id, &secret, sealer);
+            order.set_key(&id, &secret, &sealer);
         }
         self.save().await?;
         Ok(Ok(key))
@@ -172,7 +177,8 @@ impl Turn<'_> {
         if work::compromised(&*self.engine.store, self.id()).await? == Some(version.facts.thumbprint) {
             return Ok(None);
         }
-        let opened = desired::read_private_key(&*self.engine.store, &self.engine.sealer, &version.key).await;
+        let sealer = self.engine.sealer().await?;
+        let opened = desired::read_private_key(&*self.engine.store, &sealer, &version.key).await;
         let secret = opened.map_err(|error| TurnError::Other(crate::app::chain_text(&error)))?;
         Ok(secret.and_then(|secret| PrivateKey::from_pkcs8_der(secret.expose()).ok()))
     }
@@ -240,7 +246,7 @@ impl Turn<'_> {
                 key: crate::app::new_key_id().map_err(|error| TurnError::Other(error.to_string()))?,
                 private_key: stored.clone(),
             };
-            change.add_version(&self.certificate, version, &self.engine.sealer);
+            change.add_version(&self.certificate, version, &self.engine.sealer().await?);
             let mut renewal = self.renewal.clone();
             renewal.failures = 0;
             renewal.retry_at = None;

@@ -1,0 +1,28 @@
+//! Single stories of renewals in simulated time: what an engine does that goes on while something is changed under it.
+
+use std::time::Duration;
+
+use portward_testkit::{Kept, Simulation};
+
+/// Keys and accounts were sealed for the cluster that the store was of at the start, and never opened again.
+#[tokio::test]
+async fn after_a_restore_of_another_cluster_what_is_issued_opens() {
+    let mut simulation = Simulation::begin(Kept { count: 2, ..Kept::default() }).await;
+    simulation.run(HOUR).await;
+    assert!(simulation.opens(0).await);
+    simulation.restore_another_cluster().await;
+    assert_eq!(simulation.served_until(0).await, None);
+    simulation.run(HOUR).await;
+    for number in 0..2 {
+        assert!(simulation.served_until(number).await.is_some() && simulation.opens(number).await, "n{number}");
+    }
+    simulation.restart().await;
+    simulation.run(80 * DAY).await;
+    for (number, name) in simulation.names().iter().enumerate() {
+        assert!(simulation.opens(number).await, "{name}");
+        assert_eq!(simulation.ca.issued(name).len(), 3, "{name}");
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
