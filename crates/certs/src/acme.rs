@@ -13,7 +13,7 @@ mod http;
 pub use ca::{
     AccountKey, AccountKeyError, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, ChallengeStatus,
     DirectoryFacts, EabKey, IssuedChain, NewAccount, NewOrder, Order, OrderStatus, RegisteredAccount, RenewalAnswer,
-    RevocationReason,
+    RevocationReason, RollOverError,
 };
 pub use challenge_certificate::{ChallengeCertificate, ChallengeCertificateError, challenge_certificate};
 pub use csr::{

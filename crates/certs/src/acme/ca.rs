@@ -27,8 +27,9 @@ pub trait CertificateAuthority: Send + Sync + 'static {
 
     /// Gives the account a new key (RFC 8555 section 7.3.5), which is stored before, so that a crash loses no account.
     ///
-    /// Afterwards the CA knows the account by the new key alone.
-    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), CaError>;
+    /// Afterwards the CA knows the account by the new key alone. A refusal is one only once the CA was asked for the
+    /// account of the new key, and has none.
+    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), RollOverError>;
 
     /// Asks for a new order.
     async fn new_order(&self, account: &RegisteredAccount, new: &NewOrder) -> Result<Order, CaError>;
@@ -118,6 +119,17 @@ pub struct NewAccount {
     pub terms_agreed: bool,
     /// The account with the CA that this one belongs to.
     pub eab: Option<EabKey>,
+}
+
+/// Says why an account was not given a new key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RollOverError {
+    /// The CA refuses, and knows the account by its old key still.
+    #[error(transparent)]
+    Refused(CaError),
+    /// Nobody knows by which of the keys the CA knows the account.
+    #[error(transparent)]
+    Unsure(CaError),
 }
 
 /// Is the key of an external account binding (RFC 8555 section 7.3.4), for HMAC with SHA-256.

@@ -38,7 +38,7 @@ use self::{
 };
 use super::{
     AccountKey, Authorization, CertificateAuthority, DirectoryFacts, IssuedChain, NewAccount, NewOrder, Order,
-    RegisteredAccount, RenewalAnswer, RevocationReason,
+    RegisteredAccount, RenewalAnswer, RevocationReason, RollOverError,
     http::{HttpTimeouts, HttpsClient, TrustError},
 };
 
@@ -184,7 +184,7 @@ impl CertificateAuthority for Directory {
         self.register_account(new).await
     }
 
-    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), CaError> {
+    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), RollOverError> {
         self.change_key(account, new).await
     }
 

@@ -7,6 +7,7 @@ use portward_api::{
     Removed,
     acme::{IssuerCreate, IssuerView, RolledOver},
 };
+use portward_certs::acme::RollOverError;
 use portward_core::{
     IssuerId, Scheme,
     acme::{ChallengeKind, DirectoryTrust, Issuer, IssuerPorts},
@@ -126,7 +127,13 @@ impl App {
         let rolled = self.parts.engine.roll_over(&asked).await;
         let rolled = rolled.map_err(|text| AppError::conflict("no-account", text))?;
         let account = rolled.map_err(|error| {
-            AppError::refused("refused-by-ca", format!("the account has its old key still: {error}"))
+            let text = match &error {
+                RollOverError::Refused(_) => format!("the account has its old key still: {error}"),
+                RollOverError::Unsure(_) => format!(
+                    "the CA did not say whether it took the new key: {error}; the next order asks again, or portward acme account rollover {id}"
+                ),
+            };
+            AppError::refused("refused-by-ca", text)
         })?;
         // The key is another one by now, so that the record comes after it.
         self.commit(self.change_of(by.actor(), format!("give the account with issuer {id} a new key"))).await?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use portward_certs::acme::{AccountKey, EabKey, NewAccount, RegisteredAccount};
+use portward_certs::acme::{AccountKey, EabKey, NewAccount, RegisteredAccount, RollOverError};
 use portward_core::{IssuerId, acme::CaError};
 use portward_store::{
     change::{Change, commit},
@@ -49,7 +49,19 @@ impl Engine {
                 Ok(Ok(RegisteredAccount { url, key: account_key(&key) }))
             }
             Some(account @ StoredAccount { url: Some(_), next_key: Some(_), .. }) => {
-                Ok(self.finish_rollover(asked, account).await?.map_err(NoAccount::Ca))
+                let url = account.url.clone().unwrap_or_default();
+                let key = account_key(&account.key);
+                match self.finish_rollover(asked, account).await? {
+                    Ok(account) => Ok(Ok(account)),
+                    Err(RollOverError::Refused(error)) => {
+                        tracing::warn!(
+                            issuer.id = %asked.issuer.id, error = %error,
+                            "the CA refuses the new key of the account, which goes on with the old one"
+                        );
+                        Ok(Ok(RegisteredAccount { url, key }))
+                    }
+                    Err(RollOverError::Unsure(error)) => Ok(Err(NoAccount::Ca(error))),
+                }
             }
             other => self.register(asked, other.map(|account| account.key)).await,
         }
@@ -81,7 +93,7 @@ impl Engine {
     /// # Errors
     ///
     /// Says what of ours failed; the inner error is the CA's.
-    pub(crate) async fn roll_over(&self, asked: &Asked) -> Result<Result<RegisteredAccount, CaError>, String> {
+    pub(crate) async fn roll_over(&self, asked: &Asked) -> Result<Result<RegisteredAccount, RollOverError>, String> {
         let text = |error: TurnError| crate::app::chain_text(&error);
         let issuer = &asked.issuer.id;
         let _making = self.accounts.lock().await;
@@ -99,26 +111,30 @@ impl Engine {
         self.finish_rollover(asked, account).await.map_err(text)
     }
 
-    /// Has the CA take the next key, or finds that it has.
+    /// Has the CA take the next key, or finds that it has. A key that the CA refuses is forgotten, so that the account goes
+    /// on with the old one; it stays where nobody knows which of them the CA has.
     async fn finish_rollover(
         &self,
         asked: &Asked,
         mut account: StoredAccount,
-    ) -> Result<Result<RegisteredAccount, CaError>, TurnError> {
+    ) -> Result<Result<RegisteredAccount, RollOverError>, TurnError> {
         let (url, key) = (account.url.clone().unwrap_or_default(), account_key(&account.key));
-        let Some(next) = account.next_key.take() else {
-            return Ok(Ok(RegisteredAccount { url, key }));
-        };
-        let (old, new) = (RegisteredAccount { url: url.clone(), key }, account_key(&next));
+        let old = RegisteredAccount { url, key };
+        let Some(next) = account.next_key.take() else { return Ok(Ok(old)) };
+        let new = account_key(&next);
         // It succeeds too where the CA took the key before we were cut short.
-        if let Err(error) = asked.ca.roll_over(&old, &new).await {
-            return Ok(Err(error));
-        }
-        account.key = next;
+        let rolled = match asked.ca.roll_over(&old, &new).await {
+            Ok(()) => {
+                account.key = next;
+                Ok(RegisteredAccount { key: new, ..old })
+            }
+            Err(error @ RollOverError::Refused(_)) => Err(error),
+            Err(error @ RollOverError::Unsure(_)) => return Ok(Err(error)),
+        };
         let mut change = Change::of_work();
         change.put_account(&asked.issuer.id, &account, &self.sealer().await?);
         commit(&*self.store, change).await?;
-        Ok(Ok(RegisteredAccount { url, key: new }))
+        Ok(rolled)
     }
 
     /// Makes an account. Its key is stored first, so that the CA gives the same account again after a crash.

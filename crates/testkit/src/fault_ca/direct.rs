@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use portward_certs::acme::{
     AccountKey, Authorization, AuthorizationStatus, CertificateAuthority, Challenge, DirectoryFacts, IssuedChain,
-    NewAccount, NewOrder, Order, RegisteredAccount, RenewalAnswer, RevocationReason,
+    NewAccount, NewOrder, Order, RegisteredAccount, RenewalAnswer, RevocationReason, RollOverError,
 };
 use portward_core::{
     HostPattern, Timestamp,
@@ -132,13 +132,17 @@ impl CertificateAuthority for FaultCa {
         Ok(RegisteredAccount { url: url("account", done.value), key: new.key.clone() })
     }
 
-    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), CaError> {
+    async fn roll_over(&self, account: &RegisteredAccount, new: &AccountKey) -> Result<(), RollOverError> {
         let doing = "giving the account a new key";
         let call = Call { doing, endpoint: Endpoint::KeyChange, url: &account.url, account: Some(account) };
         let (thumbprint, jwk) = self.public(new).unwrap();
         let act = |state: &mut State, id, _| state.roll_over(id, &thumbprint, jwk.clone()).map(Told::at_once);
-        self.call(call, || About::Nothing, act)?;
-        Ok(())
+        let Err(error) = self.call(call, || About::Nothing, act) else { return Ok(()) };
+        if error.status.is_none() {
+            return Err(RollOverError::Unsure(error));
+        }
+        let owner = self.lock().by_thumbprint.get(&thumbprint).copied();
+        if owner.is_some() && owner == last_number(&account.url) { Ok(()) } else { Err(RollOverError::Refused(error)) }
     }
 
     async fn new_order(&self, account: &RegisteredAccount, new: &NewOrder) -> Result<Order, CaError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portward_core::IssuerId;
 use portward_testkit::{Endpoint, Fault};
 
 use super::{House, for_names, is_served};
@@ -126,6 +127,39 @@ async fn an_account_that_the_ca_has_lost_is_made_anew() {
     house.ca.fail(Endpoint::NewOrder, Fault::AccountGone);
     let id = house.request(for_names(&["other.test"])).await;
     insta::assert_snapshot!(house.page(&house.attempts(&id, 1).await[0]));
+}
+
+/// The new key that the CA had refused was tried again before each order, and no order was asked for any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_cannot_change_keys_goes_on_renewing_with_the_old_one() {
+    let house = House::start().await;
+    let id = house.served().await;
+    let issuer = IssuerId::parse("ca").unwrap();
+    for status in [500, 501] {
+        house.ca.fail_always(Endpoint::KeyChange, Fault::status(status, None));
+        let error = house.server.client.roll_over_account(&issuer).await.unwrap_err();
+        assert!(error.to_string().contains("the account has its old key still"), "{error}");
+    }
+    house.renew(&id, true).await;
+    assert!(is_served(&house.attempts(&id, 2).await[0]));
+    house.ca.clear_faults();
+    house.server.client.roll_over_account(&issuer).await.unwrap();
+    house.renew(&id, true).await;
+    assert!(is_served(&house.attempts(&id, 3).await[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_of_which_the_answer_was_lost_is_what_the_next_order_is_asked_with() {
+    let house = House::start().await;
+    let id = house.served().await;
+    house.ca.fail(Endpoint::KeyChange, Fault::DropAnswerAfterDoing);
+    let rolled = house.server.client.roll_over_account(&IssuerId::parse("ca").unwrap()).await;
+    let error = rolled.unwrap_err().to_string();
+    assert!(error.contains("the CA did not say whether it took the new key"), "{error}");
+    house.renew(&id, true).await;
+    assert!(is_served(&house.attempts(&id, 2).await[0]));
+    let accounts: Vec<_> = house.ca.asked().into_iter().filter_map(|asked| asked.account).collect();
+    assert!(accounts.iter().all(|account| *account == accounts[0]), "{accounts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use async_trait::async_trait;
 use portward_certs::acme::{
     AccountKey, Authorization, CertificateAuthority, DirectoryFacts, IssuedChain, NewAccount, NewOrder, Order,
-    RegisteredAccount, RenewalAnswer, RevocationReason,
+    RegisteredAccount, RenewalAnswer, RevocationReason, RollOverError,
 };
 use portward_core::{
     HostPattern,
@@ -120,7 +120,7 @@ impl CertificateAuthority for OnlyDirectory {
         unreachable!()
     }
 
-    async fn roll_over(&self, _: &RegisteredAccount, _: &AccountKey) -> Result<(), CaError> {
+    async fn roll_over(&self, _: &RegisteredAccount, _: &AccountKey) -> Result<(), RollOverError> {
         unreachable!()
     }
 
