@@ -18,6 +18,7 @@ mod queue;
 mod step;
 mod surroundings;
 mod turn;
+mod writers;
 
 pub use engine::{Engine, EngineParts};
 pub(crate) use outlook::{Outlook, outlook};

@@ -2,20 +2,24 @@
 //! due to the next, and the fault CA.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use portward_certs::{acme::CertificateAuthority, dns::TxtWriter, self_signed, self_signed_validity};
+use portward_certs::{
+    acme::CertificateAuthority,
+    dns::{TxtError, TxtRecord, TxtWriter},
+    self_signed, self_signed_validity,
+};
 use portward_core::{
-    ActorKind, CertificateId, HostPattern, IssuerId, KeyId, Management, Revision, Scheme, Source, Thumbprint,
-    Timestamp,
+    ActorKind, CertificateId, DnsProviderId, HostPattern, IssuerId, KeyId, Management, Revision, Scheme, Source,
+    Thumbprint, Timestamp,
     acme::{Advice, ChallengeKind, DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed, Outcome},
 };
 use portward_server::renewals::{Engine, EngineParts, NoRequest, RequestWanted, Shown, Surroundings, TxtPlace};
@@ -40,6 +44,7 @@ pub struct Simulation {
     /// A second CA, for those that may ask two.
     pub other: FaultCa,
     clock: Arc<AtomicI64>,
+    txt: Arc<Mutex<BTreeSet<String>>>,
     store: MemoryStore,
     master: MasterKey,
     kept: Kept,
@@ -54,6 +59,9 @@ pub struct Kept {
     pub count: usize,
     /// Whether the second CA may be asked where the first one fails.
     pub two_issuers: bool,
+    /// Whether control is shown by dns-01: all by TXT records of one name, to which all names lead, in a zone of which a
+    /// name's values can be read and replaced.
+    pub dns: bool,
     /// How long before the end they are renewed; none for the usual rules.
     pub renew_before: Option<Duration>,
 }
@@ -61,7 +69,12 @@ pub struct Kept {
 struct Simulated {
     clock: Arc<AtomicI64>,
     cas: BTreeMap<String, FaultCa>,
+    /// Values of the one TXT record.
+    txt: Arc<Mutex<BTreeSet<String>>>,
 }
+
+/// Replaces all values by one more or less, as APIs of most DNS providers have it.
+struct Replacing(Arc<Mutex<BTreeSet<String>>>);
 
 impl Simulation {
     /// Begins at noon of some day, with nothing issued.
@@ -75,14 +88,15 @@ impl Simulation {
         let now = Timestamp::from_unix(clock.load(Ordering::SeqCst)).unwrap();
         let names: Vec<String> = (0..kept.count).map(|number| format!("n{number}.shop.test")).collect();
         seed(&store, &master, &names, &kept, now).await;
-        let outside = outside(&clock, &ca, &other);
+        let txt = Arc::default();
+        let outside = outside(&clock, &txt, &ca, &other);
         let engine = engine(&store, &master, outside).await;
-        Self { ca, other, clock, store, master, kept, engine, names }
+        Self { ca, other, clock, txt, store, master, kept, engine, names }
     }
 
     /// Ends the engine as a kill would, and starts another one on the same store.
     pub async fn restart(&mut self) {
-        let outside = outside(&self.clock, &self.ca, &self.other);
+        let outside = outside(&self.clock, &self.txt, &self.ca, &self.other);
         self.engine = engine(&self.store, &self.master, outside).await;
     }
 
@@ -111,6 +125,11 @@ impl Simulation {
     /// Now.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.clock.load(Ordering::SeqCst)).unwrap()
+    }
+
+    /// How many values the TXT record has.
+    pub fn txt_values(&self) -> usize {
+        self.txt.lock().unwrap().len()
     }
 
     /// The names that are kept.
@@ -184,9 +203,14 @@ impl Simulation {
     }
 }
 
-fn outside(clock: &Arc<AtomicI64>, ca: &FaultCa, other: &FaultCa) -> Arc<Simulated> {
+fn outside(
+    clock: &Arc<AtomicI64>,
+    txt: &Arc<Mutex<BTreeSet<String>>>,
+    ca: &FaultCa,
+    other: &FaultCa,
+) -> Arc<Simulated> {
     let cas = [("first".to_owned(), ca.clone()), ("second".to_owned(), other.clone())].into();
-    Arc::new(Simulated { clock: Arc::clone(clock), cas })
+    Arc::new(Simulated { clock: Arc::clone(clock), cas, txt: Arc::clone(txt) })
 }
 
 async fn engine(store: &MemoryStore, master: &MasterKey, outside: Arc<Simulated>) -> Arc<Engine> {
@@ -218,6 +242,10 @@ async fn seed(store: &dyn Store, master: &MasterKey, names: &[String], kept: &Ke
     let mut change = Change::new("simulation", "issuers", now);
     change.put_issuer(&issuer("first"), None, sealer, Expected::Absent);
     change.put_issuer(&issuer("second"), None, sealer, Expected::Absent);
+    let dns = kept.dns.then(|| DnsProviderId::parse("zone").unwrap());
+    if let Some(id) = &dns {
+        change.put_dns_provider(id, "exec", BTreeMap::new(), &BTreeMap::new(), sealer, Expected::Absent);
+    }
     commit(store, change).await.unwrap();
     let ids: &[&str] = if kept.two_issuers { &["first", "second"] } else { &["first"] };
     let bridge = self_signed(&[HostPattern::parse("bridge.test").unwrap()], self_signed_validity(now, 90)).unwrap();
@@ -228,7 +256,7 @@ async fn seed(store: &dyn Store, master: &MasterKey, names: &[String], kept: &Ke
             issuers: ids.iter().map(|id| IssuerId::parse(id).unwrap()).collect(),
             challenge: None,
             profile: None,
-            dns: None,
+            dns: dns.clone(),
             key: KeyAlgorithm::EcdsaP256,
             reuse: KeyReuse::New,
             key_on: None,
@@ -278,21 +306,26 @@ impl Surroundings for Simulated {
         Shown::It
     }
 
-    fn writer(&self, kind: &str, _settings: BTreeMap<String, Zeroizing<String>>) -> Result<Box<dyn TxtWriter>, String> {
-        Err(format!("no {kind} here"))
+    fn writer(
+        &self,
+        _kind: &str,
+        _settings: BTreeMap<String, Zeroizing<String>>,
+    ) -> Result<Box<dyn TxtWriter>, String> {
+        Ok(Box::new(Replacing(Arc::clone(&self.txt))))
     }
 
     async fn txt_place(&self, _issuer: &Issuer, _name: &str) -> Result<TxtPlace, String> {
-        Err("no DNS here".to_owned())
+        Ok(TxtPlace { zone: "acme.test".to_owned(), name: "all.acme.test".to_owned() })
     }
 
     async fn txt_missing(
         &self,
         _issuer: &Issuer,
         _place: &TxtPlace,
-        _value: &str,
+        value: &str,
     ) -> Result<Vec<(String, String)>, String> {
-        Err("no DNS here".to_owned())
+        let is_there = self.txt.lock().unwrap().contains(value);
+        Ok(if is_there { Vec::new() } else { vec![("ns.acme.test".to_owned(), "nothing".to_owned())] })
     }
 
     async fn signing_request(&self, wanted: &RequestWanted<'_>) -> Result<Vec<u8>, NoRequest> {
@@ -307,5 +340,29 @@ impl Surroundings for Simulated {
         _answer: Option<(&str, &str)>,
     ) -> Vec<Advice> {
         Vec::new()
+    }
+}
+
+impl Replacing {
+    async fn replace(&self, change: impl FnOnce(&mut BTreeSet<String>)) {
+        let mut values = self.0.lock().unwrap().clone();
+        change(&mut values);
+        // The API takes its time.
+        tokio::task::yield_now().await;
+        *self.0.lock().unwrap() = values;
+    }
+}
+
+#[async_trait]
+impl TxtWriter for Replacing {
+    async fn add(&self, record: &TxtRecord) -> Result<(), TxtError> {
+        let value = record.value.clone();
+        self.replace(|values| _ = values.insert(value)).await;
+        Ok(())
+    }
+
+    async fn remove(&self, record: &TxtRecord) -> Result<(), TxtError> {
+        self.replace(|values| _ = values.remove(&record.value)).await;
+        Ok(())
     }
 }

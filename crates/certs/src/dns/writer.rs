@@ -4,7 +4,8 @@ use async_trait::async_trait;
 
 /// Writes TXT records for dns-01, one at a time.
 ///
-/// Other values of the same name stay: a wildcard and its apex are validated side by side (RFC 8555 section 8.4).
+/// Other values of the same name stay: a wildcard and its apex are validated side by side (RFC 8555 section 8.4). Two
+/// writers of the same provider must not write at the same time: what is there may be read, changed and written back.
 #[async_trait]
 pub trait TxtWriter: Send + Sync + 'static {
     /// Adds a record; one that is there already is no error.

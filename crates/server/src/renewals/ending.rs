@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use portward_certs::dns::TxtWriter;
 use portward_core::{
-    DnsProviderId, HostPattern, IssuerId, Timestamp,
+    HostPattern, IssuerId, Timestamp,
     acme::{
         CaError, ChallengeKind, Diagnosis, Failure, FailureKind, Issuer, Ledger, Limits, Outcome, Stage, diagnose,
         retry_at,
@@ -12,7 +11,6 @@ use portward_core::{
 };
 use portward_store::{
     change::{Change, commit},
-    desired,
     work::{self, Hold, OrderProgress, ledger},
 };
 
@@ -22,8 +20,6 @@ use super::{
     engine::Engine,
     turn::{Asked, Next, Turn, TurnError},
 };
-
-use crate::{app::chain_text, kind_settings::KindSettings};
 
 /// Says what a failed attempt counts against.
 #[derive(Clone, Copy)]
@@ -308,15 +304,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Makes who writes TXT records out of a DNS provider.
-    pub(super) async fn writer(&self, id: &DnsProviderId) -> Result<Box<dyn TxtWriter>, String> {
-        let provider = desired::read_dns_provider(&*self.store, id).await.map_err(|error| chain_text(&error))?;
-        let provider = provider.ok_or_else(|| format!("the DNS provider \"{id}\" does not exist"))?.value;
-        let sealer = self.sealer().await.map_err(|error| chain_text(&error))?;
-        let settings = KindSettings::open_dns_provider(&sealer, &provider).map_err(|error| chain_text(&error))?;
-        self.surroundings.writer(&provider.kind, settings.all())
     }
 }
 

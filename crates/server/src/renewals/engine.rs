@@ -33,6 +33,7 @@ use super::{
     queue::Queue,
     surroundings::Surroundings,
     turn::{Asked, Turn, TurnError},
+    writers::Writers,
 };
 
 /// Gets certificates and keeps them.
@@ -42,6 +43,7 @@ pub struct Engine {
     pub(super) surroundings: Arc<dyn Surroundings>,
     pub(super) queue: Queue,
     pub(super) parks: Parks,
+    pub(super) writers: Writers,
     /// Held while an account is made or given a key, so that two turns do not make two. Accounts are in the store alone:
     /// a restore brings others, and an issuer may be followed by another one of its id.
     pub(super) accounts: Mutex<()>,
@@ -79,6 +81,7 @@ impl Engine {
             surroundings,
             queue: Queue::default(),
             parks: Parks::default(),
+            writers: Writers::default(),
             accounts: Mutex::default(),
             counts: Counts::default(),
             side_by_side,

@@ -24,5 +24,16 @@ async fn after_a_restore_of_another_cluster_what_is_issued_opens() {
     }
 }
 
+/// Each record was written by a writer of its own, so that of two beside each other one was lost.
+#[tokio::test]
+async fn txt_records_of_one_dns_provider_are_written_one_after_another() {
+    let simulation = Simulation::begin(Kept { count: 16, dns: true, ..Kept::default() }).await;
+    simulation.run(HOUR / 2).await;
+    for number in 0..16 {
+        assert!(simulation.served_until(number).await.is_some(), "n{number}: {:?}", simulation.attempts(number).await);
+    }
+    assert_eq!(simulation.txt_values(), 0, "all are taken away");
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

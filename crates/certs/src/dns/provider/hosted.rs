@@ -1,7 +1,7 @@
 //! Hosted DNS, by the crate dns-update.
 //!
 //! Most providers have no way to add one value to a name: what is there is read, changed and written back. The writes of
-//! one provider are therefore taken one after another.
+//! one writer are therefore taken one after another; who makes another writer of the same provider waits for the first.
 
 use std::time::Duration;
 
