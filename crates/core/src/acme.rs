@@ -32,5 +32,5 @@ pub use renewal::{
     Jitter, RenewalFacts, RenewalReason, RenewalTime, SHORT_LIFETIME, SuggestedWindow, next_suggestion_check,
     renewal_time,
 };
-pub use retry::{outage_retry_at, retry_at};
+pub use retry::{LONGEST_TOLD, LONGEST_WAIT, is_waited_for, outage_retry_at, retry_at};
 pub use stage::Stage;

@@ -132,6 +132,11 @@ impl Simulation {
         self.txt.lock().unwrap().len()
     }
 
+    /// Sets the clock of everybody.
+    pub fn set_now(&self, now: Timestamp) {
+        self.clock.store(now.unix(), Ordering::SeqCst);
+    }
+
     /// The names that are kept.
     pub fn names(&self) -> &[String] {
         &self.names

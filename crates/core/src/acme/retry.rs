@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Jitter,
+    Jitter, Limits,
     renewal::{HOUR, MINUTE},
 };
 use crate::Timestamp;
@@ -40,6 +40,12 @@ pub fn outage_retry_at(outages: u32, now: Timestamp, retry_after: Option<Duratio
     wait(now, step(&AFTER_OUTAGES, outages), retry_after, jitter)
 }
 
+/// Whether a time is waited for: it is to come, and not further ahead than [`LONGEST_WAIT`]. One that is further ahead was
+/// put down by a clock that was wrong, and nobody waits for it once the clock is set.
+pub fn is_waited_for(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until <= now.plus(LONGEST_WAIT)
+}
+
 fn step(steps: &[Duration], count: u32) -> Duration {
     let index = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX).min(steps.len() - 1);
     steps[index]
@@ -47,9 +53,15 @@ fn step(steps: &[Duration], count: u32) -> Duration {
 
 fn wait(now: Timestamp, step: Duration, retry_after: Option<Duration>, jitter: Jitter) -> Timestamp {
     // A second more, as the header counts from an answer that took time to come.
-    let told = retry_after.map_or(Duration::ZERO, |told| told.saturating_add(Duration::from_secs(1)));
+    let told = retry_after.map_or(Duration::ZERO, |told| told.min(LONGEST_TOLD).saturating_add(Duration::from_secs(1)));
     now.plus(step.max(told)).plus(jitter.within(step / 10))
 }
+
+/// What counts of a `Retry-After`: CAs have no limit that lasts longer.
+pub const LONGEST_TOLD: Duration = Limits::LONGEST;
+
+/// How far ahead anything lies that is waited for: [`LONGEST_TOLD`], and a day for what is added to it.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST_TOLD.as_secs() + DAY.as_secs());
 
 const AFTER_FAILURES: [Duration; 6] =
     [MINUTE, Duration::from_secs(600), Duration::from_secs(6000), SIX_HOURS, TWELVE_HOURS, DAY];
@@ -131,6 +143,27 @@ mod tests {
             }
         }
         assert_eq!(retry_at(6, at(0), Some(minutes(5)), None, NONE), at(1440));
+    }
+
+    #[test]
+    fn what_is_further_ahead_than_any_wait_is_of_a_clock_that_was_wrong() {
+        let ends = at(0).plus(LONGEST_WAIT);
+        for (until, expected) in [
+            (at(-1), false),
+            (at(0), false),
+            (at(1), true),
+            (ends, true),
+            (ends.plus(MINUTE), false),
+            (at(366 * 1440), false),
+        ] {
+            assert_eq!(is_waited_for(until, at(0)), expected, "{until}");
+        }
+        let told = Some(LONGEST_WAIT * 50);
+        for count in 1..9 {
+            for until in [retry_at(count, at(0), told, None, NONE), outage_retry_at(count, at(0), told, NONE)] {
+                assert!(until > at(7 * 1440) && is_waited_for(until, at(0)), "{count}: {until}");
+            }
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use portward_core::{
     HostPattern, IssuerId, Timestamp,
     acme::{
-        CaError, ChallengeKind, Diagnosis, Failure, FailureKind, Issuer, Ledger, Limits, Outcome, Stage, diagnose,
-        retry_at,
+        CaError, ChallengeKind, Diagnosis, Failure, FailureKind, Issuer, LONGEST_TOLD, Ledger, Limits, Outcome, Stage,
+        diagnose, is_waited_for, retry_at,
     },
 };
 use portward_store::{
@@ -110,7 +110,8 @@ impl Turn<'_> {
     /// The CA says that it was asked too often: for this certificate, or by this account.
     async fn hold(&mut self, issuer: &Issuer, error: &CaError) -> Result<(), TurnError> {
         let Some(told) = error.retry_after else { return Ok(()) };
-        let until = self.now().plus(told).plus(Duration::from_secs(1));
+        let now = self.now();
+        let until = now.plus(told.min(LONGEST_TOLD)).plus(Duration::from_secs(1));
         self.renewal.holds.push(Hold { issuer: issuer.id.clone(), until });
         let detail = error.problem().map(|problem| problem.detail.as_str()).unwrap_or_default();
         let is_about_names = detail.contains("exact set")
@@ -119,7 +120,7 @@ impl Turn<'_> {
             || detail.contains("authorizations")
             || self.managed.names.iter().any(|name| detail.contains(&name.to_string()));
         if !is_about_names {
-            self.engine.parks.hold(&issuer.id, until);
+            self.engine.parks.hold(&issuer.id, until, now);
             self.remember_park(&issuer.id, until).await?;
         }
         Ok(())
@@ -173,7 +174,7 @@ impl Turn<'_> {
         let renewal = &mut self.renewal;
         renewal.turn = renewal.turn.wrapping_add(1);
         renewal.trouble = Some(diagnosis.code.clone());
-        renewal.holds.retain(|hold| hold.until > now);
+        renewal.holds.retain(|hold| is_waited_for(hold.until, now));
         let retry_after = match blame {
             Blame::Certificate(told) => Some(told),
             Blame::Name(_) => Some(None),
@@ -185,7 +186,7 @@ impl Turn<'_> {
             let jitter = self.jitter(&format!("failure {failures}"));
             self.renewal.retry_at = Some(retry_at(failures, now, told, self.expires(), jitter));
         } else {
-            renewal.retry_at = renewal.retry_at.filter(|at| *at > now);
+            renewal.retry_at = renewal.retry(now);
         }
         if let Some(attempt) = &mut self.attempt {
             attempt.outcome = Some(Outcome::Failed { at: now, diagnosis });

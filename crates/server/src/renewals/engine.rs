@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, Mutex as StdMutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,7 +14,7 @@ use std::{
 use portward_certs::acme::{CertificateAuthority, RegisteredAccount};
 use portward_core::{
     CertificateId, IssuerId, Timestamp,
-    acme::{Issuer, Managed},
+    acme::{Issuer, Managed, is_waited_for},
 };
 use portward_store::{
     Store, StoreError,
@@ -49,6 +49,8 @@ pub struct Engine {
     pub(super) accounts: Mutex<()>,
     pub(super) counts: Counts,
     side_by_side: NonZeroUsize,
+    /// What the clock said when it was looked at last, in seconds since 1970.
+    seen: AtomicI64,
     woken: Notify,
 }
 
@@ -85,6 +87,7 @@ impl Engine {
             accounts: Mutex::default(),
             counts: Counts::default(),
             side_by_side,
+            seen: AtomicI64::new(i64::MIN),
             woken: Notify::new(),
         }
     }
@@ -93,7 +96,10 @@ impl Engine {
     pub async fn load(&self) -> Result<(), StoreError> {
         let now = self.surroundings.now();
         match work::parked(&*self.store).await {
-            Ok(parked) => parked.iter().for_each(|(issuer, until)| self.parks.park_until(issuer, *until)),
+            Ok(parked) => {
+                let waited_for = parked.iter().filter(|(_, until)| is_waited_for(*until, now));
+                waited_for.for_each(|(issuer, until)| self.parks.park_until(issuer, *until, now));
+            }
             Err(error) => {
                 tracing::error!(error = crate::app::chain_text(&error), "it is not known which CAs said to wait");
             }
@@ -115,6 +121,7 @@ impl Engine {
     pub async fn run_due(self: &Arc<Self>) -> Option<Timestamp> {
         let mut turns = JoinSet::new();
         loop {
+            self.mind_the_clock().await;
             self.begin_turns(&mut turns);
             match turns.join_next().await {
                 Some(ended) => self.end_turn(ended),
@@ -127,6 +134,7 @@ impl Engine {
     pub async fn run(self: &Arc<Self>) {
         let mut turns = JoinSet::new();
         loop {
+            self.mind_the_clock().await;
             self.begin_turns(&mut turns);
             let now = self.surroundings.now();
             let pause = self.queue.next().map_or(LONGEST_PAUSE, |next| next.since(now).min(LONGEST_PAUSE));
@@ -197,6 +205,21 @@ impl Engine {
         *ended.entry((issuer.clone(), outcome)).or_default() += 1;
     }
 
+    /// Looks at everything anew once the clock was set back: the times of before are those of a clock that was ahead.
+    async fn mind_the_clock(&self) {
+        let now = self.surroundings.now();
+        let before = self.seen.swap(now.unix(), Ordering::Relaxed);
+        if before <= now.plus(SET_BACK).unix() {
+            return;
+        }
+        tracing::warn!("the clock was set back to {now}; all renewals are looked at anew");
+        self.parks.clear();
+        if let Err(error) = self.load().await {
+            tracing::error!(error = crate::app::chain_text(&error), "the store cannot be read; it is tried again soon");
+            self.seen.store(before, Ordering::Relaxed);
+        }
+    }
+
     fn begin_turns(self: &Arc<Self>, turns: &mut JoinSet<Ended>) {
         while turns.len() < self.side_by_side.get() {
             let Some(id) = self.queue.take(self.surroundings.now()) else { return };
@@ -262,5 +285,7 @@ impl Drop for AbortOnDrop {
 
 /// The clock may be set, and a machine may have been asleep.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Clocks are corrected by seconds all the time.
+const SET_BACK: Duration = Duration::from_secs(60);
 /// After the store failed, or we did.
 const AFTER_TROUBLE: Duration = Duration::from_secs(30);

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use portward_core::{
     AttemptId, IssuerId, Thumbprint, Timestamp,
-    acme::{Attempt, Budget, FailureKind, Issuer, Ledger, LimitKind, Limits, budget, next_suggestion_check},
+    acme::{
+        Attempt, Budget, FailureKind, Issuer, LONGEST_TOLD, Ledger, LimitKind, Limits, budget, is_waited_for,
+        next_suggestion_check,
+    },
 };
 use portward_store::{
     change::{Change, commit},
@@ -44,14 +47,14 @@ impl Turn<'_> {
         let mut due = outlook(&self.certificate, &self.managed, &self.renewal, &self.cluster);
         let added = issued(&self.certificate, &self.renewal).map(|version| version.added);
         let request = self.request.clone().filter(|request| request.renew);
-        // What came after somebody asked is what they asked for.
-        let request = request.filter(|request| added.is_none_or(|added| added <= request.at));
+        // What came after somebody asked is what they asked for; what is to come was added by a clock that was ahead.
+        let request = request.filter(|request| added.is_none_or(|added| added <= request.at || added > now));
         let is_forced = request.as_ref().is_some_and(|request| request.force);
         if is_forced {
             due = Outlook { at: now, why: "an operator asked for it".to_owned() };
         }
         // Who asks does not wait for a retry.
-        let not_before = self.renewal.retry_at.filter(|_| request.is_none());
+        let not_before = self.renewal.retry(now).filter(|_| request.is_none());
         let at = not_before.map_or(due.at, |not_before| due.at.max(not_before));
         if at > now {
             self.drop_request().await?;
@@ -75,7 +78,7 @@ impl Turn<'_> {
         let Some(by) = &self.renewal.issued_by else { return Next::Wait(at) };
         // It is due already while the CA is not asked, as it is in trouble.
         let parked = self.engine.parks.parked(by, now).unwrap_or_else(|| now.plus(ASK_AGAIN));
-        let ask_at = self.renewal.window_due.map(|due| if due > now { due } else { parked });
+        let ask_at = self.renewal.window_due.map(|due| if is_waited_for(due, now) { due } else { parked });
         Next::Wait(ask_at.map_or(at, |ask_at| at.min(ask_at)))
     }
 
@@ -201,7 +204,9 @@ impl Turn<'_> {
         let (leaf, thumbprint, validity) =
             (version.chain.leaf.clone(), version.facts.thumbprint, version.facts.validity);
         let Some(by) = self.renewal.issued_by.clone() else { return Ok(()) };
-        if self.renewal.window_due.is_some_and(|due| due > now) || self.engine.parks.parked(&by, now).is_some() {
+        if self.renewal.window_due.is_some_and(|due| is_waited_for(due, now))
+            || self.engine.parks.parked(&by, now).is_some()
+        {
             return Ok(());
         }
         let Some(issuer) = desired::read_issuer(&*self.engine.store, &by).await? else { return Ok(()) };
@@ -226,7 +231,7 @@ impl Turn<'_> {
             Err(error) => {
                 // The window that was known stays, and without one the lifetime decides.
                 tracing::debug!(certificate.id = %self.id(), error = %error, "the CA does not say when to renew");
-                let after = error.retry_after.unwrap_or(ASK_AGAIN).max(ASK_AGAIN);
+                let after = error.retry_after.unwrap_or(ASK_AGAIN).clamp(ASK_AGAIN, LONGEST_TOLD);
                 if error.is_outage() && error.retry_after.is_some() {
                     self.park(&by, &error).await?;
                 }

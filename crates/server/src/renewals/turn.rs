@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use portward_certs::acme::CertificateAuthority;
 use portward_core::{
     CertificateId, Timestamp,
-    acme::{Attempt, Issuer, Jitter, Managed, Stage},
+    acme::{Attempt, Issuer, Jitter, Managed, Stage, is_waited_for},
 };
 use portward_store::{
     StoreError,
@@ -157,7 +157,7 @@ impl<'e> Turn<'e> {
     fn told_to_wait(&self, order: &OrderProgress) -> Option<Timestamp> {
         let is_with_ca = order.url.is_some() && order.stage < Stage::Issued;
         let now = self.now();
-        let told = order.not_before.filter(|until| *until > now);
+        let told = order.not_before.filter(|until| is_waited_for(*until, now));
         let parked = self.engine.parks.down(&order.issuer, now);
         let parked = parked.map(|until| self.after(until));
         told.max(parked).filter(|_| is_with_ca)

@@ -1,6 +1,6 @@
 //! What is remembered of the renewal of one certificate, and what operators ask for.
 
-use portward_core::{CertificateId, IssuerId, Thumbprint, Timestamp};
+use portward_core::{CertificateId, IssuerId, Thumbprint, Timestamp, acme::is_waited_for};
 use serde::{Deserialize, Serialize};
 
 use super::{REQUESTS, ReadWorkError, WorkPlace, certificate_of, read, read_all};
@@ -111,7 +111,13 @@ impl Renewal {
 
     /// Until when a CA said not to be asked for this certificate; none if it did not, or that time is over.
     pub fn held(&self, issuer: &IssuerId, now: Timestamp) -> Option<Timestamp> {
-        self.holds.iter().filter(|hold| hold.issuer == *issuer && hold.until > now).map(|hold| hold.until).max()
+        let holds = self.holds.iter().filter(|hold| hold.issuer == *issuer && is_waited_for(hold.until, now));
+        holds.map(|hold| hold.until).max()
+    }
+
+    /// Until when nothing is tried again after a failure; none if it may be, or a clock that was wrong put that down.
+    pub fn retry(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retry_at.filter(|at| is_waited_for(*at, now))
     }
 }
 

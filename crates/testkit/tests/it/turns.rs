@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portward_testkit::{Kept, Simulation};
+use portward_testkit::{Endpoint, Fault, Kept, Simulation};
 
 /// Keys and accounts were sealed for the cluster that the store was of at the start, and never opened again.
 #[tokio::test]
@@ -33,6 +33,28 @@ async fn txt_records_of_one_dns_provider_are_written_one_after_another() {
         assert!(simulation.served_until(number).await.is_some(), "n{number}: {:?}", simulation.attempts(number).await);
     }
     assert_eq!(simulation.txt_values(), 0, "all are taken away");
+}
+
+/// What a clock that was ahead by a year had put down kept renewals from beginning until that year was over.
+#[tokio::test]
+async fn a_clock_that_was_ahead_keeps_no_renewal_from_beginning_once_it_is_set() {
+    for status in [429, 503] {
+        let simulation = Simulation::begin(Kept { count: 2, ..Kept::default() }).await;
+        simulation.run(HOUR).await;
+        let right = simulation.now();
+        simulation.set_now(right.plus(365 * DAY));
+        simulation.ca.fail_always(Endpoint::NewOrder, Fault::status(status, Some(DAY)));
+        simulation.ca.fail_always(Endpoint::RenewalInfo, Fault::status(429, Some(DAY)));
+        simulation.run(HOUR).await;
+        assert!(simulation.trouble(0).await.1.is_some(), "{status}");
+        simulation.ca.clear_faults();
+        simulation.set_now(right.plus(HOUR));
+        simulation.run(88 * DAY).await;
+        for name in simulation.names() {
+            assert_eq!(simulation.ca.issued(name).len(), 2, "{status} {name}");
+        }
+        assert_eq!(simulation.expiries(), Vec::<String>::new(), "{status}");
+    }
 }
 
 const HOUR: Duration = Duration::from_secs(3600);

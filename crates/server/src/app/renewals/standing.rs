@@ -98,7 +98,7 @@ impl App {
         let served = self.served();
         let cluster = served.desired.cluster.as_ref().map_or("", |cluster| cluster.id.as_str());
         let due = outlook(stored, managed, renewal, cluster);
-        let retry_at = renewal.retry_at.filter(|at| *at > now && *at > due.at);
+        let retry_at = renewal.retry(now).filter(|at| *at > due.at);
         let at = retry_at.unwrap_or(due.at).max(if due.at == Timestamp::EPOCH { now } else { due.at });
         let held = self.parts.engine.held(managed, renewal).filter(|until| *until > at && !is_under_way);
         Next { at: held.unwrap_or(at), retry_at, held, why: due.why }

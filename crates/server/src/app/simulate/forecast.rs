@@ -99,7 +99,8 @@ struct Life<'a> {
 impl Life<'_> {
     fn run(&mut self, renewal: &Renewal, renewals: &mut Vec<Planned>) -> Option<()> {
         let due = outlook(self.stored, self.managed, renewal, self.cluster);
-        let mut at = due.at.max(self.given.now).max(renewal.retry_at.unwrap_or(Timestamp::EPOCH));
+        let now = self.given.now;
+        let mut at = due.at.max(now).max(renewal.retry(now).unwrap_or(Timestamp::EPOCH));
         let mut why = due.why;
         let kept = self.kept_lifetime();
         let count = self.managed.issuers.len();

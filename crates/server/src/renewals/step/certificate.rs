@@ -8,7 +8,7 @@ use portward_certs::{
 };
 use portward_core::{
     AgentName, Chain, HostPattern, LeafFacts, Source,
-    acme::{FailureKind, Issuer, KeyReuse, Limits, Stage},
+    acme::{FailureKind, Issuer, KeyReuse, Limits, Stage, is_waited_for},
 };
 use portward_store::{
     change::{Change, CommitError, NewKey, NewVersion, commit},
@@ -252,7 +252,7 @@ impl Turn<'_> {
             renewal.retry_at = None;
             renewal.trouble = None;
             renewal.turn = 0;
-            renewal.holds.retain(|hold| hold.until > now);
+            renewal.holds.retain(|hold| is_waited_for(hold.until, now));
             renewal.irreplaceable = None;
             renewal.window = None;
             // The CA is asked at once when it would renew.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portward_certs::acme::{AuthorizationStatus, OrderStatus};
 use portward_core::{
     Timestamp,
-    acme::{ChallengeKind, Check, FailureKind, Stage, Verdict},
+    acme::{ChallengeKind, Check, FailureKind, LONGEST_TOLD, Stage, Verdict},
 };
 
 use crate::renewals::{
@@ -153,7 +153,7 @@ impl Turn<'_> {
     pub(super) async fn wait_for_ca(&mut self, told: Option<Duration>) -> Result<Next, TurnError> {
         let now = self.now();
         let order = self.order_mut()?;
-        let pause = pause(order.since, now);
+        let (pause, told) = (pause(order.since, now), told.map(|told| told.min(LONGEST_TOLD)));
         order.not_before = told.map(|told| now.plus(told));
         self.save().await?;
         Ok(Next::Wait(now.plus(told.map_or(pause, |told| told.max(pause)))))
