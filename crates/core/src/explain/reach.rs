@@ -1,9 +1,12 @@
 //! How one comes here: DNS, bindings, connections, handshakes.
 
-use std::net::IpAddr;
+use std::{
+    iter,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
-use super::{Dns, Facts, Finding, Look, Mark, PassageFacts, Step, TlsFacts, Vantage, list, took};
-use crate::{BindingProtocol, Scheme};
+use super::{BindingFacts, Dns, Facts, Finding, Look, Mark, PassageFacts, Step, TlsFacts, Vantage, list, took};
+use crate::{Scheme, sockets_overlap};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![dns(facts), binding(facts)];
@@ -112,23 +115,22 @@ fn dns(facts: &Facts) -> Finding {
 
 fn binding(facts: &Facts) -> Finding {
     let asked = &facts.asked;
-    let scheme = asked.scheme.unwrap_or(Scheme::Https);
+    let scheme = scheme(facts);
     if let Some(inside) = &facts.inside {
-        let bound =
-            facts.bindings.iter().find(|binding| binding.bound.as_ref().is_ok_and(|at| at.port() == inside.at.port()));
-        let (id, url) = match bound {
+        let (id, url) = match asked_binding(facts) {
             Some(binding) => (binding.id.as_str(), format!("{}://{}", binding.protocol, inside.at)),
             None => ("", inside.at.to_string()),
         };
         let port = inside.at.port();
-        let usual = bound.map_or_else(|| BindingProtocol::from(scheme), |binding| binding.protocol).default_port();
+        let usual = scheme.default_port();
         if asked.port.is_none() && port != usual {
             let message =
                 format!("The binding {id} accepts at port {port}, and a client that names no port goes to {usual}.");
-            let remedy = format!(
-                "Name the port ({}:{port}), or add a binding: portward binding add {scheme}://[::]:{usual}",
-                asked.host
-            );
+            let named = format!("Name the port ({}:{port})", asked.host);
+            let remedy = match adding(facts, scheme, usual) {
+                Ok(command) => format!("{named}, or add a binding: {command}"),
+                Err(why) => format!("{named}. {why}"),
+            };
             return Finding::new(Step::Binding, Mark::Warning, message).fix(remedy).detail("binding", url);
         }
         return Finding::new(Step::Binding, Mark::Good, format!("The binding {id} accepts there."))
@@ -145,7 +147,57 @@ fn binding(facts: &Facts) -> Finding {
         "" => "Portward accepts connections nowhere.".to_owned(),
         others => format!("No binding of {scheme} accepts at port {port}; Portward accepts at {others}."),
     };
-    Finding::new(Step::Binding, Mark::Bad, message).fix(format!("portward binding add {scheme}://[::]:{port}"))
+    Finding::new(Step::Binding, Mark::Bad, message).fix(adding(facts, scheme, port).unwrap_or_else(|why| why))
+}
+
+/// The binding of ours that was asked; none if none was.
+fn asked_binding(facts: &Facts) -> Option<&BindingFacts> {
+    let port = facts.inside.as_ref()?.at.port();
+    facts.bindings.iter().find(|binding| binding.bound.as_ref().is_ok_and(|at| at.port() == port))
+}
+
+/// By which scheme it is asked; who names none means that of the binding that was asked.
+fn scheme(facts: &Facts) -> Scheme {
+    let of_binding = || asked_binding(facts)?.protocol.scheme();
+    facts.asked.scheme.or_else(of_binding).unwrap_or(Scheme::Https)
+}
+
+/// The command by which a port is accepted at; what to do instead, where bindings are in the way.
+fn adding(facts: &Facts, scheme: Scheme, port: u16) -> Result<String, String> {
+    let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+    // Where a binding has the port at one address, clients that come to another may still be waited for.
+    let own = facts.outside.iter().map(|(address, _)| *address).filter(|address| is_own(facts, *address));
+    let mut places = iter::once(everywhere).chain(own.map(|address| SocketAddr::new(address.to_canonical(), port)));
+    let free = places.find(|place| holder(facts, *place).is_none());
+    adding_at(facts, scheme, free.unwrap_or(everywhere))
+}
+
+/// The command by which a place is accepted at; what to do instead, where a binding is in the way.
+fn adding_at(facts: &Facts, scheme: Scheme, place: SocketAddr) -> Result<String, String> {
+    let Some(holder) = holder(facts, place) else { return Ok(format!("portward binding add {scheme}://{place}")) };
+    let (id, host, port) = (&holder.id, &facts.asked.host, place.port());
+    let elsewhere = format!("portward binding add {scheme}://[::]:PORT");
+    Err(match (&holder.bound, holder.protocol.scheme()) {
+        (Err(_), _) => format!("The binding {id} is for port {port}, and is not bound: portward status says why."),
+        (Ok(_), Some(spoken)) if spoken == scheme => format!(
+            "The binding {id} listens there, so something on this machine is in the way: look at its packet filter."
+        ),
+        (Ok(_), Some(spoken)) => {
+            format!(
+                "The binding {id} has port {port} for {spoken}. Ask for {spoken}://{host}:{port}, or accept {scheme} at another port: {elsewhere}"
+            )
+        }
+        (Ok(_), None) => format!(
+            "The binding {id} has port {port} and passes its connections through; {scheme} needs another port: {elsewhere}"
+        ),
+    })
+}
+
+/// The binding that has a place, or is to have it.
+fn holder(facts: &Facts, place: SocketAddr) -> Option<&BindingFacts> {
+    let has =
+        |binding: &&BindingFacts| sockets_overlap(binding.bound.as_ref().copied().unwrap_or(binding.wanted), place);
+    facts.bindings.iter().find(has)
 }
 
 fn look(facts: &Facts, look: &Look, vantage: Vantage) -> Vec<Finding> {
@@ -161,7 +213,11 @@ fn look(facts: &Facts, look: &Look, vantage: Vantage) -> Vec<Finding> {
                         .to_owned()
                 }
                 Vantage::Dns if is_own(facts, at.ip()) => {
-                    format!("Add a binding that accepts there: portward binding add https://[::]:{}", at.port())
+                    let place = SocketAddr::new(at.ip().to_canonical(), at.port());
+                    match adding_at(facts, scheme(facts), place) {
+                        Ok(command) => format!("Add a binding that accepts there: {command}"),
+                        Err(why) => why,
+                    }
                 }
                 Vantage::Dns => format!(
                     "Let port {} through, in the packet filter and in the router, to this machine. A router may also refuse to be asked from its inside: then ask from elsewhere.",

@@ -53,6 +53,16 @@ fn look(at: &str, leaf: &LeafFacts, status: u16) -> Look {
     }
 }
 
+/// A server that takes no connection.
+fn refusing(at: &str) -> Look {
+    Look { at: at.parse().unwrap(), connected: Err("nothing listens there".to_owned()), tls: None, answer: None }
+}
+
+fn bound(id: &str, protocol: BindingProtocol, at: &str) -> BindingFacts {
+    let at = at.parse().unwrap();
+    BindingFacts { id: id.to_owned(), protocol, wanted: at, bound: Ok(at) }
+}
+
 /// All is well: DNS leads here, and here is what is wanted.
 fn well() -> Facts {
     let (leaf, address) = (leaf("shop.test", 60), "203.0.113.5".parse().unwrap());
@@ -142,7 +152,7 @@ fn each_fault_says_what_it_is_and_what_to_do() {
     type Case = (&'static str, fn(&mut Facts));
     let elsewhere: IpAddr = "198.51.100.9".parse().unwrap();
     assert!(!well().own.contains(&elsewhere));
-    let cases: [Case; 27] = [
+    let cases: [Case; 33] = [
         ("DNS has nothing", |facts| {
             facts.dns = Dns::Leads { alias: None, addresses: Vec::new() };
             facts.outside.clear();
@@ -189,6 +199,38 @@ fn each_fault_says_what_it_is_and_what_to_do() {
         ("no binding at the port", |facts| {
             facts.asked = Asked::parse("https://shop.test:8443").unwrap();
             facts.inside = None;
+        }),
+        ("no binding of http at the port", |facts| {
+            facts.asked = Asked::parse("http://shop.test:8080").unwrap();
+            (facts.inside, facts.wanted) = (None, None);
+            facts.outside.clear();
+        }),
+        ("https has the port that is asked for by http", |facts| {
+            facts.asked = Asked::parse("http://shop.test:443").unwrap();
+            (facts.inside, facts.wanted) = (None, None);
+            facts.outside.clear();
+        }),
+        ("another scheme has the port at another address", |facts| {
+            facts.asked = Asked::parse("https://shop.test:8080").unwrap();
+            facts.bindings = vec![bound("http-8080", BindingProtocol::Http, "127.0.0.1:8080")];
+            facts.inside = None;
+            facts.outside = vec![("203.0.113.5".parse().unwrap(), Ok(refusing("203.0.113.5:8080")))];
+        }),
+        ("a binding of IPv4, and DNS leads to IPv6 as well", |facts| {
+            facts.asked = Asked::parse("http://shop.test").unwrap();
+            facts.bindings = vec![bound("http-80", BindingProtocol::Http, "0.0.0.0:80")];
+            facts.inside = Some(Look { tls: None, ..look("127.0.0.1:80", &leaf("shop.test", 60), 200) });
+            facts.own.push("2001:db8::5".parse().unwrap());
+            facts.outside = vec![("2001:db8::5".parse().unwrap(), Ok(refusing("[2001:db8::5]:80")))];
+        }),
+        ("a packet filter before our own binding", |facts| {
+            facts.outside = vec![("203.0.113.5".parse().unwrap(), Ok(refusing("203.0.113.5:443")))];
+        }),
+        ("the usual port passes through", |facts| {
+            let passing = bound("tls-passthrough-443", BindingProtocol::TlsPassthrough, "0.0.0.0:443");
+            facts.bindings = vec![bound("https-8443", BindingProtocol::Https, "[::]:8443"), passing];
+            facts.inside.as_mut().unwrap().at = "[::1]:8443".parse().unwrap();
+            facts.outside.clear();
         }),
         ("a binding that is not bound", |facts| {
             facts.bindings[0].bound = Err("port 443 is taken by nginx".to_owned());
