@@ -34,7 +34,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     findings.extend(inside.map(|answer| response(facts, answer).from(Vantage::Inside)));
     for (_, look) in &facts.outside {
         let answer = look.as_ref().ok().and_then(|look| look.answer.as_ref());
-        findings.extend(answer.map(|answer| outside(answer, inside).from(Vantage::Dns)));
+        findings.extend(answer.map(|answer| outside(facts, answer, inside).from(Vantage::Dns)));
     }
     findings
 }
@@ -51,12 +51,25 @@ fn site(facts: &Facts) -> Finding {
         );
         return Finding::new(Step::Site, Mark::Bad, message).fix(remedy);
     };
+    if is_refused(facts) {
+        let message =
+            format!("The site {} is the portal, and {host} is none of its names, so it is answered with 421.", site.id);
+        let remedy = format!("portward site add {host} --upstream portal");
+        return Finding::new(Step::Site, Mark::Bad, message).fix(remedy);
+    }
     let why = match &site.pattern {
         HostPattern::Exact(_) => format!("{host} is one of its names"),
         pattern @ HostPattern::Wildcard(_) => format!("its name {pattern} fits, and no site has {host} itself"),
         HostPattern::Any => format!("it is for every name, and no site has {host} itself"),
     };
     Finding::new(Step::Site, Mark::Good, format!("The site {} serves it: {why}.", site.id))
+}
+
+/// Whether the portal does not answer to the name: a site for every name gives it none.
+fn is_refused(facts: &Facts) -> bool {
+    let inside = facts.inside.as_ref().and_then(|look| look.answer.as_ref());
+    facts.site.as_ref().is_some_and(|site| site.is_portal)
+        && inside.is_some_and(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 421))
 }
 
 fn force_https(facts: &Facts, site: &SiteFacts) -> Option<Finding> {
@@ -227,16 +240,24 @@ fn response(facts: &Facts, answer: &Result<Answered, String>) -> Finding {
             format!("The client gets {status} from Portward, as no site has the name."),
         )
         .fix("What is said of the site is the cause."),
+        421 if is_refused(facts) => Finding::new(
+            Step::Response,
+            Mark::Bad,
+            format!("The client gets 421 from Portward, as {} is no name of the portal.", facts.asked.host),
+        )
+        .fix("What is said of the site is the cause."),
         _ => Finding::new(Step::Response, Mark::Good, format!("The client gets {status}.")),
     };
     details(finding, answer)
 }
 
 /// What comes back where DNS leads, beside what comes back here.
-fn outside(answer: &Result<Answered, String>, inside: Option<&Result<Answered, String>>) -> Finding {
+fn outside(facts: &Facts, answer: &Result<Answered, String>, inside: Option<&Result<Answered, String>>) -> Finding {
     match (answer, inside) {
+        // It means what the same means here.
+        (Ok(there), Some(Ok(inside))) if there.status == inside.status => response(facts, answer),
         (Err(why), _) => Finding::new(Step::Response, Mark::Warning, format!("No response came: {why}.")),
-        (Ok(answer), Some(Ok(inside))) if answer.status != inside.status => {
+        (Ok(answer), Some(Ok(inside))) => {
             let message =
                 format!("The client gets {}, and straight from here it would be {}.", answer.status, inside.status);
             let finding = Finding::new(Step::Response, Mark::Warning, message);

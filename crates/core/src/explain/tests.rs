@@ -152,7 +152,7 @@ fn each_fault_says_what_it_is_and_what_to_do() {
     type Case = (&'static str, fn(&mut Facts));
     let elsewhere: IpAddr = "198.51.100.9".parse().unwrap();
     assert!(!well().own.contains(&elsewhere));
-    let cases: [Case; 33] = [
+    let cases: [Case; 34] = [
         ("DNS has nothing", |facts| {
             facts.dns = Dns::Leads { alias: None, addresses: Vec::new() };
             facts.outside.clear();
@@ -278,6 +278,14 @@ fn each_fault_says_what_it_is_and_what_to_do() {
         ("no site", |facts| {
             (facts.site, facts.upstreams) = (None, Vec::new());
             facts.inside = Some(look("[::1]:443", &leaf("shop.test", 60), 404));
+        }),
+        ("a name that the portal does not answer to", |facts| {
+            let site = facts.site.as_mut().unwrap();
+            (site.id, site.pattern, site.is_portal) = (SiteId::parse("portal").unwrap(), HostPattern::Any, true);
+            facts.upstreams.clear();
+            facts.inside = Some(look("[::1]:443", &leaf("shop.test", 60), 421));
+            let outside = look("203.0.113.5:443", &leaf("shop.test", 60), 421);
+            facts.outside = vec![("203.0.113.5".parse().unwrap(), Ok(outside))];
         }),
         ("force HTTPS is off", |facts| {
             facts.site.as_mut().unwrap().force_https = ForceHttps::Off;
