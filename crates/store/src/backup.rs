@@ -4,7 +4,8 @@
 //! It does not have the master key, without which they cannot be opened:
 //! the master key file is to be saved once, in another place than the backups.
 //! What ends with a lease (challenges, notes of transactions) is left out, as no lease outlives its process;
-//! so are sessions, as whoever signed out since must not be signed in again.
+//! so are sessions, as whoever signed out since must not be signed in again,
+//! and what waits to be confirmed, as it was answered long before somebody restores: what is stored then, stays.
 
 mod file;
 mod restore;
@@ -15,12 +16,12 @@ pub use file::{Backup, ReadBackupError};
 pub use restore::{Existing, RestoreError, Restored, RestoredBy, restore, restore_into};
 
 use crate::{
-    Cause, Kv, Page, Prefix, Revision, Store, StoreError,
+    Cause, Key, Page, Prefix, Revision, Store, StoreError,
     backup::file::BackupWriter,
     cluster::Cluster,
     place::Place,
     records::{ClusterRecord, decode},
-    work::SESSIONS,
+    work::{CONFIRMATIONS, SESSIONS},
 };
 
 /// Tells what a backup has.
@@ -76,14 +77,18 @@ async fn write_at(store: &dyn Store, revision: Revision, out: &Path) -> Result<B
     let mut page = Some(Page::first(PAGE_KEYS));
     while let Some(asked) = page {
         let listed = store.list(&Prefix::all(), Some(revision), asked).await?;
-        let lasts = |kv: &&Kv| kv.lease.is_none() && !kv.key.as_str().starts_with(SESSIONS);
-        for kv in listed.kvs.iter().filter(lasts) {
+        for kv in listed.kvs.iter().filter(|kv| kv.lease.is_none() && lasts(&kv.key)) {
             writer.add(kv).map_err(failed)?;
         }
         page = listed.following(PAGE_KEYS);
     }
     let keys = writer.finish().map_err(failed)?;
     Ok(BackupSummary { cluster, revision, keys })
+}
+
+/// Whether a key is for longer than the moment.
+fn lasts(key: &Key) -> bool {
+    ![SESSIONS, CONFIRMATIONS].iter().any(|prefix| key.as_str().starts_with(prefix))
 }
 
 async fn cluster_at(store: &dyn Store, revision: Revision) -> Result<Cluster, BackupError> {

@@ -138,7 +138,7 @@ const PARKS: &str = "work/park/";
 /// Below this are the requests of operators.
 const REQUESTS: &str = "work/request/";
 /// Below this are changes that wait to be confirmed.
-const CONFIRMATIONS: &str = "work/confirmation/";
+pub(crate) const CONFIRMATIONS: &str = "work/confirmation/";
 /// Below this are sessions, by the SHA-256 of what is shown.
 pub(crate) const SESSIONS: &str = "work/session/";
 /// Below this is when tokens were last used.

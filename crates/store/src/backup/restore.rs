@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use portward_core::{ActorKind, Timestamp};
 
-use super::{Backup, ReadBackupError, file};
+use super::{Backup, ReadBackupError, file, lasts};
 use crate::{
     Cause, Cond, Key, Kv, Page, Prefix, Revision, Store, StoreError, TxnOutcome,
     audit::{chain::head_key, join},
@@ -56,7 +56,7 @@ pub struct Restored {
     pub taken_at: Revision,
     /// The revision at which it was restored.
     pub revision: Revision,
-    /// How many keys the backup has.
+    /// How many keys of the backup were taken.
     pub keys: usize,
     /// Where the file of the store is that was replaced; none if there was none, or if the store is in use.
     pub kept: Option<PathBuf>,
@@ -206,9 +206,10 @@ impl Checked {
             .map_or(0, |record| record.generation);
         let generation = old_generation.max(self.backup.cluster.generation) + 1;
         let cluster = Cluster { id: self.backup.cluster.id.clone(), generation };
-        let keys = self.backup.content.len();
-
-        let mut content: BTreeMap<Key, Bytes> = self.backup.content.iter().cloned().collect();
+        // Older backups have what does not last, too.
+        let lasting = self.backup.content.iter().filter(|(key, _)| lasts(key));
+        let mut content: BTreeMap<Key, Bytes> = lasting.cloned().collect();
+        let keys = content.len();
         content.insert(identity, encode(&ClusterRecord::new(cluster.id.clone(), generation)));
         // Who changed what is not forgotten by going back.
         let what = format!("restored {} of revision {}", self.name, self.backup.revision);

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use portward_core::Timestamp;
+use portward_core::{ConfirmWithin, ConfirmationId, NewWay, Permission, Timestamp};
 
 use super::*;
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     sample,
     sealing::MasterKey,
     sqlite::SqliteStore,
+    work::{AskedConfirmation, confirmations},
 };
 
 fn by() -> RestoredBy {
@@ -64,6 +65,50 @@ async fn a_backup_is_one_private_file_without_any_open_secret() {
     for (_, value) in backup.content {
         assert!(!value.windows(6).any(|bytes| bytes == b"MARKER"));
     }
+}
+
+/// A change that had been confirmed since went back within a second of the restore.
+#[tokio::test]
+async fn what_waits_to_be_confirmed_is_in_no_backup_and_is_not_restored_from_an_old_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, master, out) = backed_up(directory.path()).await;
+    let mut change = sample::change("edit b1");
+    change.put_binding(&sample::binding("b1", "http://127.0.0.1:81"), crate::change::Expected::Any);
+    change.ask_confirmation(AskedConfirmation {
+        id: ConfirmationId::parse("c1").unwrap(),
+        within: ConfirmWithin::USUAL,
+        permission: Permission::BindingChange,
+        way: NewWay::Any,
+        retires: Vec::new(),
+    });
+    crate::change::commit(&store, change).await.unwrap();
+    let changed = read(&store).await.bindings[0].value.clone();
+    write(&store, &out).await.unwrap();
+    assert!(!fs::read_to_string(&out).unwrap().contains(CONFIRMATIONS));
+
+    let old = directory.path().join("old");
+    write_whole(&store, &old).await;
+    assert!(fs::read_to_string(&old).unwrap().contains(CONFIRMATIONS));
+    let whole = Backup::open(&old).unwrap().keys();
+    let restored = restore(&old, &directory.path().join("data"), &master, Existing::Keep, &by()).unwrap();
+    assert_eq!(restored.keys, whole - 1);
+    let data = sqlite(&directory.path().join("data"));
+    restore_into(&store, &old, &master, Existing::Replace, &by()).await.unwrap();
+    for store in [&data as &dyn Store, &store] {
+        assert!(confirmations(store).await.unwrap().0.is_empty());
+        assert_eq!(read(store).await.bindings[0].value, changed, "what was stored stays");
+    }
+}
+
+/// Writes all keys, as backups had them once.
+async fn write_whole(store: &dyn Store, out: &Path) {
+    let revision = store.revision().await.unwrap();
+    let cluster = cluster_at(store, revision).await.unwrap();
+    let mut writer = BackupWriter::create(out, &cluster, revision).unwrap();
+    for kv in store.list(&Prefix::all(), Some(revision), Page::first(1000)).await.unwrap().kvs {
+        writer.add(&kv).unwrap();
+    }
+    writer.finish().unwrap();
 }
 
 #[tokio::test]
