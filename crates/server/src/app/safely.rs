@@ -2,14 +2,15 @@
 //!
 //! What does not pass its trial goes back at once.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use http::StatusCode;
 use portward_api::ConfirmationView;
 use portward_core::{BindingId, ConfirmationId, NewWay, Revision};
 use portward_store::{
+    LimitError, StoreError, Txn,
     change::Before,
-    work::{AskedConfirmation, confirmation},
+    work::{AskedConfirmation, confirmation, confirmations_prefix},
 };
 use tokio::sync::MutexGuard;
 
@@ -75,7 +76,8 @@ impl App {
             draft.ask_confirmation(asked);
         }
         let what = draft.what().to_owned();
-        let committed = self.commit_keeping(draft).await?;
+        let committed = self.commit_keeping(draft).await;
+        let committed = committed.map_err(|error| if id.is_some() { too_large_to_wait(error) } else { error })?;
         let revision = committed.revision;
         drop(deciding);
         let served = self.in_effect(revision).await?;
@@ -138,6 +140,24 @@ fn not_taken_back(refused: &AppError, error: &AppError, revision: Revision) -> A
         "the change did not pass its trial ({refused}), and could not be taken back ({error}); revision {revision} is in effect, and portward recover restores the last good state"
     );
     AppError::new(error.status(), "not-taken-back", message)
+}
+
+/// The error of a change that cannot wait to be confirmed, as what it replaces is too large to be kept with it.
+fn too_large_to_wait(error: AppError) -> AppError {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<StoreError>());
+    let (bytes, most) = match cause {
+        Some(StoreError::LimitExceeded(LimitError::Value { key, bytes })) if confirmations_prefix().contains(key) => {
+            (*bytes, Txn::MAX_VALUE_BYTES)
+        }
+        Some(StoreError::LimitExceeded(LimitError::Bytes(bytes))) => (*bytes, Txn::MAX_BYTES),
+        _ => return error,
+    };
+    AppError::refused(
+        "too-large-to-confirm",
+        format!(
+            "with what it replaces, which is kept until it is confirmed, the change has {bytes} bytes, and at most {most} can wait; make it in several changes (portward apply: file by file), or without --confirm-within. Nothing was changed"
+        ),
+    )
 }
 
 /// The error of a change that would leave no way in.

@@ -2,7 +2,7 @@
 
 use portward_api::{
     AppliedAction, BindingDeclared, CertificateDeclared, DesiredState, DesiredStateApply, DnsProviderDeclared,
-    IssuerDeclared, ManagedDeclared, SecretDeclared, SecretText, SettingsUpdate, SiteDeclared, SiteRoute,
+    HeaderSet, IssuerDeclared, ManagedDeclared, SecretDeclared, SecretText, SettingsUpdate, SiteDeclared, SiteRoute,
 };
 use portward_core::Permission;
 
@@ -334,6 +334,29 @@ async fn what_would_leave_no_way_in_to_the_portal_is_refused_and_can_be_tried() 
     assert!(fixture.stored().await.sites.is_empty());
     app.go_back(&by(), &waiting.id).await.unwrap();
     assert_eq!(fixture.stored().await.sites.len(), 1);
+}
+
+/// The error named a key of the store, and no way out.
+#[tokio::test]
+async fn what_replaces_too_much_to_be_kept_is_not_made_to_be_confirmed() {
+    let fixture = Fixture::start().await;
+    let large = |at: usize, upstream: &str| SiteDeclared {
+        upstreams: vec![upstream.to_owned()],
+        set_headers: (0..30).map(|at| HeaderSet { name: format!("X-{at}"), value: "v".repeat(4000) }).collect(),
+        ..site_declared(&format!("s{at}"), &format!("s{at}.test"))
+    };
+    let state = |upstream: &str| DesiredState {
+        sites: Some((0..3).map(|at| large(at, upstream)).collect()),
+        ..DesiredState::default()
+    };
+    applied(&fixture, state("http://127.0.0.1:3000"), false, Apply::Now).await.unwrap();
+    let before = fixture.stored().await.revision;
+    let other = state("http://127.0.0.1:3001");
+    let refused = applied(&fixture, other.clone(), false, crate::fixture::within_a_minute()).await.unwrap_err();
+    assert_eq!((refused.status().as_u16(), refused.code()), (422, "too-large-to-confirm"));
+    assert!(refused.to_string().contains("file by file"), "{refused}");
+    assert_eq!(fixture.stored().await.revision, before);
+    applied(&fixture, other, false, Apply::Now).await.unwrap();
 }
 
 #[tokio::test]
