@@ -1,12 +1,11 @@
 //! Use cases of changes that wait to be confirmed: look, keep, go back.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod waiting;
+
+use std::sync::Arc;
 
 use http::StatusCode;
-use portward_api::{Answered, ConfirmationView, TrialStep};
+use portward_api::{Answered, ConfirmationView};
 use portward_core::{BindingId, ConfirmationId, NewWay, Revision, Scheme};
 use portward_store::{
     WatchStream,
@@ -14,42 +13,10 @@ use portward_store::{
     work::{Confirmation, ReadWorkError, confirmation, confirmations, confirmations_prefix},
 };
 
+pub(super) use waiting::Waiting;
+
 use super::{Actor, Allowed, App, AppError, chain_text, right, ways_in};
 use crate::web::{Listener, Way};
-
-/// Remembers what waits, so that every page can say so without reading the store.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    now: Mutex<Vec<Arc<Confirmation>>>,
-    /// What was tried of each.
-    trials: Mutex<BTreeMap<ConfirmationId, Vec<TrialStep>>>,
-}
-
-impl Waiting {
-    /// Remembers what was tried.
-    pub(super) fn tried(&self, id: &ConfirmationId, steps: Vec<TrialStep>) {
-        self.trials.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), steps);
-    }
-
-    /// One that waits.
-    pub(super) fn find(&self, id: &ConfirmationId) -> Option<Arc<Confirmation>> {
-        self.all().into_iter().find(|waiting| waiting.id == *id)
-    }
-
-    fn all(&self) -> Vec<Arc<Confirmation>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, waiting: Vec<Confirmation>) {
-        let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
-        trials.retain(|id, _| waiting.iter().any(|waiting| waiting.id == *id));
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = waiting.into_iter().map(Arc::new).collect();
-    }
-
-    fn trial(&self, id: &ConfirmationId) -> Vec<TrialStep> {
-        self.trials.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned().unwrap_or_default()
-    }
-}
 
 impl App {
     /// Lists the changes that wait to be confirmed, the oldest first.
@@ -73,7 +40,10 @@ impl App {
     /// What waits first of what somebody may answer.
     pub(crate) fn first_confirmation(&self, actor: &Actor) -> Option<Arc<Confirmation>> {
         let now = self.now();
-        self.waiting.all().into_iter().find(|waiting| actor.holds(waiting.permission) && !waiting.is_over(now))
+        self.waiting
+            .all()
+            .into_iter()
+            .find(|waiting| actor.holds(waiting.permission) && !self.waiting.is_over(waiting, now))
     }
 
     /// Whether the change of a revision waits.
@@ -95,7 +65,7 @@ impl App {
     ) -> Result<Answered, AppError> {
         let waiting = self.waiting_for(id).await?;
         by.actor().demand(waiting.permission)?;
-        if waiting.is_over(self.now()) {
+        if self.waiting.is_over(&waiting, self.now()) {
             return Err(over(&waiting));
         }
         let message = self.shows(&waiting, way)?;
@@ -129,7 +99,7 @@ impl App {
     pub(crate) async fn go_back_overdue(&self) -> Result<(), AppError> {
         self.look_what_waits().await;
         let now = self.now();
-        for waiting in self.waiting.all().iter().filter(|waiting| waiting.is_over(now)) {
+        for waiting in self.waiting.all().iter().filter(|waiting| self.waiting.is_over(waiting, now)) {
             let (change, what) = (waiting.revision.0, &waiting.what);
             match self.back_from(&Actor::portward("go back"), waiting, "nobody confirmed it").await {
                 Ok(answered) => {
@@ -233,7 +203,7 @@ impl App {
             made: waiting.made.to_string(),
             deadline: waiting.deadline.to_string(),
             seconds: waiting.deadline.since(waiting.made).as_secs(),
-            seconds_left: waiting.left(self.now()).as_secs(),
+            seconds_left: self.waiting.left(waiting, self.now()).as_secs(),
             way: waiting.way.to_string(),
             url,
             trial: self.waiting.trial(&waiting.id),
@@ -331,7 +301,7 @@ fn over(waiting: &Confirmation) -> AppError {
     AppError::conflict(
         "confirmation-over",
         format!(
-            "the time to confirm revision {} ({}) ended at {}; it goes back",
+            "the time to confirm revision {} ({}), which was until {}, is over; it goes back",
             waiting.revision, waiting.what, waiting.deadline
         ),
     )

@@ -32,7 +32,7 @@ impl GoBack {
             if let Err(error) = &looked {
                 tracing::warn!(error = chain_text(error), "a change cannot go back yet; it is tried again");
             }
-            // The clock may be set at any time, so a deadline is looked for, not slept for.
+            // The clock may be set at any time, forward and back, so a deadline is looked for, not slept for.
             let is_idle = looked.is_ok() && watch.is_some() && !self.app.waits();
             let pause = if is_idle { IDLE } else { PERIOD };
             tokio::select! {

@@ -104,14 +104,14 @@ impl AskedConfirmation {
 }
 
 impl Confirmation {
-    /// How long it still waits.
+    /// How long it still waits by the clock; not at all where that was set back to before it began.
     pub fn left(&self, now: Timestamp) -> Duration {
-        self.deadline.since(now)
+        if now < self.made { Duration::ZERO } else { self.deadline.since(now) }
     }
 
-    /// Whether its time is over.
+    /// Whether its time is over by the clock.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.deadline
+        self.left(now).is_zero()
     }
 
     fn read(kv: &Kv) -> Result<Self, ReadWorkError> {

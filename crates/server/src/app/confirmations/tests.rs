@@ -81,6 +81,31 @@ async fn a_server_that_died_goes_back_at_its_next_start() {
     until_back(&fixture).await;
 }
 
+/// A clock that was set back kept operators out for as much longer.
+#[tokio::test]
+async fn a_clock_that_is_set_back_prolongs_nothing() {
+    let fixture = Fixture::start().await;
+    let view = waiting(&fixture).await;
+    fixture.set_now(later(30));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    fixture.set_now(later(1));
+    let left = fixture.app.show_confirmation(&by(), &view.id).await.unwrap().seconds_left;
+    assert!((28..=30).contains(&left), "{left}");
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    until_back(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_to_before_a_change_has_it_go_back_at_the_next_start() {
+    let fixture = Fixture::start().await;
+    waiting(&fixture).await;
+    fixture.set_now(Timestamp::from_unix(now().unix() - 3600).unwrap());
+    let fixture = fixture.restart().await;
+    until_back(&fixture).await;
+}
+
 #[tokio::test]
 async fn a_change_that_is_kept_stays() {
     let fixture = Fixture::start().await;

@@ -140,7 +140,10 @@ async fn what_waits_to_be_confirmed_is_stored_with_what_it_replaces() {
     other.put_binding(&binding, Expected::Any);
     assert_eq!(waiting.before.collides_with(&other).map(Key::as_str), Some("bindings/b1"));
     assert_eq!(waiting.before.collides_with(&sample::change("nothing")), None);
-    assert!(!waiting.is_over(sample::at()) && waiting.is_over(sample::at().plus(ConfirmWithin::USUAL.duration())));
+    let (made, within) = (sample::at(), ConfirmWithin::USUAL.duration());
+    assert!(!waiting.is_over(made) && waiting.is_over(made.plus(within)));
+    let set_back = portward_core::Timestamp::from_unix(made.unix() - 1).unwrap();
+    assert!(waiting.is_over(set_back), "a clock that is set back keeps nobody out for longer");
 
     let mut change = sample::change("go back");
     change.settle_confirmation(&waiting);
