@@ -69,6 +69,7 @@ pub(crate) use backup::MAX_BACKUP_BYTES;
 pub(crate) use draft::Draft;
 pub(crate) use error::{AppError, chain_text};
 pub(crate) use id::{new_key_id, random_bytes, random_hex, random_secret, slug};
+pub(crate) use undo::said_of_left;
 
 use confirmations::Waiting;
 use sites::presented::LastAnswer;

@@ -19,16 +19,16 @@ use portward_proxy::{BindError, Clock, Limits, Proxy, ProxyOptions};
 use portward_store::{
     Store,
     access::{self, StoredUser},
-    change::{Change, Expected, commit, go_back},
+    change::{Change, Expected, commit, go_back_entirely},
     cluster::Cluster,
     desired,
     sealing::Sealer,
-    work::{ReadWorkError, confirmations},
+    work::{self, ReadWorkError, confirmations},
 };
 
 use crate::{
     admin::local_actor,
-    app::{AppError, Apply, access::hasher::Hasher, users::new_user_id, ways_in},
+    app::{AppError, Apply, access::hasher::Hasher, said_of_left, users::new_user_id, ways_in},
     server::{master_key, open_store},
     start_error::StartError,
 };
@@ -111,10 +111,16 @@ impl Recovery<'_> {
             let mut change =
                 self.change(format!("go back to before revision {} ({}): recover", one.revision, one.what));
             change.settle_confirmation(one);
-            match go_back(self.store, change, &one.before, one.revision).await {
-                Ok(committed) => {
-                    revision = Some(committed.revision);
-                    steps.push(said);
+            match go_back_entirely(self.store, change, &one.before, one.revision).await {
+                Ok(back) => {
+                    revision = Some(back.revision);
+                    steps.push(said + &said_of_left(&back.left));
+                    for id in &back.gone {
+                        // It is gone all the same.
+                        if let Err(error) = work::forget_certificate(self.store, id).await {
+                            notes.push(format!("How the certificate {id} was renewed could not be forgotten: {error}"));
+                        }
+                    }
                 }
                 Err(error) => notes.push(format!("Revision {} ({}) stays: {error}", one.revision, one.what)),
             }

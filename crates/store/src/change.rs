@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 pub use agent::NewJoin;
 pub(crate) use back::Held;
-pub use back::{Before, GoBackError, go_back};
+pub use back::{Before, GoBackError, WentBack, go_back, go_back_entirely};
 pub use certificate::{KEPT_VERSIONS, NewKey, NewVersion};
 pub use identity::NewIdentity;
 
@@ -45,7 +45,7 @@ use crate::{
 /// Collects what one change does, until [`commit`] does all of it at once.
 ///
 /// Of two edits of the same thing the later one counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// Who does what when; none if nobody needs to know.
     audit: Option<Audit>,
@@ -141,6 +141,11 @@ impl Change {
 
     /// Whether all of another change fits into the same transaction.
     pub fn has_room_for(&self, other: &Self) -> bool {
+        self.has_room_beside(OWN_KEYS, other)
+    }
+
+    /// The same, where a transaction writes that many keys beside the edits.
+    fn has_room_beside(&self, own_keys: usize, other: &Self) -> bool {
         let keys =
             |change: &Self| -> BTreeSet<Key> { change.edits.keys().chain(change.when.keys()).cloned().collect() };
         let bytes = |change: &Self| -> usize {
@@ -150,8 +155,8 @@ impl Change {
             let held: usize = change.when.keys().map(|key| key.as_str().len()).sum();
             change.edits.iter().map(edited).sum::<usize>() + held
         };
-        keys(self).union(&keys(other)).count() + OWN_KEYS <= Txn::MAX_OPS
-            && bytes(self) + bytes(other) + OWN_KEYS * Key::MAX_BYTES <= Txn::MAX_BYTES
+        keys(self).union(&keys(other)).count() + own_keys <= Txn::MAX_OPS
+            && bytes(self) + bytes(other) + own_keys * Key::MAX_BYTES <= Txn::MAX_BYTES
     }
 
     /// Does what another change does too; of two edits of the same thing that of the other counts.
@@ -440,8 +445,10 @@ fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// What a transaction writes beside the edits: an audit record, where the audit ends, and what waits to be confirmed.
-const OWN_KEYS: usize = 3;
+/// What a transaction writes beside the edits: an audit record, and where the audit ends.
+const AUDIT_KEYS: usize = 2;
+/// The same, and what waits to be confirmed.
+const OWN_KEYS: usize = AUDIT_KEYS + 1;
 /// What an audit record has for one edit: two hashes in hexadecimal digits, beside the key.
 const AUDITED_BYTES: usize = 256;
 /// How often a change is tried against others that write the same keys, and a lost answer is asked for.

@@ -185,9 +185,25 @@ pub async fn is_noticed(
 
 /// Forgets what operators have been told about a certificate that is removed: of another one with its id they are told.
 pub async fn forget_notices(store: &dyn Store, certificate: &CertificateId) -> Result<(), CommitError> {
-    let prefix = Prefix::of_checked(format!("work/notice/{certificate}/"));
+    forget_below(store, &Prefix::of_checked(format!("work/notice/{certificate}/"))).await
+}
+
+/// Forgets how a certificate that is gone was renewed, and what was told of it: another one with its id has no past.
+///
+/// An order under way is forgotten by the engine, which takes away the answers to its challenges.
+pub async fn forget_certificate(store: &dyn Store, certificate: &CertificateId) -> Result<(), CommitError> {
+    let mut change = Change::of_work();
+    change.remove_renewal(certificate);
+    change.remove_compromised(certificate);
+    change.remove_request(certificate);
+    commit(store, change).await?;
+    forget_below(store, &Prefix::of_checked(format!("work/attempt/{certificate}/"))).await?;
+    forget_notices(store, certificate).await
+}
+
+async fn forget_below(store: &dyn Store, prefix: &Prefix) -> Result<(), CommitError> {
     loop {
-        let listed = store.list(&prefix, None, Page::first(AT_ONCE)).await?;
+        let listed = store.list(prefix, None, Page::first(AT_ONCE)).await?;
         if listed.kvs.is_empty() {
             return Ok(());
         }

@@ -9,13 +9,13 @@ use portward_api::{Answered, ConfirmationView};
 use portward_core::{BindingId, ConfirmationId, NewWay, Revision, Scheme};
 use portward_store::{
     WatchStream,
-    change::{Before, Change, Expected, commit},
+    change::{Before, Change, Expected, WentBack, commit},
     work::{Confirmation, ReadWorkError, confirmation, confirmations, confirmations_prefix},
 };
 
 pub(super) use waiting::Waiting;
 
-use super::{Actor, Allowed, App, AppError, chain_text, right, ways_in};
+use super::{Actor, Allowed, App, AppError, chain_text, right, said_of_left, ways_in};
 use crate::web::{Listener, Way};
 
 impl App {
@@ -107,6 +107,7 @@ impl App {
                         change,
                         what,
                         revision = answered.revision,
+                        outcome = answered.message,
                         "a change went back, as nobody confirmed it"
                     );
                 }
@@ -261,7 +262,8 @@ impl App {
         let audit = format!("go back to before revision {} ({what}): {why}", waiting.revision);
         let mut change = self.change_of(actor, audit);
         change.settle_confirmation(waiting);
-        let revision = self.put_back(change, &waiting.before, waiting.revision, what).await?;
+        let WentBack { revision, left, .. } =
+            self.put_back_entirely(change, &waiting.before, waiting.revision, what).await?;
         drop(deciding);
         self.look_what_waits().await;
         self.in_effect(revision).await?;
@@ -270,7 +272,11 @@ impl App {
             what: what.clone(),
             kept: false,
             revision: revision.0,
-            message: format!("what was there before revision {} is served again", waiting.revision),
+            message: format!(
+                "what was there before revision {} is served again{}",
+                waiting.revision,
+                said_of_left(&left)
+            ),
         })
     }
 

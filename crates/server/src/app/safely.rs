@@ -126,10 +126,10 @@ impl App {
         {
             change.settle_confirmation(&waiting);
         }
-        let back = self.put_back(change, before, revision, what).await?;
+        let back = self.put_back_entirely(change, before, revision, what).await?;
         drop(deciding);
         self.look_what_waits().await;
-        self.in_effect(back).await?;
+        self.in_effect(back.revision).await?;
         Ok(())
     }
 }

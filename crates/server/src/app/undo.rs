@@ -12,8 +12,11 @@ use std::{
 
 use http::StatusCode;
 use portward_api::Answered;
-use portward_core::{Permission, Revision, Timestamp};
-use portward_store::change::{Before, Change, CommitError, Committed, GoBackError, go_back};
+use portward_core::{CertificateId, Permission, Revision, Timestamp};
+use portward_store::{
+    change::{Before, Change, CommitError, Committed, GoBackError, WentBack, go_back, go_back_entirely},
+    work,
+};
 
 use super::{Actor, Allowed, App, AppError, right, sites};
 
@@ -135,26 +138,59 @@ impl App {
         made: Revision,
         what: &str,
     ) -> Result<Revision, AppError> {
+        self.refuse_to_put_back(before).await?;
+        let back = go_back(&*self.parts.store, change, before, made).await;
+        back.map(|committed| committed.revision).map_err(|error| cannot_go_back(error, made, what))
+    }
+
+    /// The same for a change that was tried or waited: what a CA has issued since does not keep it from going back.
+    pub(super) async fn put_back_entirely(
+        &self,
+        change: Change,
+        before: &Before,
+        made: Revision,
+        what: &str,
+    ) -> Result<WentBack, AppError> {
+        self.refuse_to_put_back(before).await?;
+        let back = go_back_entirely(&*self.parts.store, change, before, made).await;
+        let back = back.map_err(|error| cannot_go_back(error, made, what))?;
+        for id in &back.gone {
+            // It is gone all the same.
+            if let Err(error) = work::forget_certificate(&*self.parts.store, id).await {
+                let error = super::chain_text(&error);
+                tracing::warn!(certificate.id = %id, error, "what is remembered of a certificate could not be forgotten");
+            }
+        }
+        Ok(back)
+    }
+
+    async fn refuse_to_put_back(&self, before: &Before) -> Result<(), AppError> {
         self.refuse_at_the_end()?;
         let desired = self.desired().await?;
-        for site in before.sites() {
-            sites::check_names(&site, &desired)?;
-        }
-        let refused = |reason: String| {
-            AppError::conflict(
-                "cannot-go-back",
-                format!("there is no way back to before revision {made} ({what}): {reason}. Nothing was changed"),
-            )
-        };
-        match go_back(&*self.parts.store, change, before, made).await {
-            Ok(committed) => Ok(committed.revision),
-            Err(GoBackError::Commit(CommitError::Store(error))) => Err(error.into()),
-            Err(GoBackError::Commit(CommitError::Conflict { key, .. })) => {
-                Err(refused(format!("\"{key}\" was changed since")))
-            }
-            Err(error) => Err(refused(error.to_string())),
-        }
+        before.sites().iter().try_for_each(|site| sites::check_names(site, &desired))
     }
+}
+
+fn cannot_go_back(error: GoBackError, made: Revision, what: &str) -> AppError {
+    let reason = match error {
+        GoBackError::Commit(CommitError::Store(error)) => return error.into(),
+        GoBackError::Commit(CommitError::Conflict { key, .. }) => format!("\"{key}\" was changed since"),
+        error => error.to_string(),
+    };
+    AppError::conflict(
+        "cannot-go-back",
+        format!("there is no way back to before revision {made} ({what}): {reason}. Nothing was changed"),
+    )
+}
+
+/// What is said of certificates that stay although the change that added them goes back; nothing where there are none.
+pub(crate) fn said_of_left(left: &[CertificateId]) -> String {
+    let Some(first) = left.first() else { return String::new() };
+    let all: Vec<String> = left.iter().map(ToString::to_string).collect();
+    format!(
+        "; of what it added these certificates stay, as one change has no room for all that was issued meanwhile: {}. To remove one: portward certificate remove {first}",
+        all.join(", ")
+    )
 }
 
 /// A page that follows a change comes at once.

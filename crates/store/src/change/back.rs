@@ -2,10 +2,14 @@
 //!
 //! Records go back as the bytes that they were, so that what is sealed in them stays sealed, and opens again.
 
+mod entire;
+
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use portward_core::{Binding, CertificateId, Site, SiteCertificate};
+
+pub use entire::{WentBack, go_back_entirely};
 
 use super::{Change, CommitError, Committed, Expected, commit_keeping};
 use crate::{
@@ -102,8 +106,21 @@ impl Before {
         edited.find(|key| is_held(key) || named.contains(key)).or_else(|| needed.find(|key| is_held(key)))
     }
 
+    /// Refuses what nobody goes back from.
+    fn refuse_not_for_back(&self) -> Result<(), GoBackError> {
+        self.not_for_back().map_or(Ok(()), |key| Err(GoBackError::NotForBack(key.clone())))
+    }
+
     fn not_for_back(&self) -> Option<&Key> {
         self.held.keys().find(|key| !is_work(key) && !is_front_door(key))
+    }
+
+    /// The certificates that going back takes away.
+    fn added(&self) -> impl Iterator<Item = CertificateId> {
+        self.held.iter().filter_map(|(key, held)| match (Place::of(key), &held.before) {
+            (Some(Place::CertificateSpec(id)), None) => Some(id),
+            _ => None,
+        })
     }
 
     /// The certificates that what is put in place names.
@@ -118,8 +135,7 @@ impl Before {
 
     /// The keys of certificates that going back takes away, and that the change did not write.
     async fn grown(&self, store: &dyn Store) -> Result<Option<Key>, CommitError> {
-        for (key, held) in &self.held {
-            let (Some(Place::CertificateSpec(id)), None) = (Place::of(key), &held.before) else { continue };
+        for id in self.added() {
             let prefix = Prefix::of_checked(format!("certs/{id}/"));
             let listed = store.list(&prefix, None, Page::first(self.held.len() + 1)).await?;
             if let Some(kv) = listed.kvs.into_iter().find(|kv| !self.held.contains_key(&kv.key)) {
@@ -162,15 +178,15 @@ impl Change {
 }
 
 /// Goes back from a change that was made at a revision: all of it in one change, or nothing.
+///
+/// It is refused if something that the change made has grown since; [`go_back_entirely`] takes that away too.
 pub async fn go_back(
     store: &dyn Store,
     mut change: Change,
     before: &Before,
     made: Revision,
 ) -> Result<Committed, GoBackError> {
-    if let Some(key) = before.not_for_back() {
-        return Err(GoBackError::NotForBack(key.clone()));
-    }
+    before.refuse_not_for_back()?;
     if let Some(key) = before.grown(store).await? {
         return Err(GoBackError::Grown(key));
     }

@@ -40,7 +40,7 @@ pub(crate) struct VersionRecord {
     leaf: Blob,
     /// The SHA-256 that is the last segment of `chains/<sha256>`; none if the leaf stands alone.
     pub(crate) issuers: Option<String>,
-    key: String,
+    pub(crate) key: String,
     /// Since version 2, which is written only where there is one: the agent on whose machine the key is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key_on: Option<String>,

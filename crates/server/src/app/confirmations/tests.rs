@@ -1,12 +1,17 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::time::Duration;
 
-use portward_api::{SiteUpdate, SiteView};
-use portward_core::{Host, Permission, Timestamp};
+use portward_api::{DesiredStateApply, Recover, SiteUpdate, SiteView};
+use portward_core::{CertificateId, ForceHttps, Host, Permission, Source, Timestamp, VersionNumber};
+use portward_store::{
+    change::{NewKey, NewVersion},
+    sealing::Secret,
+    work::{Renewal, is_noticed},
+};
 
 use super::*;
 use crate::{
-    app::{Apply, Precondition, Revised},
+    app::{Apply, Precondition, Revised, new_key_id},
     fixture::{Fixture, binding, bundle, by, import, now, portal, site, within_a_minute},
 };
 
@@ -124,6 +129,72 @@ async fn one_can_go_back_without_waiting() {
     let back = fixture.app.go_back(&by(), &view.id).await.unwrap();
     assert!(!back.kept);
     assert_eq!(stored_mode(&fixture).await, None);
+}
+
+/// A certificate of a CA with a site of its own and a redirect, that wait, and for which the CA issues meanwhile.
+async fn waiting_and_issued(fixture: &Fixture) -> ConfirmationView {
+    let state = serde_json::json!({
+        "settings": { "force_https": "all" },
+        "issuers": [{ "id": "ca", "directory": "https://ca.test/dir", "accept_terms": true }],
+        "certificates": [{ "id": "shop", "managed": { "names": ["shop.test"] } }],
+        "sites": [{ "id": "shop", "names": ["shop.test"], "upstreams": ["http://127.0.0.1:3000"] }],
+    });
+    let input = DesiredStateApply { state: serde_json::from_value(state).unwrap(), prune: false };
+    let applied = fixture.app.apply_desired_state(&by(), &input, within_a_minute()).await.unwrap();
+
+    let stored = fixture.stored().await;
+    let shop = &stored.certificates[0];
+    let bundle = bundle(&["shop.test"], 60);
+    let secret = Secret::copy_of(bundle.key.as_pkcs8_der());
+    let version = NewVersion {
+        source: Source::Acme,
+        added: now(),
+        chain: bundle.chain,
+        facts: bundle.facts.into(),
+        key: new_key_id().unwrap(),
+        private_key: NewKey::Here(&secret),
+    };
+    let mut change = Change::new("portward (acme)", "issued", now());
+    change.add_version(shop, version, &fixture.sealer().await);
+    change.put_renewal(&shop.value.id, &Renewal::default());
+    change.put_notice(&shop.value.id, VersionNumber(2), "expires");
+    commit(&fixture.store, change).await.unwrap();
+    applied.confirmation.unwrap()
+}
+
+/// It became permanent, redirect and all.
+#[tokio::test]
+async fn a_change_goes_back_although_a_ca_has_issued_for_what_it_added() {
+    for how in ["at the deadline", "asked for", "recover"] {
+        let fixture = Fixture::start().await;
+        let view = waiting_and_issued(&fixture).await;
+        match how {
+            "at the deadline" => {
+                fixture.set_now(later(60));
+                let is_back = |state: &Arc<crate::served::ServedState>| state.desired.certificates.is_empty();
+                fixture.served.until(is_back).await;
+                // What is remembered is forgotten before others decide.
+                drop(fixture.app.decide().await);
+            }
+            "asked for" => {
+                let back = fixture.app.go_back(&by(), &view.id).await.unwrap();
+                assert!(back.message.ends_with("is served again"), "{back:?}");
+            }
+            _ => {
+                let done = fixture.app.recover(&by(), &Recover::default(), Apply::Now).await.unwrap();
+                assert!(done.steps[0].starts_with("Went back to before revision"), "{done:?}");
+            }
+        }
+        let stored = fixture.stored().await;
+        assert_eq!(stored.settings.force_https, ForceHttps::Off, "{how}");
+        assert!(stored.issuers.is_empty() && stored.bad.is_empty(), "{how}");
+        assert!(stored.certificate(&CertificateId::parse("shop").unwrap()).is_none(), "{how}");
+        assert!(stored.sites.iter().all(|site| site.value.id.as_str() != "shop"), "{how}");
+        assert_eq!(fixture.app.list_confirmations(&by()).await.unwrap(), [], "{how}");
+        let shop = CertificateId::parse("shop").unwrap();
+        assert_eq!(Renewal::read(&fixture.store, &shop).await.unwrap(), None, "{how}");
+        assert!(!is_noticed(&fixture.store, &shop, VersionNumber(2), "expires").await.unwrap(), "{how}");
+    }
 }
 
 #[tokio::test]
