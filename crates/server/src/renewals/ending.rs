@@ -37,12 +37,24 @@ impl Turn<'_> {
     pub(super) async fn fail(&mut self, issuer: &Issuer, what: FailureKind<'_>) -> Result<Next, TurnError> {
         let diagnosis = self.diagnose(issuer, what);
         let blame = match what {
+            // This issuer is not asked before the time that it told; another one may be.
+            FailureKind::Ca(error) if error.is_rate_limit() && self.another_is_free(&issuer.id) => {
+                Blame::Certificate(None)
+            }
             FailureKind::Ca(error) => Blame::Certificate(error.retry_after),
             FailureKind::Challenge { name, .. } => Blame::Name(name),
             FailureKind::Budget { until, .. } => Blame::Certificate(Some(until.since(self.now()))),
             _ => Blame::Certificate(None),
         };
         self.end_in_failure(issuer, diagnosis, blame).await
+    }
+
+    /// Whether an issuer other than this one is neither in trouble nor told us to wait.
+    fn another_is_free(&self, issuer: &IssuerId) -> bool {
+        let now = self.now();
+        let is_free =
+            |id: &IssuerId| self.engine.parks.parked(id, now).is_none() && self.renewal.held(id, now).is_none();
+        self.managed.issuers.iter().any(|id| id != issuer && is_free(id))
     }
 
     /// Goes on after a call failed: the CA is in trouble and is asked later, or the attempt ends.

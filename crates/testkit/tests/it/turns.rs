@@ -57,5 +57,17 @@ async fn a_clock_that_was_ahead_keeps_no_renewal_from_beginning_once_it_is_set()
     }
 }
 
+/// The time that the first one had told counted for the certificate, whoever was to be asked next.
+#[tokio::test]
+async fn a_rate_limit_of_the_first_issuer_keeps_nobody_from_asking_the_second() {
+    let simulation = Simulation::begin(Kept { count: 1, two_issuers: true, ..Kept::default() }).await;
+    simulation.ca.fail(Endpoint::NewOrder, Fault::status(429, Some(5 * DAY)));
+    simulation.run(HOUR).await;
+    let name = &simulation.names()[0];
+    assert_eq!((simulation.ca.issued(name).len(), simulation.other.issued(name).len()), (0, 1));
+    simulation.run(6 * DAY).await;
+    assert_eq!(simulation.ca.retry_after_violations(), Vec::<String>::new());
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
