@@ -6,9 +6,10 @@ use portward_api::{
     Effect, SecretText,
     acme::{DnsProviderCreate, IssuerCreate},
 };
-use portward_testkit::{Endpoint, Fault};
+use portward_core::IssuerId;
+use portward_testkit::{Endpoint, Fault, FaultCa, FaultCaServer};
 
-use super::{House, for_names, problem};
+use super::{House, for_names, is_served, problem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_the_ca_does_not_offer_is_named() {
@@ -110,4 +111,21 @@ async fn pain_15_a_staging_certificate_is_told_apart_and_production_is_not_left_
     let attempts = house.attempts(&id, 2).await;
     assert!(attempts.iter().all(|attempt| attempt.issuer == "ca"), "{attempts:?}");
     insta::assert_snapshot!(house.page(&attempts[0]));
+}
+
+/// The account that was made with the first CA was used with the second one of its id, until a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_follows_another_one_of_its_id_has_an_account_of_its_own() {
+    let house = House::start().await;
+    let client = &house.server.client;
+    let id = house.served().await;
+    client.unmanage_certificate(&id).await.unwrap();
+    client.remove_issuer(&IssuerId::parse("ca").unwrap(), Effect::Apply).await.unwrap();
+    let ca = FaultCa::new(house.server.clock());
+    let web = FaultCaServer::start(ca.clone()).await;
+    let house = House { ca, web, ..house };
+    house.add_issuer(house.issuer("ca")).await;
+    let id = house.request(for_names(&["other.test"])).await;
+    assert!(is_served(&house.attempts(&id, 1).await[0]));
+    assert_eq!(house.ca.issued("other.test").len(), 1);
 }
