@@ -75,11 +75,12 @@ impl Turn<'_> {
 
     /// Waits for the renewal, or until the CA is to be asked about it.
     fn wait(&self, at: Timestamp, now: Timestamp) -> Next {
-        let Some(by) = &self.renewal.issued_by else { return Next::Wait(at) };
-        // It is due already while the CA is not asked, as it is in trouble.
+        let version = issued(&self.certificate, &self.renewal);
+        let (Some(by), Some(_)) = (&self.renewal.issued_by, version) else { return Next::Wait(at) };
+        // It is due already, or was never asked, while the CA is in trouble or said to wait.
         let parked = self.engine.parks.parked(by, now).unwrap_or_else(|| now.plus(ASK_AGAIN));
-        let ask_at = self.renewal.window_due.map(|due| if is_waited_for(due, now) { due } else { parked });
-        Next::Wait(ask_at.map_or(at, |ask_at| at.min(ask_at)))
+        let due = self.renewal.window_due.filter(|due| is_waited_for(*due, now));
+        Next::Wait(at.min(due.unwrap_or(parked)))
     }
 
     async fn plan_with_somebody(&mut self, due: Outlook, is_forced: bool) -> Result<Next, TurnError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portward_testkit::{Endpoint, Fault, Kept, Simulation};
+use portward_testkit::{Asked, Endpoint, Fault, Kept, Simulation};
 
 /// Keys and accounts were sealed for the cluster that the store was of at the start, and never opened again.
 #[tokio::test]
@@ -66,6 +66,26 @@ async fn a_rate_limit_of_the_first_issuer_keeps_nobody_from_asking_the_second() 
     let name = &simulation.names()[0];
     assert_eq!((simulation.ca.issued(name).len(), simulation.other.issued(name).len()), (0, 1));
     simulation.run(6 * DAY).await;
+    assert_eq!(simulation.ca.retry_after_violations(), Vec::<String>::new());
+}
+
+/// What was issued while the CA was not to be asked was looked at next when it was due by its lifetime.
+#[tokio::test]
+async fn a_ca_that_said_to_wait_while_it_issued_is_asked_later_when_to_renew() {
+    let simulation = Simulation::begin(Kept { count: 2, ..Kept::default() }).await;
+    simulation.ca.configure(|config| config.issuance_polls = 1);
+    // Of two orders the second one is refused, and the first one goes on meanwhile.
+    simulation.ca.fail(Endpoint::NewOrder, Fault::UnknownChallengeTypes);
+    simulation.ca.fail(Endpoint::NewOrder, Fault::status(429, Some(DAY)));
+    simulation.run(HOUR).await;
+    let issued = |name: &String| simulation.ca.issued(name).len();
+    assert_eq!(simulation.names().iter().map(issued).sum::<usize>(), 1);
+    simulation.run(2 * DAY).await;
+    for name in simulation.names() {
+        let asked = simulation.ca.asked();
+        let is_it = |asked: &&Asked| asked.endpoint == Endpoint::RenewalInfo && asked.names.contains(name);
+        assert!(asked.iter().any(|asked| is_it(&asked)), "{name}");
+    }
     assert_eq!(simulation.ca.retry_after_violations(), Vec::<String>::new());
 }
 
