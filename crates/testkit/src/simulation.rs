@@ -137,6 +137,18 @@ impl Simulation {
         self.clock.store(now.unix(), Ordering::SeqCst);
     }
 
+    /// Wants other names in a certificate.
+    pub async fn want(&self, number: usize, names: &[&str]) {
+        let stored = desired::read_certificate(&self.store, &id(number)).await.unwrap().unwrap();
+        let managed = stored.value.management.managed().unwrap();
+        let names = names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
+        let management = Management::Managed(Arc::new(Managed { names, ..Managed::clone(managed) }));
+        let mut change = Change::new("simulation", "other names", self.now());
+        change.edit_certificate(&stored, &stored.value.name, &management);
+        commit(&self.store, change).await.unwrap();
+        self.engine.wake(&id(number));
+    }
+
     /// The names that are kept.
     pub fn names(&self) -> &[String] {
         &self.names

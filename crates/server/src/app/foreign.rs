@@ -156,7 +156,14 @@ impl App {
         // What the CA suggested was about the version before.
         let remembered = remembered.unwrap_or_default();
         let issued_by = issued_by.clone().or_else(|| remembered.issued_by.clone());
-        let renewal = Renewal { issued_by, window: None, window_due: None, irreplaceable: None, ..remembered };
+        let renewal = Renewal {
+            issued_by,
+            ordered: Vec::new(),
+            window: None,
+            window_due: None,
+            irreplaceable: None,
+            ..remembered
+        };
         change.put_renewal(id, &renewal);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! When a certificate will be renewed, and why then.
 
 use portward_core::{
-    CertificateVersion, Source, Timestamp,
+    CertificateVersion, HostPattern, Source, Timestamp,
     acme::{Jitter, Managed, RenewalFacts, SuggestedWindow, renewal_time},
 };
 use portward_store::{desired::StoredCertificate, work::Renewal};
@@ -20,8 +20,7 @@ pub(crate) fn outlook(certificate: &StoredCertificate, managed: &Managed, renewa
     let Some(version) = issued(certificate, renewal) else {
         return Outlook { at: Timestamp::EPOCH, why: "no CA has issued it yet".to_owned() };
     };
-    let has_all = managed.names.iter().all(|name| version.facts.names.contains(name));
-    if !has_all || version.facts.names.len() != managed.names.len() {
+    if are_others_wanted(version, managed, renewal) {
         return Outlook { at: Timestamp::EPOCH, why: "other names are wanted than it has".to_owned() };
     }
     let thumbprint = &version.facts.thumbprint;
@@ -42,6 +41,16 @@ pub(crate) fn outlook(certificate: &StoredCertificate, managed: &Managed, renewa
         jitter: Jitter::of(cluster, certificate.value.id.as_str(), &what),
     });
     Outlook { at: time.at, why: time.reason.to_string() }
+}
+
+/// Whether other names are wanted than were asked for, or one that a version lacks.
+///
+/// A CA may add names to those that were asked for. Where it is not known which those were, it is taken to have added none.
+fn are_others_wanted(version: &CertificateVersion, managed: &Managed, renewal: &Renewal) -> bool {
+    let wanted = &managed.names;
+    let has_all = |names: &[HostPattern]| wanted.iter().all(|name| names.contains(name));
+    let asked_for: &[HostPattern] = if renewal.ordered.is_empty() { &version.facts.names } else { &renewal.ordered };
+    asked_for.len() != wanted.len() || !has_all(asked_for) || !has_all(&version.facts.names)
 }
 
 /// The version that is served, if a CA issued it that is asked again.

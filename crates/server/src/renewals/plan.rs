@@ -125,11 +125,12 @@ impl Turn<'_> {
         let same_names = Ledger::new(self.renewal.issued.clone());
         let mut budgets = Vec::new();
         // CAs do not count an order that says what it replaces (RFC 9773 section 5).
-        if self.replaced(&issuer).is_none() {
+        let is_counted = self.replaced(&issuer).is_none();
+        if is_counted {
             budgets.push(budget(&orders, limits.orders, now));
-            if !is_forced {
-                budgets.push(budget(&same_names, limits.same_names, now));
-            }
+        }
+        if !is_forced && (is_counted || self.is_young(now)) {
+            budgets.push(budget(&same_names, limits.same_names, now));
         }
         for name in &self.managed.names {
             let failures = Ledger::new(ledger::failures(store, name).await?);
@@ -141,6 +142,11 @@ impl Turn<'_> {
             }
         }
         Ok(Free::Now(issuer))
+    }
+
+    /// Whether what is served was issued a moment ago: whatever has it replaced then would go on for ever.
+    fn is_young(&self, now: Timestamp) -> bool {
+        issued(&self.certificate, &self.renewal).is_some_and(|version| now.since(version.added) < YOUNG)
     }
 
     async fn plan_with(&mut self, issuer: &Issuer, due: Outlook) -> Result<Next, TurnError> {
@@ -254,5 +260,7 @@ pub(super) fn names(names: &[portward_core::HostPattern]) -> String {
 
 /// A missing issuer comes back with a change of the certificate, or never.
 const ISSUER_GONE: Duration = Duration::from_secs(6 * 3600);
+/// No certificate lives for so short that it is due within that time.
+const YOUNG: Duration = Duration::from_secs(3600);
 /// After the CA could not say when to renew; nothing depends on it soon.
 const ASK_AGAIN: Duration = Duration::from_secs(3600);

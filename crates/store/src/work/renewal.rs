@@ -1,6 +1,6 @@
 //! What is remembered of the renewal of one certificate, and what operators ask for.
 
-use portward_core::{CertificateId, IssuerId, Thumbprint, Timestamp, acme::is_waited_for};
+use portward_core::{CertificateId, HostPattern, IssuerId, Thumbprint, Timestamp, acme::is_waited_for};
 use serde::{Deserialize, Serialize};
 
 use super::{REQUESTS, ReadWorkError, WorkPlace, certificate_of, read, read_all};
@@ -25,6 +25,9 @@ pub struct Renewal {
     /// Who issued the version that is served; none if no CA did.
     #[serde(with = "text::option")]
     pub issued_by: Option<IssuerId>,
+    /// The names that the newest version of a CA was asked for; none if that is not known.
+    #[serde(with = "text::list")]
+    pub ordered: Vec<HostPattern>,
     /// When certificates for these names were issued lately.
     #[serde(with = "text::list")]
     pub issued: Vec<Timestamp>,

@@ -52,6 +52,7 @@ async fn what_is_remembered_is_read_again() {
         holds: vec![Hold { issuer: issuer(), until: at(2) }],
         window: Some(Window { of: Thumbprint::of(b"x"), start: at(3), end: at(4), explanation_url: None }),
         issued_by: Some(issuer()),
+        ordered: vec![HostPattern::parse("shop.test").unwrap()],
         issued: vec![at(5)],
         irreplaceable: Some(Thumbprint::of(b"y")),
         ..Renewal::default()

@@ -1,7 +1,7 @@
 //! Certificates: issued, told when to renew, revoked.
 
 use portward_certs::acme::{OrderStatus, RenewalAnswer};
-use portward_core::Timestamp;
+use portward_core::{HostPattern, Timestamp};
 
 use super::{
     perform::{Refusal, Told, problem},
@@ -18,7 +18,10 @@ impl State {
         let lifetime = this.profile.as_ref().and_then(|profile| self.config.profiles.get(profile));
         let until = now.plus(*lifetime.unwrap_or(&self.config.lifetime));
         let key = this.key.take();
-        let sign = |key| self.signer.sign(&key, &this.names, serial, now, until);
+        let www = this.names.iter().filter(|_| self.config.adds_www);
+        let www = www.filter_map(|name| HostPattern::parse(&format!("www.{name}")).ok());
+        let names: Vec<HostPattern> = this.names.iter().cloned().chain(www).collect();
+        let sign = |key| self.signer.sign(&key, &names, serial, now, until);
         let Some(signed) = key.and_then(sign) else {
             this.status = OrderStatus::Invalid;
             this.error = Some(problem("serverInternal", 500, "Error finalizing order"));

@@ -47,6 +47,8 @@ pub struct Config {
     pub refused_names: BTreeSet<String>,
     /// Most names in an order.
     pub max_names: usize,
+    /// Whether a certificate has `www.` beside each name that was asked for, as some CAs of companies add it.
+    pub adds_www: bool,
     /// Whether there is a second chain, to another root.
     pub alternate_chain: bool,
     /// Whether what is over is forgotten, so that a simulation of years stays small: only the last
@@ -147,6 +149,7 @@ impl Default for Config {
             limits: None,
             refused_names: BTreeSet::new(),
             max_names: 100,
+            adds_www: false,
             alternate_chain: false,
             cheap_keys: false,
         }

@@ -89,5 +89,21 @@ async fn a_ca_that_said_to_wait_while_it_issued_is_asked_later_when_to_renew() {
     assert_eq!(simulation.ca.retry_after_violations(), Vec::<String>::new());
 }
 
+/// Another one was ordered at once, without end.
+#[tokio::test]
+async fn a_certificate_with_names_that_the_ca_added_is_not_ordered_again() {
+    let simulation = Simulation::begin(Kept { count: 1, ..Kept::default() }).await;
+    simulation.ca.configure(|config| config.adds_www = true);
+    simulation.run(DAY).await;
+    let orders = |name: &str| simulation.ca.orders_for(name).len();
+    assert_eq!(orders("n0.shop.test"), 1);
+    simulation.want(0, &["n0.shop.test", "new.shop.test"]).await;
+    simulation.run(HOUR).await;
+    assert_eq!((orders("n0.shop.test"), orders("new.shop.test")), (2, 1));
+    simulation.want(0, &["n0.shop.test"]).await;
+    simulation.run(DAY).await;
+    assert_eq!((orders("n0.shop.test"), orders("new.shop.test")), (3, 1));
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -258,6 +258,7 @@ impl Turn<'_> {
             // The CA is asked at once when it would renew.
             renewal.window_due = None;
             renewal.issued_by = Some(asked.issuer.id.clone());
+            renewal.ordered.clone_from(&self.order()?.names);
             renewal.issued.retain(|at| now.since(*at) < Limits::LONGEST);
             renewal.issued.push(now);
             let before = self.order.clone();
