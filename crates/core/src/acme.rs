@@ -29,7 +29,7 @@ pub use issuer::{DirectoryTrust, Issuer, IssuerPorts};
 pub use lifetimes::{AnnouncedLifetime, announced_lifetime, announced_lifetimes};
 pub use managed::{KeyAlgorithm, KeyReuse, Managed};
 pub use renewal::{
-    Jitter, RenewalFacts, RenewalReason, RenewalTime, SHORT_LIFETIME, SuggestedWindow, next_suggestion_check,
+    Jitter, RenewalFacts, RenewalReason, RenewalTime, SHORT_LIFETIME, SuggestedWindow, backstop, next_suggestion_check,
     renewal_time,
 };
 pub use retry::{LONGEST_TOLD, LONGEST_WAIT, is_waited_for, outage_retry_at, retry_at};

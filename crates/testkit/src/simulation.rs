@@ -19,7 +19,7 @@ use portward_certs::{
 };
 use portward_core::{
     ActorKind, CertificateId, DnsProviderId, HostPattern, IssuerId, KeyId, Management, Revision, Scheme, Source,
-    Thumbprint, Timestamp,
+    Thumbprint, Timestamp, VersionNumber,
     acme::{Advice, ChallengeKind, DirectoryTrust, Issuer, IssuerPorts, KeyAlgorithm, KeyReuse, Managed, Outcome},
 };
 use portward_server::renewals::{Engine, EngineParts, NoRequest, RequestWanted, Shown, Surroundings, TxtPlace};
@@ -145,6 +145,24 @@ impl Simulation {
         let management = Management::Managed(Arc::new(Managed { names, ..Managed::clone(managed) }));
         let mut change = Change::new("simulation", "other names", self.now());
         change.edit_certificate(&stored, &stored.value.name, &management);
+        commit(&self.store, change).await.unwrap();
+        self.engine.wake(&id(number));
+    }
+
+    /// Goes back to the version before, as an operator does.
+    pub async fn roll_back(&self, number: usize) {
+        let stored = desired::read_certificate(&self.store, &id(number)).await.unwrap().unwrap();
+        let mut change = Change::new("simulation", "roll back", self.now());
+        change.set_current(&stored, VersionNumber(stored.value.current.0 - 1));
+        commit(&self.store, change).await.unwrap();
+        self.engine.wake(&id(number));
+    }
+
+    /// Asks for a renewal if it is due, as an operator does.
+    pub async fn ask(&self, number: usize) {
+        let mut change = Change::of_work();
+        let request = work::RenewalRequest { at: self.now(), renew: true, force: false, placed: false };
+        change.put_request(&id(number), &request);
         commit(&self.store, change).await.unwrap();
         self.engine.wake(&id(number));
     }

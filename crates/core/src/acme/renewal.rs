@@ -86,7 +86,7 @@ pub const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
 pub fn renewal_time(facts: &RenewalFacts<'_>) -> RenewalTime {
     let Validity { not_before, not_after } = facts.validity;
     let lifetime = facts.validity.lifetime();
-    let backstop = not_after.minus(lifetime / 10);
+    let backstop = backstop(facts.validity);
     let spread_before = |left: Duration, spread: Duration| not_after.minus(left).minus(facts.jitter.within(spread));
     let window = facts.window.filter(|window| is_sensible(window, facts.validity));
     let (at, reason) = match (facts.renew_before, window) {
@@ -107,6 +107,11 @@ pub fn renewal_time(facts: &RenewalFacts<'_>) -> RenewalTime {
         return RenewalTime { at: backstop, reason: RenewalReason::Backstop };
     }
     RenewalTime { at, reason }
+}
+
+/// Says when a certificate is renewed in any case: when a tenth of its lifetime is left.
+pub fn backstop(validity: Validity) -> Timestamp {
+    validity.not_after.minus(validity.lifetime() / 10)
 }
 
 /// Says when the CA is asked again for its window.

@@ -2,7 +2,7 @@
 
 use portward_core::{
     CertificateVersion, HostPattern, Source, Timestamp,
-    acme::{Jitter, Managed, RenewalFacts, SuggestedWindow, renewal_time},
+    acme::{Jitter, Managed, RenewalFacts, SuggestedWindow, backstop, renewal_time},
 };
 use portward_store::{desired::StoredCertificate, work::Renewal};
 
@@ -20,7 +20,7 @@ pub(crate) fn outlook(certificate: &StoredCertificate, managed: &Managed, renewa
     let Some(version) = issued(certificate, renewal) else {
         return Outlook { at: Timestamp::EPOCH, why: "no CA has issued it yet".to_owned() };
     };
-    if are_others_wanted(version, managed, renewal) {
+    if are_others_wanted(certificate, version, managed, renewal) {
         return Outlook { at: Timestamp::EPOCH, why: "other names are wanted than it has".to_owned() };
     }
     let thumbprint = &version.facts.thumbprint;
@@ -40,17 +40,41 @@ pub(crate) fn outlook(certificate: &StoredCertificate, managed: &Managed, renewa
         renew_before: managed.renew_before,
         jitter: Jitter::of(cluster, certificate.value.id.as_str(), &what),
     });
+    if let Some(newer) = went_back_from(certificate) {
+        // Once the newer one has ended there is nothing that was chosen against.
+        let until = backstop(version.facts.validity).min(newer.facts.validity.not_after);
+        if until > time.at {
+            let number = newer.number;
+            let why =
+                format!("an operator went back to it from version {number}, until a tenth of its lifetime is left");
+            return Outlook { at: until, why };
+        }
+    }
     Outlook { at: time.at, why: time.reason.to_string() }
 }
 
-/// Whether other names are wanted than were asked for, or one that a version lacks.
+/// The newest version, where an older one is served: an operator went back to that.
+pub(super) fn went_back_from(certificate: &StoredCertificate) -> Option<&CertificateVersion> {
+    let certificate = &certificate.value;
+    let newer = certificate.versions.iter().filter(|version| version.number > certificate.current);
+    newer.max_by_key(|version| version.number).map(|version| &**version)
+}
+
+/// Whether other names are wanted than were asked for, or one that a version lacks. Who went back to a version knows what
+/// it lacks.
 ///
 /// A CA may add names to those that were asked for. Where it is not known which those were, it is taken to have added none.
-fn are_others_wanted(version: &CertificateVersion, managed: &Managed, renewal: &Renewal) -> bool {
+fn are_others_wanted(
+    certificate: &StoredCertificate,
+    version: &CertificateVersion,
+    managed: &Managed,
+    renewal: &Renewal,
+) -> bool {
     let wanted = &managed.names;
     let has_all = |names: &[HostPattern]| wanted.iter().all(|name| names.contains(name));
     let asked_for: &[HostPattern] = if renewal.ordered.is_empty() { &version.facts.names } else { &renewal.ordered };
-    asked_for.len() != wanted.len() || !has_all(asked_for) || !has_all(&version.facts.names)
+    let lacks = !has_all(&version.facts.names) && (renewal.ordered.is_empty() || went_back_from(certificate).is_none());
+    asked_for.len() != wanted.len() || !has_all(asked_for) || lacks
 }
 
 /// The version that is served, if a CA issued it that is asked again.

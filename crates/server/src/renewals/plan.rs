@@ -17,7 +17,7 @@ use portward_store::{
 
 use super::{
     attempts::new_attempt_id,
-    outlook::{Outlook, issued, outlook},
+    outlook::{Outlook, issued, outlook, went_back_from},
     turn::{Next, Turn, TurnError},
 };
 
@@ -50,7 +50,8 @@ impl Turn<'_> {
         // What came after somebody asked is what they asked for; what is to come was added by a clock that was ahead.
         let request = request.filter(|request| added.is_none_or(|added| added <= request.at || added > now));
         let is_forced = request.as_ref().is_some_and(|request| request.force);
-        if is_forced {
+        // To whom an operator went back, it is due once they ask.
+        if is_forced || (request.is_some() && went_back_from(&self.certificate).is_some()) {
             due = Outlook { at: now, why: "an operator asked for it".to_owned() };
         }
         // Who asks does not wait for a retry.

@@ -105,5 +105,24 @@ async fn a_certificate_with_names_that_the_ca_added_is_not_ordered_again() {
     assert_eq!((orders("n0.shop.test"), orders("new.shop.test")), (3, 1));
 }
 
+/// The version before was due, so that a rollback was undone within a second.
+#[tokio::test]
+async fn a_version_that_an_operator_went_back_to_is_served_until_little_time_is_left() {
+    let simulation = Simulation::begin(Kept { count: 2, ..Kept::default() }).await;
+    simulation.run(65 * DAY).await;
+    let issued = |number: usize| simulation.ca.issued(&simulation.names()[number]).len();
+    assert_eq!((issued(0), issued(1)), (2, 2));
+    simulation.roll_back(0).await;
+    simulation.roll_back(1).await;
+    simulation.run(10 * DAY).await;
+    assert_eq!((issued(0), issued(1)), (2, 2));
+    simulation.ask(1).await;
+    simulation.run(HOUR).await;
+    assert_eq!((issued(0), issued(1)), (2, 3));
+    simulation.run(7 * DAY).await;
+    assert_eq!((issued(0), issued(1)), (3, 3));
+    assert!(simulation.served_until(0).await.unwrap() > simulation.now().plus(80 * DAY));
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
