@@ -234,8 +234,7 @@ impl Upgrade {
     /// All sockets, in the order in which the other side takes them.
     async fn given(&self, store: &SqliteStore, doors: &Doors) -> io::Result<(Given, Vec<OwnedFd>)> {
         let own = |socket: &dyn AsFd| socket.as_fd().try_clone_to_owned();
-        let mut sockets =
-            vec![store.lock_file()?.into(), own(&doors.loopback.as_fd())?, own(&doors.socket.as_fd())?];
+        let mut sockets = vec![store.lock_file()?.into(), own(&doors.loopback.as_fd())?, own(&doors.socket.as_fd())?];
         let mut listeners = Vec::new();
         for GivenSocket { binding, socket, is_shared } in self.parts.proxy.sockets().await? {
             listeners.push(GivenListener { binding: binding.map(|id| id.to_string()), is_shared });

@@ -122,7 +122,18 @@ pub(super) fn open(directory: &Path, now: Clock, lent: Option<File>) -> Result<I
     });
     let expiry = crate::lease::Expiry::default();
     let settled = Mutex::new(Some(settled));
-    Ok(Inner { writer, reader, expiry, newest, leases, failing, file, lent: Arc::default(), settled, lock: Mutex::new(Some(lock)) })
+    Ok(Inner {
+        writer,
+        reader,
+        expiry,
+        newest,
+        leases,
+        failing,
+        file,
+        lent: Arc::default(),
+        settled,
+        lock: Mutex::new(Some(lock)),
+    })
 }
 
 /// Opens a connection to a file that is ours and sound; an empty file gets its tables.
