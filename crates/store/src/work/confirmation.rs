@@ -104,9 +104,9 @@ impl AskedConfirmation {
 }
 
 impl Confirmation {
-    /// How long it still waits by the clock; not at all where that was set back to before it began.
+    /// How long it still waits by the clock; no longer than was said where that was set back to before it began.
     pub fn left(&self, now: Timestamp) -> Duration {
-        if now < self.made { Duration::ZERO } else { self.deadline.since(now) }
+        self.deadline.since(now.max(self.made))
     }
 
     /// Whether its time is over by the clock.

@@ -103,11 +103,16 @@ async fn a_clock_that_is_set_back_prolongs_nothing() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_to_before_a_change_has_it_go_back_at_the_next_start() {
+async fn a_clock_that_is_set_back_to_before_a_change_does_not_keep_it_past_the_next_start() {
     let fixture = Fixture::start().await;
-    waiting(&fixture).await;
+    let view = waiting(&fixture).await;
     fixture.set_now(Timestamp::from_unix(now().unix() - 3600).unwrap());
     let fixture = fixture.restart().await;
+    let left = fixture.app.show_confirmation(&by(), &view.id).await.unwrap().seconds_left;
+    assert!((1..=view.seconds).contains(&left), "{left}");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(view.seconds + 1)).await;
+    tokio::time::resume();
     until_back(&fixture).await;
 }
 
